@@ -1,0 +1,42 @@
+# Two commands: `make demo` and `make test`. Each sets up its own .venv first (pip only, no root).
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+JOBS   ?= 2
+
+.PHONY: demo test lint bench clean setup help
+
+help:
+	@echo "make demo   train a small network, run it through golden model and RTL, draw the result in build/demo"
+	@echo "make test   all tests"
+	@echo "make lint   ruff and pyright"
+	@echo "make bench  the long measurements: tables and plots in build/bench"
+	@echo "make clean  remove .venv and build"
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("tercet needs Python 3.11 or later" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[pnr,demo,test]'
+	@touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/tercet demo systolic
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+# Type checkers do not follow the editable install's import hook; a link named tercet shows them the same tree.
+lint: $(STAMP)
+	$(BIN)/ruff check .
+	@mkdir -p build/typing && ln -sfn ../.. build/typing/tercet
+	$(BIN)/pyright
+
+bench: $(STAMP)
+	$(BIN)/tercet bench systolic
+
+clean:
+	rm -rf $(VENV) build *.egg-info

@@ -1,0 +1,1 @@
+"""The FPGA flow: synthesis reports, place and route."""

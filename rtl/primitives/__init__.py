@@ -1,0 +1,30 @@
+"""FPGA blocks, and behavioural models of them for simulation."""
+
+import re
+from pathlib import Path
+
+__all__ = ["MODELS", "models", "used"]
+
+MODELS: dict[str, Path] = {name: Path(__file__).with_name(f"{name}.v") for name in ("MULT18X18D", "SB_MAC16")}
+"""Verilog file that simulates each primitive."""
+
+
+def models(names) -> list[Path]:
+    """Return the files that simulate the named primitives, each once, in the order of `MODELS`.
+
+    Raises
+    ------
+    ValueError
+        If there is no model of a primitive.
+    """
+    names = set(names)
+    for name in sorted(names - MODELS.keys()):
+        raise ValueError(f"Primitive {name!r} has no model; there are {', '.join(MODELS)}")
+    return [path for name, path in MODELS.items() if name in names]
+
+
+def used(verilog: str) -> list[Path]:
+    """Return the models that a Verilog text needs: of the primitives that it names and does not define."""
+    code = re.sub(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', " ", verilog, flags=re.S)
+    defined = re.findall(r"\bmodule\s+(\w+)", code)
+    return models(name for name in MODELS if name not in defined and re.search(rf"\b{name}\b", code))

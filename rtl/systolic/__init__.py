@@ -1,0 +1,1 @@
+"""The systolic INT8 engine."""

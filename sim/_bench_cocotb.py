@@ -1,0 +1,18 @@
+"""The cocotb side of a stream bench: it starts the clock, and waits.
+
+The work is done in Verilog, at the simulator's own speed; see :mod:`tercet.sim.bench`.
+"""
+
+import cocotb
+from cocotb.clock import Clock
+from cocotb.triggers import ReadOnly, RisingEdge
+
+__all__ = ["bench"]
+
+
+@cocotb.test()
+async def bench(dut):
+    Clock(dut.clk, 2, unit="ns", impl="gpi").start()
+    await RisingEdge(dut.finished)
+    await ReadOnly()
+    assert int(dut.failed.value) == 0, "the bench reported an error"

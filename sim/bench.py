@@ -1,0 +1,279 @@
+"""Push arrays through a design's streams at the full speed of the simulator.
+
+Driving every port from Python costs tens of microseconds per clock. Here a small Verilog bench reads the beats of each
+input stream from a file, writes those of each output stream to another, and runs any number of jobs in one process;
+Python prepares the files and cocotb starts the clock (1 to 2 us per clock with Verilator)::
+
+    file -> tercet_stream_source -> |        | -> tercet_stream_sink -> file
+    file -> tercet_stream_source -> | design | -> probes, at the end of each job
+
+The bench also checks what every stream owes: payload and valid held until ready, no beat beyond the expected ones, no
+input left over, no standstill.
+"""
+
+import operator
+import os
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+
+from . import build as _build
+from ._bench_verilog import BENCH_TOP, FAULTS, bench_sources
+from .build import SimulationError
+from .simulators import Simulator
+
+__all__ = ["Job", "JobResult", "StreamPort", "run"]
+
+
+@dataclass(frozen=True)
+class StreamPort:
+    """A stream of the design: ports ``<name>__payload`` [width-1:0], ``<name>__valid`` and ``<name>__ready``.
+
+    `direction` is "in" or "out", seen from the design.
+    """
+
+    name: str
+    width: int
+    direction: str
+
+    def __post_init__(self):
+        _check_name("Stream", self.name)
+        if _natural("Stream width", self.width) < 1:
+            raise ValueError(f"Stream {self.name!r} has width {self.width}; use at least 1")
+        if self.direction not in ("in", "out"):
+            raise ValueError(f"Stream {self.name!r} has direction {self.direction!r}; use 'in' or 'out'")
+
+    @property
+    def bytes(self) -> int:
+        """Bytes of a beat."""
+        return (self.width + 7) // 8
+
+
+@dataclass(frozen=True)
+class Job:
+    """What goes in and how much must come out, between two resets of the design.
+
+    Attributes
+    ----------
+    inputs : dict[str, np.ndarray]
+        uint8 (beats, ceil(width / 8)) for every input stream: payloads, least significant byte first.
+    expect : dict[str, int]
+        Number of beats to collect from every output stream.
+    """
+
+    inputs: Mapping[str, np.ndarray]
+    expect: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """What came out of a job.
+
+    Attributes
+    ----------
+    outputs : dict[str, np.ndarray]
+        uint8 (beats, ceil(width / 8)) of every output stream: payloads, least significant byte first.
+    cycles : int
+        Clocks from the first input handshake to the last expected output handshake, both included. A job without inputs
+        counts from its first output, one without outputs to its last input.
+    probes : dict[str, int]
+        Value of every probe when the job had ended and the design was quiet for 8 clocks.
+    """
+
+    outputs: dict[str, np.ndarray]
+    cycles: int
+    probes: dict[str, int] = field(default_factory=dict)
+
+
+def run(
+    sources: Mapping[str, str],
+    top: str,
+    ports: Sequence[StreamPort],
+    jobs: Sequence[Job],
+    *,
+    probes: Mapping[str, int] | None = None,
+    simulator: Simulator | str | None = None,
+    stall: float = 0.0,
+    seed: int = 0,
+    waves: str | os.PathLike | None = None,
+    idle_limit: int = 100_000,
+) -> list[JobResult]:
+    """Run jobs one after another, each from reset, in one simulator process.
+
+    Parameters
+    ----------
+    sources : Mapping[str, str]
+        The design: file name to Verilog text.
+    top : str
+        Its top module, with ports ``clk`` and ``rst`` (synchronous, high).
+    ports : Sequence[StreamPort]
+        All of its streams.
+    jobs : Sequence[Job]
+        What to run.
+    probes : Mapping[str, int]
+        Further output ports to sample at the end of each job: name to width.
+    simulator : Simulator, str or None
+        As in :func:`tercet.sim.simulators.find`.
+    stall : float
+        Probability, 0 <= stall < 1, that a source offers no new beat or a sink is not ready in a clock; each stream has
+        its own random sequence from `seed`, the same on every simulator.
+    waves : path
+        Where to record all signals, .fst or .vcd.
+    idle_limit : int
+        Clocks without any handshake after which the design counts as stuck.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the jobs do not fit the ports.
+    SimulationError
+        If the design gets stuck, breaks the stream protocol, leaves input over or emits too much; one line.
+    """
+    probes = dict(probes or {})
+    _check_arguments(ports, probes, stall, idle_limit)
+    for number, job in enumerate(jobs):
+        _check_job(number, job, ports)
+    if not jobs:
+        return []
+    everything = {**sources, **bench_sources(top, ports, probes)}
+    built = _build.build(everything, BENCH_TOP, simulator, waves=waves if waves is not None else False)
+    with tempfile.TemporaryDirectory(prefix="tercet-bench-") as name:
+        folder = Path(name)
+        _write_jobs(folder, ports, jobs, stall, seed, idle_limit)
+        try:
+            _build.run(built, "tercet.sim._bench_cocotb", plusargs=[f"+tercet_dir={folder}"], waves=waves)
+        except SimulationError:
+            message = _error(folder, ports, jobs, idle_limit)
+            if message is None:
+                raise
+            raise SimulationError(f"{top} on {built.simulator}, {message}") from None
+        return _read_results(folder, ports, jobs, probes)
+
+
+def _write_jobs(
+    folder: Path, ports: Sequence[StreamPort], jobs: Sequence[Job], stall: float, seed: int, idle_limit: int
+) -> None:
+    lines = [f"{len(jobs)} {min(int(stall * 2**32), 2**32 - 1)} {idle_limit}"]
+    for number, job in enumerate(jobs):
+        words = []
+        for index, port in enumerate(ports):
+            words += [_beats(job, port), _stream_seed(seed, number, index)]
+            if port.direction == "in":
+                # $fread fills a register from its most significant byte on.
+                job.inputs[port.name][:, ::-1].tofile(folder / f"{number}.{port.name}")
+        lines.append(" ".join(map(str, words)))
+    (folder / "jobs").write_text("\n".join(lines) + "\n")
+
+
+def _stream_seed(seed: int, job: int, index: int) -> int:
+    """Return a 32-bit state for a stream's xorshift generator, which must not be zero."""
+    return int.from_bytes(sha256(f"{seed}/{job}/{index}".encode()).digest()[:4], "little") or 1
+
+
+def _beats(job: Job, port: StreamPort) -> int:
+    return len(job.inputs[port.name]) if port.direction == "in" else operator.index(job.expect[port.name])
+
+
+def _read_results(
+    folder: Path, ports: Sequence[StreamPort], jobs: Sequence[Job], probes: Mapping[str, int]
+) -> list[JobResult]:
+    lines = (folder / "results").read_text().splitlines()
+    if len(lines) != len(jobs):
+        raise SimulationError(f"Bench ended after {len(lines)} of {len(jobs)} jobs")
+    results = []
+    for number, line in enumerate(lines):
+        words = line.split()
+        outputs = {p.name: _read_stream(folder, number, p) for p in ports if p.direction == "out"}
+        values = {}
+        for name, word in zip(probes, words[3:], strict=True):
+            try:
+                values[name] = int(word, 16)
+            except ValueError:
+                raise SimulationError(f"job {number}: probe {name!r} is undefined: {word}") from None
+        results.append(JobResult(outputs, int(words[2]), values))
+    return results
+
+
+def _read_stream(folder: Path, number: int, port: StreamPort) -> np.ndarray:
+    text = (folder / f"{number}.{port.name}").read_text()
+    try:
+        data = bytes.fromhex(text)
+    except ValueError:
+        beats = text.split()
+        first = next(i for i, beat in enumerate(beats) if re.search("[^0-9a-fA-F]", beat))
+        message = f"job {number}: stream {port.name!r} beat {first} has undefined bits: {beats[first]}"
+        raise SimulationError(message) from None
+    return np.frombuffer(data, np.uint8).reshape(-1, port.bytes)[:, ::-1].copy()
+
+
+def _error(folder: Path, ports: Sequence[StreamPort], jobs: Sequence[Job], idle_limit: int) -> str | None:
+    """Return in one line what the bench reported, or None if it reported nothing."""
+    try:
+        words = (folder / "results").read_text().splitlines()[-1].split()
+    except (OSError, IndexError):
+        return None
+    if words[0] != "E":
+        return None
+    number, reason, numbers = int(words[1]), words[2], list(map(int, words[3:]))
+    moved = numbers[0::2]
+    state = ", ".join(f"{p.name} {m} of {_beats(jobs[number], p)}" for p, m in zip(ports, moved, strict=True))
+    if reason == "idle":
+        return f"job {number}: no handshake for {idle_limit} clocks; beats moved: {state}"
+    if reason == "left":
+        return f"job {number}: all output came but not all input was taken; beats moved: {state}"
+    faults = [f"stream {p.name!r}: {FAULTS[f]}" for p, f in zip(ports, numbers[1::2], strict=True) if f]
+    return f"job {number}: {', '.join(faults)}; beats moved: {state}"
+
+
+def _check_arguments(ports: Sequence[StreamPort], probes: Mapping[str, int], stall: float, idle_limit: int) -> None:
+    for name, width in probes.items():
+        _check_name("Probe", name)
+        if _natural(f"Width of probe {name!r}", width) < 1:
+            raise ValueError(f"Probe {name!r} has width {width}; use at least 1")
+    names = [port.name for port in ports]
+    if not ports or len(set(names)) != len(names):
+        raise ValueError(f"Streams need distinct names and there must be one at least: {names}")
+    if not 0 <= stall < 1:
+        raise ValueError(f"Stall probability {stall!r} must be at least 0 and below 1")
+    if _natural("Idle limit", idle_limit) < 1:
+        raise ValueError(f"Idle limit {idle_limit} must be at least 1")
+
+
+def _check_job(number: int, job: Job, ports: Sequence[StreamPort]) -> None:
+    for given, direction, what in ((job.inputs, "in", "inputs"), (job.expect, "out", "expect")):
+        wanted = {port.name for port in ports if port.direction == direction}
+        if set(given) != wanted:
+            raise ValueError(f"Job {number} has {what} for {sorted(given)}; the streams are {sorted(wanted)}")
+    for port in ports:
+        if port.direction == "out":
+            _natural(f"Beats expected by job {number} from {port.name!r}", job.expect[port.name])
+            continue
+        beats = job.inputs[port.name]
+        if not isinstance(beats, np.ndarray) or beats.dtype != np.uint8:
+            kind = getattr(beats, "dtype", type(beats).__name__)
+            raise TypeError(f"Job {number} input {port.name!r} must be a uint8 array, not {kind}")
+        if beats.ndim != 2 or beats.shape[1] != port.bytes:
+            raise ValueError(f"Job {number} input {port.name!r} has shape {beats.shape}; use (beats, {port.bytes})")
+        if port.width % 8 and (beats[:, -1] >> (port.width % 8)).any():
+            raise ValueError(f"Job {number} input {port.name!r} has bits set above its width of {port.width}")
+
+
+def _check_name(what: str, name: str) -> None:
+    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
+        raise ValueError(f"{what} name {name!r} is not a Verilog name")
+
+
+def _natural(what: str, value: int) -> int:
+    """Return `value` as an int that is not negative."""
+    try:
+        value = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{what} must be an int, not {type(value).__name__}") from None
+    if value < 0:
+        raise ValueError(f"{what} is {value}; use at least 0")
+    return value

@@ -1,0 +1,279 @@
+"""Compile Verilog into a simulator once, and run cocotb on it in a folder of its own.
+
+A compiled simulator is kept in the user's cache under the hash of everything that went into it, so that the same RTL
+is compiled once and several processes can share it: the first one builds under a lock, the others wait. A build counts
+only with its ``.done`` marker, written last; what a crash leaves behind is thrown away by the next one.
+``TERCET_CACHE`` moves the cache.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from xml.etree import ElementTree
+
+import filelock
+import platformdirs
+
+from . import simulators
+from .simulators import Simulator
+
+__all__ = ["Build", "BuildError", "SimulationError", "build", "cache_dir", "run"]
+
+# Generated code is right by construction where Verilator's style checks would have it written otherwise.
+_WARNINGS_OFF = [
+    *("WIDTHEXPAND", "WIDTHTRUNC", "CASEINCOMPLETE", "CASEOVERLAP", "UNSIGNED", "CMPCONST"),
+    *("UNOPTFLAT", "ASCRANGE", "TIMESCALEMOD", "PINMISSING", "COMBDLY", "ALWNEVER"),
+]
+_VERILATOR_ARGS = [
+    *(f"-Wno-{warning}" for warning in _WARNINGS_OFF),
+    *("-CFLAGS", "-std=c++20"),
+    # cocotb makes every signal public, which forbids most optimisation; only the top's own signals are needed.
+    *("--no-public-flat-rw", "--public-depth", "1"),
+    *("-O3", "--x-assign", "fast", "--x-initial", "fast"),
+]
+_TIMESCALE = ("1ns", "1ps")
+_TAIL = 30  # lines of a log that go into an error
+
+
+class BuildError(RuntimeError):
+    """The simulator did not take the Verilog; the message ends with the log's last lines."""
+
+
+class SimulationError(RuntimeError):
+    """A simulation failed; the message says how."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """A compiled simulator: its folder, top module, simulator, and whether it can record waves ("", "vcd" or "fst")."""
+
+    dir: Path
+    top: str
+    simulator: Simulator
+    waves: str = ""
+
+
+def cache_dir() -> Path:
+    """Return the folder of compiled simulators: ``TERCET_CACHE``, else the user's cache folder."""
+    return Path(os.environ.get("TERCET_CACHE") or platformdirs.user_cache_dir("tercet")).absolute()
+
+
+def build(
+    sources: Mapping[str, str],
+    top: str,
+    simulator: Simulator | str | None = None,
+    *,
+    waves: str | os.PathLike | bool = False,
+) -> Build:
+    """Compile Verilog texts, or return the build made from the same ones before.
+
+    Parameters
+    ----------
+    sources : Mapping[str, str]
+        File name to Verilog text.
+    top : str
+        Top module.
+    simulator : Simulator, str or None
+        What runs it; a name or None is looked up with :func:`simulators.find`.
+    waves : path or bool
+        Whether runs of it can record waves; a path chooses the format by its suffix (.fst or .vcd), True is FST.
+
+    Raises
+    ------
+    BuildError
+        If the simulator's compiler fails.
+    """
+    if not isinstance(simulator, Simulator):
+        simulator = simulators.find(simulator)
+    waves = _waves_format(waves)
+    args = list(_VERILATOR_ARGS) if simulator.name == "verilator" else []
+    if waves and simulator.name == "verilator":
+        args.append(f"--trace-{waves}")
+    facts = [dict(sources), top, simulator.name, simulator.version, args, waves, _cocotb_facts()]
+    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+    cache = cache_dir()
+    result = Build(cache / "builds" / key, top, simulator, waves)
+    done = result.dir / ".done"
+    if done.exists():
+        return result
+    if " " in str(cache):
+        raise BuildError(f"Cache folder {str(cache)!r} has a space, which make cannot build in; set TERCET_CACHE")
+    result.dir.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(f"{result.dir}.lock"):
+        if not done.exists():
+            shutil.rmtree(result.dir, ignore_errors=True)
+            _compile(result, sources, args)
+            done.touch()
+    return result
+
+
+def _waves_format(waves: str | os.PathLike | bool) -> str:
+    if isinstance(waves, bool):
+        return "fst" if waves else ""
+    suffix = Path(waves).suffix
+    if suffix not in (".fst", ".vcd"):
+        raise ValueError(f"Waves file {os.fspath(waves)!r} must end in .fst or .vcd")
+    return suffix[1:]
+
+
+def _cocotb_facts() -> list[str]:
+    import cocotb
+    import cocotb_tools.config
+
+    return [cocotb.__version__, str(cocotb_tools.config.libs_dir)]  # a Verilator build has the folder as its rpath
+
+
+def _compile(result: Build, sources: Mapping[str, str], args: list[str]) -> None:
+    from cocotb_tools.runner import get_runner
+
+    folder = result.dir / "sources"
+    folder.mkdir(parents=True)
+    for name, text in sources.items():
+        (folder / name).write_text(text)
+    log = result.dir / "build.log"
+    script = Path(__file__).with_name("_objcache.py").absolute()
+    objcache = shlex.join([sys.executable, "-ISE", str(script), str(cache_dir() / "objects")])
+    try:
+        with _environment({"OBJCACHE": objcache, **result.simulator.environment()}):
+            get_runner(result.simulator.name).build(
+                sources=[folder / name for name in sources],
+                hdl_toplevel=result.top,
+                build_dir=result.dir,
+                build_args=args,
+                timescale=_TIMESCALE,
+                waves=bool(result.waves),
+                log_file=log,
+            )
+    except (RuntimeError, SystemExit) as error:
+        what = f"{result.simulator} cannot build {result.top!r}"
+        if result.waves == "fst" and "lz4" in _tail(log):
+            raise BuildError(f"{what} with FST waves: install liblz4-dev, or name a .vcd file") from error
+        raise BuildError(f"{what} (log in {log}):\n{_tail(log)}") from error
+    for pattern in ("*.o", "*.a", "*.d", "*.gch", "Vtop*"):  # only the program is needed
+        for path in result.dir.glob(pattern):
+            path.unlink()
+
+
+def run(
+    built: Build,
+    test_module: str,
+    *,
+    plusargs: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+    waves: str | os.PathLike | None = None,
+    testcase: str | None = None,
+) -> None:
+    """Run the cocotb tests of a module, named as Python imports it, on a build.
+
+    Output goes to a log in the run's own temporary folder, so processes can share a build. `waves` is a path for the
+    recorded signals, with the suffix the build was made for; `testcase` runs only the tests of that name.
+
+    Raises
+    ------
+    SimulationError
+        If a test fails, none ran, or the simulator stopped by itself.
+    OSError
+        If the waves cannot be written.
+    """
+    from cocotb_tools.check_results import get_results
+    from cocotb_tools.runner import get_runner
+
+    if waves is not None and _waves_format(waves) != built.waves:
+        raise ValueError(f"Build was made for waves {built.waves or 'off'}, not for {os.fspath(waves)!r}")
+    with tempfile.TemporaryDirectory(prefix="tercet-run-") as name:
+        folder = Path(name)
+        log, results, record = folder / "run.log", folder / "results.xml", folder / f"waves.{built.waves}"
+        test_args: list[str] = []
+        plusargs = list(plusargs)
+        additions = {**(env or {}), **built.simulator.environment()}
+        if waves is not None:
+            _check_writable(Path(waves).absolute())
+            if built.simulator.name == "verilator":
+                test_args = ["--trace", "--trace-file", str(record)]
+            else:
+                # Last on vvp's command line, after the runner's own choice of format.
+                plusargs.append(f"+dumpfile_path={record}")
+                additions["SIM_CMD_SUFFIX"] = f"-{built.waves}"
+        try:
+            with _environment(additions):
+                get_runner(built.simulator.name).test(
+                    test_module=test_module,
+                    hdl_toplevel=built.top,
+                    hdl_toplevel_lang="verilog",
+                    testcase=testcase,
+                    build_dir=built.dir,
+                    test_dir=folder,
+                    results_xml=str(results),
+                    test_args=test_args,
+                    plusargs=plusargs,
+                    log_file=log,
+                )
+            tests, failed = get_results(results)
+        except (RuntimeError, SystemExit, ElementTree.ParseError):
+            tests, failed = 0, _failures(results) != []
+        finally:
+            if waves is not None and record.exists():
+                shutil.move(record, waves)
+        if failed or tests == 0:
+            reason = "; ".join(_failures(results)) or "no cocotb test ran to its end"
+            raise SimulationError(f"{test_module} on {built.simulator}: {reason}\n{_tail(log)}")
+
+
+def _check_writable(path: Path) -> None:
+    """Make the parent folder and try to open the file, so that it fails before the run rather than after."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "ab"):
+            pass
+    except OSError as error:
+        raise OSError(f"Cannot write waves to {str(path)!r}: {error.strerror}") from None
+
+
+def _failures(results: Path) -> list[str]:
+    """Return the messages of the failed tests, one line each."""
+    with contextlib.suppress(OSError, ElementTree.ParseError):
+        tests = ElementTree.parse(results).iter("testcase")
+        found = [(t.get("name"), f) for t in tests for f in (*t.findall("failure"), *t.findall("error"))]
+        texts = [(name, (f.get("message") or f.text or "").strip() or "failed") for name, f in found]
+        return [f"{name}: {text.splitlines()[0]}" for name, text in texts]
+    return []
+
+
+def _tail(log: Path) -> str:
+    try:
+        return "\n".join(log.read_text(errors="replace").splitlines()[-_TAIL:])
+    except OSError:
+        return "(no log)"
+
+
+_environment_lock = threading.RLock()
+
+
+@contextlib.contextmanager
+def _environment(additions: Mapping[str, str]) -> Iterator[None]:
+    """Give cocotb's runner a clean environment.
+
+    The runner reads os.environ, where WAVES, GUI, COCOTB_* and pytest's variable change what it does, and a `make`
+    above hands down its own MAKEFLAGS. One thread at a time: use processes for parallel runs.
+    """
+    with _environment_lock:
+        saved = dict(os.environ)
+        unwanted = ("WAVES", "GUI", "PYTEST_CURRENT_TEST", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "GPI_USERS")
+        try:
+            for name in saved:
+                if name in unwanted or name.startswith("COCOTB_"):
+                    del os.environ[name]
+            os.environ.update(additions)
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(saved)
