@@ -197,11 +197,14 @@ def _has_port(text: str, name: str, port: str) -> bool:
 
 
 def _plain_names(text: str) -> str:
-    """Replace the characters that Verilog would have to escape, and leave out what yosys stumbles over.
+    """Replace the characters that Verilog would have to escape, and leave out what helps nobody.
 
     The path of an ordinary submodule is joined by ``.``, and the second signal of one name is told apart by ``$``.
     """
     text = re.sub(r"^(module|\s*cell) \\(\S+)", lambda m: f"{m[1]} \\{m[2].replace('.', '_')}", text, flags=re.M)
+    # Amaranth names every field of a struct again; nothing reads those wires.
+    text = re.sub(r"^\s*wire [^\n]*\\\$?\w+(\$\d+)?[.\[]\S*\n", "", text, flags=re.M)
+    text = re.sub(r"^\s*connect \\\$?\w+(\$\d+)?[.\[]\S* [^\n]*\n", "", text, flags=re.M)
     # yosys 0.70's synth_ecp5 loses an instance whose ports are on signed wires; the operators carry their own signs.
     text = re.sub(r"^(\s*wire .*?)signed ", r"\1", text, flags=re.M)
     return re.sub(r"(?<=\s)\\(\w+)\$(\d+)\b", r"\\\1__\2", text)

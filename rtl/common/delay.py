@@ -1,0 +1,108 @@
+"""Delay lines, and the triangles of them that skew the edges of an array.
+
+Both are built from halves that are defined once, so that the text and the time to write it grow with the logarithm of
+the size.
+"""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from tercet.rtl.emit import shared
+
+__all__ = ["Delay", "Skew"]
+
+_CHAIN = 8  # the longest delay that is written out
+
+
+class Delay(wiring.Component):
+    """Registers in a row; no reset, one ``width``-bit value a clock.
+
+    Parameters
+    ----------
+    clocks : int
+        Length, at least 0.
+    width : int
+        Bits of a value, at least 1.
+
+    Members
+    -------
+    i : In(width)
+        Value.
+    o : Out(width)
+        The value `clocks` clocks before.
+    """
+
+    def __init__(self, *, clocks: int, width: int):
+        if clocks < 0 or width < 1:
+            raise ValueError(f"Delay of {clocks} clocks and width {width}; use at least 0 and 1")
+        self.clocks = clocks
+        super().__init__({"i": In(width), "o": Out(width)})
+
+    @property
+    def latency(self) -> int:
+        """Clocks from `i` to `o`."""
+        return self.clocks
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        value = self.i
+        if self.clocks > _CHAIN:
+            for name, clocks in (("front", self.clocks // 2), ("back", self.clocks - self.clocks // 2)):
+                m.submodules[name] = half = shared(Delay, clocks=clocks, width=len(self.i))
+                m.d.comb += half.i.eq(value)
+                value = half.o
+        else:
+            for stage in range(self.clocks):
+                register = Signal(len(self.i), name=f"s{stage + 1}", reset_less=True)
+                m.d.sync += register.eq(value)
+                value = register
+        m.d.comb += self.o.eq(value)
+        return m
+
+
+class Skew(wiring.Component):
+    """Delay lane ``n`` of a vector by ``n`` clocks::
+
+        lane 0 ----------------->        lane 0 --[ ]--[ ]-->
+        lane 1 --[ ]------------>        lane 1 --[ ]------->
+        lane 2 --[ ]--[ ]------->        lane 2 ------------>
+                                              reverse
+
+    Parameters
+    ----------
+    lanes : int
+        Lanes of the vector, at least 1.
+    width : int
+        Bits of a lane.
+    reverse : bool
+        Delay lane ``n`` by ``lanes - 1 - n`` instead: what takes the skew out again.
+
+    Members
+    -------
+    i, o : In and Out(lanes * width)
+        The vector, lane 0 in the least significant bits.
+    """
+
+    def __init__(self, *, lanes: int, width: int, reverse: bool = False):
+        if lanes < 1 or width < 1:
+            raise ValueError(f"Skew of {lanes} lanes of width {width}; use at least 1 each")
+        self.lanes, self.width, self.reverse = lanes, width, reverse
+        super().__init__({"i": In(lanes * width), "o": Out(lanes * width)})
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        if self.lanes == 1:
+            m.d.comb += self.o.eq(self.i)
+            return m
+        # The lanes of one half are delayed by as many clocks as the other half has lanes.
+        cut = self.lanes // 2
+        for name, first, count, other in (("low", 0, cut, self.lanes - cut), ("high", cut, self.lanes - cut, cut)):
+            part = slice(first * self.width, (first + count) * self.width)
+            value = self.i[part]
+            if (name == "low") == self.reverse:
+                m.submodules[f"{name}_delay"] = delay = shared(Delay, clocks=other, width=count * self.width)
+                m.d.comb += delay.i.eq(value)
+                value = delay.o
+            m.submodules[name] = half = shared(Skew, lanes=count, width=self.width, reverse=self.reverse)
+            m.d.comb += [half.i.eq(value), self.o[part].eq(half.o)]
+        return m

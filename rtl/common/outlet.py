@@ -1,0 +1,76 @@
+"""Where a pipeline that cannot stop meets a stream that can: a FIFO, and permission to start only what has a place."""
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.fifo import SyncFIFOBuffered
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["Outlet"]
+
+
+class Outlet(wiring.Component):
+    """Collect what a pipeline delivers, and count what is under way to it::
+
+        start --> pipeline of `latency` clocks --> arrive --> FIFO --> o
+          ^                                                    |
+          +------------------------- ready <-------------------+
+
+    Never stalls as long as `o` is taken every clock.
+
+    Parameters
+    ----------
+    shape : ShapeLike
+        Payload.
+    latency : int
+        Clocks from `start` to the `arrive` that it causes, at least 0.
+
+    Members
+    -------
+    ready : Out(1)
+        There is room for one more.
+    start : In(1)
+        Something was started; only together with `ready`.
+    arrive : In(1)
+        `value` is the oldest thing started.
+    value : In(shape)
+        What arrives.
+    empty : Out(1)
+        Nothing is under way and nothing waits.
+    o : Out(stream.Signature(shape))
+        What arrived.
+    """
+
+    def __init__(self, *, shape, latency: int):
+        # The way of a place: start, pipeline, two clocks in the FIFO, taken, counted.
+        self.depth = latency + 6
+        super().__init__(
+            {
+                "ready": Out(1),
+                "start": In(1),
+                "arrive": In(1),
+                "value": In(shape),
+                "empty": Out(1),
+                "o": Out(stream.Signature(shape)),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.fifo = fifo = SyncFIFOBuffered(width=Shape.cast(self.value.shape()).width, depth=self.depth)
+        room = Signal(range(self.depth + 1), init=self.depth)
+        taken = self.o.valid & self.o.ready
+        m.d.comb += [
+            fifo.w_en.eq(self.arrive),
+            fifo.w_data.eq(self.value),
+            Value.cast(self.o.payload).eq(fifo.r_data),
+            self.o.valid.eq(fifo.r_rdy),
+            fifo.r_en.eq(self.o.ready),
+        ]
+        with m.If(self.start & ~taken):
+            m.d.sync += [room.eq(room - 1), self.ready.eq(room != 1), self.empty.eq(0)]
+        with m.Elif(taken & ~self.start):
+            m.d.sync += [room.eq(room + 1), self.ready.eq(1), self.empty.eq(room == self.depth - 1)]
+        with m.Elif(~self.start):
+            # Also the first clock after reset.
+            m.d.sync += [self.ready.eq(room != 0), self.empty.eq(room == self.depth)]
+        return m

@@ -1,0 +1,31 @@
+"""Pipeline registers by the line."""
+
+from amaranth import *
+
+__all__ = ["register"]
+
+
+def register(m: Module, name: str, value: Value, clocks: int = 1) -> Signal:
+    """Register a value, without reset, and give the register.
+
+    Parameters
+    ----------
+    m : Module
+        Where.
+    name : str
+        Name of the register; with more than one, those before the last have a number behind it.
+    value : Value
+        What to register, of its own shape.
+    clocks : int
+        Registers in a row, at least 1.
+
+    Returns
+    -------
+    Signal
+        The last register.
+    """
+    for left in reversed(range(clocks)):
+        signal = Signal(value.shape(), name=f"{name}_{left}" if left else name, reset_less=True)
+        m.d.sync += signal.eq(value)
+        value = signal
+    return value  # pyright: ignore[reportReturnType]

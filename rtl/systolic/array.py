@@ -1,0 +1,177 @@
+"""The systolic array: a grid of cells between the skew of its inputs and the de-skew of its sums."""
+
+from amaranth import *
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+from tercet.golden.systolic import SystolicConfig
+from tercet.rtl.common.delay import Delay, Skew
+from tercet.rtl.emit import shared
+
+from .cell import CELLS, lane_layout
+
+__all__ = ["Array", "Grid"]
+
+
+class Grid(wiring.Component):
+    """Cells in a rectangle, each wired to its neighbours only.
+
+    A grid is two grids side by side or one above the other, down to a single cell. Halves of one size are one module,
+    so a 256x256 array is some twenty definitions.
+
+    Parameters
+    ----------
+    config : SystolicConfig
+        What a cell is.
+    rows, cells : int
+        Cells down and across.
+
+    Members
+    -------
+    lanes_i, lanes_o : In and Out(rows * lane)
+        Left and right edge, row 0 in the least significant bits.
+    weights_i, weights_o : In and Out(cells * cell_cols * weight_width)
+        Top and bottom edge.
+    sums_i, sums_o : In and Out(cells * cell_cols * sum_width)
+        Top and bottom edge, or bottom and top edge in an output-stationary grid.
+    """
+
+    def __init__(self, *, config: SystolicConfig, rows: int, cells: int):
+        self.config, self.rows, self.cells = config, rows, cells
+        lanes = rows * lane_layout(config).size
+        weights = cells * config.cell_cols * config.weight_width
+        sums = cells * config.cell_cols * config.sum_width
+        super().__init__(
+            {
+                "lanes_i": In(lanes),
+                "lanes_o": Out(lanes),
+                "weights_i": In(weights),
+                "weights_o": Out(weights),
+                "sums_i": In(sums),
+                "sums_o": Out(sums),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        if self.rows * self.cells == 1:
+            m.submodules.pe = cell = shared(CELLS[self.config.dataflow], config=self.config)
+            for name in ("lane", "weights", "sums"):
+                edge = "lanes" if name == "lane" else name
+                m.d.comb += Value.cast(getattr(cell, f"{name}_i")).eq(getattr(self, f"{edge}_i"))
+                m.d.comb += getattr(self, f"{edge}_o").eq(Value.cast(getattr(cell, f"{name}_o")))
+        elif self.rows >= self.cells:
+            upper, lower = self._halves(m, ("upper", "lower"), self.rows, "rows")
+            self._in_series(m, "weights", upper, lower)
+            self._in_series(m, "sums", *((upper, lower) if self.config.dataflow == "ws" else (lower, upper)))
+            self._in_parallel(m, "lanes", upper, lower)
+        else:
+            left, right = self._halves(m, ("left", "right"), self.cells, "cells")
+            self._in_series(m, "lanes", left, right)
+            self._in_parallel(m, "weights", left, right)
+            self._in_parallel(m, "sums", left, right)
+        return m
+
+    def _halves(self, m: Module, names: tuple[str, str], count: int, what: str):
+        size = {"rows": self.rows, "cells": self.cells}
+        halves = [shared(Grid, config=self.config, **{**size, what: n}) for n in (count // 2, count - count // 2)]
+        for name, half in zip(names, halves, strict=True):
+            m.submodules[name] = half
+        return halves
+
+    def _in_series(self, m: Module, edge: str, first, second):
+        m.d.comb += getattr(first, f"{edge}_i").eq(getattr(self, f"{edge}_i"))
+        m.d.comb += getattr(second, f"{edge}_i").eq(getattr(first, f"{edge}_o"))
+        m.d.comb += getattr(self, f"{edge}_o").eq(getattr(second, f"{edge}_o"))
+
+    def _in_parallel(self, m: Module, edge: str, low, high):
+        m.d.comb += Cat(getattr(low, f"{edge}_i"), getattr(high, f"{edge}_i")).eq(getattr(self, f"{edge}_i"))
+        m.d.comb += getattr(self, f"{edge}_o").eq(Cat(getattr(low, f"{edge}_o"), getattr(high, f"{edge}_o")))
+
+
+class Array(wiring.Component):
+    """The array as its surroundings see it: whole rows in, whole rows out, no clock ever lost::
+
+                       weights (a row a clock)
+                          |
+                        [skew]
+                          v
+        acts --[skew]--> grid
+                          |
+                       [de-skew]
+                          v
+                        sums
+
+    It feeds forward only; what no activation of a pass takes part in is garbage, and its consumer knows when.
+
+    Parameters
+    ----------
+    config : SystolicConfig
+        Size, widths, dataflow and multiplier.
+
+    Members
+    -------
+    acts : In(ArrayLayout(signed(act_width), rows))
+        One activation per row: a row of A (weight stationary) or a column of it (output stationary).
+    weights : In(ArrayLayout(signed(weight_width), cols))
+        A row of W.
+    load : In(rows)
+        Weight stationary: the rows of the array that take this row of weights, usually one.
+    swap : In(1)
+        Weight stationary: these activations are the first to meet the weights loaded before.
+    clear : In(1)
+        Output stationary: these operands begin new sums.
+    capture : In(1)
+        Output stationary: these operands end the sums. At least ``2 * rows - 1`` clocks apart.
+    sums : Out(ArrayLayout(signed(sum_width), cols))
+        `latency` clocks after the operands. Output stationary: row 0 of the block `latency` clocks after ``capture``,
+        every further row two clocks later.
+    """
+
+    def __init__(self, *, config: SystolicConfig):
+        self.config = config
+        weight_stationary = {"load": In(config.rows), "swap": In(1)}
+        output_stationary = {"clear": In(1), "capture": In(1)}
+        super().__init__(
+            {
+                "acts": In(data.ArrayLayout(signed(config.act_width), config.rows)),
+                "weights": In(data.ArrayLayout(signed(config.weight_width), config.cols)),
+                **(weight_stationary if config.dataflow == "ws" else output_stationary),
+                "sums": Out(data.ArrayLayout(signed(config.sum_width), config.cols)),
+            }
+        )
+
+    @property
+    def latency(self) -> int:
+        """Clocks from the last operands of a sum to the sum, of row 0 in an output-stationary array."""
+        return self.config.array_latency
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        config = self.config
+        cells = config.cols // config.cell_cols
+        lane_width = lane_layout(config).size
+        m.submodules.grid = grid = shared(Grid, config=config, rows=config.rows, cells=cells)
+        m.submodules.lane_skew = lanes = shared(Skew, lanes=config.rows, width=lane_width)
+        m.submodules.weight_skew = weights = shared(Skew, lanes=cells, width=config.cell_cols * config.weight_width)
+        m.submodules.deskew = deskew = shared(
+            Skew, lanes=cells, width=config.cell_cols * config.sum_width, reverse=True
+        )
+        marks = self._marks(m)
+        for row in range(config.rows):
+            lane = Cat(self.acts[row], *marks[row])
+            m.d.comb += lanes.i[row * lane_width : (row + 1) * lane_width].eq(lane)
+        m.d.comb += [weights.i.eq(self.weights), grid.lanes_i.eq(lanes.o), grid.weights_i.eq(weights.o)]
+        m.d.comb += [deskew.i.eq(grid.sums_o), Value.cast(self.sums).eq(deskew.o)]
+        return m
+
+    def _marks(self, m: Module) -> list[tuple[Value, Value]]:
+        """The two marks of every row."""
+        rows = range(self.config.rows)
+        if self.config.dataflow == "ws":
+            return [(self.load[row], self.swap) for row in rows]
+        # The marks meet the products: `clear` with the first one, `capture` when the last one has been added.
+        clocks = self.config.multiplier_latency
+        m.submodules.clear_delay = clear = shared(Delay, clocks=clocks, width=1)
+        m.submodules.capture_delay = capture = shared(Delay, clocks=clocks + 1, width=1)
+        m.d.comb += [clear.i.eq(self.clear), capture.i.eq(self.capture)]
+        return [(clear.o, capture.o) for _ in rows]

@@ -1,0 +1,137 @@
+"""The cells of both arrays: a multiplier, an adder, and the registers through which everything moves on."""
+
+from amaranth import *
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+from tercet.golden.systolic import SystolicConfig
+from tercet.rtl.emit import shared
+
+from .multiplier import Multiplier
+
+__all__ = ["CELLS", "OsCell", "WsCell", "lane_layout"]
+
+
+def lane_layout(config: SystolicConfig) -> data.StructLayout:
+    """What moves along a row of the array: an activation and two marks.
+
+    ``load`` and ``swap`` in a weight-stationary array, ``clear`` and ``capture`` in an output-stationary one.
+    """
+    marks = ("load", "swap") if config.dataflow == "ws" else ("clear", "capture")
+    return data.StructLayout({"act": signed(config.act_width), **dict.fromkeys(marks, 1)})
+
+
+class _Cell(wiring.Component):
+    """Members of a cell, which has `cell_cols` columns.
+
+    Members
+    -------
+    lane_i, lane_o : In and Out(lane_layout(config))
+        From the left, and one clock later to the right.
+    weights_i, weights_o : In and Out(ArrayLayout(signed(weight_width), cell_cols))
+        From the top, and one clock later downwards.
+    sums_i, sums_o : In and Out(ArrayLayout(signed(sum_width), cell_cols))
+        From above (weight stationary) or below (output stationary), and on to the other side.
+    """
+
+    def __init__(self, *, config: SystolicConfig):
+        self.config = config
+        lane = lane_layout(config)
+        weights = data.ArrayLayout(signed(config.weight_width), config.cell_cols)
+        sums = data.ArrayLayout(signed(config.sum_width), config.cell_cols)
+        super().__init__(
+            {
+                "lane_i": In(lane),
+                "lane_o": Out(lane),
+                "weights_i": In(weights),
+                "weights_o": Out(weights),
+                "sums_i": In(sums),
+                "sums_o": Out(sums),
+            }
+        )
+
+    def _move_on(self, m: Module):
+        """Pass activations and weights to the neighbours, and give the registered ones."""
+        lane = Signal(self.lane_i.shape(), reset_less=True)
+        weights = Signal(self.weights_i.shape(), reset_less=True)
+        m.d.sync += [lane.eq(self.lane_i), weights.eq(self.weights_i)]
+        m.d.comb += [self.lane_o.eq(lane), self.weights_o.eq(weights)]
+        return lane, weights
+
+
+class WsCell(_Cell):
+    """A weight-stationary cell: the next weight arrives while this one multiplies::
+
+                   weights_i           sums_i
+                       |                 |
+                       +--[shadow]       |
+                       |      |          |
+                       |  [active]       |
+                       |      |          v
+        lane_i --[ ]---|---->(x)--...-->(+)
+                  |    |                 |
+        lane_o <--+   [ ]               [ ]
+                       v                 v
+                   weights_o           sums_o
+
+    ``load`` takes the weight that passes into ``shadow``; ``swap`` comes with the first activation of a pass and makes
+    it ``active``. Both in one clock: the old shadow becomes active. Parameters and members: see `_Cell`.
+    """
+
+    @property
+    def latency(self) -> int:
+        """Clocks from `lane_i` to `sums_o`."""
+        return 2 + self.config.multiplier_latency
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        lane, _ = self._move_on(m)
+        shadow = Signal(self.weights_i.shape(), reset_less=True)
+        active = Signal(self.weights_i.shape(), reset_less=True)
+        with m.If(self.lane_i.load):
+            m.d.sync += shadow.eq(self.weights_i)
+        with m.If(self.lane_i.swap):
+            m.d.sync += active.eq(shadow)
+        m.submodules.multiplier = multiplier = shared(Multiplier, config=self.config)
+        m.d.comb += [multiplier.act.eq(lane.act), multiplier.weights.eq(active)]
+        for n in range(self.config.cell_cols):
+            total = Signal(signed(self.config.sum_width), name=f"sum{n}", reset_less=True)
+            m.d.sync += total.eq(self.sums_i[n] + multiplier.products[n])
+            m.d.comb += self.sums_o[n].eq(total)
+        return m
+
+
+class OsCell(_Cell):
+    """An output-stationary cell: the sum stays, and leaves upwards when it is complete::
+
+        lane_i --[ ]--+---->(x)--...-->(+)<--+      sums_o
+                      |      |          |    |        ^
+        lane_o <------+      |         [acc]-+-----> [ ]
+                             |                        |
+        weights_i --[ ]------+--> weights_o         sums_i
+
+    ``clear`` starts a new sum, ``capture`` copies the sum into the register that otherwise moves those of the rows
+    below up. Both marks enter the array later than their activation by the multiplier's latency, so that they meet
+    its product here. Parameters and members: see `_Cell`.
+    """
+
+    @property
+    def latency(self) -> int:
+        """Clocks from the last activation at `lane_i` to `sums_o`."""
+        return 3 + self.config.multiplier_latency
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        lane, weights = self._move_on(m)
+        m.submodules.multiplier = multiplier = shared(Multiplier, config=self.config)
+        m.d.comb += [multiplier.act.eq(lane.act), multiplier.weights.eq(weights)]
+        for n in range(self.config.cell_cols):
+            acc = Signal(signed(self.config.sum_width), name=f"acc{n}", reset_less=True)
+            moving = Signal(signed(self.config.sum_width), name=f"moving{n}", reset_less=True)
+            m.d.sync += acc.eq(Mux(lane.clear, 0, acc) + multiplier.products[n])
+            m.d.sync += moving.eq(Mux(lane.capture, acc, self.sums_i[n]))
+            m.d.comb += self.sums_o[n].eq(moving)
+        return m
+
+
+CELLS = {"ws": WsCell, "os": OsCell}
+"""Cell of each dataflow."""

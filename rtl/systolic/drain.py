@@ -1,0 +1,192 @@
+"""The drain: finished blocks leave the accumulators, as they are or requantised to int8."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from tercet.golden.systolic import SystolicConfig
+from tercet.golden.systolic_timing import READ_CLOCKS
+from tercet.rtl.common.delay import Delay
+from tercet.rtl.common.outlet import Outlet
+from tercet.rtl.emit import shared
+
+from .layouts import block_layout, output_layout, param_layout
+from .params import ScaleMemory
+from .requantizer import Requantizer
+
+__all__ = ["Drain"]
+
+
+class Drain(wiring.Component):
+    """Read block after block, a row a clock, or `requant_lanes` results of a row a clock through the requantiser::
+
+        accumulators --row--+-------------------------------> outlet --> sums
+                            +--chunk--> requantiser lanes --> outlet --> outs
+                                             ^
+                                         ScaleMemory
+
+    Parameters
+    ----------
+    config : SystolicConfig
+        Size, depth and lanes.
+
+    Members
+    -------
+    block : In(block_layout(config)), block_start : In(1)
+        A block has begun in the array.
+    full : In(1)
+        The oldest block not yet announced is complete.
+    freed : Out(1)
+        A bank may be used again.
+    draining, bank, address : Out
+        What to read from the accumulators.
+    row : In(ArrayLayout(signed(acc_width), cols))
+        What they hold there, 3 clocks later.
+    params : In(param_layout(config)), params_valid, params_slot, params_channel : In
+        Scales to keep (only with requantiser).
+    params_freed : Out(1)
+        The oldest tile's scales are not needed any more.
+    sums : Out(stream.Signature(output_layout(acc_width, cols)))
+        Rows of sums, of commands without requantisation.
+    outs : Out(stream.Signature(output_layout(8, requant_lanes)))
+        Requantised results, each row in chunks from column 0 on (only with requantiser).
+    """
+
+    def __init__(self, *, config: SystolicConfig):
+        self.config = config
+        self.lanes = config.requant_lanes or 0
+        self.chunks = -(-config.cols // self.lanes) if self.lanes else 1
+        requant = {
+            "params": In(param_layout(config)),
+            "params_valid": In(1),
+            "params_slot": In(1),
+            "params_channel": In(range(config.cols)),
+            "outs": Out(stream.Signature(output_layout(8, self.lanes))),
+        }
+        super().__init__(
+            {
+                "block": In(block_layout(config)),
+                "block_start": In(1),
+                "full": In(1),
+                "freed": Out(1),
+                "draining": Out(1),
+                "bank": Out(1),
+                "address": Out(range(config.acc_depth)),
+                "row": In(data.ArrayLayout(signed(config.acc_width), config.cols)),
+                "params_freed": Out(1),
+                "sums": Out(stream.Signature(output_layout(config.acc_width, config.cols))),
+                **(requant if self.lanes else {}),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        layout = block_layout(self.config)
+        started = [Signal(layout, name=f"block_{n}") for n in "ab"]
+        upcoming = Signal(layout)
+        current = Signal(layout)
+        start_bank = Signal()
+        blocks = Signal(range(3))  # complete, and not being read
+        chunk = Signal(range(self.chunks))
+        slot = Signal()
+        issue = Signal()
+        last = Signal()
+        room = Signal()
+        m.submodules.sums = sums = Outlet(shape=self.sums.payload.shape(), latency=READ_CLOCKS)
+        empty = sums.empty
+        m.d.comb += room.eq(sums.ready)
+        with m.If(self.block_start):
+            m.d.sync += start_bank.eq(~start_bank)
+            for n in range(2):
+                with m.If(start_bank == n):
+                    m.d.sync += started[n].eq(self.block)
+
+        # What was read, and when.
+        read = data.StructLayout(
+            {**dict.fromkeys(("raw", "requant", "last", "frees", "slot"), 1), "chunk": range(self.chunks)}
+        )
+        s0 = Signal(read)
+        s3 = Signal(read)
+        m.submodules.reading = reading = Delay(clocks=READ_CLOCKS, width=read.size)
+        row_end = chunk == Mux(current.requant, self.chunks - 1, 0)
+        m.d.comb += [
+            last.eq(row_end & (self.address == current.rows)),
+            s0.raw.eq(issue & ~current.requant),
+            s0.requant.eq(issue & current.requant),
+            s0.last.eq(last & current.ends),
+            s0.frees.eq(issue & last & current.frees),
+            s0.slot.eq(slot),
+            s0.chunk.eq(chunk),
+            reading.i.eq(s0),
+            Value.cast(s3).eq(reading.o),
+            sums.start.eq(s0.raw),
+            sums.arrive.eq(s3.raw),
+            sums.value.data.eq(self.row),
+            sums.value.last.eq(s3.last),
+            self.params_freed.eq(s3.frees),
+            self.freed.eq(issue & last),
+        ]
+        wiring.connect(m, sums.o, wiring.flipped(self.sums))
+        if self.lanes:
+            outs = self._requantise(m, current, s0, s3)
+            empty = empty & outs.empty
+            m.d.comb += room.eq(Mux(current.requant, outs.ready, sums.ready))
+
+        taken = Signal()
+        with m.FSM():
+            with m.State("IDLE"):
+                m.d.comb += upcoming.eq(Mux(self.bank, started[1], started[0]))
+                m.d.sync += [self.address.eq(0), chunk.eq(0)]
+                # What a command sets must not change under results of the one before.
+                with m.If((blocks != 0) & (empty | ~upcoming.starts)):
+                    m.d.comb += taken.eq(1)
+                    m.d.sync += current.eq(upcoming)
+                    m.next = "READ"
+            with m.State("READ"):
+                m.d.comb += [self.draining.eq(1), issue.eq(room)]
+                with m.If(issue):
+                    m.d.sync += chunk.eq(Mux(row_end, 0, chunk + 1))
+                    m.d.sync += self.address.eq(self.address + row_end)
+                    with m.If(last):
+                        m.d.sync += [self.bank.eq(~self.bank), slot.eq(slot ^ current.frees)]
+                        m.next = "IDLE"
+        m.d.sync += blocks.eq(blocks + self.full - taken)
+        return m
+
+    def _requantise(self, m: Module, current, s0, s3) -> Outlet:
+        """Add the requantiser lanes and their outlet."""
+        config, lanes = self.config, self.lanes
+        m.submodules.scales = scales = ScaleMemory(config=config)
+        m.d.comb += [
+            scales.i.eq(self.params),
+            scales.i_valid.eq(self.params_valid),
+            scales.slot.eq(self.params_slot),
+            scales.channel.eq(self.params_channel),
+            scales.read_slot.eq(s3.slot),
+            scales.read_chunk.eq(s3.chunk),
+        ]
+        units = [shared(Requantizer, mac=config.mac) for _ in range(lanes)]
+        latency = units[0].latency
+        m.submodules.outs = outs = Outlet(shape=self.outs.payload.shape(), latency=READ_CLOCKS + 1 + latency)
+        m.submodules.requantising = arriving = Delay(clocks=1 + latency, width=2)
+        for lane, unit in enumerate(units):
+            m.submodules[f"requantizer{lane}"] = unit
+            acc = Signal(signed(config.acc_width), name=f"s4_acc{lane}", reset_less=True)
+            with m.Switch(s3.chunk):
+                for chunk in range(self.chunks):
+                    if chunk * lanes + lane < config.cols:
+                        with m.Case(chunk):
+                            m.d.sync += acc.eq(self.row[chunk * lanes + lane])
+            m.d.comb += [
+                unit.acc.eq(acc),
+                unit.multiplier.eq(scales.o[lane].multiplier),
+                unit.shift.eq(scales.o[lane].shift),
+                *(getattr(unit, name).eq(current[name]) for name in ("single", "zero_point", "qmin", "qmax")),
+                outs.value.data[lane].eq(unit.o),
+            ]
+        m.d.comb += [
+            arriving.i.eq(Cat(s3.requant, s3.last)),
+            outs.start.eq(s0.requant),
+            Cat(outs.arrive, outs.value.last).eq(arriving.o),
+        ]
+        wiring.connect(m, outs.o, wiring.flipped(self.outs))
+        return outs

@@ -1,0 +1,248 @@
+"""From passes to the clocked operands of the array, for both dataflows."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from tercet.golden.systolic import SystolicConfig
+from tercet.golden.systolic_timing import ACCUMULATE_CLOCKS
+
+from .layouts import block_layout, mark_layout, pass_layout
+
+__all__ = ["OsFeeder", "WeightLoader", "WsFeeder"]
+
+
+class WeightLoader(wiring.Component):
+    """Load the plane of weights of a pass while the pass before computes.
+
+    A pass goes in, its plane is shifted into the array, and it comes out: then its activations may start. The next
+    plane begins in the clock after that.
+
+    Parameters
+    ----------
+    config : SystolicConfig
+        Size of a plane.
+
+    Members
+    -------
+    i, o : In and Out(stream.Signature(pass_layout(config)))
+        Passes without and with their weights in the array.
+    weights : In(stream.Signature(ArrayLayout(signed(weight_width), cols)))
+        Rows of the planes, row 0 first.
+    row : Out(ArrayLayout(signed(weight_width), cols))
+        To the array, registered.
+    load : Out(rows)
+        The row of the array that takes it, one-hot or zero, registered.
+    waiting : Out(1)
+        A pass is here, its plane not yet complete.
+    """
+
+    def __init__(self, *, config: SystolicConfig):
+        self.config = config
+        row = data.ArrayLayout(signed(config.weight_width), config.cols)
+        super().__init__(
+            {
+                "i": In(stream.Signature(pass_layout(config))),
+                "o": Out(stream.Signature(pass_layout(config))),
+                "weights": In(stream.Signature(row)),
+                "row": Out(row),
+                "load": Out(config.rows),
+                "waiting": Out(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        full = Signal()
+        place = Signal(self.config.rows, init=1)  # of the next row, one-hot
+        fire = Signal()
+        m.d.comb += [
+            self.i.ready.eq(~self.waiting & (~full | self.o.ready)),
+            self.weights.ready.eq(self.waiting),
+            fire.eq(self.weights.valid & self.waiting),
+            self.o.valid.eq(full),
+        ]
+        m.d.sync += [self.row.eq(self.weights.payload), self.load.eq(Mux(fire, place, 0))]
+        with m.If(fire):
+            m.d.sync += place.eq(place.rotate_left(1))
+            with m.If(place[-1]):
+                m.d.sync += [self.waiting.eq(0), full.eq(1)]
+        with m.If(self.o.ready):
+            m.d.sync += full.eq(0)
+        with m.If(self.i.valid & self.i.ready):
+            m.d.sync += [self.o.payload.eq(self.i.payload), self.waiting.eq(1)]
+        return m
+
+
+class _Feeder(wiring.Component):
+    """Members of a feeder.
+
+    Members
+    -------
+    passes : In(stream.Signature(pass_layout(config)))
+        What to run; taken with the first operands.
+    operands : In(stream.Signature(ArrayLayout(signed(act_width), rows)))
+        Activations, a beat a step.
+    bank_free, params_ready : In(1)
+        Whether a new block, and a column tile with parameters, may begin.
+    acts : Out(ArrayLayout(signed(act_width), rows))
+        To the array, registered.
+    step, idle : Out(1)
+        Operands are taken in this clock; no pass has begun.
+    block : Out(block_layout(config))
+        The block of the pass that begins.
+    block_start, params_taken : Out(1)
+        With its first operands: a block begins, a column tile with parameters begins.
+    mark : Out(mark_layout())
+        To the accumulators, in the clock of `acts`; of the last operands of a block if output stationary.
+    """
+
+    def __init__(self, *, config: SystolicConfig, **members):
+        self.config = config
+        acts = data.ArrayLayout(signed(config.act_width), config.rows)
+        super().__init__(
+            {
+                "passes": In(stream.Signature(pass_layout(config))),
+                "operands": In(stream.Signature(acts)),
+                "bank_free": In(1),
+                "params_ready": In(1),
+                "acts": Out(acts),
+                "step": Out(1),
+                "idle": Out(1),
+                "block": Out(block_layout(config)),
+                "block_start": Out(1),
+                "params_taken": Out(1),
+                "mark": Out(mark_layout()),
+                **members,
+            }
+        )
+
+    def _count_steps(self, m: Module, hold: Value) -> tuple[Signal, Signal, Signal, Signal]:
+        """Count the steps of a pass.
+
+        Returns ``go`` (operands may be taken), ``starting`` and ``ending`` (they would be the first, the last ones of
+        the pass) and the pass's own flags. ``hold`` delays the begin.
+        """
+        new = self.passes.payload
+        run = Signal(data.StructLayout(dict.fromkeys(("first", "last", "tile", "params"), 1)))
+        now = Signal.like(run)
+        busy = Signal()
+        go = Signal()
+        starting = Signal()
+        ending = Signal()
+        left = Signal(new.steps.shape())
+        one_left = Signal()
+        may_begin = (self.bank_free | ~new.first) & (self.params_ready | ~(new.tile & new.params)) & ~hold
+        m.d.comb += [
+            starting.eq(~busy),
+            self.idle.eq(~busy),
+            go.eq(busy | (self.passes.valid & may_begin)),
+            ending.eq(Mux(busy, one_left, new.steps == 0)),
+            self.passes.ready.eq(starting & self.step),
+            now.eq(Mux(busy, run, Cat(new.first, new.last, new.tile, new.params))),
+            self.block.eq(new.block),
+            self.block_start.eq(self.passes.ready & new.first),
+            self.params_taken.eq(self.passes.ready & new.tile & new.params),
+        ]
+        with m.If(self.step):
+            m.d.sync += [
+                run.eq(now),
+                busy.eq(~ending),
+                left.eq(Mux(busy, left, new.steps) - 1),
+                one_left.eq(Mux(busy, left == 1, new.steps == 1)),
+            ]
+        return go, starting, ending, now
+
+
+class WsFeeder(_Feeder):
+    """Feed a weight-stationary array: an activation row a clock, the first of a pass with the swap of weights.
+
+    Further members
+    ---------------
+    swap : Out(1)
+        With `acts`: the first of a pass.
+    """
+
+    def __init__(self, *, config: SystolicConfig):
+        super().__init__(config=config, swap=Out(1))
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        # The accumulators have a row read, added to and written back before the next pass may reach it: from a row's
+        # step to its next, as many steps of other rows or clocks between the passes.
+        age = Signal(range(ACCUMULATE_CLOCKS))
+        go, starting, ending, now = self._count_steps(m, hold=age != 0)
+        m.d.comb += [self.operands.ready.eq(go), self.step.eq(go & self.operands.valid)]
+        with m.If(starting & self.step):
+            m.d.sync += age.eq(ACCUMULATE_CLOCKS - 1)
+        with m.Elif((age != 0) & (starting | self.step)):
+            m.d.sync += age.eq(age - 1)
+        m.d.sync += [
+            self.acts.eq(self.operands.payload),
+            self.swap.eq(starting & self.step),
+            self.mark.valid.eq(self.step),
+            self.mark.begin.eq(starting & self.step),
+            self.mark.first.eq(now.first),
+            self.mark.end.eq(ending & self.step & now.last),
+            self.mark.tile.eq(starting & self.step & now.tile),
+            self.mark.params.eq(now.params),
+        ]
+        return m
+
+
+class OsFeeder(_Feeder):
+    """Feed an output-stationary array: a column of A and a row of W a clock.
+
+    Further members
+    ---------------
+    weights : In(stream.Signature(ArrayLayout(signed(weight_width), cols)))
+        Rows of W, taken together with the activations.
+    row : Out(ArrayLayout(signed(weight_width), cols))
+        With `acts`.
+    clear, capture : Out(1)
+        With `acts`: the first and the last operands of a block.
+    starved : Out(1)
+        Activations are here in this clock, and weights are not.
+    """
+
+    def __init__(self, *, config: SystolicConfig):
+        row = data.ArrayLayout(signed(config.weight_width), config.cols)
+        super().__init__(
+            config=config,
+            weights=In(stream.Signature(row)),
+            row=Out(row),
+            clear=Out(1),
+            capture=Out(1),
+            starved=Out(1),
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        # Captured sums leave a column of the array at half of the clock rate.
+        spacing = 2 * self.config.rows - 1
+        age = Signal(range(spacing))
+        go, starting, ending, now = self._count_steps(m, hold=Const(0))
+        may_step = Signal()
+        m.d.comb += [
+            may_step.eq(go & ~(ending & (age != 0))),
+            self.operands.ready.eq(may_step & self.weights.valid),
+            self.weights.ready.eq(may_step & self.operands.valid),
+            self.step.eq(may_step & self.weights.valid & self.operands.valid),
+            self.starved.eq(may_step & ~self.weights.valid & self.operands.valid),
+        ]
+        with m.If(self.step & ending):
+            m.d.sync += age.eq(spacing - 1)
+        with m.Elif(age != 0):
+            m.d.sync += age.eq(age - 1)
+        m.d.sync += [
+            # A clock without operands must leave the sums as they are.
+            self.acts.eq(Mux(self.step, self.operands.payload.as_value(), 0)),
+            self.row.eq(self.weights.payload),
+            self.clear.eq(self.step & starting),
+            self.capture.eq(self.step & ending),
+            self.mark.valid.eq(self.step & ending),
+            self.mark.begin.eq(self.step & ending),
+            self.mark.first.eq(1),
+            self.mark.tile.eq(now.tile),
+            self.mark.params.eq(now.params),
+        ]
+        return m

@@ -1,0 +1,72 @@
+"""What the streams of the engine and its parts carry."""
+
+from amaranth import *
+from amaranth.lib import data
+from tercet.golden.systolic import SystolicConfig
+
+__all__ = ["block_layout", "command_layout", "mark_layout", "output_layout", "param_layout", "pass_layout"]
+
+M_BITS, STEPS_BITS, TILES_BITS = 24, 20, 16
+
+
+def command_layout(config: SystolicConfig) -> data.StructLayout:
+    """A whole tiled product; every count at least 1.
+
+    ``m`` rows of A, ``k_steps`` tiles along K (weight stationary) or K itself (output stationary), ``n_tiles`` tiles
+    along N; ``params`` per-channel parameters are streamed, ``requant`` results leave as int8, ``single`` with one
+    rounding.
+    """
+    return data.StructLayout(
+        {
+            "m": M_BITS,
+            "k_steps": STEPS_BITS,
+            "n_tiles": TILES_BITS,
+            "params": 1,
+            **_output_fields(),
+        }
+    )
+
+
+def _output_fields() -> dict:
+    return {"requant": 1, "single": 1, "zero_point": signed(8), "qmin": signed(8), "qmax": signed(8)}
+
+
+def block_layout(config: SystolicConfig) -> data.StructLayout:
+    """A block of results: what the drain must know of it.
+
+    ``rows`` its rows less one, ``starts`` and ``ends`` whether it is the first and the last of its command, ``frees``
+    whether it is the last to use its tile's parameters.
+    """
+    return data.StructLayout({"rows": range(config.block_rows), "starts": 1, "ends": 1, "frees": 1, **_output_fields()})
+
+
+def pass_layout(config: SystolicConfig) -> data.StructLayout:
+    """A run of the array without a change of weights (weight stationary) or of outputs (output stationary).
+
+    ``steps`` its clocks less one, ``first`` and ``last`` its place along K, ``tile`` whether it begins a column tile,
+    ``params`` whether that tile has parameters, ``block`` what it contributes to.
+    """
+    steps = config.block_rows if config.dataflow == "ws" else 2**STEPS_BITS
+    return data.StructLayout(
+        {"steps": range(steps), "first": 1, "last": 1, "tile": 1, "params": 1, "block": block_layout(config)}
+    )
+
+
+def mark_layout() -> data.StructLayout:
+    """What accompanies a row of sums to the accumulators.
+
+    ``begin`` it is row 0 of its block, ``first`` nothing is there yet to add it to, ``end`` the block is complete with
+    it, ``tile`` it is the first of a column tile, ``params`` that tile has biases.
+    """
+    return data.StructLayout(dict.fromkeys(("valid", "begin", "first", "end", "tile", "params"), 1))
+
+
+def param_layout(config: SystolicConfig) -> data.StructLayout:
+    """Parameters of one output channel: a bias, and how to requantise if the engine can."""
+    requant = {"multiplier": 31, "shift": signed(6)} if config.requant_lanes else {}
+    return data.StructLayout({"bias": signed(config.acc_width), **requant})
+
+
+def output_layout(width: int, lanes: int) -> data.StructLayout:
+    """Results side by side; ``last`` marks the final beat of a command."""
+    return data.StructLayout({"data": data.ArrayLayout(signed(width), lanes), "last": 1})

@@ -1,0 +1,203 @@
+"""The requantiser: one INT32 sum to one int8 code a clock, exact to TFLite and gemmlowp in both roundings."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from tercet.golden.systolic_timing import REQUANT_CLOCKS
+from tercet.rtl.common.pipeline import register
+from tercet.rtl.emit import shared
+from tercet.rtl.primitives.mult18x18d import Mult18x18D
+
+__all__ = ["Requantizer"]
+
+# Widths that are kept while shifting right: what does not fit them saturates whatever shift is still to come.
+_COARSE, _MIDDLE, _FINE = 27, 15, 12
+
+
+class Requantizer(wiring.Component):
+    """Scale, shift, round, add the zero point, clamp; never stalls::
+
+        acc --> << saturating --> x (32 bits) --+
+                                                (x) four products --> p (63 bits)
+        multiplier -----------------------------+                       |
+              +---------------------------------------------------------+
+              +--> first rounding, at bit 31 --> v --> >> n --> rounding --> + zero point --> clamp --> o
+
+    Both roundings share the datapath. ``single`` is one rounding shift of the product by ``31 - shift``. In ``double``
+    the product is first rounded at bit 31, its lower bits cleared; then the same shift, with positive shifts counted as
+    0, rounds once more. A negative value in between is lowered by one: so a tie, which the shift rounds up, goes down,
+    away from zero.
+
+    Parameters
+    ----------
+    mac : "infer", "ecp5" or "ice40"
+        ``ecp5`` instantiates four ``MULT18X18D``. Unsigned halves of 16 bits do not fit the signed operands of an
+        ``SB_MAC16``, and the array needs those blocks, so that ``ice40`` multiplies in the fabric as ``infer`` does.
+
+    Members
+    -------
+    acc : In(signed(32))
+        Sum.
+    multiplier : In(31)
+        Q31 fraction.
+    shift : In(signed(6))
+        Power of two, -31 to 30.
+    single : In(1)
+        One rounding instead of two.
+    zero_point, qmin, qmax : In(signed(8))
+        Output offset and clamp. These and `single` stay the same while results are under way.
+    o : Out(signed(8))
+        Code, `latency` clocks later.
+
+    Notes
+    -----
+    Source: ``golden/requantize.py``.
+    """
+
+    def __init__(self, *, mac: str = "infer"):
+        if mac not in REQUANT_CLOCKS:
+            raise ValueError(f"mac {mac!r} is unknown; use one of {', '.join(REQUANT_CLOCKS)}")
+        self.mac = mac
+        super().__init__(
+            {
+                "acc": In(signed(32)),
+                "multiplier": In(31),
+                "shift": In(signed(6)),
+                "single": In(1),
+                "zero_point": In(signed(8)),
+                "qmin": In(signed(8)),
+                "qmax": In(signed(8)),
+                "o": Out(signed(8)),
+            }
+        )
+
+    @property
+    def latency(self) -> int:
+        """Clocks from `acc` to `o`."""
+        return REQUANT_CLOCKS[self.mac]
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        product_clocks = 4 if self.mac == "ecp5" else 1
+        x, multiplier, right = self._shift_left(m)
+        p = self._multiply(m, x, multiplier)
+        # From x to p: the products and three clocks of adding.
+        p9_right = register(m, "p9_right", right, product_clocks + 3)
+        v, v_right = self._round_double(m, p, p9_right)
+        rounded = self._shift_right(m, v, v_right)
+        self._clamp(m, rounded)
+        return m
+
+    def _shift_left(self, m: Module):
+        """Saturating left shift of the sum in double rounding.
+
+        Returns 32 bits, the multiplier, and the right shift of the product less 30.
+        """
+        positive = ~self.shift[-1] & ~self.single
+        left = register(m, "s0_left", Mux(positive, self.shift[:5], 0))
+        s0_right = register(m, "s0_right", Mux(positive, 0, -self.shift)[:7].as_signed())
+        acc = register(m, "s0_acc", self.acc)
+        multiplier = register(m, "s4_multiplier", self.multiplier, 5)
+        right = register(m, "s4_right", s0_right, 4)
+        sign = register(m, "s3_sign", acc[-1], 3)
+        overflow = Const(0, 1)
+        # By 0, 8, 16 or 24, then by 0, 2, 4 or 6, then by 0 or 1. A shift overflows if it changes the sign on the way.
+        for stage, (step, bits) in enumerate(((8, 2), (2, 2), (1, 1)), start=1):
+            low = {8: 3, 2: 1, 1: 0}[step]
+            amount = left[low : low + bits]
+            shifted, lost = Signal(32, name=f"s{stage}_shifted"), Signal(name=f"s{stage}_lost")
+            with m.Switch(amount):
+                for n in range(2**bits):
+                    with m.Case(n):
+                        top = acc[31 - n * step :]
+                        m.d.comb += [shifted.eq(acc << (n * step)), lost.eq(top.any() & ~top.all())]
+            acc = register(m, f"s{stage}_acc", shifted)
+            overflow = register(m, f"s{stage}_overflow", overflow | lost)
+            left = register(m, f"s{stage}_left", left)
+        x = register(m, "s4_x", Mux(overflow, Cat(sign.replicate(0), (~sign).replicate(31), sign), acc).as_signed())
+        return x, multiplier, right
+
+    def _multiply(self, m: Module, x: Value, multiplier: Value) -> Value:
+        """32 by 31 bits from halves: 63 bits, three clocks after the products."""
+        a = {"h": x[16:].as_signed(), "l": x[:16]}
+        b = {"h": multiplier[16:], "l": multiplier[:16]}
+        product = {}
+        for high, low in ("hh", "hl", "lh", "ll"):
+            name = high + low
+            width = len(a[high]) + len(b[low])
+            if self.mac == "ecp5":
+                m.submodules[f"block_{name}"] = block = shared(Mult18x18D)
+                m.d.comb += [block.a.eq(a[high]), block.b.eq(b[low]), block.b_load.eq(1)]
+                value = block.p[:width]
+            else:
+                value = (a[high] * b[low])[:width]
+            product[name] = register(m, f"p5_{name}", value.as_signed() if high == "h" else value)
+        p6_middle = register(m, "p6_middle", product["hl"] + product["lh"])
+        p6_low = register(m, "p6_low", product["ll"])
+        p6_high = register(m, "p6_high", product["hh"], 2)
+        p7_middle = register(m, "p7_middle", p6_middle + p6_low[16:])
+        p7_low = register(m, "p7_low", p6_low[:16])
+        p8_high = register(m, "p8_high", (p6_high + (p7_middle >> 16))[:31])
+        p8_low = register(m, "p8_low", Cat(p7_low, p7_middle[:16]))
+        return Cat(p8_low, p8_high)
+
+    def _round_double(self, m: Module, p: Value, right: Value) -> tuple[Value, Value]:
+        """Round at bit 31 in double rounding, and prepare the second rounding; two clocks."""
+        p9 = register(m, "p9", p)
+        minus_one = register(m, "p9_minus_one", p[31:].all())
+        p9_right = register(m, "p9_later", right > 0)
+        high, half, negative = p9[31:].as_signed(), p9[30], p9[-1]
+        # Rounded up is one more; negative and still to be shifted is one less.
+        up = half & ~self.single
+        down = negative & ~(minus_one & half) & p9_right & ~self.single
+        change = Cat(up ^ down, down & ~up).as_signed()
+        v10_high = register(m, "v10_high", (high + change)[:32])
+        v10_low = register(m, "v10_low", Mux(self.single, p9[:31], 0))
+        return Cat(v10_low, v10_high).as_signed(), register(m, "v10_right", right, 2)
+
+    def _shift_right(self, m: Module, v: Value, right: Value) -> Value:
+        """Shift right by ``30 + right``, 0 to 61, and round half up; saturates to 12 bits; five clocks."""
+        amount = (right + 30)[:6]
+        v11 = register(m, "v11", v)
+        v11_amount = register(m, "v11_amount", amount)
+        sign = v[-1]
+        same = [
+            register(m, f"v11_same{first}", (v[first:last] ^ sign.replicate(last - first)).any() == 0)
+            for first, last in ((26, 42), (42, 58), (58, 63))
+        ]
+        coarse, big = Signal(_COARSE), Signal()
+        with m.Switch(v11_amount[4:]):
+            for n in range(4):
+                with m.Case(n):
+                    m.d.comb += coarse.eq(v11 >> (16 * n))
+                    m.d.comb += big.eq(~Cat(same[n:]).all())
+        v12 = register(m, "v12", coarse.as_signed())
+        v12_big = register(m, "v12_big", big)
+        v12_amount = register(m, "v12_amount", v11_amount[:4])
+        v14_sign = register(m, "v14_sign", v11[-1], 3)
+        middle, v12_lost = self._shift_part(m, "v12_middle", v12, v12_amount[2:], 4, _MIDDLE)
+        v13 = register(m, "v13", middle)
+        v13_big = register(m, "v13_big", v12_big | v12_lost)
+        fine, v13_lost = self._shift_part(m, "v13_fine", v13, register(m, "v13_amount", v12_amount[:2]), 1, _FINE)
+        v14 = register(m, "v14", fine)
+        v14_big = register(m, "v14_big", v13_big | v13_lost)
+        limit = Cat((~v14_sign).replicate(_FINE - 1), v14_sign).as_signed()
+        return register(m, "v15", Mux(v14_big, limit, ((v14 + 1) >> 1)[:_FINE].as_signed()))
+
+    def _shift_part(self, m: Module, name: str, value: Value, amount: Value, step: int, width: int):
+        """Shift right by 0 to 3 steps, keep `width` bits, and tell whether something else than sign was lost."""
+        kept, lost = Signal(signed(width), name=name), Signal(name=f"{name}_lost")
+        with m.Switch(amount):
+            for n in range(4):
+                with m.Case(n):
+                    top = value[min(n * step + width - 1, len(value) - 1) :]
+                    m.d.comb += [kept.eq(value >> (n * step)), lost.eq(top.any() & ~top.all())]
+        return kept, lost
+
+    def _clamp(self, m: Module, rounded: Value):
+        """Add the zero point and clamp; three clocks."""
+        c16 = register(m, "c16", rounded + self.zero_point)
+        c17 = register(m, "c17", c16[:8].as_signed())
+        c17_low = register(m, "c17_low", c16 < self.qmin)
+        c17_high = register(m, "c17_high", c16 > self.qmax)
+        m.d.comb += self.o.eq(register(m, "c18", Mux(c17_low, self.qmin, Mux(c17_high, self.qmax, c17))))

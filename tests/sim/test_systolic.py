@@ -1,0 +1,159 @@
+"""The systolic engine's RTL against its golden model: every bit, every clock."""
+
+import re
+
+import numpy as np
+import pytest
+from tercet.golden.quantize import Requant
+from tercet.golden.systolic import SystolicConfig
+from tercet.golden.systolic import matmul as golden_matmul
+from tercet.sim import simulators, systolic
+from tercet.sim.systolic import MatmulRun, Product
+
+SIMULATORS = [found.name for found in simulators.available() if found.simulator is not None]
+
+# Sizes that are no powers of two among them, every multiplier, both dataflows.
+CONFIGS = {
+    "ws-4x4": SystolicConfig(rows=4, cols=4, acc_depth=16),
+    "ws-5x3-ecp5": SystolicConfig(rows=5, cols=3, acc_depth=13, mac="ecp5", requant_lanes=1),
+    "ws-3x6-ice40": SystolicConfig(rows=3, cols=6, acc_depth=8, mac="ice40", requant_lanes=6),
+    "ws-1x1": SystolicConfig(rows=1, cols=1, acc_depth=2, requant_lanes=0),
+    "ws-4x2-wide": SystolicConfig(rows=4, cols=2, act_width=12, weight_width=5, acc_width=29, mac="ice40"),
+    "os-4x4": SystolicConfig(rows=4, cols=4, acc_depth=16, dataflow="os"),
+    "os-3x5-ecp5": SystolicConfig(rows=3, cols=5, acc_depth=3, mac="ecp5", dataflow="os", requant_lanes=2),
+    "os-5x4-ice40": SystolicConfig(rows=5, cols=4, acc_depth=9, mac="ice40", dataflow="os", requant_lanes=0),
+}
+
+
+def operand(rng, shape, width, corner):
+    low, high = -(2 ** (width - 1)), 2 ** (width - 1) - 1
+    values = rng.integers(low, high, shape, endpoint=True)
+    if corner:
+        values = rng.choice([low, low, high, 0], shape)
+    return values.astype(np.int8 if width <= 8 else np.int16)
+
+
+def products(config, count, seed, largest=70):
+    """Random shapes, some of extreme values, some with bias, some requantised."""
+    rng = np.random.default_rng(seed)
+    found = []
+    while len(found) < count:
+        m, k, n = (int(v) for v in rng.integers(1, largest, 3, endpoint=True))
+        if rng.random() < 0.2:
+            k = 1
+        corner = rng.random() < 0.1
+        acts = operand(rng, (m, k), config.act_width, corner)
+        weights = operand(rng, (k, n), config.weight_width, corner)
+        bias = rng.integers(-(2**20), 2**20, n) if rng.random() < 0.5 else None
+        requant = random_requant(rng, n) if config.requant_lanes and rng.random() < 0.5 else None
+        found.append(Product(acts, weights, bias, requant))
+    return found
+
+
+def random_requant(rng, n):
+    """Scales that bring most sums of random operands near the int8 range."""
+    qmin, qmax = np.sort(rng.choice([-128, -1, 0, 1, 127], 2))
+    rounding = "double" if rng.random() < 0.5 else "single"
+    return Requant.from_scale(2.0 ** rng.uniform(-12, -4, n), int(rng.integers(-128, 128)), qmin, qmax, rounding)
+
+
+def golden(config: SystolicConfig, product: Product) -> np.ndarray:
+    out = golden_matmul(product.acts, product.weights, product.bias, config)
+    return out if product.requant is None else product.requant.apply(out)
+
+
+def check(config: SystolicConfig, product: Product, run: MatmulRun, *, exact: bool):
+    want = golden(config, product)
+    assert run.out.dtype == want.dtype
+    np.testing.assert_array_equal(run.out, want)
+    assert sum(run.counters.values()) == run.cycles
+    m, k, n = *product.acts.shape, product.weights.shape[1]
+    blocks, k_tiles, n_tiles = config.tiles(m, k, n)
+    steps = m * k_tiles if config.dataflow == "ws" else k * len(blocks)
+    assert run.counters["active"] == steps * n_tiles
+    if exact:
+        params = product.bias is not None
+        assert run.cycles == config.cycles(m, k, n, product.requant is not None, params=params)
+        assert run.counters["weight_stall"] == 0
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_rtl_is_golden(config, stall):
+    """Random shapes and corners; without stalls the cycle model holds to the clock."""
+    jobs = products(config, 12, seed=1, largest=24 if config.rows == 1 else 70)
+    for product, run in zip(jobs, systolic.matmuls(config, jobs, stall=stall, seed=2), strict=True):
+        check(config, product, run, exact=stall == 0)
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize("config", [CONFIGS["ws-5x3-ecp5"], CONFIGS["os-4x4"]], ids=["ws", "os"])
+def test_simulators_agree(config, simulator):
+    jobs = products(config, 3, seed=4, largest=20)
+    for product, run in zip(jobs, systolic.matmuls(config, jobs, simulator=simulator), strict=True):
+        check(config, product, run, exact=True)
+
+
+@pytest.mark.parametrize("dataflow", ["ws", "os"])
+def test_corners(dataflow):
+    """All minimum, and K = 1."""
+    config = CONFIGS[f"{dataflow}-4x4"]
+    low = np.full((9, 33), -128, np.int8)
+    jobs = [Product(low, low.T), Product(low[:, :1], low[:1, :7]), Product(low[:1, :1], low[:1, :1])]
+    for product, run in zip(jobs, systolic.matmuls(config, jobs), strict=True):
+        check(config, product, run, exact=True)
+    assert run.out == 2**14
+
+
+def test_one_product():
+    config = CONFIGS["ws-4x4"]
+    product = products(config, 1, seed=9)[0]
+    run = systolic.matmul(config, product.acts, product.weights, product.bias, product.requant, stall=0.2, seed=3)
+    check(config, product, run, exact=False)
+
+
+@pytest.mark.parametrize("m", [64, 256])
+def test_utilisation(m):
+    """The array of 16x16 is busy: 95 % at M = 256, 90 % at M = 64."""
+    config = SystolicConfig()
+    rng = np.random.default_rng(m)
+    product = Product(operand(rng, (m, 256), 8, False), operand(rng, (256, 256), 8, False))
+    run = systolic.matmul(config, product.acts, product.weights)
+    check(config, product, run, exact=True)
+    assert run.counters["active"] / run.cycles >= {64: 0.90, 256: 0.95}[m]
+
+
+# One change in the text of one module, and what it breaks.
+MUTATIONS = {
+    "cell adds": ("ws_cell", r"\$signed\(sums_i\) \+", "$signed(sums_i) -"),
+    "cell swaps": ("ws_cell", r"lane_i\[9\]", "lane_i[8]"),
+    "accumulator adds": ("accumulator_column", r"\$signed\(s3_base\) \+", "$signed(s3_base) |"),
+    "banks": ("accumulator_column", r"base\[0\] \? s2_bank_b : s2_bank_a", "base[0] ? s2_bank_a : s2_bank_b"),
+    "skew": ("skew_lanes2_width10", r"( high \(\s+\.i\()i__\d+", r"\1i[19:10]"),
+}
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_broken_rtl_is_caught(mutation, monkeypatch):
+    module, pattern, replacement = MUTATIONS[mutation]
+    config = SystolicConfig(rows=4, cols=4, acc_depth=16, requant_lanes=0)
+    text = systolic.sources(config)["systolic.v"]
+    start = text.index(f"module systolic_{module}(")
+    end = text.index("endmodule", start)
+    broken, changes = re.subn(pattern, replacement, text[start:end], count=1)
+    assert changes == 1
+    monkeypatch.setattr(systolic, "sources", lambda config: {"systolic.v": text[:start] + broken + text[end:]})
+    jobs = products(config, 2, seed=5, largest=40)
+    runs = systolic.matmuls(config, jobs)
+    assert any((run.out != golden(config, job)).any() for job, run in zip(jobs, runs, strict=True))
+
+
+def test_refuses():
+    config = CONFIGS["ws-1x1"]
+    ones = np.ones((1, 1), np.int8)
+    with pytest.raises(ValueError, match="requant_lanes is 0: the engine has no requantiser"):
+        systolic.matmul(config, ones, ones, None, Requant(1, 0, 0))
+    with pytest.raises(TypeError, match="is no Requant"):
+        systolic.matmul(CONFIGS["ws-4x4"], ones, ones, None, 3)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match="Activations have dtype int64"):
+        systolic.matmul(config, ones.astype(int), ones)
