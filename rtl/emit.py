@@ -22,7 +22,7 @@ from pathlib import Path
 
 from amaranth import *
 from amaranth.back import rtlil
-from amaranth.hdl import ClockDomain, ValueCastable
+from amaranth.hdl import ValueCastable
 from amaranth.lib import wiring
 
 __all__ = ["EmitError", "Shared", "shared", "verilog", "yosys_command"]
@@ -177,11 +177,9 @@ def _ports(component) -> dict:
 
 def _convert(component, name: str) -> _Definition:
     text = rtlil.convert(component, name=name, emit_src=False)
-    if _has_port(text, name, "rst") and len(re.findall(r"\\rst\b", _module(text, name))) == 1:
+    if len(re.findall(r"\\rst\b", _module(text, name))) == 1:
         # Nothing inside is reset: leave the port out instead of routing a net that ends nowhere.
-        text = rtlil.convert(
-            component, name=name, emit_src=False, missing_domain=lambda domain: ClockDomain(domain, reset_less=True)
-        )
+        text = re.sub(r"^ *wire (width 1 )?input \d+ +\\rst\n", "", text, flags=re.M)
     return _Definition(name, _plain_names(text), _has_port(text, name, "clk"), _has_port(text, name, "rst"))
 
 

@@ -114,7 +114,7 @@ class Requantizer(wiring.Component):
             acc = register(m, f"s{stage}_acc", shifted)
             overflow = register(m, f"s{stage}_overflow", overflow | lost)
             left = register(m, f"s{stage}_left", left)
-        x = register(m, "s4_x", Mux(overflow, Cat(sign.replicate(0), (~sign).replicate(31), sign), acc).as_signed())
+        x = register(m, "s4_x", Mux(overflow, Mux(sign, -(2**31), 2**31 - 1)[:32], acc).as_signed())
         return x, multiplier, right
 
     def _multiply(self, m: Module, x: Value, multiplier: Value) -> Value:
@@ -144,12 +144,12 @@ class Requantizer(wiring.Component):
     def _round_double(self, m: Module, p: Value, right: Value) -> tuple[Value, Value]:
         """Round at bit 31 in double rounding, and prepare the second rounding; two clocks."""
         p9 = register(m, "p9", p)
-        minus_one = register(m, "p9_minus_one", p[31:].all())
         p9_right = register(m, "p9_later", right > 0)
         high, half, negative = p9[31:].as_signed(), p9[30], p9[-1]
-        # Rounded up is one more; negative and still to be shifted is one less.
+        # Rounded up is one more; negative and still to be shifted is one less. What is negative only before it is
+        # rounded up becomes -1 instead of 0, which the shift rounds to 0 as well.
         up = half & ~self.single
-        down = negative & ~(minus_one & half) & p9_right & ~self.single
+        down = negative & p9_right & ~self.single
         change = Cat(up ^ down, down & ~up).as_signed()
         v10_high = register(m, "v10_high", (high + change)[:32])
         v10_low = register(m, "v10_low", Mux(self.single, p9[:31], 0))
@@ -181,7 +181,7 @@ class Requantizer(wiring.Component):
         fine, v13_lost = self._shift_part(m, "v13_fine", v13, register(m, "v13_amount", v12_amount[:2]), 1, _FINE)
         v14 = register(m, "v14", fine)
         v14_big = register(m, "v14_big", v13_big | v13_lost)
-        limit = Cat((~v14_sign).replicate(_FINE - 1), v14_sign).as_signed()
+        limit = Mux(v14_sign, -(2 ** (_FINE - 1)), 2 ** (_FINE - 1) - 1)[:_FINE].as_signed()
         return register(m, "v15", Mux(v14_big, limit, ((v14 + 1) >> 1)[:_FINE].as_signed()))
 
     def _shift_part(self, m: Module, name: str, value: Value, amount: Value, step: int, width: int):
