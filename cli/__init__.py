@@ -1,1 +1,5 @@
-"""The command line. Thin: it only calls the floors below."""
+"""The command line and the demos."""
+
+from .commands import main
+
+__all__ = ["main"]

@@ -1,0 +1,5 @@
+"""``python -m tercet.cli``."""
+
+from . import main
+
+main()

@@ -1,0 +1,27 @@
+"""The ``tercet`` command."""
+
+import click
+
+from . import demo, doctor, generate, listing, sim
+from .errors import TercetGroup
+
+__all__ = ["main"]
+
+_EPILOG = """\b
+Examples:
+  tercet list                                what there is to generate
+  tercet doctor                              what is installed, what is missing
+  tercet generate systolic --rows 8 --cols 8 -o build/systolic
+  tercet sim systolic --rows 8 --cols 8 --shape 64x32x16
+  tercet demo systolic                       handwritten digits, through the RTL
+"""
+
+
+@click.group(cls=TercetGroup, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="tercet", prog_name="tercet")
+def main() -> None:
+    """Generate, simulate and measure neural-network engines in hardware."""
+
+
+for group in (listing.list_engines, doctor.doctor, generate.generate, sim.sim, demo.demo):
+    main.add_command(group)

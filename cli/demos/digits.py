@@ -1,0 +1,61 @@
+"""Scikit-learn's handwritten digits, and a small multilayer perceptron trained on them."""
+
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["Digits", "Mlp", "load_digits", "train_mlp"]
+
+
+@dataclass(frozen=True)
+class Digits:
+    """1797 scans of 8x8 pixels in [0, 1], four fifths to train on and one fifth to test.
+
+    Source: Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository.
+    """
+
+    train_x: np.ndarray
+    train_y: np.ndarray
+    test_x: np.ndarray
+    test_y: np.ndarray
+
+
+@dataclass(frozen=True)
+class Mlp:
+    """Fully connected layers with ReLU between them: ``weights[n]`` (in, out) and ``biases[n]`` (out,), float64."""
+
+    weights: list[np.ndarray]
+    biases: list[np.ndarray]
+
+    def activations(self, x: np.ndarray) -> list[np.ndarray]:
+        """The input of every layer, and the output of the last."""
+        found = [x]
+        for n, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
+            x = x @ w + b
+            if n < len(self.weights) - 1:
+                x = np.maximum(x, 0)
+            found.append(x)
+        return found
+
+
+def load_digits(seed: int = 0) -> Digits:
+    """Load and split the digits, the same way for the same seed."""
+    from sklearn.datasets import load_digits as load
+    from sklearn.model_selection import train_test_split
+
+    x, y = load(return_X_y=True)
+    train_x, test_x, train_y, test_y = train_test_split(x / 16.0, y, test_size=0.2, random_state=seed, stratify=y)
+    return Digits(train_x, train_y, test_x, test_y)
+
+
+def train_mlp(digits: Digits, hidden: tuple[int, ...], seed: int = 0) -> Mlp:
+    """Train a perceptron on the training part."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.neural_network import MLPClassifier
+
+    model = MLPClassifier(hidden, alpha=1e-3, max_iter=200, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(digits.train_x, digits.train_y)
+    return Mlp(model.coefs_, model.intercepts_)

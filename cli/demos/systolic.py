@@ -1,0 +1,165 @@
+"""Handwritten digits through the systolic array: trained, quantised, run on the golden model and on the RTL."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tercet.cli.engines import ENGINES
+from tercet.cli.generate import generated
+from tercet.cli.output import console, progress, table, write_files
+from tercet.golden.quantize import (
+    QuantParams,
+    Requant,
+    calibrate,
+    fold_zero_point,
+    quantize,
+    quantize_bias,
+    weight_params,
+)
+from tercet.golden.systolic import SystolicConfig, matmul
+from tercet.sim import systolic
+from tercet.sim.systolic import MatmulRun, Product
+
+from .digits import Digits, Mlp, load_digits, train_mlp
+
+__all__ = ["Layer", "quantize_mlp", "run_demo"]
+
+_HIDDEN = (64, 32)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A layer in integers: int8 weights, int32 bias with the input's zero point in it, and how results become int8."""
+
+    weights: np.ndarray
+    bias: np.ndarray
+    requant: Requant | None
+
+
+def quantize_mlp(mlp: Mlp, samples: np.ndarray) -> tuple[QuantParams, list[Layer]]:
+    """Quantise a perceptron, its activations calibrated on samples.
+
+    Hidden layers have a weight scale per channel and requantise to int8 with the ReLU as a clamp. The last layer has
+    one scale, so that its INT32 sums can be compared with each other.
+
+    Returns
+    -------
+    (QuantParams, list[Layer])
+        Of the input, and the layers.
+    """
+    params = [calibrate(x, method="percentile", percentile=99.95) for x in mlp.activations(samples)]
+    layers = []
+    for n, (w, b) in enumerate(zip(mlp.weights, mlp.biases, strict=True)):
+        last = n == len(mlp.weights) - 1
+        scales = weight_params(w, axis=None if last else -1)
+        codes = quantize(w, scales)
+        bias = quantize_bias(b, float(params[n].scale), scales.scale)
+        requant = None
+        if not last:
+            out = params[n + 1]
+            factor = np.asarray(params[n].scale) * scales.scale / out.scale
+            requant = Requant.from_scale(factor, out.zero_point, qmin=out.zero_point)
+        layers.append(Layer(codes, fold_zero_point(codes, bias, params[n].zero_point), requant))
+    return params[0], layers
+
+
+def _golden(config: SystolicConfig, layers: list[Layer], x: np.ndarray) -> list[np.ndarray]:
+    """The input of every layer, and the output of the last."""
+    found = [x]
+    for layer in layers:
+        out = matmul(found[-1], layer.weights, layer.bias, config)
+        found.append(out if layer.requant is None else layer.requant.apply(out))
+    return found
+
+
+def _accuracy(scores: np.ndarray, labels: np.ndarray) -> float:
+    return float((scores.argmax(axis=1) == labels).mean())
+
+
+def run_demo(output: Path, simulator: str | None) -> bool:
+    """Run the demo, print its table and write its files; whether RTL and golden model agree to the bit."""
+    config = SystolicConfig()
+    with progress("digits", total=4) as advance:
+        digits = load_digits()
+        mlp = train_mlp(digits, _HIDDEN)
+        advance(f"trained 64-{'-'.join(map(str, _HIDDEN))}-10 on {len(digits.train_x)} digits")
+        params, layers = quantize_mlp(mlp, digits.train_x)
+        golden = _golden(config, layers, quantize(digits.test_x, params))
+        advance("quantised to INT8, and run on the golden model")
+        files = generated("systolic", ENGINES["systolic"], config)
+        advance("generated the Verilog")
+        runs = _simulate(config, layers, golden[0], simulator)
+        advance(f"ran {len(digits.test_x)} test digits on the RTL")
+    same = all((run.out == want).all() for run, want in zip(runs, golden[1:], strict=True))
+    console().print(_summary(config, digits, mlp, golden[-1], layers, runs, same))
+    paths = write_files(output, {**files, "digits.png": _picture(digits, layers, runs)})
+    for path in paths:
+        console().print(str(path), soft_wrap=True)
+    return same
+
+
+def _simulate(config: SystolicConfig, layers: list[Layer], x: np.ndarray, simulator: str | None) -> list[MatmulRun]:
+    """Layer after layer on the RTL, each fed with what the RTL gave for the one before."""
+    runs: list[MatmulRun] = []
+    for layer in layers:
+        runs += systolic.matmuls(config, [Product(x, layer.weights, layer.bias, layer.requant)], simulator=simulator)
+        x = runs[-1].out
+    return runs
+
+
+def _summary(
+    config: SystolicConfig,
+    digits: Digits,
+    mlp: Mlp,
+    scores: np.ndarray,
+    layers: list[Layer],
+    runs: list[MatmulRun],
+    same: bool,
+):
+    images = len(digits.test_x)
+    cycles = sum(run.cycles for run in runs)
+    model = sum(config.cycles(images, *layer.weights.shape, layer.requant is not None) for layer in layers)
+    work = sum(images * layer.weights.size for layer in layers) / (config.rows * config.cols)
+    result = table(f"{images} handwritten digits on a {config.rows}x{config.cols} systolic array", "what", "value")
+    result.add_row("accuracy, float", f"{_accuracy(mlp.activations(digits.test_x)[-1], digits.test_y):.2%}")
+    result.add_row("accuracy, INT8 golden model", f"{_accuracy(scores, digits.test_y):.2%}")
+    result.add_row("accuracy, RTL", f"{_accuracy(runs[-1].out, digits.test_y):.2%}")
+    result.add_row("RTL equals golden model", "yes, every bit" if same else "NO")
+    result.add_row("cycles", str(cycles))
+    result.add_row("cycles per image", f"{cycles / images:.1f}")
+    result.add_row("array utilisation", f"{work / cycles:.1%}")
+    result.add_row("cycle model", f"{model}, {'exact' if model == cycles else 'NOT EQUAL'}")
+    return result
+
+
+def _picture(digits: Digits, layers: list[Layer], runs: list[MatmulRun]) -> bytes:
+    """Confusion matrix, and what the clocks of every layer went into."""
+    import io
+
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4.5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    predicted = runs[-1].out.argmax(axis=1)
+    counts = np.zeros((10, 10), int)
+    np.add.at(counts, (digits.test_y, predicted), 1)
+    left.imshow(np.sqrt(counts), cmap="Blues")
+    for (row, col), count in np.ndenumerate(counts):
+        if count:
+            left.text(col, row, str(count), ha="center", va="center", color="white" if row == col else "black")
+    left.set(title=f"{len(predicted)} test digits on the RTL", xlabel="answered", ylabel="written")
+    left.set(xticks=range(10), yticks=range(10))
+    names = [f"{w.shape[0]} to {w.shape[1]}" for w in (layer.weights for layer in layers)]
+    base = np.zeros(len(runs))
+    labels = {"active": "active", "weight_stall": "weight stall", "weight_shift": "weight shift", "non_matrix": "idle"}
+    colours = {"active": "#2a6fb0", "weight_stall": "#c44e52", "weight_shift": "#dd8452", "non_matrix": "#b0b0b0"}
+    for name, label in labels.items():
+        clocks = np.array([run.counters[name] for run in runs])
+        right.bar(names, clocks, bottom=base, label=label, color=colours[name])
+        base += clocks
+    right.set(title="What the clocks went into", xlabel="layer", ylabel="clocks")
+    right.legend()
+    data = io.BytesIO()
+    # Without the library's version in it the picture is the same bytes every time.
+    figure.savefig(data, format="png", dpi=120, metadata={"Software": None})
+    return data.getvalue()

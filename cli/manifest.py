@@ -1,0 +1,31 @@
+"""``manifest.json``: what was generated, from what, and how to use it."""
+
+import dataclasses
+import json
+import subprocess
+from importlib import metadata
+from typing import Any
+
+from tercet.rtl.emit import yosys_command
+
+__all__ = ["manifest"]
+
+
+def manifest(engine: str, config: Any, interface: dict[str, Any], files: list[str]) -> str:
+    """The manifest as JSON text: the same for the same parameters and tools."""
+    content = {
+        "engine": engine,
+        "top": engine,
+        "files": files,
+        "parameters": dataclasses.asdict(config),
+        **interface,
+        "tools": _tools(),
+    }
+    return json.dumps(content, indent=2) + "\n"
+
+
+def _tools() -> dict[str, str]:
+    done = subprocess.run([*yosys_command(), "-V"], capture_output=True, text=True, check=False)
+    # The first two words; what follows names the machine it was built on.
+    yosys = " ".join(done.stdout.split()[:2]) or "unknown"
+    return {"tercet": metadata.version("tercet"), "amaranth": metadata.version("amaranth"), "yosys": yosys}

@@ -1,0 +1,68 @@
+"""Flags that come from a config's fields, so that no parameter is named, defaulted or checked twice."""
+
+import dataclasses
+import tomllib
+import typing
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+__all__ = ["config_from", "config_options"]
+
+
+def config_options(config_class: type, presets: tuple[str, ...]) -> Callable:
+    """Decorate a command with ``--preset``, ``--config`` and one flag per field of the config."""
+    options = [
+        click.option("--preset", type=click.Choice(presets), help="Start from a preset."),
+        click.option(
+            "--config", "config_file", type=click.Path(path_type=Path), help="Start from the fields in a TOML file."
+        ),
+    ]
+    options += [
+        _option(field, typing.get_type_hints(config_class)[field.name]) for field in dataclasses.fields(config_class)
+    ]
+
+    def decorate(command: Callable) -> Callable:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def _option(field: dataclasses.Field, hint: Any) -> Callable:
+    name = f"--{field.name.replace('_', '-')}"
+    text = field.metadata["help"]
+    default = "" if field.default is None else f" [default: {field.default}]"
+    if typing.get_origin(hint) is typing.Literal:
+        return click.option(name, type=click.Choice(typing.get_args(hint)), help=f"{text}.{default}")
+    return click.option(name, type=int, help=f"{text}.{default}")
+
+
+def config_from(config_class: Any, preset: str | None, config_file: Path | None, flags: dict[str, Any]) -> Any:
+    """Build a config: the preset or the defaults, then the file, then the flags that were given.
+
+    Raises
+    ------
+    ValueError
+        If the file is no TOML or names a field that does not exist, or a field is out of range.
+    OSError
+        If the file cannot be read.
+    """
+    fields = {} if config_file is None else _read(config_class, config_file)
+    fields |= {name: value for name, value in flags.items() if value is not None}
+    return config_class(**fields) if preset is None else getattr(config_class, preset)(**fields)
+
+
+def _read(config_class: Any, path: Path) -> dict[str, Any]:
+    try:
+        fields = tomllib.loads(path.read_bytes().decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{str(path)!r} is no TOML: {error}") from None
+    known = [field.name for field in dataclasses.fields(config_class)]
+    for name in fields:
+        if name not in known:
+            raise ValueError(f"{str(path)!r} sets {name!r}, which is no field; there are {', '.join(known)}")
+    return fields

@@ -1,0 +1,67 @@
+"""What commands write: tables, progress, files that appear whole or not at all."""
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+__all__ = ["console", "progress", "table", "write_files"]
+
+
+def console() -> Console:
+    """Standard output; wide enough for every table where it is no terminal."""
+    output = Console(highlight=False)
+    return output if output.is_terminal else Console(highlight=False, width=120)
+
+
+def table(title: str, *columns: str) -> Table:
+    """An empty table; the first column is text, the others are numbers."""
+    result = Table(title=title, title_justify="left")
+    for n, column in enumerate(columns):
+        result.add_column(column, justify="right" if n else "left")
+    return result
+
+
+@contextlib.contextmanager
+def progress(text: str, total: int) -> Iterator:
+    """A progress bar; gives a function that advances it, with an optional line about what was done.
+
+    Where the output is no terminal there is no bar, only the lines.
+    """
+    out = Console(stderr=True, highlight=False)
+    if not out.is_terminal:
+        yield lambda line="", count=1: out.print(line, soft_wrap=True) if line else None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=out) as bar:
+        task = bar.add_task(text, total=total)
+
+        def advance(line: str = "", count: int = 1) -> None:
+            bar.advance(task, count)
+            if line:
+                bar.print(line)
+
+        yield advance
+
+
+def write_files(folder: Path, files: Mapping[str, str | bytes]) -> list[Path]:
+    """Write files into a folder, each complete or not at all.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be made or written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".tercet-") as temporary:
+        for name, content in files.items():
+            data = content.encode() if isinstance(content, str) else content
+            Path(temporary, name).write_bytes(data)
+        for name in files:
+            os.replace(Path(temporary, name), folder / name)
+    return [folder / name for name in files]
