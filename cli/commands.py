@@ -2,7 +2,7 @@
 
 import click
 
-from . import demo, doctor, generate, listing, sim
+from . import demo, doctor, generate, listing, sim, synth
 from .errors import TercetGroup
 
 __all__ = ["main"]
@@ -13,6 +13,7 @@ Examples:
   tercet doctor                              what is installed, what is missing
   tercet generate systolic --rows 8 --cols 8 -o build/systolic
   tercet sim systolic --rows 8 --cols 8 --shape 64x32x16
+  tercet synth systolic --unit array --mac ecp5 --rows 4 --cols 4 --device ecp5-25k
   tercet demo systolic                       handwritten digits, through the RTL
 """
 
@@ -23,5 +24,5 @@ def main() -> None:
     """Generate, simulate and measure neural-network engines in hardware."""
 
 
-for group in (listing.list_engines, doctor.doctor, generate.generate, sim.sim, demo.demo):
+for group in (listing.list_engines, doctor.doctor, generate.generate, sim.sim, synth.synth, demo.demo):
     main.add_command(group)

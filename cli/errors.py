@@ -4,6 +4,8 @@ import sys
 from typing import Any
 
 import click
+from tercet.boards.netlist import SynthesisError
+from tercet.boards.tools import ToolNotFound
 from tercet.rtl.emit import EmitError
 from tercet.sim.build import BuildError, SimulationError
 from tercet.sim.simulators import SimulatorNotFound
@@ -11,7 +13,8 @@ from tercet.sim.simulators import SimulatorNotFound
 __all__ = ["TercetGroup"]
 
 # What a user can cause. Anything else is a defect of the program and shows its traceback.
-_USER_ERRORS = (TypeError, ValueError, OSError, EmitError, BuildError, SimulationError, SimulatorNotFound)
+_NO_TOOL = (EmitError, SimulatorNotFound, ToolNotFound)
+_USER_ERRORS = (TypeError, ValueError, OSError, BuildError, SimulationError, SynthesisError, *_NO_TOOL)
 
 
 def _one_line(error: BaseException) -> str:

@@ -1,0 +1,85 @@
+"""The FPGAs that `tercet synth` knows."""
+
+from dataclasses import dataclass
+
+__all__ = ["DEVICES", "Device", "device"]
+
+
+@dataclass(frozen=True)
+class Device:
+    """An FPGA: what nextpnr calls it, and what is in it.
+
+    Attributes
+    ----------
+    name, family : str
+        Ours, and "ecp5" or "ice40".
+    flags : tuple of str
+        For nextpnr.
+    speeds : tuple of str
+        Speed grades, slowest first; the first is the default. Empty where there is one only.
+    capacity : dict
+        Cells by the names of a report.
+    dsp_mhz : dict
+        What the vendor states for the multiplier block with all registers, by speed grade; empty where unknown.
+    """
+
+    name: str
+    family: str
+    flags: tuple[str, ...]
+    speeds: tuple[str, ...]
+    capacity: dict[str, int]
+    dsp_mhz: dict[str, float]
+
+    def speed(self, wanted: str | None) -> str:
+        """The speed grade to use, "" where there is none.
+
+        Raises
+        ------
+        ValueError
+            If the device does not come in that grade.
+        """
+        if wanted is None:
+            return self.speeds[0] if self.speeds else ""
+        if wanted not in self.speeds:
+            choices = f"use one of {', '.join(self.speeds)}" if self.speeds else "leave it out"
+            raise ValueError(f"{self.name} has no speed grade {wanted!r}; {choices}")
+        return wanted
+
+
+def _ecp5(size: str, lut4: int, dsp: int, bram: int) -> Device:
+    capacity = {"lut4": lut4, "carry": lut4 // 2, "ff": lut4, "dsp": dsp, "bram": bram, "spram": 0, "lutram": lut4 // 4}
+    # The data sheet's table of building-block performance was not at hand when this was written: no figure rather than
+    # one from memory.
+    return Device(f"ecp5-{size}", "ecp5", (f"--{size}", "--package", "CABGA381"), ("6", "7", "8"), capacity, {})
+
+
+DEVICES: dict[str, Device] = {
+    found.name: found
+    for found in (
+        _ecp5("25k", 24288, 28, 56),
+        _ecp5("45k", 43848, 72, 108),
+        _ecp5("85k", 83640, 156, 208),
+        Device(
+            "up5k",
+            "ice40",
+            ("--up5k", "--package", "sg48"),
+            (),
+            {"lut4": 5280, "carry": 5280, "ff": 5280, "dsp": 8, "bram": 30, "spram": 4, "lutram": 0},
+            {},
+        ),
+    )
+}
+"""All of them by name."""
+
+
+def device(name: str) -> Device:
+    """Look a device up.
+
+    Raises
+    ------
+    ValueError
+        If it is unknown.
+    """
+    if name not in DEVICES:
+        raise ValueError(f"Device {name!r} is unknown; use one of {', '.join(DEVICES)}")
+    return DEVICES[name]

@@ -1,0 +1,88 @@
+"""Synthesis: from Verilog to a netlist of a device's cells, and how many of which."""
+
+import json
+import subprocess
+from pathlib import Path
+
+from tercet.rtl.emit import yosys_command
+
+from .devices import Device
+from .wrapper import Port
+
+__all__ = ["CELLS", "SynthesisError", "cell_counts", "ports_of", "run_yosys", "synthesis_script"]
+
+
+class SynthesisError(RuntimeError):
+    """A tool refused the design; the message has its last error."""
+
+
+CELLS = {
+    "ecp5": {
+        "lut4": ("LUT4",),
+        "carry": ("CCU2C",),
+        "ff": ("TRELLIS_FF",),
+        "dsp": ("MULT18X18D", "ALU54B"),
+        "bram": ("DP16KD", "PDPW16KD"),
+        "spram": (),
+        "lutram": ("TRELLIS_DPR16X4",),
+    },
+    "ice40": {
+        "lut4": ("SB_LUT4",),
+        "carry": ("SB_CARRY",),
+        "ff": ("SB_DFF",),
+        "dsp": ("SB_MAC16",),
+        "bram": ("SB_RAM40_4K",),
+        "spram": ("SB_SPRAM256KA",),
+        "lutram": (),
+    },
+}
+"""Names of a report's columns, and the cells counted in each; a name counts all cells that begin with it."""
+
+
+def synthesis_script(device: Device, top: str, *, infer_dsp: bool) -> str:
+    """The yosys command that maps a design to a device."""
+    if device.family == "ecp5":
+        return f"synth_ecp5 -top {top}" + ("" if infer_dsp else " -nodsp")
+    return f"synth_ice40 -device u -spram -top {top}" + (" -dsp" if infer_dsp else "")
+
+
+def run_yosys(script: str, folder: Path) -> None:
+    """Run a script in a folder.
+
+    Raises
+    ------
+    SynthesisError
+        If yosys fails.
+    """
+    # Under WebAssembly nothing is printed any more once ABC has run: the log is a file.
+    command = [*yosys_command(), "-q", "-l", "yosys.log", "-p", script]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        log = folder / "yosys.log"
+        lines = (log.read_text() if log.exists() else done.stderr).splitlines()
+        errors = [line for line in lines if "ERROR" in line] or lines[-1:] or ["no message"]
+        raise SynthesisError(f"yosys: {errors[-1].strip()}")
+
+
+def ports_of(verilog: str, top: str, folder: Path) -> list[Port]:
+    """The ports of a module.
+
+    Raises
+    ------
+    SynthesisError
+        If the Verilog cannot be read or has no such module.
+    """
+    (folder / "unit.v").write_text(verilog)
+    run_yosys(f"read_verilog -sv unit.v; hierarchy -top {top}; proc; write_json ports.json", folder)
+    ports = json.loads((folder / "ports.json").read_text())["modules"][top]["ports"]
+    return [Port(name, len(port["bits"]), port["direction"] == "input") for name, port in ports.items()]
+
+
+def cell_counts(netlist: Path, device: Device) -> dict[str, int]:
+    """Cells of a flattened netlist (yosys' JSON) by the columns of a report."""
+    modules = json.loads(netlist.read_text())["modules"]
+    top = next(m for m in modules.values() if int(m["attributes"].get("top", "0"), 2))
+    types = [cell["type"] for cell in top["cells"].values()]
+    return {
+        name: sum(t.startswith(kinds) for t in types) if kinds else 0 for name, kinds in CELLS[device.family].items()
+    }

@@ -1,0 +1,185 @@
+"""What a unit costs on an FPGA and how fast it runs: synthesis alone, place and route behind a frame of registers."""
+
+import json
+import re
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .devices import Device, device
+from .netlist import SynthesisError, cell_counts, ports_of, run_yosys, synthesis_script
+from .tools import find_tool
+from .wrapper import WRAPPER_TOP, wrapper
+
+__all__ = ["DoesNotFit", "Report", "Run", "synthesize"]
+
+
+class DoesNotFit(SynthesisError):
+    """The unit needs more of something than the device has."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Place and route with one seed: fmax in MHz, wall time in seconds, and the critical path, one hop a line."""
+
+    seed: int
+    fmax_mhz: float
+    seconds: float
+    critical_path: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Cells of a unit, without its frame, and its fmax over several seeds.
+
+    ``lut4`` excludes carry cells and distributed RAM. ``untimed`` lists what the tool does not time: nextpnr knows an
+    ECP5 or iCE40 multiplier at its ports only, never between its registers.
+    """
+
+    engine: str
+    unit: str
+    params: dict[str, Any]
+    device: str
+    speed: str
+    cells: dict[str, int]
+    untimed: list[str]
+    runs: list[Run]
+
+    @property
+    def fmax_mhz(self) -> dict[str, float]:
+        """Least, median and greatest fmax of the runs."""
+        values = [run.fmax_mhz for run in self.runs]
+        return {"min": min(values), "median": statistics.median(values), "max": max(values)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as it is written to JSON."""
+        return {
+            "engine": self.engine,
+            "unit": self.unit,
+            "params": self.params,
+            "device": self.device,
+            "speed": self.speed,
+            **self.cells,
+            "untimed": self.untimed,
+            "fmax_mhz": self.fmax_mhz,
+            "runs": [vars(run) for run in self.runs],
+        }
+
+
+def synthesize(
+    verilog: str,
+    top: str,
+    *,
+    engine: str,
+    unit: str,
+    params: dict[str, Any],
+    device_name: str,
+    speed: str | None = None,
+    seeds: int = 3,
+    freq_mhz: float = 250.0,
+    jobs: int = 2,
+    infer_dsp: bool = False,
+    progress: Callable[[str], None] = lambda line: None,
+) -> Report:
+    """Synthesise a unit, place and route it with several seeds, and report.
+
+    Parameters
+    ----------
+    verilog, top : str
+        The unit and its module name; its clock is ``clk``, its reset, if any, ``rst``.
+    engine, unit, params
+        Copied into the report.
+    device_name, speed : str
+        As in `DEVICES`; the slowest grade by default.
+    seeds : int
+        Place and route with the seeds 1 to `seeds`.
+    freq_mhz : float
+        What nextpnr aims at.
+    jobs : int
+        Runs at the same time.
+    infer_dsp : bool
+        Let yosys map multiplications to multiplier blocks; instantiated blocks are used anyway.
+    progress : callable
+        Called with a line when a step is done, 2 + seeds times.
+
+    Raises
+    ------
+    ValueError
+        If the device is unknown, or a number is out of range.
+    DoesNotFit
+        If the device is too small.
+    SynthesisError, ToolNotFound
+        If a tool refuses the design or is not installed.
+    """
+    target = device(device_name)
+    speed = target.speed(speed)
+    if seeds < 1 or jobs < 1 or not freq_mhz > 0:
+        raise ValueError(f"Seeds {seeds}, jobs {jobs} and frequency {freq_mhz} must all be above 0")
+    tool = find_tool(f"nextpnr-{target.family}")
+    with tempfile.TemporaryDirectory(prefix="tercet-synth-") as name:
+        folder = Path(name)
+        ports = ports_of(verilog, top, folder)
+        script = synthesis_script(target, top, infer_dsp=infer_dsp)
+        run_yosys(f"read_verilog -sv unit.v; {script} -json alone.json", folder)
+        cells = cell_counts(folder / "alone.json", target)
+        _check_fits(cells, target, f"{engine} {unit}")
+        progress(f"{unit} on {target.name}: " + ", ".join(f"{count} {kind}" for kind, count in cells.items() if count))
+        (folder / "wrapper.v").write_text(wrapper(top, ports))
+        script = synthesis_script(target, WRAPPER_TOP, infer_dsp=infer_dsp)
+        run_yosys(f"read_verilog -sv unit.v wrapper.v; {script} -json framed.json", folder)
+        progress("synthesised behind its frame")
+
+        def place(seed: int) -> Run:
+            run = _place(tool, target, speed, seed, freq_mhz, folder)
+            progress(f"seed {seed}: {run.fmax_mhz:.1f} MHz in {run.seconds:.0f} s")
+            return run
+
+        with ThreadPoolExecutor(max_workers=jobs) as pool:
+            runs = list(pool.map(place, range(1, seeds + 1)))
+    return Report(engine, unit, params, target.name, speed, cells, ["dsp"] if cells["dsp"] else [], runs)
+
+
+def _check_fits(cells: dict[str, int], target: Device, what: str) -> None:
+    for kind, count in cells.items():
+        if count > target.capacity[kind]:
+            raise DoesNotFit(
+                f"{what} needs {count} {kind}, but {target.name} has {target.capacity[kind]}; "
+                "use a larger device or a smaller configuration"
+            )
+
+
+def _place(tool: tuple[str, ...], target: Device, speed: str, seed: int, freq_mhz: float, folder: Path) -> Run:
+    flags = [*target.flags, *(["--speed", speed] if speed else [])]
+    flags += ["--lpf-allow-unconstrained"] if target.family == "ecp5" else ["--pcf-allow-unconstrained"]
+    report = f"report{seed}.json"
+    command = [*tool, *flags, "--json", "framed.json", "--seed", str(seed), "--freq", str(freq_mhz)]
+    command += ["--timing-allow-fail", "--report", report, "--quiet"]
+    started = time.monotonic()
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    seconds = time.monotonic() - started
+    if done.returncode != 0 or not (folder / report).exists():
+        errors = re.findall(r"ERROR: (.*)", done.stderr + done.stdout)
+        message = errors[0] if errors else f"exit status {done.returncode}"
+        if re.search(r"[Uu]nable to (find a )?place|too many|exceeds", message):
+            raise DoesNotFit(f"nextpnr finds no place on {target.name}: {message}")
+        raise SynthesisError(f"nextpnr: {message}")
+    content = json.loads((folder / report).read_text())
+    fmax = min(clock["achieved"] for clock in content["fmax"].values())
+    return Run(seed, round(fmax, 2), round(seconds, 1), _critical_path(content))
+
+
+def _critical_path(report: dict[str, Any]) -> list[str]:
+    """The slowest register-to-register path: delay, kind and end of every hop."""
+    paths = [p for p in report.get("critical_paths", []) if p["from"] == p["to"] and "async" not in p["from"]]
+    if not paths:
+        return []
+    slowest = max(paths, key=lambda path: sum(hop["delay"] for hop in path["path"]))
+    return [
+        f"{hop['delay']:.2f} ns {hop['type']} to {hop['to']['cell']}.{hop['to']['port']}" for hop in slowest["path"]
+    ]

@@ -1,0 +1,101 @@
+"""``tercet synth``."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+from tercet.boards.devices import DEVICES
+from tercet.boards.synth import Report, synthesize
+from tercet.rtl.emit import verilog
+
+from .engines import ENGINES, Engine
+from .options import config_from, config_options
+from .output import console, progress, table, write_files
+
+__all__ = ["synth"]
+
+
+@click.group(epilog="\b\nExamples:\n  tercet synth systolic --unit array --mac ecp5 --device ecp5-85k\n")
+def synth() -> None:
+    """Report what an engine or a part of it costs on an FPGA, and how fast it runs after place and route."""
+
+
+def report_table(report: Report) -> Any:
+    """The report as a table."""
+    grade = f" speed {report.speed}" if report.speed else ""
+    result = table(f"{report.engine} {report.unit} on {report.device}{grade}", "what", "value")
+    for kind, count in report.cells.items():
+        result.add_row(kind, str(count))
+    fmax = report.fmax_mhz
+    result.add_row("fmax, median", f"{fmax['median']:.1f} MHz")
+    result.add_row(f"fmax, {len(report.runs)} seeds", f"{fmax['min']:.1f} to {fmax['max']:.1f} MHz")
+    if report.untimed:
+        result.add_row("not timed by nextpnr", "inside of " + ", ".join(report.untimed))
+    return result
+
+
+def _command(name: str, engine: Engine) -> click.Command:
+    epilog = f"""\b
+Examples:
+  tercet synth {name} --unit array --mac ecp5 --rows 4 --cols 4 --device ecp5-25k
+  tercet synth {name} --unit pe --device up5k --mac ice40 --seeds 5 --json report.json
+"""
+
+    @click.command(name, help=f"Synthesise, place and route: {engine.text}.", epilog=epilog)
+    @config_options(engine.config_class, engine.presets)
+    @click.option("--unit", type=click.Choice(engine.units), default=engine.units[0], show_default=True, help="Part.")
+    @click.option("--device", "device_name", type=click.Choice(list(DEVICES)), required=True, help="FPGA.")
+    @click.option("--speed", help="Speed grade. [default: the slowest]")
+    @click.option("--seeds", type=click.IntRange(1, 100), default=3, show_default=True, help="Runs of place and route.")
+    @click.option("--freq", type=float, default=250.0, show_default=True, help="What place and route aims at, MHz.")
+    @click.option("--jobs", type=click.IntRange(1, 64), help="Runs at the same time. [default: as many as cores]")
+    @click.option("--path", "show_path", is_flag=True, help="Show the critical path of the median run.")
+    @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the report as JSON.")
+    def command(
+        preset: str | None,
+        config_file: Path | None,
+        unit: str,
+        device_name: str,
+        speed: str | None,
+        seeds: int,
+        freq: float,
+        jobs: int | None,
+        show_path: bool,
+        json_file: Path | None,
+        **flags: Any,
+    ) -> None:
+        config = config_from(engine.config_class, preset, config_file, flags)
+        top = f"{name}_{unit}"
+        text = verilog(engine.rtl.unit(config, unit), name=top)
+        with progress(f"{name} {unit}", total=2 + seeds) as advance:
+            report = synthesize(
+                text,
+                top,
+                engine=name,
+                unit=unit,
+                params=dataclasses.asdict(config),
+                device_name=device_name,
+                speed=speed,
+                seeds=seeds,
+                freq_mhz=freq,
+                jobs=jobs or os.cpu_count() or 1,
+                infer_dsp=config.mac == "infer",
+                progress=advance,
+            )
+        console().print(report_table(report))
+        if show_path:
+            median = report.fmax_mhz["median"]
+            nearest = min(report.runs, key=lambda run: abs(run.fmax_mhz - median))
+            for hop in nearest.critical_path:
+                click.echo(f"  {hop}")
+        if json_file is not None:
+            write_files(json_file.parent, {json_file.name: json.dumps(report.to_dict(), indent=2) + "\n"})
+
+    return command
+
+
+for _name, _engine in ENGINES.items():
+    synth.add_command(_command(_name, _engine))
