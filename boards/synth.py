@@ -180,6 +180,6 @@ def _critical_path(report: dict[str, Any]) -> list[str]:
     if not paths:
         return []
     slowest = max(paths, key=lambda path: sum(hop["delay"] for hop in path["path"]))
-    return [
-        f"{hop['delay']:.2f} ns {hop['type']} to {hop['to']['cell']}.{hop['to']['port']}" for hop in slowest["path"]
-    ]
+    hops = [(hop["delay"], hop["type"], hop["to"]) for hop in slowest["path"]]
+    # What moves along a carry chain is hops of next to nothing.
+    return [f"{delay:.2f} ns {kind} to {to['cell']}.{to['port']}" for delay, kind, to in hops if delay >= 0.1]

@@ -1,0 +1,126 @@
+"""Verilog emission: each module once, the same bytes every time, and read by every tool."""
+
+import re
+import subprocess
+
+import numpy as np
+import pytest
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from tercet.golden.systolic import SystolicConfig
+from tercet.rtl.emit import EmitError, shared, verilog, yosys_command
+from tercet.rtl.systolic.generate import engine_verilog, unit
+
+
+class Add(wiring.Component):
+    """Registered `i` + `n`; with a reset if asked."""
+
+    def __init__(self, *, n, width, reset_less=True):
+        self.n, self.reset_less = n, reset_less
+        super().__init__({"i": In(signed(width)), "o": Out(signed(width))})
+
+    def elaborate(self, platform):
+        m = Module()
+        total = Signal(self.o.shape(), reset_less=self.reset_less)
+        m.d.sync += total.eq(self.i + self.n)
+        m.d.comb += self.o.eq(total)
+        return m
+
+
+class Chain(wiring.Component):
+    """Shared additions in a row."""
+
+    def __init__(self, *, stages, reset_less=True):
+        self.stages, self.reset_less = stages, reset_less
+        super().__init__({"i": In(signed(8)), "o": Out(signed(8))})
+
+    def elaborate(self, platform):
+        m = Module()
+        value = self.i
+        for n in range(self.stages):
+            m.submodules[f"add{n}"] = add = shared(Add, n=n % 2, width=8, reset_less=self.reset_less)
+            m.d.comb += add.i.eq(value)
+            value = add.o
+        m.d.comb += self.o.eq(value)
+        return m
+
+
+def modules(text):
+    return re.findall(r"^module (\w+)", text, re.M)
+
+
+def test_one_module_per_component_and_parameters():
+    text = verilog(Chain(stages=6), name="chain")
+    assert modules(text) == ["chain_add_n0_width8", "chain_add_n1_width8", "chain"]
+    assert len(re.findall(r"chain_add_n0_width8 add\d", text)) == 3
+
+
+def test_same_bytes_every_time():
+    config = SystolicConfig(rows=3, cols=2, acc_depth=4)
+    assert engine_verilog(config) == engine_verilog(config)
+
+
+def test_reset_only_where_something_is_reset():
+    assert "rst" not in verilog(Chain(stages=2), name="chain")
+    assert ".rst(rst)" in verilog(Chain(stages=2, reset_less=False), name="chain")
+
+
+def test_amaranth_simulates_the_same_component():
+    from amaranth.sim import Simulator
+
+    chain = Chain(stages=4)
+    seen = []
+
+    async def bench(ctx):
+        ctx.set(chain.i, 5)
+        await ctx.tick().repeat(5)
+        seen.append(ctx.get(chain.o))
+
+    simulator = Simulator(chain)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert seen == [7]
+
+
+def yosys(script, folder):
+    command = [*yosys_command(), "-q", "-l", "log.txt", "-p", script]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return done.returncode, (folder / "log.txt").read_text()
+
+
+@pytest.mark.parametrize("dataflow", ["ws", "os"])
+def test_yosys_reads_the_engine_without_warnings(dataflow, tmp_path):
+    text = engine_verilog(SystolicConfig(rows=4, cols=4, acc_depth=16, dataflow=dataflow))
+    (tmp_path / "systolic.v").write_text(text)
+    code, log = yosys("read_verilog -sv systolic.v; hierarchy -check -top systolic; proc; check -assert", tmp_path)
+    assert code == 0, log
+    assert "Warning" not in log
+
+
+def test_synthesis_keeps_nested_multipliers(tmp_path):
+    """Signed wires at an instance made yosys lose it."""
+    (tmp_path / "a.v").write_text(verilog(unit(SystolicConfig(rows=2, cols=2, mac="ecp5"), "array"), name="array"))
+    code, log = yosys("read_verilog -sv a.v; synth_ecp5 -nodsp -top array; tee -o stat.txt stat", tmp_path)
+    assert code == 0, log
+    found = re.search(r"(\d+)\s+MULT18X18D|MULT18X18D\s+(\d+)", (tmp_path / "stat.txt").read_text())
+    assert found is not None
+    assert "4" in found.groups()
+
+
+def test_emission_grows_with_the_edge():
+    """Sixteen times the edge is 256 times the cells, and no more than sixteen times the text."""
+    sizes = [len(engine_verilog(SystolicConfig(rows=n, cols=n))) for n in (16, 64)]
+    assert sizes[1] < 4 * sizes[0]
+    assert np.diff(sizes)[0] > 0
+
+
+def test_refuses(monkeypatch):
+    with pytest.raises(ValueError, match="Module name '2x' is no Verilog identifier"):
+        verilog(Chain(stages=1), name="2x")
+    yosys_command.cache_clear()
+    monkeypatch.setenv("YOSYS", "false")
+    with pytest.raises(EmitError, match="yosys refused module chain"):
+        verilog(Chain(stages=1), name="chain")
+    yosys_command.cache_clear()
