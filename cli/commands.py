@@ -2,7 +2,7 @@
 
 import click
 
-from . import demo, doctor, generate, listing, sim, synth
+from . import bench, demo, doctor, generate, listing, sim, synth
 from .errors import TercetGroup
 
 __all__ = ["main"]
@@ -24,5 +24,5 @@ def main() -> None:
     """Generate, simulate and measure neural-network engines in hardware."""
 
 
-for group in (listing.list_engines, doctor.doctor, generate.generate, sim.sim, synth.synth, demo.demo):
+for group in (listing.list_engines, doctor.doctor, generate.generate, sim.sim, synth.synth, demo.demo, bench.bench):
     main.add_command(group)

@@ -36,7 +36,7 @@ class TercetGroup(click.Group):
         except click.Abort:
             sys.exit(130)
         except click.ClickException as error:
-            self._fail(error.format_message())
+            self._fail(" ".join(error.format_message().split()))
         except _USER_ERRORS as error:
             self._fail(_one_line(error))
         else:

@@ -1,14 +1,15 @@
 """The requantiser: one INT32 sum to one int8 code a clock, exact to TFLite and gemmlowp in both roundings."""
 
 from amaranth import *
-from amaranth.lib import wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.systolic_timing import REQUANT_CLOCKS
+from tercet.rtl.common.delay import Delay
 from tercet.rtl.common.pipeline import register
 from tercet.rtl.emit import shared
 from tercet.rtl.primitives.mult18x18d import Mult18x18D
 
-__all__ = ["Requantizer"]
+__all__ = ["Requantizer", "RequantizerStream"]
 
 # Widths that are kept while shifting right: what does not fit them saturates whatever shift is still to come.
 _COARSE, _MIDDLE, _FINE = 27, 15, 12
@@ -48,6 +49,11 @@ class Requantizer(wiring.Component):
         Output offset and clamp. These and `single` stay the same while results are under way.
     o : Out(signed(8))
         Code, `latency` clocks later.
+
+    Raises
+    ------
+    ValueError
+        If `mac` is unknown.
 
     Notes
     -----
@@ -100,20 +106,27 @@ class Requantizer(wiring.Component):
         multiplier = register(m, "s4_multiplier", self.multiplier, 5)
         right = register(m, "s4_right", s0_right, 4)
         sign = register(m, "s3_sign", acc[-1], 3)
-        overflow = Const(0, 1)
-        # By 0, 8, 16 or 24, then by 0, 2, 4 or 6, then by 0 or 1. A shift overflows if it changes the sign on the way.
+        # By 0, 8, 16 or 24, then by 0, 2, 4 or 6, then by 0 or 1. A shift overflows if it changes the sign on the way;
+        # which groups of bits differ from the sign is registered first, and judged by the amount a clock later.
+        overflow = pending = Const(0, 1)
         for stage, (step, bits) in enumerate(((8, 2), (2, 2), (1, 1)), start=1):
             low = {8: 3, 2: 1, 1: 0}[step]
             amount = left[low : low + bits]
-            shifted, lost = Signal(32, name=f"s{stage}_shifted"), Signal(name=f"s{stage}_lost")
+            shifted = Signal(32, name=f"s{stage}_shifted")
             with m.Switch(amount):
                 for n in range(2**bits):
                     with m.Case(n):
-                        top = acc[31 - n * step :]
-                        m.d.comb += [shifted.eq(acc << (n * step)), lost.eq(top.any() & ~top.all())]
+                        m.d.comb += shifted.eq(acc << (n * step))
+            groups = [acc[31 - n * step : 31 - (n - 1) * step] for n in range(1, 2**bits)]
+            mixed = [
+                register(m, f"s{stage}_mixed{n}", (g ^ acc[-1].replicate(step)).any()) for n, g in enumerate(groups)
+            ]
+            overflow = register(m, f"s{stage}_overflow", overflow | pending) if stage > 1 else overflow
+            amount = register(m, f"s{stage}_amount", amount)
+            pending = Cat((amount > n) & flag for n, flag in enumerate(mixed)).any()
             acc = register(m, f"s{stage}_acc", shifted)
-            overflow = register(m, f"s{stage}_overflow", overflow | lost)
             left = register(m, f"s{stage}_left", left)
+        overflow = overflow | pending
         x = register(m, "s4_x", Mux(overflow, Mux(sign, -(2**31), 2**31 - 1)[:32], acc).as_signed())
         return x, multiplier, right
 
@@ -201,3 +214,45 @@ class Requantizer(wiring.Component):
         c17_low = register(m, "c17_low", c16 < self.qmin)
         c17_high = register(m, "c17_high", c16 > self.qmax)
         m.d.comb += self.o.eq(register(m, "c18", Mux(c17_low, self.qmin, Mux(c17_high, self.qmax, c17))))
+
+
+class RequantizerStream(wiring.Component):
+    """A requantiser alone between streams, to measure and to test it; values, then settings, in one payload.
+
+    Takes a value every clock and expects its result to be taken at once.
+
+    Parameters
+    ----------
+    mac : str
+        As in `Requantizer`.
+
+    Members
+    -------
+    i : In(stream.Signature(94))
+        `FIELDS`, the first in the least significant bits.
+    o : Out(stream.Signature(8))
+        Codes.
+    """
+
+    FIELDS = {"acc": 32, "multiplier": 31, "shift": 6, "single": 1, "zero_point": 8, "qmin": 8, "qmax": 8}
+
+    def __init__(self, *, mac: str = "infer"):
+        self.mac = mac
+        super().__init__({"i": In(stream.Signature(sum(self.FIELDS.values()))), "o": Out(stream.Signature(8))})
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.unit = unit = Requantizer(mac=self.mac)
+        m.submodules.valid = valid = Delay(clocks=unit.latency, width=1)
+        # Between values the settings stay.
+        last = Signal(self.i.payload.shape())
+        with m.If(self.i.valid):
+            m.d.sync += last.eq(self.i.payload)
+        m.d.comb += [
+            Cat(getattr(unit, name) for name in self.FIELDS).eq(Mux(self.i.valid, self.i.payload, last)),
+            self.i.ready.eq(1),
+            valid.i.eq(self.i.valid),
+            self.o.valid.eq(valid.o),
+            self.o.payload.eq(unit.o),
+        ]
+        return m

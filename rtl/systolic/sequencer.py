@@ -47,9 +47,8 @@ class Sequencer(wiring.Component):
         run = self.passes.payload
         block = run.block
 
-        with m.FSM():
+        with m.FSM() as fsm:
             with m.State("IDLE"):
-                m.d.comb += self.commands.ready.eq(1)
                 m.d.sync += [command.eq(self.commands.payload), n_left.eq(self.commands.payload.n_tiles)]
                 m.d.sync += block.starts.eq(1)
                 with m.If(self.commands.valid):
@@ -72,16 +71,16 @@ class Sequencer(wiring.Component):
                     run.last.eq((k_left == 1) if weight_stationary else 1),
                 ]
                 m.next = "PASS"
-            with m.State("PASS"):
-                m.d.comb += self.passes.valid.eq(1)
-                with m.If(self.passes.ready):
-                    m.d.sync += [run.first.eq(0), run.tile.eq(0), run.last.eq(k_left == 2), k_left.eq(k_left - 1)]
-                    with m.If(run.last):
-                        m.d.sync += [m_left.eq(m_left - block_rows), block.starts.eq(0)]
-                        m.next = "SIZE"
-                        with m.If(last_m):
-                            m.d.sync += n_left.eq(n_left - 1)
-                            m.next = "TILE"
-                        with m.If(block.ends):
-                            m.next = "IDLE"
+            with m.State("PASS"), m.If(self.passes.ready):
+                m.d.sync += [run.first.eq(0), run.tile.eq(0), run.last.eq(k_left == 2), k_left.eq(k_left - 1)]
+                with m.If(run.last):
+                    m.d.sync += [m_left.eq(m_left - block_rows), block.starts.eq(0)]
+                    m.next = "SIZE"
+                    with m.If(last_m):
+                        m.d.sync += n_left.eq(n_left - 1)
+                        m.next = "TILE"
+                    with m.If(block.ends):
+                        m.next = "IDLE"
+        # Written as equations, for Icarus: see AxiLitePort.
+        m.d.comb += [self.commands.ready.eq(fsm.ongoing("IDLE")), self.passes.valid.eq(fsm.ongoing("PASS"))]
         return m

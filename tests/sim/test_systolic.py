@@ -8,6 +8,7 @@ from tercet.golden.quantize import Requant
 from tercet.golden.systolic import SystolicConfig
 from tercet.golden.systolic import matmul as golden_matmul
 from tercet.sim import simulators, systolic
+from tercet.sim.stimuli import operand, products
 from tercet.sim.systolic import MatmulRun, Product
 
 SIMULATORS = [found.name for found in simulators.available() if found.simulator is not None]
@@ -23,38 +24,6 @@ CONFIGS = {
     "os-3x5-ecp5": SystolicConfig(rows=3, cols=5, acc_depth=3, mac="ecp5", dataflow="os", requant_lanes=2),
     "os-5x4-ice40": SystolicConfig(rows=5, cols=4, acc_depth=9, mac="ice40", dataflow="os", requant_lanes=0),
 }
-
-
-def operand(rng, shape, width, corner):
-    low, high = -(2 ** (width - 1)), 2 ** (width - 1) - 1
-    values = rng.integers(low, high, shape, endpoint=True)
-    if corner:
-        values = rng.choice([low, low, high, 0], shape)
-    return values.astype(np.int8 if width <= 8 else np.int16)
-
-
-def products(config, count, seed, largest=70):
-    """Random shapes, some of extreme values, some with bias, some requantised."""
-    rng = np.random.default_rng(seed)
-    found = []
-    while len(found) < count:
-        m, k, n = (int(v) for v in rng.integers(1, largest, 3, endpoint=True))
-        if rng.random() < 0.2:
-            k = 1
-        corner = rng.random() < 0.1
-        acts = operand(rng, (m, k), config.act_width, corner)
-        weights = operand(rng, (k, n), config.weight_width, corner)
-        bias = rng.integers(-(2**20), 2**20, n) if rng.random() < 0.5 else None
-        requant = random_requant(rng, n) if config.requant_lanes and rng.random() < 0.5 else None
-        found.append(Product(acts, weights, bias, requant))
-    return found
-
-
-def random_requant(rng, n):
-    """Scales that bring most sums of random operands near the int8 range."""
-    qmin, qmax = np.sort(rng.choice([-128, -1, 0, 1, 127], 2))
-    rounding = "double" if rng.random() < 0.5 else "single"
-    return Requant.from_scale(2.0 ** rng.uniform(-12, -4, n), int(rng.integers(-128, 128)), qmin, qmax, rounding)
 
 
 def golden(config: SystolicConfig, product: Product) -> np.ndarray:

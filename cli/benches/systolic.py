@@ -1,0 +1,200 @@
+"""What the systolic engine reaches: correctness at length, cycles, size of the Verilog, area and fmax."""
+
+import dataclasses
+import io
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tercet.boards.synth import synthesize
+from tercet.cli.output import console, progress, table, write_files
+from tercet.golden.quantize import requantize as golden_requantize
+from tercet.golden.systolic import SystolicConfig, matmul
+from tercet.rtl.emit import verilog
+from tercet.rtl.systolic.generate import engine_verilog, unit
+from tercet.sim import requantizer, stimuli, systolic
+
+__all__ = ["run_bench"]
+
+_OUTPUTS = 1_000_000
+_REQUANTISED = 10_000_000
+
+_PRODUCTS = [
+    SystolicConfig(rows=8, cols=8, acc_depth=32),
+    SystolicConfig(rows=5, cols=3, acc_depth=13, mac="ecp5"),
+    SystolicConfig(rows=3, cols=6, acc_depth=64, mac="ice40"),
+    SystolicConfig(rows=8, cols=8, acc_depth=16, dataflow="os"),
+    SystolicConfig(rows=3, cols=5, acc_depth=3, dataflow="os", mac="ecp5"),
+]
+
+# Unit, its config, device, and what place and route aims at.
+_SYNTH: list[tuple[str, SystolicConfig, str, float]] = [
+    ("array", SystolicConfig(rows=4, cols=4, mac="ecp5"), "ecp5-25k", 250.0),
+    ("array", SystolicConfig(rows=8, cols=8, mac="ecp5"), "ecp5-85k", 250.0),
+    ("engine", SystolicConfig(rows=8, cols=8, mac="ecp5"), "ecp5-85k", 200.0),
+    ("array", SystolicConfig(rows=4, cols=4, mac="ice40"), "up5k", 60.0),
+]
+
+
+def run_bench(parts: Sequence[str], output: Path) -> bool:
+    """Run parts of the bench, print their tables and write all of it; whether everything agreed."""
+    content: dict[str, Any] = {}
+    runs = {
+        "products": _bench_products,
+        "requantiser": _bench_requantiser,
+        "cycles": _bench_cycles,
+        "generate": _bench_generate,
+        "synth": _bench_synth,
+    }
+    for part in parts:
+        content[part] = runs[part]()
+    files: dict[str, str | bytes] = {"systolic.json": json.dumps(content, indent=2) + "\n"}
+    if "cycles" in content:
+        files["systolic_cycles.png"] = _picture(content["cycles"])
+    for path in write_files(output, files):
+        console().print(str(path), soft_wrap=True)
+    return all(row.get("mismatches", 0) == 0 for rows in content.values() for row in rows)
+
+
+def _label(config: SystolicConfig) -> str:
+    return f"{config.rows}x{config.cols} {config.dataflow} {config.mac}"
+
+
+def _bench_products() -> list[dict[str, Any]]:
+    """Random products, with and without pauses, until a million outputs were compared."""
+    rows = []
+    goal = _OUTPUTS // (2 * len(_PRODUCTS))
+    with progress("products", total=2 * len(_PRODUCTS) * goal) as advance:
+        for config in _PRODUCTS:
+            for stall in (0.0, 0.3):
+                row = {"config": _label(config), "stall": stall, "outputs": 0, "mismatches": 0, "off_model": 0}
+                seed = 0
+                while row["outputs"] < goal:
+                    jobs = stimuli.products(config, 40, seed)
+                    for job, run in zip(jobs, systolic.matmuls(config, jobs, stall=stall, seed=seed), strict=True):
+                        want = matmul(job.acts, job.weights, job.bias, config)
+                        want = want if job.requant is None else job.requant.apply(want)
+                        row["outputs"] += want.size
+                        row["mismatches"] += int((run.out != want).sum())
+                        shape = (*job.acts.shape, job.weights.shape[1])
+                        model = config.cycles(*shape, job.requant is not None, params=job.bias is not None)
+                        row["off_model"] += stall == 0 and run.cycles != model
+                        advance(count=want.size)
+                    seed += 1
+                rows.append(row)
+    result = table("RTL against golden model", "engine", "stall", "outputs", "mismatches", "cycles off the model")
+    for row in rows:
+        result.add_row(*(str(value) for value in row.values()))
+    console().print(result)
+    return rows
+
+
+def _bench_requantiser() -> list[dict[str, Any]]:
+    """Ten million random sums and all corners."""
+    rows = []
+    batch = 500_000
+    with progress("requantiser", total=_REQUANTISED // batch + 2) as advance:
+        for rounding in ("double", "single"):
+            jobs = [stimuli.requant_corners(rounding)]
+            row = {"rounding": rounding, "results": 0, "mismatches": 0}
+            for number in range(_REQUANTISED // batch // 2 + 1):
+                for job, out in zip(jobs, requantizer.requantize(jobs), strict=True):
+                    want = golden_requantize(job[0][None, :], *job[1:])[0]
+                    row["results"] += want.size
+                    row["mismatches"] += int((out != want).sum())
+                jobs = [stimuli.requant_job(batch // 10, 10 * number + n, rounding) for n in range(10)]
+                advance()
+            rows.append(row)
+    result = table("Requantiser against golden model", "rounding", "results", "mismatches")
+    for row in rows:
+        result.add_row(*(str(value) for value in row.values()))
+    console().print(result)
+    return rows
+
+
+def _bench_cycles() -> list[dict[str, Any]]:
+    """Cycles and utilisation of 16x16 over M, measured on the RTL."""
+    rows = []
+    rng = np.random.default_rng(0)
+    sizes = (1, 4, 16, 32, 64, 128, 256, 512)
+    with progress("cycles", total=2 * len(sizes)) as advance:
+        for dataflow in ("ws", "os"):
+            config = SystolicConfig(dataflow=dataflow)
+            weights = stimuli.operand(rng, (256, 256), 8)
+            jobs = [systolic.Product(stimuli.operand(rng, (m, 256), 8), weights) for m in sizes]
+            for m, run in zip(sizes, systolic.matmuls(config, jobs), strict=True):
+                model = config.cycles(m, 256, 256, params=False)
+                row = {"dataflow": dataflow, "m": m, "k": 256, "n": 256, "cycles": run.cycles, "model": model}
+                rows.append({**row, "utilisation": m * 256 / run.cycles, **run.counters})
+                advance()
+    result = table("16x16, K = N = 256", "dataflow", "M", "cycles", "model", "utilisation")
+    for row in rows:
+        values = (row["dataflow"], row["m"], row["cycles"], row["model"], f"{row['utilisation']:.1%}")
+        result.add_row(*(str(value) for value in values))
+    console().print(result)
+    return rows
+
+
+def _bench_generate() -> list[dict[str, Any]]:
+    """Time and size of the generated Verilog."""
+    rows = []
+    sizes = (16, 32, 64, 128, 256)
+    with progress("generate", total=len(sizes)) as advance:
+        for size in sizes:
+            started = time.perf_counter()
+            text = engine_verilog(SystolicConfig(rows=size, cols=size))
+            rows.append({"size": size, "seconds": time.perf_counter() - started, "bytes": len(text)})
+            advance()
+    result = table("Generated Verilog", "array", "seconds", "bytes")
+    for row in rows:
+        result.add_row(f"{row['size']}x{row['size']}", f"{row['seconds']:.1f}", str(row["bytes"]))
+    console().print(result)
+    return rows
+
+
+def _bench_synth() -> list[dict[str, Any]]:
+    """Area and fmax after place and route, three seeds."""
+    rows = []
+    with progress("synth", total=len(_SYNTH) * 5) as advance:
+        for name, config, device, freq in _SYNTH:
+            top = f"systolic_{name}"
+            report = synthesize(
+                verilog(unit(config, name), name=top),
+                top,
+                engine="systolic",
+                unit=name,
+                params=dataclasses.asdict(config),
+                device_name=device,
+                freq_mhz=freq,
+                progress=advance,
+            )
+            rows.append({"config": _label(config), **report.to_dict()})
+    result = table("Place and route, median of 3 seeds; inside of dsp not timed", "unit", "array", "device", "MHz")
+    for column in ("lut4", "carry", "ff", "dsp", "bram"):
+        result.add_column(column, justify="right")
+    for row in rows:
+        cells = [str(row[column]) for column in ("lut4", "carry", "ff", "dsp", "bram")]
+        result.add_row(row["unit"], row["config"], row["device"], f"{row['fmax_mhz']['median']:.1f}", *cells)
+    console().print(result)
+    return rows
+
+
+def _picture(rows: list[dict[str, Any]]) -> bytes:
+    """Utilisation over M for both dataflows."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6.5, 4), layout="constrained")
+    axes = figure.subplots()
+    for dataflow, label in (("ws", "weight stationary"), ("os", "output stationary")):
+        chosen = [row for row in rows if row["dataflow"] == dataflow]
+        axes.plot([r["m"] for r in chosen], [100 * r["utilisation"] for r in chosen], marker="o", label=label)
+    axes.set_xscale("log", base=2)
+    axes.set(title="16x16 array, K = N = 256", xlabel="M", ylabel="utilisation, %", ylim=(0, 100))
+    axes.legend()
+    axes.grid(alpha=0.3)
+    data = io.BytesIO()
+    figure.savefig(data, format="png", dpi=120, metadata={"Software": None})
+    return data.getvalue()

@@ -1,0 +1,60 @@
+"""The requantiser's RTL as a function on NumPy arrays."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from tercet.rtl import primitives
+from tercet.rtl.emit import verilog
+from tercet.rtl.systolic.requantizer import RequantizerStream
+
+from .bench import Job, StreamPort, run
+from .packing import join
+from .simulators import Simulator
+
+__all__ = ["RequantJob", "requantize"]
+
+_TOP = "streamed"
+
+RequantJob = tuple[np.ndarray, np.ndarray | int, np.ndarray | int, int, int, int, str]
+"""Arguments of :func:`tercet.golden.quantize.requantize`, elementwise."""
+
+
+def requantize(
+    jobs: Sequence[RequantJob],
+    *,
+    mac: str = "infer",
+    simulator: Simulator | str | None = None,
+    edit: Callable[[str], str] | None = None,
+) -> list[np.ndarray]:
+    """Run values through the requantiser, one a clock.
+
+    Parameters
+    ----------
+    jobs : Sequence[RequantJob]
+        Each with settings of its own, from reset.
+    mac : str
+        As in `Requantizer`.
+    simulator
+        As in :func:`tercet.sim.bench.run`.
+    edit : callable
+        Changes the Verilog before it is built: to see that a defect is caught.
+
+    Returns
+    -------
+    list of (n,) int8 arrays
+    """
+    text = verilog(RequantizerStream(mac=mac), name=_TOP)
+    if edit is not None:
+        text = edit(text)
+    sources = {f"{_TOP}.v": text, **{path.name: path.read_text() for path in primitives.used(text)}}
+    ports = [StreamPort("i", sum(RequantizerStream.FIELDS.values()), "in"), StreamPort("o", 8, "out")]
+    encoded = []
+    for acc, multiplier, shift, zero_point, qmin, qmax, rounding in jobs:
+        values = [acc, multiplier, shift, rounding == "single", zero_point, qmin, qmax]
+        columns = [
+            (np.broadcast_to(v, len(acc)), width)
+            for v, width in zip(values, RequantizerStream.FIELDS.values(), strict=True)
+        ]
+        encoded.append(Job({"i": join(*columns)}, {"o": len(acc)}))
+    results = run(sources, _TOP, ports, encoded, simulator=simulator)
+    return [result.outputs["o"].view(np.int8)[:, 0] for result in results]

@@ -1,0 +1,68 @@
+"""Random and extreme operands, for the tests and for the long measurements."""
+
+import itertools
+
+import numpy as np
+from tercet.golden.quantize import Requant
+from tercet.golden.systolic import SystolicConfig
+
+from .requantizer import RequantJob
+from .systolic import Product
+
+__all__ = ["operand", "products", "requant_corners", "requant_job"]
+
+INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
+
+
+def operand(rng: np.random.Generator, shape: tuple[int, int], width: int, corner: bool = False) -> np.ndarray:
+    """Operands over their whole range, or half of them the lowest one if `corner`."""
+    low, high = -(2 ** (width - 1)), 2 ** (width - 1) - 1
+    values = rng.choice([low, low, high, 0], shape) if corner else rng.integers(low, high, shape, endpoint=True)
+    return values.astype(np.int8 if width <= 8 else np.int16)
+
+
+def products(config: SystolicConfig, count: int, seed: int, largest: int = 70) -> list[Product]:
+    """Random shapes of 1 to `largest`, some of extreme values, half with bias, half requantised where possible."""
+    rng = np.random.default_rng(seed)
+    found = []
+    while len(found) < count:
+        m, k, n = (int(v) for v in rng.integers(1, largest, 3, endpoint=True))
+        if rng.random() < 0.2:
+            k = 1
+        corner = rng.random() < 0.1
+        acts = operand(rng, (m, k), config.act_width, corner)
+        weights = operand(rng, (k, n), config.weight_width, corner)
+        bias = rng.integers(-(2**20), 2**20, n) if rng.random() < 0.5 else None
+        requant = _requant(rng, n) if config.requant_lanes and rng.random() < 0.5 else None
+        found.append(Product(acts, weights, bias, requant))
+    return found
+
+
+def _requant(rng: np.random.Generator, n: int) -> Requant:
+    """Scales that bring most sums of random operands near the int8 range."""
+    qmin, qmax = np.sort(rng.choice([-128, -1, 0, 1, 127], 2))
+    rounding = "double" if rng.random() < 0.5 else "single"
+    return Requant.from_scale(2.0 ** rng.uniform(-12, -4, n), int(rng.integers(-128, 128)), qmin, qmax, rounding)
+
+
+def requant_corners(rounding: str) -> RequantJob:
+    """Every combination of extreme sums and multipliers with every shift."""
+    accs = {0, 1, 2, 3, 127, 128, 255, 256, 12345678, 2**29, 2**30 - 1, 2**30, 3 * 2**29, INT32_MAX, INT32_MAX - 1}
+    accs |= {-a for a in accs} | {INT32_MIN, INT32_MIN + 1}
+    multipliers = (0, 1, 3, 127, 2**29, 2**30 - 1, 2**30, 2**30 + 1, 3 * 2**29, 1518500250, 2**31 - 2, 2**31 - 1)
+    every = np.array(list(itertools.product(sorted(accs), multipliers, range(-31, 31))))
+    return (*every.T, 0, -128, 127, rounding)
+
+
+def requant_job(count: int, seed: int, rounding: str) -> RequantJob:
+    """Half of the results near the int8 range, a part of them ties; the clamp often in between."""
+    rng = np.random.default_rng(seed)
+    acc = rng.integers(INT32_MIN, INT32_MAX, count, endpoint=True) >> rng.integers(0, 31, count)
+    multiplier = rng.integers(0, INT32_MAX, count, endpoint=True)
+    short = rng.random(count) < 0.2
+    multiplier = np.where(short, (multiplier >> 26) << 26, multiplier)
+    bits = np.log2(np.abs(acc) + 1.0) + np.log2(multiplier + 1.0) - 31
+    near = np.clip(np.round(rng.uniform(-1, 9, count) - bits), -31, 30).astype(np.int64)
+    shift = np.where(rng.random(count) < 0.7, near, rng.integers(-31, 30, count, endpoint=True))
+    qmin, qmax = np.sort(rng.choice([-128, -128, -100, -1, 0, 1, 99, 127, 127], 2))
+    return acc, multiplier, shift, int(rng.choice([-128, -1, 0, 5, 127])), int(qmin), int(qmax), rounding

@@ -1,0 +1,73 @@
+"""The AXI edges of the systolic engine, driven by cocotbext-axi."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tercet.golden.quantize import Requant
+from tercet.golden.systolic import SystolicConfig, matmul
+from tercet.rtl.systolic.axi import REGISTERS
+from tercet.rtl.systolic.generate import engine_verilog, interface
+from tercet.sim import simulators, systolic
+from tercet.sim.build import build, run
+from tercet.sim.packing import pack
+from tercet.sim.systolic import Product
+
+SIMULATORS = [found.name for found in simulators.available() if found.simulator is not None]
+CONFIG = SystolicConfig(rows=4, cols=4, acc_depth=8)
+
+
+def encoded(product):
+    """Register values, beats and expected beats of a product."""
+    job = systolic._job(CONFIG, product)
+    (m, k), n = product.acts.shape, product.weights.shape[1]
+    _, k_tiles, n_tiles = CONFIG.tiles(m, k, n)
+    want = matmul(product.acts, product.weights, product.bias, CONFIG)
+    requant = product.requant
+    padded = np.pad(want, ((0, 0), (0, -n % CONFIG.cols))).reshape(m, n_tiles, -1).transpose(1, 0, 2)
+    values = {name: job.inputs[name] for name in ("acts", "weights", "params")}
+    values |= {"m": m, "k_steps": k_tiles, "n_tiles": n_tiles, "mode": int(product.bias is not None), "output": 0}
+    values |= {"active": m * k_tiles * n_tiles, "sums": np.zeros((0, 16), np.uint8), "outs": np.zeros((0, 2), np.uint8)}
+    if requant is None:
+        values["sums"] = pack(padded.reshape(-1, CONFIG.cols), 32)
+    else:
+        out = requant.apply(padded.transpose(1, 0, 2).reshape(m, -1)).reshape(m, n_tiles, -1).transpose(1, 0, 2)
+        values["outs"] = pack(out.reshape(-1, CONFIG.requant_lanes), 8)
+        values["mode"] = 1 | 2 | (4 if requant.rounding == "single" else 0)
+        fields = [v & 0xFF for v in (requant.zero_point, requant.qmin, requant.qmax)]
+        values["output"] = fields[0] | fields[1] << 8 | fields[2] << 16
+    return values
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_products_over_axi(simulator, tmp_path, monkeypatch):
+    pytest.importorskip("cocotbext.axi")
+    rng = np.random.default_rng(3)
+
+    def operand(*shape):
+        return rng.integers(-128, 127, shape, endpoint=True).astype(np.int8)
+
+    products = [
+        Product(operand(11, 9), operand(9, 7), rng.integers(-1000, 1000, 7)),
+        Product(operand(6, 10), operand(10, 8), np.zeros(8, int), Requant(2**30, -7, -3, -100, 120, "single")),
+    ]
+    values = {f"{n}/{key}": v for n, product in enumerate(products) for key, v in encoded(product).items()}
+    np.savez(tmp_path / "jobs.npz", **values)
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    built = build({"systolic.v": engine_verilog(CONFIG)}, "systolic", simulator)
+    run(built, "axi_bench", env={"TERCET_JOBS": str(tmp_path / "jobs.npz")})
+
+
+def test_manifest_tells_the_registers():
+    """Addresses are words, none twice, fields inside and apart."""
+    ports = {port["name"]: port for port in interface(CONFIG)["ports"]}
+    assert list(ports) == ["s_axis_acts", "s_axis_weights", "s_axis_params", "m_axis_sums", "m_axis_outs", "s_axil"]
+    addresses = [register["address"] for register in ports["s_axil"]["registers"].values()]
+    assert len(set(addresses)) == len(REGISTERS)
+    for register in REGISTERS.values():
+        assert register.address % 4 == 0
+        ranges = sorted(register.fields.values())
+        assert all(low + bits <= 32 for low, bits in ranges)
+        assert all(a[0] + a[1] <= b[0] for a, b in zip(ranges, ranges[1:], strict=False))
+    assert ports["s_axis_params"]["payload_bits"] == 69
+    assert ports["s_axis_params"]["tdata_bits"] == 72
