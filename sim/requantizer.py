@@ -1,6 +1,7 @@
 """The requantiser's RTL as a function on NumPy arrays."""
 
 from collections.abc import Callable, Sequence
+from typing import Literal
 
 import numpy as np
 from tercet.rtl import primitives
@@ -15,7 +16,7 @@ __all__ = ["RequantJob", "requantize"]
 
 _TOP = "streamed"
 
-RequantJob = tuple[np.ndarray, np.ndarray | int, np.ndarray | int, int, int, int, str]
+RequantJob = tuple[np.ndarray, np.ndarray | int, np.ndarray | int, int, int, int, Literal["double", "single"]]
 """Arguments of :func:`tercet.golden.quantize.requantize`, elementwise."""
 
 

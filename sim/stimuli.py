@@ -1,6 +1,7 @@
 """Random and extreme operands, for the tests and for the long measurements."""
 
 import itertools
+from typing import Literal
 
 import numpy as np
 from tercet.golden.quantize import Requant
@@ -45,7 +46,7 @@ def _requant(rng: np.random.Generator, n: int) -> Requant:
     return Requant.from_scale(2.0 ** rng.uniform(-12, -4, n), int(rng.integers(-128, 128)), qmin, qmax, rounding)
 
 
-def requant_corners(rounding: str) -> RequantJob:
+def requant_corners(rounding: Literal["double", "single"]) -> RequantJob:
     """Every combination of extreme sums and multipliers with every shift."""
     accs = {0, 1, 2, 3, 127, 128, 255, 256, 12345678, 2**29, 2**30 - 1, 2**30, 3 * 2**29, INT32_MAX, INT32_MAX - 1}
     accs |= {-a for a in accs} | {INT32_MIN, INT32_MIN + 1}
@@ -54,7 +55,7 @@ def requant_corners(rounding: str) -> RequantJob:
     return (*every.T, 0, -128, 127, rounding)
 
 
-def requant_job(count: int, seed: int, rounding: str) -> RequantJob:
+def requant_job(count: int, seed: int, rounding: Literal["double", "single"]) -> RequantJob:
     """Half of the results near the int8 range, a part of them ties; the clamp often in between."""
     rng = np.random.default_rng(seed)
     acc = rng.integers(INT32_MIN, INT32_MAX, count, endpoint=True) >> rng.integers(0, 31, count)

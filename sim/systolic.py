@@ -97,7 +97,7 @@ def matmul(
 def matmuls(config: SystolicConfig, products: Sequence[Product], **options: Any) -> list[MatmulRun]:
     """Run several products, each from reset, in one simulator process; see `matmul`."""
     jobs = [_job(config, product) for product in products]
-    counters = dict.fromkeys(COUNTERS, COUNTER_BITS)
+    counters = {str(name): COUNTER_BITS for name in COUNTERS}
     results = run(sources(config), TOP, streams(config), jobs, probes=counters, **options)
     return [_result(config, product, result) for product, result in zip(products, results, strict=True)]
 
@@ -167,7 +167,7 @@ def _padded(matrix: np.ndarray, rows: int, cols: int) -> np.ndarray:
 
 def _ws_operands(config: SystolicConfig, a: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Beats of activations and weights in the order of the passes."""
-    blocks, k_tiles, n_tiles = config.tiles(*a.shape, w.shape[1])
+    blocks, k_tiles, n_tiles = config.tiles(a.shape[0], a.shape[1], w.shape[1])
     by_tile = _padded(a, 1, config.rows).reshape(len(a), k_tiles, config.rows).transpose(1, 0, 2)
     ends = np.cumsum(blocks)[:-1]
     acts = np.concatenate([block.reshape(-1, config.rows) for block in np.split(by_tile, ends, axis=1)])
@@ -178,7 +178,7 @@ def _ws_operands(config: SystolicConfig, a: np.ndarray, w: np.ndarray) -> tuple[
 
 def _os_operands(config: SystolicConfig, a: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Beats of activations and weights in the order of the blocks."""
-    blocks, _, n_tiles = config.tiles(*a.shape, w.shape[1])
+    blocks, _, n_tiles = config.tiles(a.shape[0], a.shape[1], w.shape[1])
     acts = _padded(a, config.rows, 1).reshape(len(blocks), config.rows, -1).transpose(0, 2, 1)
     columns = _padded(w, 1, config.cols).reshape(-1, n_tiles, config.cols).transpose(1, 0, 2)
     weights = np.repeat(columns[:, None], len(blocks), axis=1)

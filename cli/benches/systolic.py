@@ -79,8 +79,8 @@ def _bench_products() -> list[dict[str, Any]]:
                         want = want if job.requant is None else job.requant.apply(want)
                         row["outputs"] += want.size
                         row["mismatches"] += int((run.out != want).sum())
-                        shape = (*job.acts.shape, job.weights.shape[1])
-                        model = config.cycles(*shape, job.requant is not None, params=job.bias is not None)
+                        (m, k), n = job.acts.shape, job.weights.shape[1]
+                        model = config.cycles(m, k, n, job.requant is not None, params=job.bias is not None)
                         row["off_model"] += stall == 0 and run.cycles != model
                         advance(count=want.size)
                     seed += 1

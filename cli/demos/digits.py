@@ -45,7 +45,8 @@ def load_digits(seed: int = 0) -> Digits:
     from sklearn.model_selection import train_test_split
 
     x, y = load(return_X_y=True)
-    train_x, test_x, train_y, test_y = train_test_split(x / 16.0, y, test_size=0.2, random_state=seed, stratify=y)
+    parts = train_test_split(np.asarray(x) / 16.0, np.asarray(y), test_size=0.2, random_state=seed, stratify=y)
+    train_x, test_x, train_y, test_y = map(np.asarray, parts)
     return Digits(train_x, train_y, test_x, test_y)
 
 

@@ -72,6 +72,12 @@ def _golden(config: SystolicConfig, layers: list[Layer], x: np.ndarray) -> list[
     return found
 
 
+def _size(layer: Layer) -> tuple[int, int]:
+    """Inputs and outputs."""
+    k, n = layer.weights.shape
+    return k, n
+
+
 def _accuracy(scores: np.ndarray, labels: np.ndarray) -> float:
     return float((scores.argmax(axis=1) == labels).mean())
 
@@ -118,7 +124,7 @@ def _summary(
 ):
     images = len(digits.test_x)
     cycles = sum(run.cycles for run in runs)
-    model = sum(config.cycles(images, *layer.weights.shape, layer.requant is not None) for layer in layers)
+    model = sum(config.cycles(images, *_size(layer), layer.requant is not None) for layer in layers)
     work = sum(images * layer.weights.size for layer in layers) / (config.rows * config.cols)
     result = table(f"{images} handwritten digits on a {config.rows}x{config.cols} systolic array", "what", "value")
     result.add_row("accuracy, float", f"{_accuracy(mlp.activations(digits.test_x)[-1], digits.test_y):.2%}")

@@ -82,7 +82,9 @@ class AccumulatorColumn(wiring.Component):
         # A block RAM's own output is slow: one register before anything is done with it.
         s2 = []
         for n, (name, address) in enumerate((("bank_a", self.read_a), ("bank_b", self.read_b))):
-            m.submodules[name] = bank = memory.Memory(shape=word, depth=self.config.acc_depth, init=[])
+            # A row is never read in the clock in which it is written; without the mark synthesis adds logic for that.
+            bank = memory.Memory(shape=word, depth=self.config.acc_depth, init=[], attrs={"no_rw_check": "1"})
+            m.submodules[name] = bank
             read = bank.read_port()
             write = bank.write_port()
             value = Signal(word, name=f"s2_{name}", reset_less=True)

@@ -9,7 +9,7 @@ from tercet.rtl.emit import shared
 
 from .cell import CELLS, lane_layout
 
-__all__ = ["Array", "Grid"]
+__all__ = ["Grid", "SystolicArray"]
 
 
 class Grid(wiring.Component):
@@ -88,7 +88,7 @@ class Grid(wiring.Component):
         m.d.comb += getattr(self, f"{edge}_o").eq(Cat(getattr(low, f"{edge}_o"), getattr(high, f"{edge}_o")))
 
 
-class Array(wiring.Component):
+class SystolicArray(wiring.Component):
     """The array as its surroundings see it: whole rows in, whole rows out, no clock ever lost::
 
                        weights (a row a clock)

@@ -8,7 +8,7 @@ from tercet.rtl.common.delay import Delay
 from tercet.rtl.emit import shared
 
 from .accumulators import Accumulators
-from .array import Array
+from .array import SystolicArray
 from .counters import COUNTER_BITS, COUNTERS, Counters
 from .drain import Drain
 from .feed import OsFeeder, WeightLoader, WsFeeder
@@ -29,7 +29,7 @@ class Engine(wiring.Component):
         commands --> Sequencer --passes--> WeightLoader --> WsFeeder
                                 weights ------^    |           |  ^------ acts
                                                    v           v
-                                                   Array (skew, grid, de-skew)
+                                                   SystolicArray (skew, grid, de-skew)
                                                           |
         params --> ParamLoader --biases--------> Accumulators (two banks)
                         |                                 |
@@ -87,7 +87,7 @@ class Engine(wiring.Component):
         m = Module()
         config = self.config
         m.submodules.sequencer = sequencer = Sequencer(config=config)
-        m.submodules.array = array = shared(Array, config=config)
+        m.submodules.array = array = shared(SystolicArray, config=config)
         m.submodules.accumulators = accumulators = shared(Accumulators, config=config)
         m.submodules.drain = drain = shared(Drain, config=config)
         m.submodules.loader = params = ParamLoader(config=config)

@@ -1,5 +1,7 @@
 """From passes to the clocked operands of the array, for both dataflows."""
 
+from typing import Any
+
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -116,7 +118,7 @@ class _Feeder(wiring.Component):
             }
         )
 
-    def _count_steps(self, m: Module, hold: Value) -> tuple[Signal, Signal, Signal, Signal]:
+    def _count_steps(self, m: Module, hold: Value) -> tuple[Signal, Signal, Signal, Any]:
         """Count the steps of a pass.
 
         Returns ``go`` (operands may be taken), ``starting`` and ``ending`` (they would be the first, the last ones of

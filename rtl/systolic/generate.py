@@ -6,7 +6,7 @@ from amaranth import Elaboratable
 from tercet.golden.systolic import SystolicConfig
 from tercet.rtl.emit import verilog
 
-from .array import Array
+from .array import SystolicArray
 from .axi import REGISTERS, AxiEngine, axi_streams
 from .cell import CELLS
 from .engine import Engine
@@ -35,7 +35,7 @@ def unit(config: SystolicConfig, name: str) -> Elaboratable:
     if name == "engine":
         return Engine(config=config)
     if name == "array":
-        return Array(config=config)
+        return SystolicArray(config=config)
     if name == "pe":
         return CELLS[config.dataflow](config=config)
     if name == "requantizer":

@@ -52,7 +52,7 @@ def test_products_over_axi(simulator, tmp_path, monkeypatch):
         Product(operand(6, 10), operand(10, 8), np.zeros(8, int), Requant(2**30, -7, -3, -100, 120, "single")),
     ]
     values = {f"{n}/{key}": v for n, product in enumerate(products) for key, v in encoded(product).items()}
-    np.savez(tmp_path / "jobs.npz", **values)
+    np.savez(tmp_path / "jobs.npz", **values)  # pyright: ignore[reportArgumentType]
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     built = build({"systolic.v": engine_verilog(CONFIG)}, "systolic", simulator)
     run(built, "axi_bench", env={"TERCET_JOBS": str(tmp_path / "jobs.npz")})
