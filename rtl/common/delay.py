@@ -11,7 +11,8 @@ from tercet.rtl.emit import shared
 
 __all__ = ["Delay", "Skew"]
 
-_CHAIN = 8  # the longest delay that is written out
+# The longest and the widest delay that is written out.
+_CHAIN, _WIDTH = 8, 64
 
 
 class Delay(wiring.Component):
@@ -46,6 +47,13 @@ class Delay(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         value = self.i
+        width = len(self.i)
+        if width > _WIDTH and self.clocks:
+            cut = width // 2
+            for name, part in (("low", slice(cut)), ("high", slice(cut, width))):
+                m.submodules[name] = half = shared(Delay, clocks=self.clocks, width=len(value[part]))
+                m.d.comb += [half.i.eq(value[part]), self.o[part].eq(half.o)]
+            return m
         if self.clocks > _CHAIN:
             for name, clocks in (("front", self.clocks // 2), ("back", self.clocks - self.clocks // 2)):
                 m.submodules[name] = half = shared(Delay, clocks=clocks, width=len(self.i))

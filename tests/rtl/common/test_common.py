@@ -1,0 +1,110 @@
+"""Delay lines, skew and the outlet, alone in Amaranth's simulator."""
+
+import random
+
+import pytest
+from amaranth import *
+from amaranth.sim import Simulator
+from tercet.rtl.common.delay import Delay, Skew
+from tercet.rtl.common.outlet import Outlet
+
+
+def simulate(component, bench):
+    top = Module()
+    top.domains.sync = ClockDomain()  # also where nothing is clocked
+    top.submodules.component = component
+    simulator = Simulator(top)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
+@pytest.mark.parametrize(("clocks", "width"), [(0, 5), (1, 1), (3, 130), (8, 8), (9, 8), (21, 70)])
+def test_delay(clocks, width):
+    generator = random.Random(clocks)
+    values = [generator.getrandbits(width) for _ in range(60)]
+    seen = []
+
+    async def bench(ctx):
+        for value in values:
+            ctx.set(component.i, value)
+            await ctx.delay(1e-8)
+            seen.append(ctx.get(component.o))
+            await ctx.tick()
+
+    component = Delay(clocks=clocks, width=width)
+    assert component.latency == clocks
+    simulate(component, bench)
+    assert seen == ([0] * clocks + values)[: len(values)]
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+@pytest.mark.parametrize("lanes", [1, 2, 5, 8])
+def test_skew(lanes, reverse):
+    """A lane is as late as its number; counted from the other end if reversed."""
+    width, clocks = 6, 40
+    lane_mask = 2**width - 1
+    seen = []
+
+    async def bench(ctx):
+        for clock in range(clocks):
+            ctx.set(component.i, sum(((clock + 7 * lane) & lane_mask) << (lane * width) for lane in range(lanes)))
+            await ctx.delay(1e-8)
+            seen.append(ctx.get(component.o))
+            await ctx.tick()
+
+    component = Skew(lanes=lanes, width=width, reverse=reverse)
+    simulate(component, bench)
+    for clock in range(lanes, clocks):
+        for lane in range(lanes):
+            late = lanes - 1 - lane if reverse else lane
+            assert seen[clock] >> (lane * width) & lane_mask == (clock - late + 7 * lane) & lane_mask
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.5])
+@pytest.mark.parametrize("latency", [0, 1, 7])
+def test_outlet_loses_nothing(latency, stall):
+    """A pipeline in front of it starts whenever it may; without pauses that is every clock."""
+    generator = random.Random(latency)
+    sent, received, pipeline, starts = [], [], [None] * latency, 0
+
+    async def bench(ctx):
+        nonlocal starts
+        await ctx.tick()
+        for clock in range(300):
+            start = bool(ctx.get(component.ready)) and clock < 280
+            starts += start
+            pipeline.append(len(sent) & 0xFF if start else None)
+            if start:
+                sent.append(len(sent) & 0xFF)
+            value = pipeline.pop(0)
+            ctx.set(component.start, start)
+            ctx.set(component.arrive, value is not None)
+            ctx.set(component.value, value or 0)
+            ready = generator.random() >= stall or clock > 280
+            ctx.set(component.o.ready, ready)
+            await ctx.delay(1e-8)
+            if ready and ctx.get(component.o.valid):
+                received.append(ctx.get(component.o.payload))
+            await ctx.tick()
+        ctx.set(component.start, 0)
+        ctx.set(component.arrive, 0)
+        for _ in range(60):
+            await ctx.delay(1e-8)
+            if ctx.get(component.o.valid):
+                received.append(ctx.get(component.o.payload))
+            await ctx.tick()
+        assert ctx.get(component.empty)
+
+    component = Outlet(shape=8, latency=latency)
+    simulate(component, bench)
+    assert received == sent
+    if stall == 0:
+        assert starts == 280
+
+
+def test_refuses():
+    with pytest.raises(ValueError, match="Delay of -1 clocks and width 1; use at least 0 and 1"):
+        Delay(clocks=-1, width=1)
+    with pytest.raises(ValueError, match="Skew of 0 lanes of width 2"):
+        Skew(lanes=0, width=2)
