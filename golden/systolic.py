@@ -119,6 +119,12 @@ class SystolicConfig:
     @property
     def array_latency(self) -> int:
         """Clocks from the last operands of a row of sums to the sums, of the first row if output stationary."""
+        # The accumulators want their addresses that long before the sums.
+        return max(self.grid_latency, 4)
+
+    @property
+    def grid_latency(self) -> int:
+        """The same without the register that the very smallest array has at its end."""
         skew = self.cols // self.cell_cols - 1
         if self.dataflow == "ws":
             return self.rows - 1 + skew + 2 + self.multiplier_latency

@@ -10,7 +10,7 @@ __all__ = ["ACCUMULATE_CLOCKS", "READ_CLOCKS", "REQUANT_CLOCKS", "cycles"]
 ACCUMULATE_CLOCKS = 5
 """From reading an accumulator to reading what was written back."""
 
-READ_CLOCKS = 3
+READ_CLOCKS = 4
 """From an address to a row of finished sums."""
 
 REQUANT_CLOCKS = {"infer": 19, "ecp5": 22, "ice40": 19}

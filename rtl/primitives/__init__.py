@@ -5,7 +5,7 @@ from pathlib import Path
 
 __all__ = ["MODELS", "models", "used"]
 
-MODELS: dict[str, Path] = {name: Path(__file__).with_name(f"{name}.v") for name in ("MULT18X18D", "SB_MAC16")}
+MODELS: dict[str, Path] = {name: Path(__file__).with_name(f"{name}.v") for name in ("MULT18X18D", "SB_MAC16", "DP16KD")}
 """Verilog file that simulates each primitive."""
 
 

@@ -40,7 +40,7 @@ class Drain(wiring.Component):
     draining, bank, address : Out
         What to read from the accumulators.
     row : In(ArrayLayout(signed(acc_width), cols))
-        What they hold there, 3 clocks later.
+        What they hold there, 4 clocks later.
     params : In(param_layout(config)), params_valid, params_slot, params_channel : In
         Scales to keep (only with requantiser).
     params_freed : Out(1)

@@ -20,7 +20,7 @@ from .sequencer import Sequencer
 __all__ = ["Engine"]
 
 # The accumulators read what a sum is added to before the sum comes.
-_MARK_LEAD = 3
+_MARK_LEAD = 4
 
 
 class Engine(wiring.Component):

@@ -118,7 +118,7 @@ def test_narrow_operands_are_checked():
 def test_cycles_by_hand():
     """Command and sequencing, the plane, the row's way through array and accumulators, read, outlet."""
     config = SystolicConfig(rows=2, cols=2)
-    plane, array, accumulators, read, outlet = 1 + 2, config.array_latency, 4, 1 + 3, 2
+    plane, array, accumulators, read, outlet = 1 + 2, config.array_latency, 4, 1 + 4, 2
     assert config.cycles(1, 2, 2, params=False) == 5 + plane + array + accumulators - 1 + read + outlet
 
 

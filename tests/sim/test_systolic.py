@@ -96,8 +96,8 @@ def test_utilisation(m):
 MUTATIONS = {
     "cell adds": ("ws_cell", r"\$signed\(sums_i\) \+", "$signed(sums_i) -"),
     "cell swaps": ("ws_cell", r"lane_i\[9\]", "lane_i[8]"),
-    "accumulator adds": ("accumulator_column", r"\$signed\(s3_base\) \+", "$signed(s3_base) |"),
-    "banks": ("accumulator_column", r"base\[0\] \? s2_bank_b : s2_bank_a", "base[0] ? s2_bank_a : s2_bank_b"),
+    "accumulator adds": ("accumulator_column", r"\$signed\(s4_base\) \+", "$signed(s4_base) |"),
+    "banks": ("accumulator_column", r"base\[0\] \? s3_bank_b : s3_bank_a", "base[0] ? s3_bank_a : s3_bank_b"),
     "skew": ("skew_lanes2_width10", r"( high \(\s+\.i\()i__\d+", r"\1i[19:10]"),
 }
 
