@@ -25,6 +25,7 @@ import platformdirs
 
 from . import simulators
 from .simulators import Simulator
+from .waves import compiler_has_fst_libraries, vcd_to_fst
 
 __all__ = ["Build", "BuildError", "SimulationError", "build", "cache_dir", "run"]
 
@@ -54,12 +55,12 @@ class SimulationError(RuntimeError):
 
 @dataclass(frozen=True)
 class Build:
-    """A compiled simulator: its folder, top module, simulator, and whether it can record waves ("", "vcd" or "fst")."""
+    """A compiled simulator: its folder, top module, simulator, and how it records waves ("", "vcd" or "fst")."""
 
     dir: Path
     top: str
     simulator: Simulator
-    waves: str = ""
+    recording: str = ""
 
 
 def cache_dir() -> Path:
@@ -94,14 +95,17 @@ def build(
     """
     if not isinstance(simulator, Simulator):
         simulator = simulators.find(simulator)
-    waves = _waves_format(waves)
-    args = list(_VERILATOR_ARGS) if simulator.name == "verilator" else []
-    if waves and simulator.name == "verilator":
-        args.append(f"--trace-{waves}")
-    facts = [dict(sources), top, simulator.name, simulator.version, args, waves, _cocotb_facts()]
+    recording = _waves_format(waves)
+    args: list[str] = []
+    if simulator.name == "verilator":
+        if recording == "fst" and not compiler_has_fst_libraries():
+            recording = "vcd"  # converted after the run
+        # Not the simulator's own copy of the top's ports: its scope is called $rootio, which is no name to VCD readers.
+        args = [*_VERILATOR_ARGS, *([f"--trace-{recording}", "--no-trace-top"] if recording else [])]
+    facts = [dict(sources), top, simulator.name, simulator.version, args, recording, _cocotb_facts()]
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
     cache = cache_dir()
-    result = Build(cache / "builds" / key, top, simulator, waves)
+    result = Build(cache / "builds" / key, top, simulator, recording)
     done = result.dir / ".done"
     if done.exists():
         return result
@@ -150,14 +154,11 @@ def _compile(result: Build, sources: Mapping[str, str], args: list[str]) -> None
                 build_dir=result.dir,
                 build_args=args,
                 timescale=_TIMESCALE,
-                waves=bool(result.waves),
+                waves=bool(result.recording),
                 log_file=log,
             )
     except (RuntimeError, SystemExit) as error:
-        what = f"{result.simulator} cannot build {result.top!r}"
-        if result.waves == "fst" and "lz4" in _tail(log):
-            raise BuildError(f"{what} with FST waves: install liblz4-dev, or name a .vcd file") from error
-        raise BuildError(f"{what} (log in {log}):\n{_tail(log)}") from error
+        raise BuildError(f"{result.simulator} cannot build {result.top!r} (log in {log}):\n{_tail(log)}") from error
     for pattern in ("*.o", "*.a", "*.d", "*.gch", "Vtop*"):  # only the program is needed
         for path in result.dir.glob(pattern):
             path.unlink()
@@ -175,7 +176,7 @@ def run(
     """Run the cocotb tests of a module, named as Python imports it, on a build.
 
     Output goes to a log in the run's own temporary folder, so processes can share a build. `waves` is a path for the
-    recorded signals, with the suffix the build was made for; `testcase` runs only the tests of that name.
+    recorded signals, .fst or .vcd, of a build that records; `testcase` runs only the tests of that name.
 
     Raises
     ------
@@ -187,11 +188,11 @@ def run(
     from cocotb_tools.check_results import get_results
     from cocotb_tools.runner import get_runner
 
-    if waves is not None and _waves_format(waves) != built.waves:
-        raise ValueError(f"Build was made for waves {built.waves or 'off'}, not for {os.fspath(waves)!r}")
+    if waves is not None and built.recording not in ("vcd", _waves_format(waves)):
+        raise ValueError(f"Build records {built.recording or 'no waves'}, which does not give {os.fspath(waves)!r}")
     with tempfile.TemporaryDirectory(prefix="tercet-run-") as name:
         folder = Path(name)
-        log, results, record = folder / "run.log", folder / "results.xml", folder / f"waves.{built.waves}"
+        log, results, record = folder / "run.log", folder / "results.xml", folder / f"waves.{built.recording}"
         test_args: list[str] = []
         plusargs = list(plusargs)
         additions = {**(env or {}), **built.simulator.environment()}
@@ -202,7 +203,7 @@ def run(
             else:
                 # Last on vvp's command line, after the runner's own choice of format.
                 plusargs.append(f"+dumpfile_path={record}")
-                additions["SIM_CMD_SUFFIX"] = f"-{built.waves}"
+                additions["SIM_CMD_SUFFIX"] = f"-{built.recording}"
         try:
             with _environment(additions):
                 get_runner(built.simulator.name).test(
@@ -222,10 +223,18 @@ def run(
             tests, failed = 0, _failures(results) != []
         finally:
             if waves is not None and record.exists():
-                shutil.move(record, waves)
+                _deliver(record, Path(waves))
         if failed or tests == 0:
             reason = "; ".join(_failures(results)) or "no cocotb test ran to its end"
             raise SimulationError(f"{test_module} on {built.simulator}: {reason}\n{_tail(log)}")
+
+
+def _deliver(record: Path, waves: Path) -> None:
+    """Put a recording where it was asked for, in the format of that name."""
+    if record.suffix == waves.suffix:
+        shutil.move(record, waves)
+    else:
+        vcd_to_fst(record, waves)
 
 
 def _check_writable(path: Path) -> None:

@@ -94,5 +94,5 @@ def test_run_without_tests_is_an_error(icarus, bench_module):
         run(built, bench_module("empty_bench", "import cocotb\n"))
     with pytest.raises(SimulationError, match="no_such_bench"):
         run(built, "no_such_bench")
-    with pytest.raises(ValueError, match="waves off"):
+    with pytest.raises(ValueError, match="Build records no waves, which does not give 'w.fst'"):
         run(built, "empty_bench", waves="w.fst")
