@@ -1,22 +1,24 @@
 // MULT18X18D: 18x18 multiplier of the Lattice ECP5, a behavioural model for simulation.
 //
 // Written for this project from the block's public description (Lattice FPGA-TN-02205, sysDSP usage guide; parameters
-// as Project Trellis and nextpnr know them); it stands in where no vendor model is at hand, and was not compared with
-// one. Ports and parameters are those of the primitive.
+// as Project Trellis and nextpnr know them); it stands in where no vendor model is at hand. Order of reset and enable,
+// the registers of the sign controls and of SIGNEDP were checked by reading Lattice's simulation library. Ports and
+// parameters are those of the primitive.
 //
 //              +---------+   +----------+               +--------+
 //   A, SRIA -->| INPUTA  |-->|          |   +--------+  |        |
-//   SIGNEDA -->|         |   | multiply |-->|PIPELINE|->| OUTPUT |--> P, SIGNEDP
+//   SIGNEDA -->|         |   | multiply |-->|PIPELINE|->| OUTPUT |--> P
 //   B, SRIB -->| INPUTB  |-->|          |   +--------+  |        |
-//   SIGNEDB -->|         |   +----------+               +--------+
-//              +---------+--> SROA, SROB
+//   SIGNEDB -->|         |   +----------+        |      +--------+
+//              +---------+--> SROA, SROB         +--> SIGNEDP
+//                             ROA, ROB
 //
 // Each register has its own clock, enable and reset, picked from four by REG_x_CLK, _CE and _RST; with REG_x_CLK "NONE"
 // it is a wire. The sign controls travel with their operand. Reset wins over the enable. All registers start at 0, as
 // the global reset at the end of configuration leaves them.
 //
 // Not modelled, and refused at time 0: SOURCEB_MODE other than "B_SHIFT" (operand C and the high-speed mode),
-// MULT_BYPASS, CAS_MATCH_REG, a divided clock. ROA, ROB and ROC, which only the ALU54B beside the block can read, are
+// MULT_BYPASS, CAS_MATCH_REG, CLKx_DIV other than "ENABLED". ROC, which only the ALU54B beside the block can read, is
 // undefined.
 
 /* verilator lint_off DECLFILENAME */ // the register is of use to this model only
@@ -153,15 +155,18 @@ module MULT18X18D #(
     wire [35:0] b_wide = {{18{b_signed & b_in[17]}}, b_in};
     wire [35:0] product = a_wide * b_wide;
 
-    wire [36:0] pipelined, result;
+    wire [36:0] pipelined;
+    wire [35:0] result;
     MULT18X18D_register #(
         .WIDTH(37), .CLK(REG_PIPELINE_CLK), .CE(REG_PIPELINE_CE), .RST(REG_PIPELINE_RST), .RESETMODE(RESETMODE)
     ) pipeline (clks, ces, rsts, {a_signed | b_signed, product}, pipelined);
     MULT18X18D_register #(
-        .WIDTH(37), .CLK(REG_OUTPUT_CLK), .CE(REG_OUTPUT_CE), .RST(REG_OUTPUT_RST), .RESETMODE(RESETMODE)
-    ) out (clks, ces, rsts, pipelined, result);
+        .WIDTH(36), .CLK(REG_OUTPUT_CLK), .CE(REG_OUTPUT_CE), .RST(REG_OUTPUT_RST), .RESETMODE(RESETMODE)
+    ) out (clks, ces, rsts, pipelined[35:0], result);
 
-    assign {SIGNEDP,
+    // Not through the output register, which is off where SIGNEDP has a use: beside an ALU54B.
+    assign SIGNEDP = pipelined[36];
+    assign {
         P35, P34, P33, P32, P31, P30, P29, P28, P27, P26, P25, P24, P23, P22, P21, P20, P19, P18,
         P17, P16, P15, P14, P13, P12, P11, P10, P9, P8, P7, P6, P5, P4, P3, P2, P1, P0} = result;
     assign {SROA17, SROA16, SROA15, SROA14, SROA13, SROA12, SROA11, SROA10, SROA9,
@@ -169,9 +174,9 @@ module MULT18X18D #(
     assign {SROB17, SROB16, SROB15, SROB14, SROB13, SROB12, SROB11, SROB10, SROB9,
         SROB8, SROB7, SROB6, SROB5, SROB4, SROB3, SROB2, SROB1, SROB0} = b_in;
     assign {ROA17, ROA16, ROA15, ROA14, ROA13, ROA12, ROA11, ROA10, ROA9,
-        ROA8, ROA7, ROA6, ROA5, ROA4, ROA3, ROA2, ROA1, ROA0} = {18{1'bx}};
+        ROA8, ROA7, ROA6, ROA5, ROA4, ROA3, ROA2, ROA1, ROA0} = a_in;
     assign {ROB17, ROB16, ROB15, ROB14, ROB13, ROB12, ROB11, ROB10, ROB9,
-        ROB8, ROB7, ROB6, ROB5, ROB4, ROB3, ROB2, ROB1, ROB0} = {18{1'bx}};
+        ROB8, ROB7, ROB6, ROB5, ROB4, ROB3, ROB2, ROB1, ROB0} = b_in;
     assign {ROC17, ROC16, ROC15, ROC14, ROC13, ROC12, ROC11, ROC10, ROC9,
         ROC8, ROC7, ROC6, ROC5, ROC4, ROC3, ROC2, ROC1, ROC0} = {18{1'bx}};
 

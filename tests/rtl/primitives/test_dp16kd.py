@@ -1,12 +1,15 @@
 """The ECP5 block RAM's component and model: what is written is read, two clocks after its address."""
 
+import json
+import subprocess
+
 import numpy as np
 from amaranth import *
-from amaranth.lib import stream, wiring
+from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.rtl import primitives
 from tercet.rtl.common.delay import Delay
-from tercet.rtl.emit import verilog
+from tercet.rtl.emit import verilog, yosys_command
 from tercet.rtl.primitives.dp16kd import BlockRam
 from tercet.sim import simulators
 from tercet.sim.bench import Job, StreamPort, run
@@ -55,3 +58,44 @@ def test_reads_what_was_written():
             ]
             if write[n]:
                 words[to[n]] = data[n]
+
+
+class Inferred(BlockRam):
+    """The same words, left to synthesis."""
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.words = words = memory.Memory(
+            shape=unsigned(36), depth=512, init=[], attrs={"no_rw_check": "1", "ram_style": "block"}
+        )
+        write_port = words.write_port()
+        read_port = words.read_port()
+        m.d.comb += [
+            write_port.addr.eq(self.write_address),
+            write_port.data.eq(self.write_data),
+            write_port.en.eq(self.write),
+            read_port.addr.eq(self.read_address),
+            read_port.en.eq(1),
+            self.read_data.eq(read_port.data),
+        ]
+        return m
+
+
+def wiring_of(component, folder):
+    """What each pin of the one block RAM in a synthesised component is connected to: a port's bit, or a constant."""
+    (folder / "ram.v").write_text(verilog(component, name="ram"))
+    script = "read_verilog -sv ram.v; synth_ecp5 -top ram; write_json ram.json"
+    subprocess.run([*yosys_command(), "-q", "-p", script], cwd=folder, check=True)
+    top = json.loads((folder / "ram.json").read_text())["modules"]["ram"]
+    names = {bit: f"{name}[{n}]" for name, port in top["ports"].items() for n, bit in enumerate(port["bits"])}
+    (ram,) = (cell for cell in top["cells"].values() if cell["type"] == "DP16KD")
+    return {pin: str(names.get(bits[0], bits[0])) for pin, bits in ram["connections"].items() if bits}
+
+
+def test_wired_as_synthesis_does(tmp_path):
+    """Which half of a word is on which pins no simulation of ours can tell; synthesis' own wiring runs on boards."""
+    ours, theirs = (wiring_of(component, tmp_path) for component in (BlockRam(), Inferred()))
+    for pin, net in theirs.items():
+        if pin.startswith(("DI", "DO", "AD", "CLK", "CS", "WE")):
+            assert ours[pin] == net, pin
+    assert sum("read_data" in net for net in ours.values()) == 36

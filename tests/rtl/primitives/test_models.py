@@ -73,9 +73,10 @@ def ref_mult18(registers, asynchronous, steps):
         after = {r: state[r] if registers[r] is not None else seen[r] for r in ("INPUTA", "INPUTB")}
         (sa, a), (sb, b) = (divmod(after[r], 1 << 18) for r in ("INPUTA", "INPUTB"))
         seen["PIPELINE"] = (sa | sb) << 36 | signed(a, sa) * signed(b, sb) % (1 << 36)
-        seen["OUTPUT"] = state["PIPELINE"] if registers["PIPELINE"] is not None else seen["PIPELINE"]
-        result = state["OUTPUT"] if registers["OUTPUT"] is not None else seen["OUTPUT"]
-        return seen, result << 36 | a << 18 | b
+        pipelined = state["PIPELINE"] if registers["PIPELINE"] is not None else seen["PIPELINE"]
+        signed_p, seen["OUTPUT"] = divmod(pipelined, 1 << 36)
+        p = state["OUTPUT"] if registers["OUTPUT"] is not None else seen["OUTPUT"]
+        return seen, signed_p << 72 | p << 36 | a << 18 | b
 
     outputs = []
     for step in steps:
