@@ -19,8 +19,8 @@ class Device:
         Speed grades, slowest first; the first is the default. Empty where there is one only.
     capacity : dict
         Cells by the names of a report.
-    dsp_mhz : dict
-        What the vendor states for the multiplier block with all registers, by speed grade; empty where unknown.
+    dsp_limit : str
+        What the vendor states for the speed of the multiplier block, which nextpnr times at its ports only.
     """
 
     name: str
@@ -28,7 +28,7 @@ class Device:
     flags: tuple[str, ...]
     speeds: tuple[str, ...]
     capacity: dict[str, int]
-    dsp_mhz: dict[str, float]
+    dsp_limit: str
 
     def speed(self, wanted: str | None) -> str:
         """The speed grade to use, "" where there is none.
@@ -48,9 +48,9 @@ class Device:
 
 def _ecp5(size: str, lut4: int, dsp: int, bram: int) -> Device:
     capacity = {"lut4": lut4, "carry": lut4 // 2, "ff": lut4, "dsp": dsp, "bram": bram, "spram": 0, "lutram": lut4 // 4}
-    # The data sheet's table of building-block performance was not at hand when this was written: no figure rather than
-    # one from memory.
-    return Device(f"ecp5-{size}", "ecp5", (f"--{size}", "--package", "CABGA381"), ("6", "7", "8"), capacity, {})
+    # No figure rather than one from memory.
+    limit = "see the data sheet's building block performance (FPGA-DS-02012)"
+    return Device(f"ecp5-{size}", "ecp5", (f"--{size}", "--package", "CABGA381"), ("6", "7", "8"), capacity, limit)
 
 
 DEVICES: dict[str, Device] = {
@@ -65,7 +65,7 @@ DEVICES: dict[str, Device] = {
             ("--up5k", "--package", "sg48"),
             (),
             {"lut4": 5280, "carry": 5280, "ff": 5280, "dsp": 8, "bram": 30, "spram": 4, "lutram": 0},
-            {},
+            "50 MHz without its pipeline register, none stated with it (FPGA-DS-02008, table 4.17)",
         ),
     )
 }

@@ -34,6 +34,7 @@ def report_table(report: Report) -> Any:
     result.add_row(f"fmax, {len(report.runs)} seeds", f"{fmax['min']:.1f} to {fmax['max']:.1f} MHz")
     if report.untimed:
         result.add_row("not timed by nextpnr", "inside of " + ", ".join(report.untimed))
+        result.add_row("the vendor's limit for it", DEVICES[report.device].dsp_limit)
     return result
 
 

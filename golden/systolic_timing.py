@@ -13,7 +13,7 @@ ACCUMULATE_CLOCKS = 5
 READ_CLOCKS = 4
 """From an address to a row of finished sums."""
 
-REQUANT_CLOCKS = {"infer": 19, "ecp5": 22, "ice40": 19}
+REQUANT_CLOCKS = {"infer": 18, "ecp5": 21, "ice40": 18}
 """From a sum to its int8 code, by ``mac``."""
 
 # From the clock of the last operands of a row to that in which the accumulators announce the row's block as readable,
@@ -35,7 +35,7 @@ class _Params:
 
     def ready(self) -> int:
         """First clock in which the next tile may begin."""
-        return self._start + 1 + self._cols
+        return self._start + 2 + self._cols
 
     def begin(self, bias_in_use: int) -> None:
         """The next tile's biases are in use from that clock on; the one after it needs the slot of the one before."""

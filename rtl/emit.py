@@ -27,7 +27,9 @@ from amaranth.back import rtlil
 from amaranth.hdl import ValueCastable
 from amaranth.lib import wiring
 
-__all__ = ["EmitError", "Shared", "shared", "verilog", "yosys_command"]
+from .settle import settle
+
+__all__ = ["EmitError", "Shared", "prototype", "shared", "verilog", "yosys_command"]
 
 
 class EmitError(RuntimeError):
@@ -53,14 +55,20 @@ def shared(component: type, **params) -> "Shared":
     return Shared(component, params)
 
 
+def prototype(component: type, **params):
+    """Make ``component(**params)`` only to look at its members: Amaranth does not warn that it is never elaborated."""
+    made = component(**params)
+    made._MustUse__silence = True
+    return made
+
+
 class Shared(Elaboratable):
     """A component behind a module boundary; see `shared`. Members are reached as attributes."""
 
     def __init__(self, component: type, params: dict):
         self._key = (component, tuple(sorted(params.items())))
-        self._component = component(**params)
-        # Amaranth warns of components that are never elaborated; all but the first of a kind are not, on purpose.
-        self._component._MustUse__silence = True  # pyright: ignore[reportAttributeAccessIssue]
+        # All but the first of a kind are never elaborated, on purpose.
+        self._component = prototype(component, **params)
 
     def __getattr__(self, name):
         return getattr(self.__dict__["_component"], name)
@@ -236,7 +244,7 @@ def _write_verilog(texts: list[str], top: str) -> str:
     # Of all attributes only this one tells a reader of the Verilog something.
     body = re.sub(r"^ *\(\*(?! no_rw_check).*\*\)\n", "", body, flags=re.M)
     body = re.sub(r"\(\* no_rw_check = .*\*\)", "(* no_rw_check *)", body)
-    modules = re.findall(r"^module .*?^endmodule\n", body, re.M | re.S)
+    modules = [settle(text) for text in re.findall(r"^module .*?^endmodule\n", body, re.M | re.S)]
     modules.sort(key=lambda text: re.match(rf"module {re.escape(top)}\b", text) is not None)
     return "\n".join(modules)
 

@@ -107,7 +107,7 @@ class AxiLitePort(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         writable = Signal()
-        with m.FSM() as fsm:
+        with m.FSM():
             with m.State("IDLE"):
                 m.d.sync += [self.address.eq(self.s_axil_araddr[2:]), self.data.eq(self.s_axil_wdata)]
                 with m.If(self.s_axil_awvalid & self.s_axil_wvalid):
@@ -120,24 +120,18 @@ class AxiLitePort(wiring.Component):
                 m.d.sync += writable.eq((self.s_axil_wstrb == 0b1111) & ~self.write_error)
                 m.next = "WRITE"
             with m.State("WRITE"):
+                m.d.comb += [self.s_axil_awready.eq(1), self.s_axil_wready.eq(1), self.write.eq(writable)]
                 m.d.sync += [self.s_axil_bvalid.eq(1), self.s_axil_bresp.eq(Mux(writable, _OKAY, _SLVERR))]
                 m.next = "WRITTEN"
             with m.State("WRITTEN"), m.If(self.s_axil_bready):
                 m.d.sync += self.s_axil_bvalid.eq(0)
                 m.next = "IDLE"
             with m.State("READ"):
+                m.d.comb += [self.s_axil_arready.eq(1), self.read.eq(1)]
                 m.d.sync += [self.s_axil_rvalid.eq(1), self.s_axil_rdata.eq(Mux(self.read_error, 0, self.value))]
                 m.d.sync += self.s_axil_rresp.eq(Mux(self.read_error, _SLVERR, _OKAY))
                 m.next = "SHOWN"
             with m.State("SHOWN"), m.If(self.s_axil_rready):
                 m.d.sync += self.s_axil_rvalid.eq(0)
                 m.next = "IDLE"
-        # Written as equations: Icarus 11 can loop for ever over a pulse that always_comb makes by default and override.
-        m.d.comb += [
-            self.s_axil_awready.eq(fsm.ongoing("WRITE")),
-            self.s_axil_wready.eq(fsm.ongoing("WRITE")),
-            self.write.eq(fsm.ongoing("WRITE") & writable),
-            self.s_axil_arready.eq(fsm.ongoing("READ")),
-            self.read.eq(fsm.ongoing("READ")),
-        ]
         return m

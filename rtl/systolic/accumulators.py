@@ -5,12 +5,13 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.systolic import SystolicConfig
 from tercet.rtl.common.pipeline import register
+from tercet.rtl.common.side_by_side import SideBySide
 from tercet.rtl.emit import shared
 from tercet.rtl.primitives.dp16kd import BlockRam
 
 from .layouts import mark_layout
 
-__all__ = ["AccumulatorColumn", "Accumulators"]
+__all__ = ["AccumulatorColumn", "AccumulatorColumns", "Accumulators"]
 
 
 class AccumulatorColumn(wiring.Component):
@@ -116,6 +117,14 @@ class AccumulatorColumn(wiring.Component):
         return register(m, f"s3_{name}", read_port.data)
 
 
+class AccumulatorColumns(SideBySide):
+    """All columns; biases enter at the last one."""
+
+    unit = AccumulatorColumn
+    split = frozenset({"sum", "drained"})
+    chain = ("bias_i", "bias_o")
+
+
 class Accumulators(wiring.Component):
     """All columns, and what steers them: one bank gathers a block of sums while the other is read out.
 
@@ -162,9 +171,9 @@ class Accumulators(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         stages = s0, _, s2, s3, _, s5 = [Signal(mark_layout(), name=f"s{n}") for n in range(6)]
-        address = [Signal(range(self.config.acc_depth), name=f"s{n}_address") for n in range(6)]
-        bank = [Signal(name=f"s{n}_bank") for n in range(6)]
-        drain = [Signal(name=f"s{n}_drain") for n in range(4)]
+        address = [Signal(range(self.config.acc_depth), name=f"s{n}_address", reset_less=True) for n in range(6)]
+        bank = [Signal(name=f"s{n}_bank", reset_less=n > 0) for n in range(6)]
+        drain = [Signal(name=f"s{n}_drain", reset_less=True) for n in range(4)]
         row = Signal(range(self.config.acc_depth))  # of the next mark that does not begin a block
         m.d.comb += [s0.eq(self.mark), address[0].eq(Mux(s0.begin, 0, row)), drain[0].eq(self.drain_bank)]
         for pipeline in (stages, address, bank, drain):
@@ -180,22 +189,19 @@ class Accumulators(wiring.Component):
         m.d.sync += read_a.eq(Mux(self.draining & ~self.drain_bank, self.drain_address, address[0]))
         m.d.sync += read_b.eq(Mux(self.draining & self.drain_bank, self.drain_address, address[0]))
 
-        bias = self.bias
-        for n in reversed(range(self.config.cols)):
-            m.submodules[f"column{n}"] = column = shared(AccumulatorColumn, config=self.config)
-            m.d.comb += [
-                column.sum.eq(self.sums[n]),
-                column.read_a.eq(read_a),
-                column.read_b.eq(read_b),
-                column.base.eq(Cat(bank[3], s3.first)),
-                column.write.eq(Cat(s5.valid & ~bank[5], s5.valid & bank[5])),
-                column.write_address.eq(address[5]),
-                column.drain.eq(drain[3]),
-                column.bias_i.eq(bias),
-                column.bias_shift.eq(self.bias_shift),
-                column.bias_load.eq(s2.valid & s2.tile),
-                column.bias_use.eq(s2.params),
-                self.drained[n].eq(column.drained),
-            ]
-            bias = column.bias_o
+        m.submodules.columns = columns = shared(AccumulatorColumns, config=self.config, count=self.config.cols)
+        m.d.comb += [
+            columns.sum.eq(self.sums),
+            columns.read_a.eq(read_a),
+            columns.read_b.eq(read_b),
+            columns.base.eq(Cat(bank[3], s3.first)),
+            columns.write.eq(Cat(s5.valid & ~bank[5], s5.valid & bank[5])),
+            columns.write_address.eq(address[5]),
+            columns.drain.eq(drain[3]),
+            columns.bias_i.eq(self.bias),
+            columns.bias_shift.eq(self.bias_shift),
+            columns.bias_load.eq(s2.valid & s2.tile),
+            columns.bias_use.eq(s2.params),
+            Value.cast(self.drained).eq(columns.drained),
+        ]
         return m

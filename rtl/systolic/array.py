@@ -161,9 +161,12 @@ class SystolicArray(wiring.Component):
             lane = Cat(self.acts[row], *marks[row])
             m.d.comb += lanes.i[row * lane_width : (row + 1) * lane_width].eq(lane)
         m.d.comb += [weights.i.eq(self.weights), grid.lanes_i.eq(lanes.o), grid.weights_i.eq(weights.o)]
-        late = config.array_latency - config.grid_latency
-        m.submodules.late = delay = shared(Delay, clocks=late, width=len(deskew.o))
-        m.d.comb += [deskew.i.eq(grid.sums_o), delay.i.eq(deskew.o), Value.cast(self.sums).eq(delay.o)]
+        sums = deskew.o
+        if late := config.array_latency - config.grid_latency:
+            m.submodules.late = delay = shared(Delay, clocks=late, width=len(sums))
+            m.d.comb += delay.i.eq(sums)
+            sums = delay.o
+        m.d.comb += [deskew.i.eq(grid.sums_o), Value.cast(self.sums).eq(sums)]
         return m
 
     def _marks(self, m: Module) -> list[tuple[Value, Value]]:

@@ -122,7 +122,7 @@ class AxiEngine(wiring.Component):
     def _registers(self, m: Module, engine, port):
         command = Signal(command_layout(self.config))
         pending = Signal()
-        stored = {name: Signal(32, name=name) for name in _SETTINGS}
+        stored = {name: Signal(32, name=f"{name}_register") for name in _SETTINGS}
         for name in _SETTINGS:
             for field, (low, width) in REGISTERS[name].fields.items():
                 m.d.comb += command[field].eq(stored[name][low : low + width])

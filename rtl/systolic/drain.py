@@ -10,8 +10,7 @@ from tercet.rtl.common.outlet import Outlet
 from tercet.rtl.emit import shared
 
 from .layouts import block_layout, output_layout, param_layout
-from .params import ScaleMemory
-from .requantizer import Requantizer
+from .requant_lanes import RequantLanes
 
 __all__ = ["Drain"]
 
@@ -21,8 +20,6 @@ class Drain(wiring.Component):
 
         accumulators --row--+-------------------------------> outlet --> sums
                             +--chunk--> requantiser lanes --> outlet --> outs
-                                             ^
-                                         ScaleMemory
 
     Parameters
     ----------
@@ -81,9 +78,9 @@ class Drain(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         layout = block_layout(self.config)
-        started = [Signal(layout, name=f"block_{n}") for n in "ab"]
+        started = [Signal(layout, name=f"block_{n}", reset_less=True) for n in "ab"]
         upcoming = Signal(layout)
-        current = Signal(layout)
+        current = Signal(layout, reset_less=True)
         start_bank = Signal()
         blocks = Signal(range(3))  # complete, and not being read
         chunk = Signal(range(self.chunks))
@@ -94,18 +91,22 @@ class Drain(wiring.Component):
         m.submodules.sums = sums = Outlet(shape=self.sums.payload.shape(), latency=READ_CLOCKS)
         empty = sums.empty
         m.d.comb += room.eq(sums.ready)
-        with m.If(self.block_start):
+        # Long before the block is complete: there is time for the way here.
+        s1_block = Signal(layout, reset_less=True)
+        s1_start = Signal()
+        m.d.sync += [s1_block.eq(self.block), s1_start.eq(self.block_start)]
+        with m.If(s1_start):
             m.d.sync += start_bank.eq(~start_bank)
             for n in range(2):
                 with m.If(start_bank == n):
-                    m.d.sync += started[n].eq(self.block)
+                    m.d.sync += started[n].eq(s1_block)
 
         # What was read, and when.
         read = data.StructLayout(
             {**dict.fromkeys(("raw", "requant", "last", "frees", "slot"), 1), "chunk": range(self.chunks)}
         )
         s0 = Signal(read)
-        s3 = Signal(read)
+        s4 = Signal(read)
         m.submodules.reading = reading = Delay(clocks=READ_CLOCKS, width=read.size)
         row_end = chunk == Mux(current.requant, self.chunks - 1, 0)
         m.d.comb += [
@@ -117,17 +118,17 @@ class Drain(wiring.Component):
             s0.slot.eq(slot),
             s0.chunk.eq(chunk),
             reading.i.eq(s0),
-            Value.cast(s3).eq(reading.o),
+            Value.cast(s4).eq(reading.o),
             sums.start.eq(s0.raw),
-            sums.arrive.eq(s3.raw),
+            sums.arrive.eq(s4.raw),
             sums.value.data.eq(self.row),
-            sums.value.last.eq(s3.last),
-            self.params_freed.eq(s3.frees),
+            sums.value.last.eq(s4.last),
+            self.params_freed.eq(s4.frees),
             self.freed.eq(issue & last),
         ]
         wiring.connect(m, sums.o, wiring.flipped(self.sums))
         if self.lanes:
-            outs = self._requantise(m, current, s0, s3)
+            outs = self._requantise(m, current, s0, s4)
             empty = empty & outs.empty
             m.d.comb += room.eq(Mux(current.requant, outs.ready, sums.ready))
 
@@ -152,41 +153,25 @@ class Drain(wiring.Component):
         m.d.sync += blocks.eq(blocks + self.full - taken)
         return m
 
-    def _requantise(self, m: Module, current, s0, s3) -> Outlet:
+    def _requantise(self, m: Module, current, s0, s4) -> Outlet:
         """Add the requantiser lanes and their outlet."""
-        config, lanes = self.config, self.lanes
-        m.submodules.scales = scales = ScaleMemory(config=config)
+        m.submodules.lanes = lanes = shared(RequantLanes, config=self.config)
+        latency = READ_CLOCKS + lanes.latency
+        m.submodules.outs = outs = Outlet(shape=self.outs.payload.shape(), latency=latency)
+        m.submodules.requantising = arriving = Delay(clocks=lanes.latency, width=2)
         m.d.comb += [
-            scales.i.eq(self.params),
-            scales.i_valid.eq(self.params_valid),
-            scales.slot.eq(self.params_slot),
-            scales.channel.eq(self.params_channel),
-            scales.read_slot.eq(s3.slot),
-            scales.read_chunk.eq(s3.chunk),
-        ]
-        units = [shared(Requantizer, mac=config.mac) for _ in range(lanes)]
-        latency = units[0].latency
-        m.submodules.outs = outs = Outlet(shape=self.outs.payload.shape(), latency=READ_CLOCKS + 1 + latency)
-        m.submodules.requantising = arriving = Delay(clocks=1 + latency, width=2)
-        for lane, unit in enumerate(units):
-            m.submodules[f"requantizer{lane}"] = unit
-            acc = Signal(signed(config.acc_width), name=f"s4_acc{lane}", reset_less=True)
-            with m.Switch(s3.chunk):
-                for chunk in range(self.chunks):
-                    if chunk * lanes + lane < config.cols:
-                        with m.Case(chunk):
-                            m.d.sync += acc.eq(self.row[chunk * lanes + lane])
-            m.d.comb += [
-                unit.acc.eq(acc),
-                unit.multiplier.eq(scales.o[lane].multiplier),
-                unit.shift.eq(scales.o[lane].shift),
-                *(getattr(unit, name).eq(current[name]) for name in ("single", "zero_point", "qmin", "qmax")),
-                outs.value.data[lane].eq(unit.o),
-            ]
-        m.d.comb += [
-            arriving.i.eq(Cat(s3.requant, s3.last)),
+            lanes.params.eq(self.params),
+            lanes.params_valid.eq(self.params_valid),
+            lanes.params_slot.eq(self.params_slot),
+            lanes.params_channel.eq(self.params_channel),
+            lanes.row.eq(self.row),
+            lanes.chunk.eq(s4.chunk),
+            lanes.slot.eq(s4.slot),
+            *(getattr(lanes, name).eq(current[name]) for name in ("single", "zero_point", "qmin", "qmax")),
+            arriving.i.eq(Cat(s4.requant, s4.last)),
             outs.start.eq(s0.requant),
             Cat(outs.arrive, outs.value.last).eq(arriving.o),
+            outs.value.data.eq(lanes.o),
         ]
         wiring.connect(m, outs.o, wiring.flipped(self.outs))
         return outs

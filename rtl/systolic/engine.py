@@ -93,16 +93,17 @@ class Engine(wiring.Component):
         m.submodules.loader = params = ParamLoader(config=config)
         m.submodules.counters = counters = Counters()
 
-        # A command is taken only when the parameters of the one before are all loaded, which they are by then.
         wiring.connect(m, wiring.flipped(self.commands), sequencer.commands)
         started = self.commands.valid & self.commands.ready
         m.d.comb += params.tiles.eq(self.commands.payload.n_tiles)
         m.d.comb += params.request.eq(started & self.commands.payload.params)
         feeder = self._feed(m, sequencer, array, counters)
-        banks = Signal(range(3))
-        m.d.sync += banks.eq(banks + feeder.block_start - drain.freed)
+        banks = Signal(range(3))  # in use
+        next_banks = Signal(range(3))
+        m.d.comb += next_banks.eq(banks + feeder.block_start - drain.freed)
+        m.d.sync += banks.eq(next_banks)
         m.d.comb += [
-            feeder.bank_free.eq(banks != 2),
+            feeder.bank_free.eq(next_banks != 2),
             feeder.params_ready.eq(params.ready),
             params.taken.eq(feeder.params_taken),
             accumulators.sums.eq(array.sums),

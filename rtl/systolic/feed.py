@@ -7,6 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.systolic import SystolicConfig
 from tercet.golden.systolic_timing import ACCUMULATE_CLOCKS
+from tercet.rtl.common.pipeline import register
 
 from .layouts import block_layout, mark_layout, pass_layout
 
@@ -63,15 +64,18 @@ class WeightLoader(wiring.Component):
             fire.eq(self.weights.valid & self.waiting),
             self.o.valid.eq(full),
         ]
-        m.d.sync += [self.row.eq(self.weights.payload), self.load.eq(Mux(fire, place, 0))]
+        row = register(m, "s1_row", self.weights.payload.as_value())
+        load = register(m, "s1_load", Mux(fire, place, 0))
+        run = Signal(self.o.payload.shape(), reset_less=True)
+        m.d.comb += [self.row.eq(row), self.load.eq(load), self.o.payload.eq(run)]
         with m.If(fire):
             m.d.sync += place.eq(place.rotate_left(1))
             with m.If(place[-1]):
                 m.d.sync += [self.waiting.eq(0), full.eq(1)]
-        with m.If(self.o.ready):
+        with m.If(full & self.o.ready):
             m.d.sync += full.eq(0)
         with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [self.o.payload.eq(self.i.payload), self.waiting.eq(1)]
+            m.d.sync += [run.eq(self.i.payload), self.waiting.eq(1)]
         return m
 
 
@@ -85,7 +89,7 @@ class _Feeder(wiring.Component):
     operands : In(stream.Signature(ArrayLayout(signed(act_width), rows)))
         Activations, a beat a step.
     bank_free, params_ready : In(1)
-        Whether a new block, and a column tile with parameters, may begin.
+        Whether in the next clock a new block, and a column tile with parameters, may begin.
     acts : Out(ArrayLayout(signed(act_width), rows))
         To the array, registered.
     step, idle : Out(1)
@@ -122,22 +126,27 @@ class _Feeder(wiring.Component):
         """Count the steps of a pass.
 
         Returns ``go`` (operands may be taken), ``starting`` and ``ending`` (they would be the first, the last ones of
-        the pass) and the pass's own flags. ``hold`` delays the begin.
+        the pass) and the pass's own flags. ``hold`` keeps a pass from beginning in the next clock.
         """
         new = self.passes.payload
-        run = Signal(data.StructLayout(dict.fromkeys(("first", "last", "tile", "params"), 1)))
-        now = Signal.like(run)
+        flags = data.StructLayout(dict.fromkeys(("first", "last", "tile", "params"), 1))
+        run = Signal(flags, reset_less=True)
+        now = Signal(flags)
         busy = Signal()
         go = Signal()
         starting = Signal()
         ending = Signal()
-        left = Signal(new.steps.shape())
-        one_left = Signal()
-        may_begin = (self.bank_free | ~new.first) & (self.params_ready | ~(new.tile & new.params)) & ~hold
+        left = Signal(new.steps.shape(), reset_less=True)
+        one_left = Signal(reset_less=True)
+        # From here `ready` goes on to the loader and the sequencer, so the decision is made a clock before: what it
+        # needs of a pass is there a clock before the pass.
+        allowed = Signal()
+        room = (self.bank_free | ~new.first) & (self.params_ready | ~(new.tile & new.params))
+        m.d.sync += allowed.eq(room & ~hold & ~(starting & self.step))
         m.d.comb += [
             starting.eq(~busy),
             self.idle.eq(~busy),
-            go.eq(busy | (self.passes.valid & may_begin)),
+            go.eq(busy | (self.passes.valid & allowed)),
             ending.eq(Mux(busy, one_left, new.steps == 0)),
             self.passes.ready.eq(starting & self.step),
             now.eq(Mux(busy, run, Cat(new.first, new.last, new.tile, new.params))),
@@ -172,14 +181,15 @@ class WsFeeder(_Feeder):
         # The accumulators have a row read, added to and written back before the next pass may reach it: from a row's
         # step to its next, as many steps of other rows or clocks between the passes.
         age = Signal(range(ACCUMULATE_CLOCKS))
-        go, starting, ending, now = self._count_steps(m, hold=age != 0)
+        # At age 1 it is old enough in the next clock, or the pass is still busy then.
+        go, starting, ending, now = self._count_steps(m, hold=age > 1)
         m.d.comb += [self.operands.ready.eq(go), self.step.eq(go & self.operands.valid)]
         with m.If(starting & self.step):
             m.d.sync += age.eq(ACCUMULATE_CLOCKS - 1)
         with m.Elif((age != 0) & (starting | self.step)):
             m.d.sync += age.eq(age - 1)
+        m.d.comb += self.acts.eq(register(m, "s1_acts", self.operands.payload.as_value()))
         m.d.sync += [
-            self.acts.eq(self.operands.payload),
             self.swap.eq(starting & self.step),
             self.mark.valid.eq(self.step),
             self.mark.begin.eq(starting & self.step),
@@ -222,23 +232,25 @@ class OsFeeder(_Feeder):
         # Captured sums leave a column of the array at half of the clock rate.
         spacing = 2 * self.config.rows - 1
         age = Signal(range(spacing))
+        young = Signal()
         go, starting, ending, now = self._count_steps(m, hold=Const(0))
         may_step = Signal()
         m.d.comb += [
-            may_step.eq(go & ~(ending & (age != 0))),
+            may_step.eq(go & ~(ending & young)),
             self.operands.ready.eq(may_step & self.weights.valid),
             self.weights.ready.eq(may_step & self.operands.valid),
             self.step.eq(may_step & self.weights.valid & self.operands.valid),
             self.starved.eq(may_step & ~self.weights.valid & self.operands.valid),
         ]
         with m.If(self.step & ending):
-            m.d.sync += age.eq(spacing - 1)
-        with m.Elif(age != 0):
-            m.d.sync += age.eq(age - 1)
+            m.d.sync += [age.eq(spacing - 1), young.eq(spacing > 1)]
+        with m.Elif(young):
+            m.d.sync += [age.eq(age - 1), young.eq(age != 1)]
+        # A clock without operands must leave the sums as they are.
+        acts = Mux(self.step, self.operands.payload.as_value(), 0)
+        m.d.comb += self.acts.eq(register(m, "s1_acts", acts))
+        m.d.comb += self.row.eq(register(m, "s1_row", self.weights.payload.as_value()))
         m.d.sync += [
-            # A clock without operands must leave the sums as they are.
-            self.acts.eq(Mux(self.step, self.operands.payload.as_value(), 0)),
-            self.row.eq(self.weights.payload),
             self.clear.eq(self.step & starting),
             self.capture.eq(self.step & ending),
             self.mark.valid.eq(self.step & ending),

@@ -1,21 +1,42 @@
 """The systolic engine as files: Verilog, and a manifest that says how to use it."""
 
+from collections.abc import Callable
 from typing import Any
 
-from amaranth import Elaboratable
+from amaranth.lib import wiring
 from tercet.golden.systolic import SystolicConfig
+from tercet.rtl.common.delay import Skew
 from tercet.rtl.emit import verilog
 
+from .accumulators import Accumulators
 from .array import SystolicArray
 from .axi import REGISTERS, AxiEngine, axi_streams
-from .cell import CELLS
+from .cell import CELLS, lane_layout
+from .drain import Drain
 from .engine import Engine
+from .feed import OsFeeder, WsFeeder
 from .layouts import param_layout
+from .multiplier import Multiplier
 from .requantizer import Requantizer
+from .sequencer import Sequencer
 
 __all__ = ["UNITS", "engine_verilog", "interface", "unit"]
 
-UNITS = ("engine", "array", "pe", "requantizer")
+_UNITS: dict[str, Callable[[SystolicConfig], wiring.Component]] = {
+    "engine": lambda config: Engine(config=config),
+    "array": lambda config: SystolicArray(config=config),
+    "pe": lambda config: CELLS[config.dataflow](config=config),
+    "multiplier": lambda config: Multiplier(config=config),
+    "skew": lambda config: Skew(lanes=config.rows, width=lane_layout(config).size),
+    "deskew": lambda config: Skew(lanes=config.cols, width=config.sum_width, reverse=True),
+    "sequencer": lambda config: Sequencer(config=config),
+    "feeder": lambda config: {"ws": WsFeeder, "os": OsFeeder}[config.dataflow](config=config),
+    "accumulators": lambda config: Accumulators(config=config),
+    "drain": lambda config: Drain(config=config),
+    "requantizer": lambda config: Requantizer(mac=config.mac),
+}
+
+UNITS = tuple(_UNITS)
 """Parts that can be synthesised alone."""
 
 
@@ -24,7 +45,7 @@ def engine_verilog(config: SystolicConfig) -> str:
     return verilog(AxiEngine(config=config), name="systolic")
 
 
-def unit(config: SystolicConfig, name: str) -> Elaboratable:
+def unit(config: SystolicConfig, name: str) -> wiring.Component:
     """A part of the engine, by its name in `UNITS`.
 
     Raises
@@ -32,15 +53,9 @@ def unit(config: SystolicConfig, name: str) -> Elaboratable:
     ValueError
         If there is no such part.
     """
-    if name == "engine":
-        return Engine(config=config)
-    if name == "array":
-        return SystolicArray(config=config)
-    if name == "pe":
-        return CELLS[config.dataflow](config=config)
-    if name == "requantizer":
-        return Requantizer(mac=config.mac)
-    raise ValueError(f"Unit {name!r} is unknown; use one of {', '.join(UNITS)}")
+    if name not in _UNITS:
+        raise ValueError(f"Unit {name!r} is unknown; use one of {', '.join(UNITS)}")
+    return _UNITS[name](config)
 
 
 def interface(config: SystolicConfig) -> dict[str, Any]:

@@ -58,8 +58,14 @@ class Multiplier(wiring.Component):
             raw = [self.act * self.weights[0]]
         else:
             m.submodules.block = block = shared({"ecp5": Mult18x18D, "ice40": SbMac16}[self.config.mac])
-            m.d.comb += [block.a.eq(self.act), block.b.eq(self.weights[0]), block.b_load.eq(1)]
-            raw = [block.p]
+            # At the upper end: constants below an operand cost nothing, while its sign would be routed to many pins.
+            spare_a, spare_b = len(block.a) - self.config.act_width, len(block.b) - self.config.weight_width
+            m.d.comb += [
+                block.a.eq(Cat(C(0, spare_a), self.act)),
+                block.b.eq(Cat(C(0, spare_b), self.weights[0])),
+                block.b_load.eq(1),
+            ]
+            raw = [block.p[spare_a + spare_b :]]
         for n, product in enumerate(raw):
             register = Signal(signed(self.config.product_width), name=f"product{n}", reset_less=True)
             m.d.sync += register.eq(product)

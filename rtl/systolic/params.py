@@ -1,19 +1,20 @@
 """Per-channel parameters: taken a column tile ahead, so that the array never waits for them."""
 
 from amaranth import *
-from amaranth.lib import data, memory, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.systolic import SystolicConfig
+from tercet.rtl.common.pipeline import register
 
 from .layouts import TILES_BITS, param_layout
 
-__all__ = ["ParamLoader", "ScaleMemory"]
+__all__ = ["ParamLoader"]
 
 
 class ParamLoader(wiring.Component):
     """Distribute the parameters of a column tile: biases to the accumulators, the rest to the requantiser.
 
-    Two tiles may be on their way through the engine; their scales lie in the two slots of `ScaleMemory` in turn.
+    Two tiles may be on their way through the engine; their scales lie in the two slots of `RequantLanes` in turn.
 
     Parameters
     ----------
@@ -25,7 +26,7 @@ class ParamLoader(wiring.Component):
     i : In(stream.Signature(param_layout(config)))
         Parameters, one channel a beat, `cols` beats a tile.
     tiles : In(range(2**16)), request : In(1)
-        A command with parameters begins: tiles to load. All of those before are loaded by then.
+        A command with parameters begins: tiles to load. At most one of those before is not loaded by then.
     ready : Out(1)
         A tile is loaded and was not taken yet.
     taken : In(1)
@@ -60,11 +61,12 @@ class ParamLoader(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        left = Signal(TILES_BITS)
+        left = Signal(TILES_BITS + 1)  # tiles to load, this one included
         slot = Signal()
         channel = Signal(range(self.config.cols))
         held = Signal(range(3))  # tiles whose scales are loaded or being loaded, and not freed
         begins = Signal()
+        complete = Signal()
         fire = self.i.valid & self.i.ready
         with m.FSM():
             with m.State("EMPTY"), m.If((left != 0) & (held != 2)):
@@ -75,81 +77,16 @@ class ParamLoader(wiring.Component):
                 with m.If(self.i.valid):
                     m.d.sync += channel.eq(channel + 1)
                     with m.If(channel == self.config.cols - 1):
-                        m.d.sync += [channel.eq(0), slot.eq(~slot), left.eq(left - 1), self.ready.eq(1)]
+                        m.d.comb += complete.eq(1)
+                        m.d.sync += [channel.eq(0), slot.eq(~slot), self.ready.eq(1)]
                         m.next = "LOADED"
             with m.State("LOADED"):
                 with m.If(self.taken):
                     m.d.sync += self.ready.eq(0)
                 with m.If(self.bias_taken):
                     m.next = "EMPTY"
-        with m.If(self.request):
-            m.d.sync += left.eq(self.tiles)
+        m.d.sync += left.eq(left + Mux(self.request, self.tiles, 0) - complete)
         m.d.sync += held.eq(held + begins - self.freed)
-        m.d.sync += [self.o.eq(self.i.payload), self.o_valid.eq(fire), self.slot.eq(slot), self.channel.eq(channel)]
-        return m
-
-
-class ScaleMemory(wiring.Component):
-    """Multipliers and shifts of two column tiles, read for all requantiser lanes at once.
-
-    Channel ``n`` is lane ``n % requant_lanes`` of chunk ``n // requant_lanes``.
-
-    Parameters
-    ----------
-    config : SystolicConfig
-        Columns and lanes.
-
-    Members
-    -------
-    i : In(param_layout(config)), i_valid, slot : In(1), channel : In(range(cols))
-        What to write; a tile's channels come in order.
-    read_slot : In(1), read_chunk : In(range(chunks))
-        What to read.
-    o : Out(ArrayLayout(param_layout(config), requant_lanes))
-        Read in the clock before; the biases in it are zero.
-    """
-
-    def __init__(self, *, config: SystolicConfig):
-        self.config = config
-        assert config.requant_lanes
-        self.chunks = -(-config.cols // config.requant_lanes)
-        super().__init__(
-            {
-                "i": In(param_layout(config)),
-                "i_valid": In(1),
-                "slot": In(1),
-                "channel": In(range(config.cols)),
-                "read_slot": In(1),
-                "read_chunk": In(range(self.chunks)),
-                "o": Out(data.ArrayLayout(param_layout(config), config.requant_lanes)),
-            }
-        )
-
-    def elaborate(self, platform) -> Module:
-        m = Module()
-        lanes = self.config.requant_lanes
-        assert lanes
-        lane = Signal(lanes, init=1)
-        chunk = Signal(range(self.chunks))
-        with m.If(self.i_valid):
-            m.d.sync += lane.eq(lane.rotate_left(1))
-            with m.If(lane[-1]):
-                m.d.sync += chunk.eq(chunk + 1)
-            with m.If(self.channel == self.config.cols - 1):
-                m.d.sync += [lane.eq(1), chunk.eq(0)]
-        scale = data.StructLayout({"multiplier": 31, "shift": signed(6)})
-        for n in range(lanes):
-            m.submodules[f"lane{n}"] = ram = memory.Memory(shape=scale, depth=2 * self.chunks, init=[])
-            write = ram.write_port()
-            read = ram.read_port()
-            m.d.comb += [
-                write.addr.eq(chunk * 2 + self.slot),
-                write.data.multiplier.eq(self.i.multiplier),
-                write.data.shift.eq(self.i.shift),
-                write.en.eq(self.i_valid & lane[n]),
-                read.addr.eq(self.read_chunk * 2 + self.read_slot),
-                read.en.eq(1),
-                self.o[n].multiplier.eq(read.data.multiplier),
-                self.o[n].shift.eq(read.data.shift),
-            ]
+        m.d.sync += [self.o_valid.eq(fire), self.slot.eq(slot), self.channel.eq(channel)]
+        m.d.comb += Value.cast(self.o).eq(register(m, "s1_params", self.i.payload.as_value()))
         return m

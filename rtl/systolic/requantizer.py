@@ -88,8 +88,8 @@ class Requantizer(wiring.Component):
         x, multiplier, right = self._shift_left(m)
         p = self._multiply(m, x, multiplier)
         # From x to p: the products and three clocks of adding.
-        p9_right = register(m, "p9_right", right, product_clocks + 3)
-        v, v_right = self._round_double(m, p, p9_right)
+        p7_right = register(m, "p7_right", right, product_clocks + 2)
+        v, v_right = self._round_double(m, p, p7_right)
         rounded = self._shift_right(m, v, v_right)
         self._clamp(m, rounded)
         return m
@@ -155,18 +155,21 @@ class Requantizer(wiring.Component):
         return Cat(p8_low, p8_high)
 
     def _round_double(self, m: Module, p: Value, right: Value) -> tuple[Value, Value]:
-        """Round at bit 31 in double rounding, and prepare the second rounding; two clocks."""
-        p9 = register(m, "p9", p)
-        p9_right = register(m, "p9_later", right > 0)
-        high, half, negative = p9[31:].as_signed(), p9[30], p9[-1]
+        """Round at bit 31 in double rounding, and prepare the second rounding; two clocks.
+
+        `right` comes a clock before the product.
+        """
+        p8_later = register(m, "p8_later", right > 0)
+        half, negative = p[30], p[-1]
         # Rounded up is one more; negative and still to be shifted is one less. What is negative only before it is
         # rounded up becomes -1 instead of 0, which the shift rounds to 0 as well.
         up = half & ~self.single
-        down = negative & p9_right & ~self.single
-        change = Cat(up ^ down, down & ~up).as_signed()
-        v10_high = register(m, "v10_high", (high + change)[:32])
+        down = negative & p8_later & ~self.single
+        p9 = register(m, "p9", p)
+        p9_change = register(m, "p9_change", Cat(up ^ down, down & ~up)).as_signed()
+        v10_high = register(m, "v10_high", (p9[31:].as_signed() + p9_change)[:32])
         v10_low = register(m, "v10_low", Mux(self.single, p9[:31], 0))
-        return Cat(v10_low, v10_high).as_signed(), register(m, "v10_right", right, 2)
+        return Cat(v10_low, v10_high).as_signed(), register(m, "v10_right", right, 3)
 
     def _shift_right(self, m: Module, v: Value, right: Value) -> Value:
         """Shift right by ``30 + right``, 0 to 61, and round half up; saturates to 12 bits; five clocks."""
@@ -178,7 +181,7 @@ class Requantizer(wiring.Component):
             register(m, f"v11_same{first}", (v[first:last] ^ sign.replicate(last - first)).any() == 0)
             for first, last in ((26, 42), (42, 58), (58, 63))
         ]
-        coarse, big = Signal(_COARSE), Signal()
+        coarse, big = Signal(_COARSE, name="coarse"), Signal(name="big")
         with m.Switch(v11_amount[4:]):
             for n in range(4):
                 with m.Case(n):
@@ -208,12 +211,17 @@ class Requantizer(wiring.Component):
         return kept, lost
 
     def _clamp(self, m: Module, rounded: Value):
-        """Add the zero point and clamp; three clocks."""
-        c16 = register(m, "c16", rounded + self.zero_point)
-        c17 = register(m, "c17", c16[:8].as_signed())
-        c17_low = register(m, "c17_low", c16 < self.qmin)
-        c17_high = register(m, "c17_high", c16 > self.qmax)
-        m.d.comb += self.o.eq(register(m, "c18", Mux(c17_low, self.qmin, Mux(c17_high, self.qmax, c17))))
+        """Add the zero point and clamp; two clocks.
+
+        The limits are compared with the value before the zero point is added: the sign of a difference is a carry
+        chain and nothing behind it.
+        """
+        low = register(m, "low", self.qmin - self.zero_point)
+        high = register(m, "high", self.qmax - self.zero_point)
+        c16 = register(m, "c16", (rounded + self.zero_point)[:8].as_signed())
+        c16_below = register(m, "c16_below", (rounded - low)[-1])
+        c16_above = register(m, "c16_above", (high - rounded)[-1])
+        m.d.comb += self.o.eq(register(m, "c17", Mux(c16_below, self.qmin, Mux(c16_above, self.qmax, c16))))
 
 
 class RequantizerStream(wiring.Component):

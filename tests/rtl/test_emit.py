@@ -84,6 +84,12 @@ def test_amaranth_simulates_the_same_component():
     assert seen == [7]
 
 
+@pytest.mark.parametrize("mac", ["infer", "ecp5", "ice40"])
+@pytest.mark.parametrize("dataflow", ["ws", "os"])
+def test_names_need_no_escape(dataflow, mac):
+    assert "\\" not in engine_verilog(SystolicConfig(rows=4, cols=4, acc_depth=16, dataflow=dataflow, mac=mac))
+
+
 def yosys(script, folder):
     command = [*yosys_command(), "-q", "-l", "log.txt", "-p", script]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)

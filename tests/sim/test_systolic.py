@@ -7,7 +7,7 @@ import pytest
 from tercet.golden.quantize import Requant
 from tercet.golden.systolic import SystolicConfig
 from tercet.golden.systolic import matmul as golden_matmul
-from tercet.sim import simulators, systolic
+from tercet.sim import bench, simulators, systolic
 from tercet.sim.stimuli import operand, products
 from tercet.sim.systolic import MatmulRun, Product
 
@@ -72,6 +72,32 @@ def test_corners(dataflow):
     for product, run in zip(jobs, systolic.matmuls(config, jobs), strict=True):
         check(config, product, run, exact=True)
     assert run.out == 2**14
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_commands_back_to_back(config, stall):
+    """Commands in one stream, each offered at once, small ones among them: none waits for the one before to finish."""
+    jobs = [*products(config, 6, seed=6, largest=2 * config.rows), *products(config, 6, seed=7, largest=40)]
+    encoded = [systolic._job(config, job) for job in jobs]
+    names = encoded[0].inputs
+    joined = bench.Job(
+        {name: np.concatenate([one.inputs[name] for one in encoded]) for name in names},
+        {name: sum(one.expect[name] for one in encoded) for name in encoded[0].expect},
+    )
+    found = bench.run(
+        systolic.sources(config), systolic.TOP, systolic.streams(config), [joined], stall=stall, idle_limit=2000
+    )[0]
+    first = dict.fromkeys(joined.expect, 0)
+    for job, one in zip(jobs, encoded, strict=True):
+        beats = {name: found.outputs[name][first[name] :][:count] for name, count in one.expect.items()}
+        first = {name: first[name] + count for name, count in one.expect.items()}
+        result = systolic._result(config, job, bench.JobResult(beats, 0))
+        np.testing.assert_array_equal(result.out, golden(config, job))
+        for name, payloads in beats.items():
+            width = next(port.width for port in systolic.streams(config) if port.name == name)
+            last = payloads[:, -1] >> (width - 1) % 8 & 1
+            assert last.nonzero()[0].tolist() == ([len(last) - 1] if len(last) else [])
 
 
 def test_one_product():

@@ -3,24 +3,12 @@
 import random
 
 import pytest
-from amaranth import *
-from amaranth.sim import Simulator
 from tercet.rtl.common.delay import Delay, Skew
 from tercet.rtl.common.outlet import Outlet
 
 
-def simulate(component, bench):
-    top = Module()
-    top.domains.sync = ClockDomain()  # also where nothing is clocked
-    top.submodules.component = component
-    simulator = Simulator(top)
-    simulator.add_clock(1e-6)
-    simulator.add_testbench(bench)
-    simulator.run()
-
-
 @pytest.mark.parametrize(("clocks", "width"), [(0, 5), (1, 1), (3, 130), (8, 8), (9, 8), (21, 70)])
-def test_delay(clocks, width):
+def test_delay(simulate, clocks, width):
     generator = random.Random(clocks)
     values = [generator.getrandbits(width) for _ in range(60)]
     seen = []
@@ -40,7 +28,7 @@ def test_delay(clocks, width):
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("lanes", [1, 2, 5, 8])
-def test_skew(lanes, reverse):
+def test_skew(simulate, lanes, reverse):
     """A lane is as late as its number; counted from the other end if reversed."""
     width, clocks = 6, 40
     lane_mask = 2**width - 1
@@ -63,7 +51,7 @@ def test_skew(lanes, reverse):
 
 @pytest.mark.parametrize("stall", [0.0, 0.5])
 @pytest.mark.parametrize("latency", [0, 1, 7])
-def test_outlet_loses_nothing(latency, stall):
+def test_outlet_loses_nothing(simulate, latency, stall):
     """A pipeline in front of it starts whenever it may; without pauses that is every clock."""
     generator = random.Random(latency)
     sent, received, pipeline, starts = [], [], [None] * latency, 0

@@ -55,7 +55,7 @@ def test_saturation_of_every_zero_point():
 @pytest.mark.parametrize(
     ("pattern", "replacement"),
     [
-        (r"\$signed\(p9_right\) >", "$signed(p9_right) >="),
+        (r"\$signed\(p7_right\) >", "$signed(p7_right) >="),
         (r"\$signed\(v14\) \+", "$signed(v14) -"),
     ],
 )

@@ -1,0 +1,178 @@
+"""The lanes that requantise a row of sums, and the scales of its channels."""
+
+from amaranth import *
+from amaranth.lib import data, memory, wiring
+from amaranth.lib.wiring import In, Out
+from tercet.golden.systolic import SystolicConfig
+from tercet.golden.systolic_timing import REQUANT_CLOCKS
+from tercet.rtl.common.side_by_side import SideBySide
+from tercet.rtl.emit import shared
+
+from .layouts import param_layout
+from .requantizer import Requantizer
+
+__all__ = ["LaneRow", "RequantLane", "RequantLanes"]
+
+# How results leave: the same for all lanes, and unchanged while results are under way.
+_SETTINGS = {"single": 1, "zero_point": signed(8), "qmin": signed(8), "qmax": signed(8)}
+
+
+class RequantLane(wiring.Component):
+    """One lane: takes the column of a chunk, reads its scale, and requantises::
+
+        columns --> column of `chunk` --[ ]--> Requantizer --> o
+        scales ---> of `chunk` and `slot` --[ ]--^
+
+    Parameters
+    ----------
+    mac : str
+        As in `Requantizer`.
+    acc_width : int
+        Bits of a sum.
+    chunks : int
+        Columns that this lane serves.
+
+    Members
+    -------
+    columns : In(chunks * acc_width)
+        Its columns of the row, chunk 0 in the least significant bits.
+    chunk : In(range(chunks)), slot : In(1)
+        Which of them to take, and which of the two tiles' scales.
+    write : In(1), write_chunk, write_slot, multiplier, shift : In
+        Keep a scale.
+    single, zero_point, qmin, qmax : In
+        As in `Requantizer`.
+    o : Out(signed(8))
+        Code, `latency` clocks later.
+    """
+
+    def __init__(self, *, mac: str, acc_width: int, chunks: int):
+        self.mac, self.acc_width, self.chunks = mac, acc_width, chunks
+        super().__init__(
+            {
+                "columns": In(chunks * acc_width),
+                "chunk": In(range(chunks)),
+                "slot": In(1),
+                "write": In(1),
+                "write_chunk": In(range(chunks)),
+                "write_slot": In(1),
+                "multiplier": In(31),
+                "shift": In(signed(6)),
+                **{name: In(shape) for name, shape in _SETTINGS.items()},
+                "o": Out(signed(8)),
+            }
+        )
+
+    @property
+    def latency(self) -> int:
+        """Clocks from `columns` to `o`."""
+        return 1 + REQUANT_CLOCKS[self.mac]
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        scale = data.StructLayout({"multiplier": 31, "shift": signed(6)})
+        m.submodules.scales = scales = memory.Memory(shape=scale, depth=2 * self.chunks, init=[])
+        write_port = scales.write_port()
+        read_port = scales.read_port()
+        m.submodules.requantizer = unit = shared(Requantizer, mac=self.mac)
+        acc = Signal(signed(self.acc_width), reset_less=True)
+        m.d.sync += acc.eq(self.columns.word_select(self.chunk, self.acc_width))
+        m.d.comb += [
+            write_port.addr.eq(Cat(self.write_slot, self.write_chunk)),
+            write_port.data.multiplier.eq(self.multiplier),
+            write_port.data.shift.eq(self.shift),
+            write_port.en.eq(self.write),
+            read_port.addr.eq(Cat(self.slot, self.chunk)),
+            read_port.en.eq(1),
+            unit.acc.eq(acc),
+            unit.multiplier.eq(read_port.data.multiplier),
+            unit.shift.eq(read_port.data.shift),
+            *(getattr(unit, name).eq(getattr(self, name)) for name in _SETTINGS),
+            self.o.eq(unit.o),
+        ]
+        return m
+
+
+class LaneRow(SideBySide):
+    """All lanes."""
+
+    unit = RequantLane
+    split = frozenset({"columns", "write", "o"})
+
+
+class RequantLanes(wiring.Component):
+    """Requantise a row in chunks of `requant_lanes` columns, one chunk a clock.
+
+    Column ``n`` is that of lane ``n % requant_lanes`` in chunk ``n // requant_lanes``. The scales of two column tiles
+    are kept, each tile's channels written in order.
+
+    Parameters
+    ----------
+    config : SystolicConfig
+        Columns, lanes and widths.
+
+    Members
+    -------
+    params : In(param_layout(config)), params_valid, params_slot : In(1), params_channel : In(range(cols))
+        Scales to keep; their biases do not matter here.
+    row : In(ArrayLayout(signed(acc_width), cols)), chunk : In(range(chunks)), slot : In(1)
+        The row, which chunk of it to take, and which tile's scales.
+    single, zero_point, qmin, qmax : In
+        As in `Requantizer`.
+    o : Out(ArrayLayout(signed(8), requant_lanes))
+        Codes, `latency` clocks later; of columns beyond the last undefined.
+    """
+
+    def __init__(self, *, config: SystolicConfig):
+        assert config.requant_lanes
+        self.config = config
+        self.lanes = config.requant_lanes
+        self.chunks = -(-config.cols // self.lanes)
+        super().__init__(
+            {
+                "params": In(param_layout(config)),
+                "params_valid": In(1),
+                "params_slot": In(1),
+                "params_channel": In(range(config.cols)),
+                "row": In(data.ArrayLayout(signed(config.acc_width), config.cols)),
+                "chunk": In(range(self.chunks)),
+                "slot": In(1),
+                **{name: In(shape) for name, shape in _SETTINGS.items()},
+                "o": Out(data.ArrayLayout(signed(8), self.lanes)),
+            }
+        )
+
+    @property
+    def latency(self) -> int:
+        """Clocks from `row` to `o`."""
+        return 1 + REQUANT_CLOCKS[self.config.mac]
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        config = self.config
+        m.submodules.lanes = lanes = shared(
+            LaneRow, count=self.lanes, mac=config.mac, acc_width=config.acc_width, chunks=self.chunks
+        )
+        lane = Signal(self.lanes, init=1)  # of the next channel, one-hot
+        chunk = Signal(range(self.chunks))
+        with m.If(self.params_valid):
+            m.d.sync += lane.eq(lane.rotate_left(1))
+            with m.If(lane[-1]):
+                m.d.sync += chunk.eq(chunk + 1)
+            with m.If(self.params_channel == config.cols - 1):
+                m.d.sync += [lane.eq(1), chunk.eq(0)]
+        places = [chunk * self.lanes + lane for lane in range(self.lanes) for chunk in range(self.chunks)]
+        missing = Const(0, config.acc_width)
+        m.d.comb += [
+            lanes.columns.eq(Cat(self.row[n] if n < config.cols else missing for n in places)),
+            lanes.chunk.eq(self.chunk),
+            lanes.slot.eq(self.slot),
+            lanes.write.eq(Mux(self.params_valid, lane, 0)),
+            lanes.write_chunk.eq(chunk),
+            lanes.write_slot.eq(self.params_slot),
+            lanes.multiplier.eq(self.params.multiplier),
+            lanes.shift.eq(self.params.shift),
+            *(getattr(lanes, name).eq(getattr(self, name)) for name in _SETTINGS),
+            Value.cast(self.o).eq(lanes.o),
+        ]
+        return m

@@ -1,0 +1,169 @@
+"""The weight loader and the two feeders alone."""
+
+import random
+
+import pytest
+from tercet.golden.systolic import SystolicConfig
+from tercet.golden.systolic_timing import ACCUMULATE_CLOCKS
+from tercet.rtl.systolic.feed import OsFeeder, WeightLoader, WsFeeder
+
+CONFIGS = {
+    "ws": SystolicConfig(rows=3, cols=2, acc_depth=9),
+    "ws-1x1": SystolicConfig(rows=1, cols=1, acc_depth=2),
+    "os": SystolicConfig(rows=3, cols=2, acc_depth=8, dataflow="os"),
+    "os-1x3": SystolicConfig(rows=1, cols=3, acc_depth=4, dataflow="os"),
+}
+
+
+def passes(config, count, seed):
+    """Passes of blocks with one to three planes along K, of every length, in tiles with and without parameters."""
+    generator = random.Random(seed)
+    runs = []
+    while len(runs) < count:
+        steps, rows = generator.randrange(config.acc_depth), generator.randrange(config.block_rows)
+        planes = generator.randint(1, 3) if config.dataflow == "ws" else 1
+        tile, params = generator.getrandbits(1), generator.getrandbits(1)
+        block = {"rows": rows, "starts": 0, "ends": 1, "frees": tile, "requant": 0, "single": 1, "qmin": -5, "qmax": 7}
+        for k in range(planes):
+            place = {"first": int(k == 0), "last": int(k == planes - 1), "tile": int(tile and k == 0)}
+            runs.append({"steps": steps, **place, "params": params, "block": {**block, "zero_point": len(runs) % 100}})
+    return runs
+
+
+def vectors(seed, count, lanes):
+    """None of them zero, so that zeros are told apart."""
+    generator = random.Random(seed)
+    return [[generator.choice((-128, 127, generator.randint(1, 9))) for _ in range(lanes)] for _ in range(count)]
+
+
+def clocks_of(events):
+    return [clock for clock, event in enumerate(events) if event not in (None, 0)]
+
+
+@pytest.mark.parametrize("after_valid", [True, False])
+@pytest.mark.parametrize("stall", [0.0, 0.5])
+@pytest.mark.parametrize("config", [CONFIGS["ws"], CONFIGS["ws-1x1"]], ids=["3x2", "1x1"])
+def test_weight_loader(simulate, send, receive, config, stall, after_valid):
+    """Row after row goes to its place; a pass comes out after its plane, and the next plane begins after that."""
+    rows = config.rows
+    runs = passes(config, 40, seed=rows)
+    weights = vectors(1, len(runs) * rows, config.cols)
+    loader = WeightLoader(config=config)
+    trace = simulate(
+        loader,
+        send(loader.i, runs, stall, 2),
+        send(loader.weights, weights, stall, 3),
+        receive(loader.o, len(runs), stall, 4, after_valid=after_valid),
+        clocks=1500,
+        shown=loader.o.payload,
+        **{name: getattr(loader, name) for name in ("i", "o", "weights", "row", "load", "waiting")},
+    )
+    assert [run for run in trace.o if run is not None] == runs
+    loads, taken = clocks_of(trace.load), clocks_of(trace.weights)
+    want = [(1 << number % rows, row) for number, row in enumerate(weights)]
+    assert [(trace.load[clock], trace.row[clock]) for clock in loads] == want
+    assert loads == [clock + 1 for clock in taken]
+    begins, ends = clocks_of(trace.i), clocks_of(trace.o)
+    for number, (begin, end) in enumerate(zip(begins, ends, strict=True)):
+        plane = taken[number * rows : (number + 1) * rows]
+        assert begin < plane[0] <= plane[-1] < end
+        # The feeder wants to see a pass a clock before it comes.
+        assert trace.shown[plane[-1]] == runs[number]
+        assert clocks_of(trace.waiting[begin : end + 1]) == list(range(1, plane[-1] - begin + 1))
+        assert number == 0 or begin >= ends[number - 1]
+    if stall == 0:
+        assert ends == [begins[0] + (number + 1) * (rows + 1) for number in range(len(runs))]
+
+
+def ref_clocks(config, runs, trace):
+    """Clocks of the steps of each pass and of starvation, from what was offered and allowed in each clock."""
+    ws = config.dataflow == "ws"
+    steps, starved = [[-99]], []
+    clock = 0
+    for run in runs:
+        # Weight stationary: from a row to its next, so many other rows or clocks between the passes.
+        begin = steps[-1][-1] + 1 + (max(0, ACCUMULATE_CLOCKS - len(steps[-1])) if ws else 0)
+        # Whether a pass may begin is decided a clock before, and not in that in which another one begins.
+        begin = max(begin, steps[-1][0] + 2, 1)
+        # Output stationary: the sums before must have left.
+        end = clock if ws else steps[-1][-1] + 2 * config.rows - 1
+        steps.append([])
+        while len(steps[-1]) <= run["steps"]:
+            may = len(steps[-1]) < run["steps"] or clock >= end
+            if not steps[-1]:
+                may = may and clock >= begin and trace.pass_here[clock]
+                may = may and (trace.bank_free[clock - 1] or not run["first"])
+                may = may and (trace.params_ready[clock - 1] or not (run["tile"] and run["params"]))
+            if may and trace.acts_here[clock]:
+                (steps[-1] if trace.weights_here[clock] else starved).append(clock)
+            clock += 1
+    return steps[1:], starved
+
+
+def ref_operands(config, runs, steps, acts, weights):
+    """What the array sees in the clock after each step, and the marks beside it."""
+    ws = config.dataflow == "ws"
+    acts, weights = iter(acts), iter(weights)
+    edges, marks = {}, {}
+    for run, clocks in zip(runs, steps, strict=True):
+        for clock in clocks:
+            begins, ends = int(clock == clocks[0]), int(clock == clocks[-1])
+            mark = {"valid": 1, "begin": 1, "end": 0, **{name: run[name] for name in ("first", "tile", "params")}}
+            if ws:
+                edges[clock + 1] = {"acts": next(acts), "swap": begins}
+                marks[clock + 1] = {**mark, "begin": begins, "end": ends & run["last"], "tile": begins & run["tile"]}
+            else:
+                edges[clock + 1] = {"acts": next(acts), "row": next(weights), "clear": begins, "capture": ends}
+                # Of the whole block; `RowMarks` will tell where it ends.
+                marks |= {clock + 1: mark} if ends else {}
+    return edges, marks
+
+
+@pytest.mark.parametrize("allowed", [1.0, 0.3])
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_feeder(simulate, send, config, stall, allowed):
+    """Every clock of a feeder, with gaps in its streams, while banks and parameters come and go."""
+    ws = config.dataflow == "ws"
+    runs = passes(config, 60, seed=5)
+    count = sum(run["steps"] + 1 for run in runs)
+    acts, weights = vectors(6, count, config.rows), vectors(7, count, config.cols)
+    feeder = (WsFeeder if ws else OsFeeder)(config=config)
+
+    async def allow(ctx):
+        generator = random.Random(8)
+        while True:
+            ctx.set(feeder.bank_free, generator.random() < allowed)
+            ctx.set(feeder.params_ready, generator.random() < allowed)
+            await ctx.tick()
+
+    benches = [send(feeder.passes, runs, stall, 9, ahead=True), send(feeder.operands, acts, stall, 10)]
+    names = ["bank_free", "params_ready", "acts", "step", "idle", "block", "block_start", "params_taken", "mark"]
+    names += ["swap"] if ws else ["row", "clear", "capture", "starved"]
+    watch = {name: getattr(feeder, name) for name in names}
+    watch |= {"pass_here": feeder.passes.valid, "acts_here": feeder.operands.valid, "passes": feeder.passes}
+    if not ws:
+        benches.append(send(feeder.weights, weights, stall, 11))
+        watch["weights_here"] = feeder.weights.valid
+    trace = simulate(feeder, *benches, beside=[allow], **watch)
+    clocks = range(len(trace.step))
+    if ws:
+        trace.weights_here = [1 for _ in clocks]
+
+    steps, starved = ref_clocks(config, runs, trace)
+    firsts = [begin for begin, *_ in steps]
+    assert clocks_of(trace.step) == [clock for run in steps for clock in run]
+    assert clocks_of(trace.passes) == firsts
+    assert [not idle for idle in trace.idle] == [any(run[0] < clock <= run[-1] for run in steps) for clock in clocks]
+    begun = {clock: run for clock, run in zip(firsts, runs, strict=True) if run["first"]}
+    assert clocks_of(trace.block_start) == list(begun)
+    assert [trace.block[clock] for clock in begun] == [run["block"] for run in begun.values()]
+    assert clocks_of(trace.params_taken) == [clock for clock, run in begun.items() if run["tile"] and run["params"]]
+
+    edges, marks = ref_operands(config, runs, steps, acts, weights)
+    quiet = {"swap": 0} if ws else {"acts": [0] * config.rows, "clear": 0, "capture": 0}
+    for clock in clocks:
+        want = edges.get(clock, quiet)
+        assert {name: getattr(trace, name)[clock] for name in want} == want
+    assert {clock: mark for clock, mark in enumerate(trace.mark) if mark["valid"]} == marks
+    assert ws or clocks_of(trace.starved) == starved
