@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from tercet.rtl import primitives
 
 from .engines import ENGINES, Engine
 from .manifest import manifest
@@ -22,15 +23,17 @@ def generate() -> None:
 
 
 def generated(name: str, engine: Engine, config: Any) -> dict[str, str]:
-    """File name to content."""
-    files = {f"{name}.v": engine.rtl.engine_verilog(config)}
-    return {**files, "manifest.json": manifest(name, config, engine.rtl.interface(config), list(files))}
+    """File name to content: the Verilog, models of the FPGA's blocks in it for simulation, the manifest."""
+    text = engine.rtl.engine_verilog(config)
+    models = {f"sim/{path.name}": path.read_text() for path in primitives.used(text)}
+    files = {"files": [f"{name}.v"], "simulation_models": list(models)}
+    return {f"{name}.v": text, **models, "manifest.json": manifest(name, config, engine.rtl.interface(config), files)}
 
 
 def _command(name: str, engine: Engine) -> click.Command:
     @click.command(
         name,
-        help=f"Write {name}.v and manifest.json: {engine.text}.",
+        help=f"Write {name}.v, manifest.json, and models of FPGA blocks for simulation: {engine.text}.",
         epilog=f"\b\nExamples:\n  tercet generate {name} --rows 4 --cols 4 -o build/{name}\n",
     )
     @config_options(engine.config_class, engine.presets)

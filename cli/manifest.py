@@ -11,12 +11,12 @@ from tercet.rtl.emit import yosys_command
 __all__ = ["manifest"]
 
 
-def manifest(engine: str, config: Any, interface: dict[str, Any], files: list[str]) -> str:
-    """The manifest as JSON text: the same for the same parameters and tools."""
+def manifest(engine: str, config: Any, interface: dict[str, Any], files: dict[str, list[str]]) -> str:
+    """The manifest as JSON text, the same for the same parameters and tools; `files` lists names by their use."""
     content = {
         "engine": engine,
         "top": engine,
-        "files": files,
+        **files,
         "parameters": dataclasses.asdict(config),
         **interface,
         "tools": _tools(),

@@ -50,7 +50,7 @@ def progress(text: str, total: int) -> Iterator:
 
 
 def write_files(folder: Path, files: Mapping[str, str | bytes]) -> list[Path]:
-    """Write files into a folder, each complete or not at all.
+    """Write files into a folder, each complete or not at all; names may have folders in them.
 
     Raises
     ------
@@ -61,7 +61,9 @@ def write_files(folder: Path, files: Mapping[str, str | bytes]) -> list[Path]:
     with tempfile.TemporaryDirectory(dir=folder, prefix=".tercet-") as temporary:
         for name, content in files.items():
             data = content.encode() if isinstance(content, str) else content
+            Path(temporary, name).parent.mkdir(parents=True, exist_ok=True)
             Path(temporary, name).write_bytes(data)
         for name in files:
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             os.replace(Path(temporary, name), folder / name)
     return [folder / name for name in files]

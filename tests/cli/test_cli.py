@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,6 +60,15 @@ def test_generate_writes_the_same_files_every_time(folder):
     assert manifest["parameters"]["rows"] == 2
     assert manifest["golden"] == "tercet.golden.systolic.matmul"
     assert str(folder) not in (folder / "a/manifest.json").read_text()
+
+
+def test_generate_brings_models_for_simulation(folder):
+    assert tercet("generate", "systolic", *SMALL, "--mac", "ecp5", "-o", "a").exit_code == 0
+    manifest = json.loads((folder / "a/manifest.json").read_text())
+    assert manifest["files"] == ["systolic.v"]
+    assert manifest["simulation_models"] == ["sim/MULT18X18D.v", "sim/DP16KD.v"]
+    for name in manifest["simulation_models"]:
+        assert f"module {Path(name).stem} " in (folder / "a" / name).read_text()
 
 
 def test_config_file_preset_and_flags(folder):
