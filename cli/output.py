@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-__all__ = ["console", "progress", "table", "write_files"]
+__all__ = ["check_folder", "console", "progress", "table", "working", "write_files"]
 
 
 def console() -> Console:
@@ -47,6 +47,26 @@ def progress(text: str, total: int) -> Iterator:
                 bar.print(line)
 
         yield advance
+
+
+@contextlib.contextmanager
+def working(text: str) -> Iterator[None]:
+    """A line that moves while something of unknown length is done; nothing where the output is no terminal."""
+    with Console(stderr=True, highlight=False).status(text):
+        yield
+
+
+def check_folder(folder: Path) -> None:
+    """Make a folder and try to write into it, so that a long command fails before its work rather than after.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be made or written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        pass
 
 
 def write_files(folder: Path, files: Mapping[str, str | bytes]) -> list[Path]:

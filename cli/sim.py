@@ -12,7 +12,7 @@ from tercet.sim import simulators, systolic
 
 from .engines import ENGINES
 from .options import config_from, config_options
-from .output import console, table
+from .output import check_folder, console, table, working
 
 __all__ = ["read_arrays", "sim"]
 
@@ -68,7 +68,7 @@ Examples:
   tercet sim systolic --rows 8 --cols 8 --shape 64x32x16
   tercet sim systolic --acts a.npy --weights w.npy --bias b.npy
   tercet sim systolic --acts model.npz --weights model.npz --stall 0.3
-  tercet sim systolic --shape 20x20x20 --simulator icarus --waves out.vcd
+  tercet sim systolic --shape 20x20x20 --stall 0.2 --waves out.fst
 """
 
 
@@ -113,9 +113,11 @@ def systolic_command(
         arrays["weights"] = _random(rng, (k, n), config.weight_width)
     bias_array = arrays.get("bias")
     want = matmul(arrays["acts"], arrays["weights"], bias_array, config)
-    run = systolic.matmul(
-        config, arrays["acts"], arrays["weights"], bias_array, simulator=simulator, stall=stall, seed=seed, waves=waves
-    )
+    if output is not None:
+        check_folder(output.parent)
+    operands = (arrays["acts"], arrays["weights"], bias_array)
+    with working("running the RTL; a configuration's first run compiles it"):
+        run = systolic.matmul(config, *operands, simulator=simulator, stall=stall, seed=seed, waves=waves)
     if output is not None:
         with output.open("wb") as file:
             np.save(file, run.out)

@@ -13,7 +13,7 @@ from tercet.rtl.emit import verilog
 
 from .engines import ENGINES, Engine
 from .options import config_from, config_options
-from .output import console, progress, table, write_files
+from .output import check_folder, console, progress, table, write_files
 
 __all__ = ["synth"]
 
@@ -69,6 +69,8 @@ Examples:
         **flags: Any,
     ) -> None:
         config = config_from(engine.config_class, preset, config_file, flags)
+        if json_file is not None:
+            check_folder(json_file.parent)
         top = f"{name}_{unit}"
         text = verilog(engine.rtl.unit(config, unit), name=top)
         with progress(f"{name} {unit}", total=2 + seeds) as advance:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from tercet.boards.synth import synthesize
-from tercet.cli.output import console, progress, table, write_files
+from tercet.cli.output import check_folder, console, progress, table, write_files
 from tercet.golden.quantize import requantize as golden_requantize
 from tercet.golden.systolic import SystolicConfig, matmul
 from tercet.rtl.emit import verilog
@@ -41,6 +41,7 @@ _SYNTH: list[tuple[str, SystolicConfig, str, float]] = [
 
 def run_bench(parts: Sequence[str], output: Path) -> bool:
     """Run parts of the bench, print their tables and write all of it; whether everything agreed."""
+    check_folder(output)
     content: dict[str, Any] = {}
     runs = {
         "products": _bench_products,
@@ -192,8 +193,8 @@ def _picture(rows: list[dict[str, Any]]) -> bytes:
         chosen = [row for row in rows if row["dataflow"] == dataflow]
         axes.plot([r["m"] for r in chosen], [100 * r["utilisation"] for r in chosen], marker="o", label=label)
     axes.set_xscale("log", base=2)
-    axes.set(title="16x16 array, K = N = 256", xlabel="M", ylabel="utilisation, %", ylim=(0, 100))
-    axes.legend()
+    axes.set(title="16x16 array, K = N = 256", xlabel="M", ylabel="utilisation, %", ylim=(0, 105))
+    axes.legend(loc="lower right")
     axes.grid(alpha=0.3)
     data = io.BytesIO()
     figure.savefig(data, format="png", dpi=120, metadata={"Software": None})

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from tercet.cli.engines import ENGINES
 from tercet.cli.generate import generated
-from tercet.cli.output import console, progress, table, write_files
+from tercet.cli.output import check_folder, console, progress, table, write_files
 from tercet.golden.quantize import (
     QuantParams,
     Requant,
@@ -84,6 +84,7 @@ def _accuracy(scores: np.ndarray, labels: np.ndarray) -> float:
 
 def run_demo(output: Path, simulator: str | None) -> bool:
     """Run the demo, print its table and write its files; whether RTL and golden model agree to the bit."""
+    check_folder(output)
     config = SystolicConfig()
     with progress("digits", total=4) as advance:
         digits = load_digits()

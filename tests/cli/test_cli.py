@@ -1,6 +1,7 @@
 """The command line as a user meets it: what it writes, and one line for every mistake."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -49,6 +50,7 @@ def test_list_and_doctor():
     assert result.exit_code == 0
     assert "yosys" in result.stdout
     assert "simulations run on" in result.stdout
+    assert re.search(r"ulx3s-85f +│ LFE5U-85F BG381 +│ ecp5-85k +│ \S*nextpnr-ecp5", result.stdout)
 
 
 def test_generate_writes_the_same_files_every_time(folder):
@@ -121,6 +123,9 @@ def test_sim_random_and_given(folder):
         (["sim", "systolic", *SMALL, "--shape", "1x1x1", "--stall", "1"], "Stall probability 1.0 must be"),
         (["sim", "systolic", *SMALL, "--shape", "1x1x1", "--seed", "-1"], "Seed -1 is below 0"),
         (["sim", "systolic", *SMALL, "--shape", "1x1x1", "--waves", "w.txt"], "must end in .fst or .vcd"),
+        (["sim", "systolic", *SMALL, "--shape", "1x1x1", "-o", "file/out.npy"], "File exists: 'file'"),
+        (["demo", "systolic", "-o", "file/x"], "Not a directory: 'file/x'"),
+        (["synth", "systolic", "--device", "ecp5-25k", "--json", "file/x.json"], "File exists: 'file'"),
         (["synth", "systolic"], "Missing option '--device'"),
         (["synth", "systolic", "--device", "up5k", "--speed", "6"], "up5k has no speed grade '6'"),
     ],
