@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tercet.rtl import primitives
+
 from .devices import Device, device
 from .netlist import SynthesisError, cell_counts, ports_of, run_yosys, synthesis_script
 from .tools import find_tool
@@ -111,7 +113,7 @@ def synthesize(
     Raises
     ------
     ValueError
-        If the device is unknown, or a number is out of range.
+        If the device is unknown or lacks a block that the unit instantiates, or a number is out of range.
     DoesNotFit
         If the device is too small.
     SynthesisError, ToolNotFound
@@ -121,6 +123,7 @@ def synthesize(
     speed = target.speed(speed)
     if seeds < 1 or jobs < 1 or not freq_mhz > 0:
         raise ValueError(f"Seeds {seeds}, jobs {jobs} and frequency {freq_mhz} must all be above 0")
+    _check_blocks(verilog, target, f"{engine} {unit}")
     tool = find_tool(f"nextpnr-{target.family}")
     with tempfile.TemporaryDirectory(prefix="tercet-synth-") as name:
         folder = Path(name)
@@ -143,6 +146,14 @@ def synthesize(
         with ThreadPoolExecutor(max_workers=jobs) as pool:
             runs = list(pool.map(place, range(1, seeds + 1)))
     return Report(engine, unit, params, target.name, speed, cells, ["dsp"] if cells["dsp"] else [], runs)
+
+
+def _check_blocks(verilog: str, target: Device, what: str) -> None:
+    for path in primitives.used(verilog):
+        if primitives.FAMILIES[path.stem] != target.family:
+            raise ValueError(
+                f"{what} instantiates {path.stem}, which {target.name} does not have; use another device or mac"
+            )
 
 
 def _check_fits(cells: dict[str, int], target: Device, what: str) -> None:

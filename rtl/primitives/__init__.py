@@ -3,9 +3,12 @@
 import re
 from pathlib import Path
 
-__all__ = ["MODELS", "models", "used"]
+__all__ = ["FAMILIES", "MODELS", "models", "used"]
 
-MODELS: dict[str, Path] = {name: Path(__file__).with_name(f"{name}.v") for name in ("MULT18X18D", "SB_MAC16", "DP16KD")}
+FAMILIES = {"MULT18X18D": "ecp5", "SB_MAC16": "ice40", "DP16KD": "ecp5"}
+"""Family of FPGAs that has each primitive."""
+
+MODELS: dict[str, Path] = {name: Path(__file__).with_name(f"{name}.v") for name in FAMILIES}
 """Verilog file that simulates each primitive."""
 
 

@@ -87,6 +87,12 @@ def test_tools_refusals(monkeypatch):
         report(text, "adder")
 
 
+def test_refuses_blocks_of_another_family():
+    text = verilog(unit(SystolicConfig(rows=1, cols=1, mac="ecp5"), "pe"), name="pe")
+    with pytest.raises(ValueError, match="test unit instantiates MULT18X18D, which up5k does not have; use another"):
+        report(text, "pe", device_name="up5k")
+
+
 def test_refuses():
     with pytest.raises(ValueError, match="Device 'ecp5-12k' is unknown; use one of ecp5-25k"):
         device("ecp5-12k")
