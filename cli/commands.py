@@ -2,7 +2,7 @@
 
 import click
 
-from . import bench, demo, doctor, generate, listing, sim, synth
+from . import bench, compress, demo, doctor, generate, listing, sim, synth
 from .errors import TercetGroup
 
 __all__ = ["main"]
@@ -14,6 +14,7 @@ Examples:
   tercet generate systolic --rows 8 --cols 8 -o build/systolic
   tercet sim systolic --rows 8 --cols 8 --shape 64x32x16
   tercet synth systolic --unit array --mac ecp5 --rows 4 --cols 4 --device ecp5-25k
+  tercet compress model.npz -o model.tercet --density 0.1
   tercet demo systolic                       handwritten digits, through the RTL
 """
 
@@ -24,5 +25,14 @@ def main() -> None:
     """Generate, simulate and measure neural-network engines in hardware."""
 
 
-for group in (listing.list_engines, doctor.doctor, generate.generate, sim.sim, synth.synth, demo.demo, bench.bench):
-    main.add_command(group)
+for command in (
+    listing.list_engines,
+    doctor.doctor,
+    generate.generate,
+    sim.sim,
+    synth.synth,
+    compress.compress,
+    demo.demo,
+    bench.bench,
+):
+    main.add_command(command)

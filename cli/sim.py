@@ -1,7 +1,6 @@
 """``tercet sim``."""
 
 import re
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,44 +9,17 @@ import numpy as np
 from tercet.golden.systolic import SystolicConfig, matmul
 from tercet.sim import simulators, systolic
 
+from .arrays import read_array
 from .engines import ENGINES
 from .options import config_from, config_options
 from .output import check_folder, console, table, working
 
-__all__ = ["read_arrays", "sim"]
+__all__ = ["sim"]
 
 
 @click.group(epilog="\b\nExamples:\n  tercet sim systolic --rows 8 --cols 8 --shape 64x32x16\n")
 def sim() -> None:
     """Run an engine's RTL on arrays and compare it with the golden model."""
-
-
-def read_arrays(names: dict[str, Path | None]) -> dict[str, np.ndarray]:
-    """Read arrays by role; a single ``.npz`` may hold several.
-
-    Raises
-    ------
-    ValueError
-        If a file is no NumPy array or an archive lacks the role.
-    OSError
-        If a file cannot be read.
-    """
-    return {role: _read(role, path) for role, path in names.items() if path is not None}
-
-
-def _read(role: str, path: Path) -> np.ndarray:
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
-            if role not in loaded.files:
-                raise ValueError(f"{str(path)!r} has no array {role!r}; it has {', '.join(loaded.files) or 'none'}")
-            return loaded[role]
-    except (EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{str(path)!r} is no NumPy file: {error}") from None
-    except ValueError as error:
-        raise error if str(path) in str(error) else ValueError(f"{str(path)!r} is no NumPy file: {error}") from None
 
 
 def _shape(text: str) -> tuple[int, int, int]:
@@ -99,7 +71,8 @@ def systolic_command(
 ) -> None:
     """Multiply matrices on the systolic engine's RTL."""
     config = config_from(SystolicConfig, preset, config_file, flags)
-    arrays = read_arrays({"acts": acts, "weights": weights, "bias": bias})
+    files = {"acts": acts, "weights": weights, "bias": bias}
+    arrays = {role: read_array(role, path) for role, path in files.items() if path is not None}
     if ("acts" in arrays) != ("weights" in arrays):
         raise ValueError("Only one of --acts and --weights is given; give both, or --shape for random ones")
     if "acts" in arrays and shape is not None:

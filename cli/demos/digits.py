@@ -4,8 +4,9 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
+from tercet.golden.mlp import Mlp
 
-__all__ = ["Digits", "Mlp", "load_digits", "train_mlp"]
+__all__ = ["Digits", "load_digits", "train_mlp"]
 
 
 @dataclass(frozen=True)
@@ -19,24 +20,6 @@ class Digits:
     train_y: np.ndarray
     test_x: np.ndarray
     test_y: np.ndarray
-
-
-@dataclass(frozen=True)
-class Mlp:
-    """Fully connected layers with ReLU between them: ``weights[n]`` (in, out) and ``biases[n]`` (out,), float64."""
-
-    weights: list[np.ndarray]
-    biases: list[np.ndarray]
-
-    def activations(self, x: np.ndarray) -> list[np.ndarray]:
-        """The input of every layer, and the output of the last."""
-        found = [x]
-        for n, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
-            x = x @ w + b
-            if n < len(self.weights) - 1:
-                x = np.maximum(x, 0)
-            found.append(x)
-        return found
 
 
 def load_digits(seed: int = 0) -> Digits:

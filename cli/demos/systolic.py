@@ -7,6 +7,7 @@ import numpy as np
 from tercet.cli.engines import ENGINES
 from tercet.cli.generate import generated
 from tercet.cli.output import check_folder, console, progress, table, write_files
+from tercet.golden.mlp import Mlp
 from tercet.golden.quantize import (
     QuantParams,
     Requant,
@@ -20,7 +21,7 @@ from tercet.golden.systolic import SystolicConfig, matmul
 from tercet.sim import systolic
 from tercet.sim.systolic import MatmulRun, Product
 
-from .digits import Digits, Mlp, load_digits, train_mlp
+from .digits import Digits, load_digits, train_mlp
 
 __all__ = ["Layer", "quantize_mlp", "run_demo"]
 

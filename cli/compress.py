@@ -1,0 +1,128 @@
+"""``tercet compress``."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from tercet.golden.compress.container import dumps
+from tercet.golden.compress.pipeline import Compression, Data
+from tercet.golden.compress.pipeline import compress as compress_mlp
+from tercet.golden.mlp import Mlp
+
+from .arrays import read_archive
+from .output import check_folder, console, progress, table, write_files
+
+__all__ = ["compress"]
+
+_EPILOG = """\b
+Examples:
+  tercet compress model.npz -o model.tercet --density 0.1
+  tercet compress model.npz -o model.tercet --density 0.05,0.05,0.3 --code-bits 4 --index-bits 5
+  tercet compress model.npz -o model.tercet --density 0.1 --data digits.npz --epochs 60
+
+model.npz has W0 (in, out), b0 (out,), W1, b1 and so on. digits.npz has x (samples, in) and y (samples,), the labels, to
+retrain with, and test_x and test_y to measure accuracy on; without them a fifth of x is kept for that, which flatters a
+network that was trained on it.
+"""
+
+
+def _model(path: Path) -> Mlp:
+    arrays = read_archive(path)
+    count = next(n for n in range(len(arrays) + 1) if f"W{n}" not in arrays)
+    known = {f"{kind}{n}" for kind in "Wb" for n in range(count)}
+    if not count or set(arrays) - known:
+        raise ValueError(
+            f"{str(path)!r} has {', '.join(sorted(arrays)) or 'no arrays'}; use W0, b0, W1, b1 and so on, without gaps"
+        )
+    weights = [arrays[f"W{n}"] for n in range(count)]
+    biases = [arrays.get(f"b{n}", np.zeros(np.shape(w)[-1:])) for n, w in enumerate(weights)]
+    return Mlp(weights, biases)
+
+
+def _samples(path: Path, arrays: dict[str, np.ndarray], prefix: str, mlp: Mlp) -> tuple[np.ndarray, np.ndarray]:
+    x, y = arrays[f"{prefix}x"], arrays[f"{prefix}y"]
+    inputs, outputs = mlp.weights[0].shape[0], mlp.weights[-1].shape[1]
+    if x.ndim != 2 or x.shape[1] != inputs or y.shape != x.shape[:1] or len(x) < 5:
+        raise ValueError(
+            f"{str(path)!r} has {prefix}x of shape {x.shape} and {prefix}y of {y.shape}; use (samples, {inputs}) and "
+            "(samples,), 5 at least"
+        )
+    if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= outputs:
+        raise ValueError(
+            f"{str(path)!r} has {prefix}y of dtype {y.dtype} from {y.min()} to {y.max()}; use labels 0 to {outputs - 1}"
+        )
+    return x, y
+
+
+def _data(path: Path, mlp: Mlp, seed: int) -> Data:
+    """Samples to retrain with and others to measure; without the latter a fifth of the former."""
+    arrays = read_archive(path)
+    if set(arrays) not in ({"x", "y"}, {"x", "y", "test_x", "test_y"}):
+        raise ValueError(f"{str(path)!r} has {', '.join(sorted(arrays)) or 'no arrays'}; use x, y, test_x and test_y")
+    x, y = _samples(path, arrays, "", mlp)
+    if "test_x" in arrays:
+        return Data(x, y, *_samples(path, arrays, "test_", mlp))
+    order = np.random.default_rng(seed).permutation(len(x))
+    test, train = np.split(order, [len(x) // 5])
+    return Data(x[train], y[train], x[test], y[test])
+
+
+def _densities(text: str) -> float | list[float]:
+    try:
+        found = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"Density {text!r} is no number; use for instance 0.1, or 0.05,0.1 for two layers") from None
+    return found if len(found) > 1 else found[0]
+
+
+def compression_table(result: Compression, title: str) -> Any:
+    """Bytes and accuracy at each stage."""
+    found = table(title, "stage", "bytes", "smaller by", "accuracy")
+    for stage in ("float", "pruned", "shared", "huffman"):
+        size = result.sizes[stage]
+        right = result.accuracy.get(stage)
+        found.add_row(stage, str(size), f"{result.sizes['float'] / size:.1f}", "" if right is None else f"{right:.2%}")
+    return found
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("model", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Compressed network to write.")
+@click.option("--density", default="0.1", show_default=True, help="Share of weights to keep: one, or one a layer.")
+@click.option("--code-bits", type=int, default=4, show_default=True, help="Bits of a shared weight's code, 1 to 8.")
+@click.option("--index-bits", type=int, default=4, show_default=True, help="Bits of a distance, 2 to 8.")
+@click.option("--data", type=click.Path(path_type=Path), help="Samples to retrain with, .npz with x and y.")
+@click.option("--epochs", type=int, default=30, show_default=True, help="Rounds of retraining after pruning.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of retraining and the choice of samples.")
+def compress(
+    model: Path,
+    output: Path,
+    density: str,
+    code_bits: int,
+    index_bits: int,
+    data: Path | None,
+    epochs: int,
+    seed: int,
+) -> None:
+    """Prune a network, let its weights share a few values, and code what is left."""
+    if seed < 0:
+        raise ValueError(f"Seed {seed} is below 0; use at least 0")
+    mlp = _model(model)
+    samples = None if data is None else _data(data, mlp, seed)
+    check_folder(output.parent)
+    with progress("retraining", total=0 if samples is None else max(epochs, 0) + max(epochs, 0) // 3) as advance:
+        result = compress_mlp(
+            mlp,
+            density=_densities(density),
+            code_bits=code_bits,
+            index_bits=index_bits,
+            data=samples,
+            epochs=epochs,
+            seed=seed,
+            progress=advance,
+        )
+    write_files(output.parent, {output.name: dumps(result.layers)})
+    shape = "-".join(str(n) for n in (mlp.weights[0].shape[0], *(w.shape[1] for w in mlp.weights)))
+    console().print(compression_table(result, f"{shape}, {result.sizes['entries']} entries"))
+    click.echo(f"{output}  {output.stat().st_size} bytes")

@@ -1,0 +1,60 @@
+"""Magnitude pruning: which weights stay."""
+
+import numpy as np
+from tercet.golden.checks import float_array
+
+__all__ = ["prune"]
+
+
+def prune(w: np.ndarray, *, density: float | None = None, quality: float | None = None) -> np.ndarray:
+    """Mask of the weights that stay: the greatest in magnitude.
+
+    Parameters
+    ----------
+    w : float array
+        Weights of a layer, any shape.
+    density : float
+        Share of the weights to keep, 0 to 1; of equal ones those that come first stay.
+    quality : float
+        Keep what is above this many standard deviations of the layer, at least 0. Give one of the two.
+
+    Returns
+    -------
+    bool array
+        True where a weight stays; never at a zero.
+
+    Raises
+    ------
+    TypeError
+        If the weights are not of a float type.
+    ValueError
+        If a weight is not finite, or not exactly one of density and quality is given, in its range.
+
+    Notes
+    -----
+    Source: Han et al., "Learning both Weights and Connections", NeurIPS 2015.
+    """
+    w = float_array("Weights", w)
+    if (density is None) == (quality is None):
+        raise ValueError(f"Density is {density} and quality is {quality}; give one of them")
+    magnitude = np.abs(w)
+    if density is not None:
+        if not 0 <= density <= 1:
+            raise ValueError(f"Density {density} is outside [0, 1]; use the share of weights to keep")
+        mask = _greatest(magnitude.ravel(), int(density * w.size + 0.5)).reshape(w.shape)
+    else:
+        assert quality is not None
+        if not 0 <= quality < np.inf:
+            raise ValueError(f"Quality {quality} is not finite and at least 0; use standard deviations, such as 1.5")
+        mask = magnitude > quality * w.std()
+    return mask & (magnitude > 0)
+
+
+def _greatest(values: np.ndarray, count: int) -> np.ndarray:
+    """Mask of the greatest values of a vector, without sorting all of it."""
+    if count == 0:
+        return np.zeros(len(values), bool)
+    least = np.partition(values, len(values) - count)[len(values) - count]
+    mask = values > least
+    mask[np.flatnonzero(values == least)[: count - int(mask.sum())]] = True
+    return mask

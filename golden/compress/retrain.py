@@ -1,0 +1,175 @@
+"""Training of weights that are not free: masked, shared, ternary."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from tercet.golden.checks import float_array, int_array, integer
+from tercet.golden.mlp import Mlp, gradients
+
+from .share import check_mask
+from .ternary import NEGATIVE, POSITIVE, ternarize, ternary_values
+
+__all__ = ["Dense", "Masked", "Shared", "Ternary", "train"]
+
+
+class Dense:
+    """Weights that are free: gradient descent with momentum."""
+
+    def __init__(self, w: np.ndarray):
+        self._free = float_array("Weights", w).copy()
+        self._velocity = np.zeros_like(self._free)
+
+    @property
+    def value(self) -> np.ndarray:
+        """The weights."""
+        return self._free
+
+    def step(self, gradient: np.ndarray, rate: float, momentum: float) -> None:
+        """Go down the gradient of the loss by the weights."""
+        self._velocity = momentum * self._velocity - rate * self._pull(gradient)
+        self._free = self._free + self._velocity
+
+    def _pull(self, gradient: np.ndarray) -> np.ndarray:
+        """The gradient by what is free."""
+        return gradient
+
+
+class Masked(Dense):
+    """Weights of which some stay zero."""
+
+    def __init__(self, w: np.ndarray, mask: np.ndarray):
+        super().__init__(w)
+        self._mask = check_mask(self._free, mask)
+        self._free = self._free * self._mask
+
+    def _pull(self, gradient: np.ndarray) -> np.ndarray:
+        return gradient * self._mask
+
+
+class Shared(Dense):
+    """Weights that share values: a value moves by the sum of the gradients of its weights; code 0 stays zero.
+
+    Parameters
+    ----------
+    codes : uint8 array
+        Which value each weight has.
+    centroids : (n,) float array
+        The values.
+    """
+
+    def __init__(self, codes: np.ndarray, centroids: np.ndarray):
+        super().__init__(centroids)
+        self.codes = int_array("Codes", codes, (0, len(self._free) - 1), "use the codes of these centroids")
+
+    @property
+    def centroids(self) -> np.ndarray:
+        """The values as they are now."""
+        return self._free
+
+    @property
+    def value(self) -> np.ndarray:
+        return self._free[self.codes]
+
+    def _pull(self, gradient: np.ndarray) -> np.ndarray:
+        by_code = np.bincount(self.codes.ravel(), gradient.ravel(), minlength=len(self._free))
+        by_code[0] = 0.0
+        return by_code
+
+
+class Ternary(Dense):
+    """Ternary weights, trained with the full ones behind them (Zhu et al., ICLR 2017, section 3).
+
+    The full weights move by the gradient times their scale, those within the threshold by the gradient itself. A scale
+    moves by the mean of the gradients of its weights: the paper's sum, with a rate in proportion, so that one rate
+    serves both.
+    """
+
+    def __init__(self, w: np.ndarray):
+        super().__init__(w)
+        self.codes, self.scales = ternarize(self._free)
+        self._scale_velocity = np.zeros(2)
+
+    @property
+    def value(self) -> np.ndarray:
+        return ternary_values(self.scales)[self.codes]
+
+    def step(self, gradient: np.ndarray, rate: float, momentum: float) -> None:
+        sums = np.bincount(self.codes.ravel(), gradient.ravel(), minlength=3)
+        counts = np.maximum(np.bincount(self.codes.ravel(), minlength=3), 1)
+        by_scale = np.array([1.0, -1.0]) * (sums / counts)[[POSITIVE, NEGATIVE]]
+        self._scale_velocity = momentum * self._scale_velocity - rate * by_scale
+        # Below zero a scale would exchange the signs.
+        scales = np.maximum(self.scales + self._scale_velocity, 0.0)
+        super().step(gradient, rate, momentum)
+        self.codes, _ = ternarize(self._free)
+        self.scales = scales
+
+    def _pull(self, gradient: np.ndarray) -> np.ndarray:
+        factors = np.array([1.0, self.scales[0], self.scales[1]])
+        return gradient * factors[self.codes]
+
+
+def train(
+    weights: Sequence[Dense],
+    biases: Sequence[np.ndarray],
+    x: np.ndarray,
+    labels: np.ndarray,
+    *,
+    epochs: int,
+    rate: float = 0.1,
+    momentum: float = 0.9,
+    batch: int = 64,
+    seed: int = 0,
+    progress: Callable[[], None] = lambda: None,
+) -> Mlp:
+    """Train by stochastic gradient descent with momentum, the rate falling to zero along a cosine.
+
+    Parameters
+    ----------
+    weights : sequence of Dense
+        Of each layer; they are changed.
+    biases : sequence of float arrays
+        Where the biases begin.
+    x : (samples, in) float array
+        Inputs.
+    labels : (samples,) integer array
+        The right output of each.
+    epochs, batch : int
+        Rounds through all samples, and samples a step.
+    rate, momentum : float
+        Learning rate at the begin, above 0, and momentum, 0 to below 1.
+    seed : int
+        Of the order of samples.
+    progress : callable
+        Called after each epoch.
+
+    Returns
+    -------
+    Mlp
+        The network as it is at the end.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type, shape or range.
+    """
+    epochs, batch = integer("Epochs", epochs, (0, 10**6)), integer("Batch", batch, (1, 10**9))
+    if not rate > 0 or not 0 <= momentum < 1:
+        raise ValueError(f"Rate {rate} and momentum {momentum} must be above 0, and at least 0 and below 1")
+    x = float_array("Samples", x)
+    if x.ndim != 2 or len(x) != len(labels):
+        raise ValueError(f"Samples have shape {x.shape} and there are {len(labels)} labels; use (samples, in)")
+    free = [Dense(b) for b in biases]
+    rng = np.random.default_rng(seed)
+    steps = -(-len(x) // batch)
+    for epoch in range(epochs):
+        order = rng.permutation(len(x))
+        for step in range(steps):
+            now = rate * (1 + np.cos(np.pi * (epoch * steps + step) / (epochs * steps))) / 2
+            chosen = order[step * batch : (step + 1) * batch]
+            mlp = Mlp([w.value for w in weights], [b.value for b in free])
+            _, by_weights, by_biases = gradients(mlp, x[chosen], labels[chosen])
+            for part, gradient in zip([*weights, *free], [*by_weights, *by_biases], strict=True):
+                part.step(gradient, now, momentum)
+        progress()
+    return Mlp([w.value for w in weights], [b.value for b in free])
