@@ -120,12 +120,17 @@ def check_qrange(owner: Any) -> None:
         raise ValueError(f"qmin {owner.qmin} is above qmax {owner.qmax}; use -128 <= qmin <= qmax <= 127")
 
 
+def _value_key(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return tuple(_value_key(v) for v in value)
+    return (value.shape, value.tobytes()) if isinstance(value, np.ndarray) else value
+
+
 class ByValue:
-    """Equality and hash for frozen dataclasses some of whose fields may be arrays."""
+    """Equality and hash for frozen dataclasses some of whose fields may be arrays, or tuples of arrays."""
 
     def _key(self) -> tuple:
-        values = vars(self).values()
-        return tuple((v.shape, v.tobytes()) if isinstance(v, np.ndarray) else v for v in values)
+        return _value_key(tuple(vars(self).values()))
 
     def __eq__(self, other: object) -> bool:
         return self._key() == other._key() if isinstance(other, type(self)) else NotImplemented

@@ -5,14 +5,14 @@ through it; the sums of several planes along K meet in the accumulators. Output 
 activations and weights flow.
 """
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
-from .checks import INT32, int_array, integer, show
+from .checks import INT32, int_array, integer
+from .config import check_fields, option
 from .systolic_timing import cycles as _cycles
 
 __all__ = ["SystolicConfig", "matmul"]
@@ -20,10 +20,6 @@ __all__ = ["SystolicConfig", "matmul"]
 _CHOICES = {"dataflow": ("ws", "os"), "mac": ("infer", "ecp5", "ice40")}
 # What the command stream can count.
 _M_MAX, _STEPS_MAX, _TILES_MAX = 2**24 - 1, 2**20 - 1, 2**16 - 1
-
-
-def _option(default: Any, text: str, bounds: tuple[int, int] | None = None) -> Any:
-    return dataclasses.field(default=default, metadata={"help": text, "bounds": bounds})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,26 +50,18 @@ class SystolicConfig:
         If a field is of the wrong type or out of range, or two do not go together.
     """
 
-    rows: int = _option(16, "processing elements down: the K of a tile", (1, 256))
-    cols: int = _option(16, "processing elements across: the N of a tile", (1, 256))
-    act_width: int = _option(8, "activation width in bits", (4, 16))
-    weight_width: int = _option(8, "weight width in bits", (4, 16))
-    acc_width: int = _option(32, "accumulator width in bits", (9, 32))
-    acc_depth: int = _option(256, "rows of results in each accumulator bank", (2, 2**16))
-    dataflow: Literal["ws", "os"] = _option("ws", "what stays in the array: weights (ws) or outputs (os)")
-    mac: Literal["infer", "ecp5", "ice40"] = _option("infer", "multiplier: left to synthesis, or the FPGA's own block")
-    requant_lanes: int | None = _option(None, "results requantised in a clock; 0 leaves the requantiser out", (0, 256))
+    rows: int = option(16, "processing elements down: the K of a tile", (1, 256))
+    cols: int = option(16, "processing elements across: the N of a tile", (1, 256))
+    act_width: int = option(8, "activation width in bits", (4, 16))
+    weight_width: int = option(8, "weight width in bits", (4, 16))
+    acc_width: int = option(32, "accumulator width in bits", (9, 32))
+    acc_depth: int = option(256, "rows of results in each accumulator bank", (2, 2**16))
+    dataflow: Literal["ws", "os"] = option("ws", "what stays in the array: weights (ws) or outputs (os)")
+    mac: Literal["infer", "ecp5", "ice40"] = option("infer", "multiplier: left to synthesis, or the FPGA's own block")
+    requant_lanes: int | None = option(None, "results requantised in a clock; 0 leaves the requantiser out", (0, 256))
 
     def __post_init__(self):
-        for f in dataclasses.fields(self):
-            value = getattr(self, f.name)
-            if f.name in _CHOICES:
-                if not isinstance(value, str):
-                    raise TypeError(f"{f.name} {show(value)} is not a string; use one of {', '.join(_CHOICES[f.name])}")
-                if value not in _CHOICES[f.name]:
-                    raise ValueError(f"{f.name} {value!r} is unknown; use one of {', '.join(_CHOICES[f.name])}")
-            elif value is not None or f.default is not None:
-                object.__setattr__(self, f.name, integer(f.name, value, f.metadata["bounds"]))
+        check_fields(self, _CHOICES)
         if self.requant_lanes is None:
             object.__setattr__(self, "requant_lanes", -(-self.cols // 2))
         assert self.requant_lanes is not None

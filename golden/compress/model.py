@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from tercet.golden.checks import ByValue, float_array, int_array, integer
+from tercet.golden.eie_format import pack, unpack
 from tercet.golden.mlp import Mlp
 
 from .huffman import huffman_encode
@@ -90,14 +91,7 @@ def relative_encode(codes: np.ndarray, index_bits: int) -> tuple[np.ndarray, np.
         Code of each entry, and how many zeros are before it. After ``2**index_bits - 1`` zeros a filler, of code 0, is
         an entry of its own. Nothing stands for the zeros after the last entry.
     """
-    flat = codes.T.ravel()
-    places = np.flatnonzero(flat)
-    gaps = np.diff(places, prepend=-1) - 1
-    fillers, rest = np.divmod(gaps, 2**index_bits)
-    values = np.zeros(len(places) + int(fillers.sum()), np.uint8)
-    zeros = np.full(len(values), 2**index_bits - 1, np.uint8)
-    at = np.cumsum(fillers + 1) - 1
-    values[at], zeros[at] = flat[places], rest
+    values, zeros, _ = pack(codes.T.reshape(-1, 1), index_bits)
     return values, zeros
 
 
@@ -109,7 +103,7 @@ def relative_decode(values: np.ndarray, zeros: np.ndarray, shape: tuple[int, int
     ValueError
         If the entries do not fit the shape.
     """
-    places = np.cumsum(zeros.astype(np.int64) + 1) - 1
+    places, _ = unpack(zeros, np.array([0, len(zeros)]))
     if len(places) and places[-1] >= shape[0] * shape[1]:
         raise ValueError(f"Entries reach place {places[-1]} of a matrix of {shape[0]} x {shape[1]}")
     flat = np.zeros(shape[0] * shape[1], np.uint8)

@@ -1,0 +1,41 @@
+"""Fields of an engine's configuration: default, help and bounds in one place, so that all floors read the same."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from .checks import integer, show
+
+__all__ = ["check_fields", "option"]
+
+
+def option(default: Any, text: str, bounds: tuple[int, int] | None = None) -> Any:
+    """A dataclass field with what the command line says of it and, if it is an int, its inclusive bounds."""
+    return dataclasses.field(default=default, metadata={"help": text, "bounds": bounds})
+
+
+def check_fields(owner: Any, choices: Mapping[str, tuple[str, ...]] | None = None) -> None:
+    """Check every field of a frozen dataclass made of `option` fields, and store the integers as ints.
+
+    Parameters
+    ----------
+    owner : dataclass instance
+        All fields are integers, or None where that is the default, but for those in ``choices``.
+    choices : mapping of str to tuple of str
+        Fields that hold one of a few words.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a field is of the wrong type or out of range.
+    """
+    for f in dataclasses.fields(owner):
+        value = getattr(owner, f.name)
+        words = (choices or {}).get(f.name)
+        if words:
+            if not isinstance(value, str):
+                raise TypeError(f"{f.name} {show(value)} is not a string; use one of {', '.join(words)}")
+            if value not in words:
+                raise ValueError(f"{f.name} {value!r} is unknown; use one of {', '.join(words)}")
+        elif value is not None or f.default is not None:
+            object.__setattr__(owner, f.name, integer(f.name, value, f.metadata["bounds"]))

@@ -1,0 +1,295 @@
+"""The EIE engine's golden model: the layer compressed for it, and the product it computes.
+
+A pruned layer with shared weights is stored without its zeros, interleaved over processing elements; a broadcast
+activation that is not zero meets one column of it in every PE::
+
+    a_j -> queue -> pointers[j], pointers[j + 1] -> entries (v, z) -> acc[row] += codebook[v] * a_j
+                                                                       row = rows passed so far + z
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+
+from .checks import INT16, float_array, int_array, integer, show, where
+from .eie_format import balance, interleave, pack
+from .eie_layer import EieConfig, EieLayer
+
+__all__ = ["EieConfig", "EieLayer", "decode", "encode", "spmv"]
+
+
+def encode(
+    codes: Any,
+    codebook: Any,
+    config: EieConfig,
+    *,
+    bias: Any = None,
+    relu: bool = False,
+    shift: int | None = None,
+    permute: Literal["balance"] | None = None,
+    act_max: int = 32768,
+    frequencies: Any = None,
+) -> EieLayer:
+    """Compress a layer for an engine, and prove that no accumulator can overflow.
+
+    Parameters
+    ----------
+    codes : (out, in) uint8 array
+        Codebook index of each weight, 0 = pruned.
+    codebook : (2**code_bits,) int16 array
+        Weights with ``weight_frac`` fraction bits; ``codebook[0] == 0``.
+    config : EieConfig
+        The engine.
+    bias : (out,) integer array or None
+        In accumulator LSBs: ``act_frac + weight_frac`` fraction bits.
+    relu : bool
+        Whether negative outputs become zero.
+    shift : int or None
+        Right shift from accumulator to output, 0 to ``acc_width - 1``; None is ``weight_frac``, which keeps
+        ``act_frac``.
+    permute : "balance" or None
+        None puts row i on PE ``i mod n_pe``; ``"balance"`` deals the rows by their non-zeros so that the PEs have equal
+        work. Results come in original order either way.
+    act_max : int
+        Largest magnitude of an activation, 1 to 32768.
+    frequencies : (in,) float array or None
+        For ``"balance"``: how often each activation is non-zero, so that a weight counts as often as it is used.
+
+    Returns
+    -------
+    EieLayer
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong type.
+    ValueError
+        If shapes do not fit, a code is out of range, ``codebook[0]`` is not 0, the layer exceeds a memory of the
+        engine, or a row's accumulator could exceed ``acc_width`` for some activations up to ``act_max``.
+
+    Notes
+    -----
+    Source: Han et al., ISCA 2016, section III; ``spec/eie.md``, "The format" and "Numbers".
+    """
+    codes = _check_codes(codes, config)
+    n_out, n_in = codes.shape
+    codebook = _check_codebook(codebook, config)
+    bias = _check_bias(bias, n_out, config)
+    if not isinstance(relu, (bool, np.bool_)):
+        raise TypeError(f"relu {show(relu)} is not a bool; use True or False")
+    shift = integer("shift", config.weight_frac if shift is None else shift, (0, config.acc_width - 1))
+    act_max = integer("act_max", act_max, (1, 32768))
+    rows = _assign(codes, config, permute, frequencies)
+    _check_sizes(n_in, rows, config)
+    packed = [pack(codes[r], config.index_bits) for r in rows]
+    values, zeros, pointers = zip(*packed, strict=True)
+    _check_matrix(values, config)
+    layer = EieLayer(
+        values=values,
+        zeros=zeros,
+        pointers=pointers,
+        rows=tuple(rows),
+        codebook=codebook,
+        bias=bias,
+        relu=bool(relu),
+        shift=shift,
+        act_max=act_max,
+        config=config,
+        shape=(n_out, n_in),
+    )
+    _prove(layer)
+    return layer
+
+
+def _check_codes(codes: Any, config: EieConfig) -> np.ndarray:
+    codes = np.asarray(codes)
+    if codes.dtype != np.uint8:
+        raise TypeError(f"Codes have dtype {codes.dtype}; use uint8, 0 for a pruned weight")
+    if codes.ndim != 2:
+        raise ValueError(f"Codes have shape {codes.shape}; use a matrix (out, in)")
+    if 0 in codes.shape:
+        raise ValueError(f"Codes have shape {codes.shape}; every size must be at least 1")
+    bad = codes >= 2**config.code_bits
+    if bad.any():
+        index = where(bad)
+        raise ValueError(
+            f"Code {codes[index]} at index {index} is outside [0, {2**config.code_bits - 1}]; "
+            f"code_bits is {config.code_bits}, use fewer shared weights or more bits"
+        )
+    return codes
+
+
+def _check_codebook(codebook: Any, config: EieConfig) -> np.ndarray:
+    codebook = np.asarray(codebook)
+    if codebook.dtype != np.int16:
+        raise TypeError(f"Codebook has dtype {codebook.dtype}; use int16 with weight_frac fraction bits")
+    if codebook.shape != (2**config.code_bits,):
+        raise ValueError(
+            f"Codebook has shape {codebook.shape}; code_bits {config.code_bits} need ({2**config.code_bits},), "
+            "fill up with zeros"
+        )
+    if codebook[0]:
+        raise ValueError(f"Codebook begins with {codebook[0]}, not 0; code 0 is reserved for pruned weights")
+    return codebook
+
+
+def _check_bias(bias: Any, n_out: int, config: EieConfig) -> np.ndarray | None:
+    if bias is None:
+        return None
+    limit = 2 ** (config.acc_width - 1)
+    bias = int_array("Bias", bias, (-limit, limit - 1), f"it must fit acc_width {config.acc_width}")
+    if bias.shape != (n_out,):
+        raise ValueError(f"Bias has shape {bias.shape} but the codes have {n_out} rows; use shape ({n_out},)")
+    return bias
+
+
+def _assign(codes: np.ndarray, config: EieConfig, permute: str | None, frequencies: Any) -> list[np.ndarray]:
+    """Original rows of each PE."""
+    if permute is not None and not isinstance(permute, str):
+        raise TypeError(f"permute {show(permute)} is not a string; use 'balance' or None")
+    if permute not in (None, "balance"):
+        raise ValueError(f"permute {permute!r} is unknown; use 'balance' or None")
+    if permute is None:
+        if frequencies is not None:
+            raise ValueError("Frequencies have no effect without a permutation; use permute='balance'")
+        return interleave(codes.shape[0], config.n_pe)
+    if frequencies is None:
+        return balance(np.count_nonzero(codes, axis=1), config.n_pe)
+    frequencies = float_array("Frequencies", frequencies)
+    n_out, n_in = codes.shape
+    if frequencies.shape != (n_in,):
+        raise ValueError(f"Frequencies have shape {frequencies.shape} but the codes {n_in} columns; use ({n_in},)")
+    if (frequencies < 0).any():
+        index = where(frequencies < 0)
+        raise ValueError(f"Frequency {frequencies[index]} at index {index} is negative; use numbers of at least 0")
+    row, col = np.divmod(np.flatnonzero(codes), n_in)
+    return balance(np.bincount(row, frequencies[col], n_out), config.n_pe)
+
+
+def _check_sizes(n_in: int, rows: list[np.ndarray], config: EieConfig) -> None:
+    if n_in + 1 > config.pointer_depth:
+        raise ValueError(
+            f"{n_in} inputs need {n_in + 1} pointers in each PE but pointer_depth is {config.pointer_depth}; "
+            f"use pointer_depth={n_in + 1} or fewer inputs"
+        )
+    most = max(r.size for r in rows)
+    if most > config.act_depth:
+        raise ValueError(
+            f"{sum(r.size for r in rows)} outputs are {most} rows in a PE but act_depth is {config.act_depth}; "
+            f"use act_depth={most} or more PEs"
+        )
+
+
+def _check_matrix(values: tuple[np.ndarray, ...], config: EieConfig) -> None:
+    k = int(np.argmax([v.size for v in values]))
+    words = -(-values[k].size // config.entries_per_word)
+    if words > config.matrix_depth:
+        raise ValueError(
+            f"PE {k} needs {words} words for its {values[k].size} entries but matrix_depth is {config.matrix_depth}; "
+            f"use matrix_depth={words}, more PEs or a sparser layer"
+        )
+
+
+def _prove(layer: EieLayer) -> None:
+    """Refuse a layer for which activations up to ``act_max`` could take an accumulator out of its range, if only on
+    the way to a sum that fits.
+    """
+    n_out = layer.shape[0]
+    row, _, code = layer.weights()
+    # Below 2**53, so that the float64 of bincount is exact.
+    reach = np.bincount(row, np.abs(layer.codebook.astype(np.int64))[code], n_out).astype(np.int64) * layer.act_max
+    bias = np.zeros(n_out, np.int64) if layer.bias is None else layer.bias
+    limit = 2 ** (layer.config.acc_width - 1)
+    excess = np.maximum(bias + reach - (limit - 1), -limit - (bias - reach))
+    worst = int(np.argmax(excess))
+    if excess[worst] > 0:
+        raise ValueError(
+            f"Row {worst} can reach [{bias[worst] - reach[worst]}, {bias[worst] + reach[worst]}], {excess[worst]} "
+            f"beyond acc_width {layer.config.acc_width}; use smaller weights, a smaller bias, a smaller act_max or a "
+            "wider accumulator"
+        )
+
+
+def decode(layer: EieLayer) -> np.ndarray:
+    """Codes of a layer, the exact inverse of `encode`.
+
+    Parameters
+    ----------
+    layer : EieLayer
+        An encoded layer.
+
+    Returns
+    -------
+    (out, in) uint8 array
+        In original row order, without fillers.
+    """
+    row, col, code = layer.weights()
+    codes = np.zeros(layer.shape, np.uint8)
+    codes[row, col] = code
+    return codes
+
+
+def spmv(layer: EieLayer, acts: Any) -> np.ndarray:
+    """Output activations of a layer, bit-exact.
+
+    Bias and products meet in the accumulator; one right shift rounds half to even; then saturation to int16, then ReLU.
+
+    Parameters
+    ----------
+    layer : EieLayer
+        An encoded layer.
+    acts : (in,) or (batch, in) int16 array
+        Activations, of magnitude up to ``layer.act_max``; zeros are skipped.
+
+    Returns
+    -------
+    (out,) or (batch, out) int16 array
+        In original row order.
+
+    Raises
+    ------
+    TypeError
+        If the activations are not int16.
+    ValueError
+        If their shape does not fit, or one is larger than proven.
+
+    Notes
+    -----
+    Source: ``spec/eie.md``, "Numbers".
+    """
+    a = _check_acts(layer, acts)
+    n_out, n_in = layer.shape
+    row, col, code = layer.weights()
+    weight = layer.codebook.astype(np.int64)[code]
+    acc = np.zeros((a.size // n_in, n_out), np.int64)
+    if layer.bias is not None:
+        acc += layer.bias
+    for sums, vector in zip(acc, a.reshape(-1, n_in), strict=True):
+        used = np.flatnonzero(vector[col])
+        products = weight[used] * vector[col[used]]
+        # Every partial sum is proven to fit the accumulator, far below 2**53: float64 holds all of them exactly.
+        sums += np.bincount(row[used], products, n_out).astype(np.int64)
+    out = np.clip(_round_shift(acc, layer.shift), *INT16)
+    if layer.relu:
+        out = np.maximum(out, 0)
+    return out.astype(np.int16).reshape(*a.shape[:-1], n_out)
+
+
+def _check_acts(layer: EieLayer, acts: Any) -> np.ndarray:
+    array = np.asarray(acts)
+    n_in = layer.shape[1]
+    if array.dtype != np.int16:
+        raise TypeError(f"Activations have dtype {array.dtype}; use int16 with act_frac fraction bits")
+    if array.ndim not in (1, 2) or array.shape[-1] != n_in:
+        raise ValueError(
+            f"Activations have shape {array.shape} but the layer has {n_in} inputs; use ({n_in},) or (batch, {n_in})"
+        )
+    fix = "the layer is proven only up to its act_max, encode it with a larger one"
+    return int_array("Activations", array, (-layer.act_max, layer.act_max), fix)
+
+
+def _round_shift(acc: np.ndarray, shift: int) -> np.ndarray:
+    """``acc / 2**shift``, a half to the even neighbour."""
+    if not shift:
+        return acc
+    return (acc + (2 ** (shift - 1) - 1) + ((acc >> shift) & 1)) >> shift

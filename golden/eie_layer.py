@@ -1,0 +1,165 @@
+"""What an EIE engine is, and one layer in the form that it holds."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from .checks import ByValue
+from .config import check_fields, option
+from .eie_format import unpack
+
+__all__ = ["EieConfig", "EieLayer"]
+
+# Bits of a word of the matrix memory.
+_WORD = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class EieConfig:
+    """Size of an EIE engine; one object for the golden model, the RTL, the simulation and the command line.
+
+    Activations and codebook are int16 fixed-point numbers; accumulators have ``act_frac + weight_frac`` fraction bits.
+    The memory sizes default to a PE of six block RAMs on an ECP5.
+
+    Parameters
+    ----------
+    n_pe : int
+        Processing elements, 1..256.
+    code_bits, index_bits : int
+        Bits of an entry that choose the weight and that count zeros, 2..8 each.
+    fifo_depth : int
+        Activations each PE can queue, 1..256.
+    act_frac, weight_frac : int
+        Fraction bits of activations and of the codebook, 0..15.
+    acc_width : int
+        Accumulator width in bits, 24..48.
+    matrix_depth : int
+        64-bit words of entries in each PE.
+    pointer_depth : int
+        Pointers in each PE; a layer needs one more than it has inputs.
+    act_depth : int
+        Activations of each PE in each of its two buffers, and its accumulators.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a field is of the wrong type or out of range.
+
+    Notes
+    -----
+    Source: Han et al., ISCA 2016, sections III and IV; ``spec/eie.md``.
+    """
+
+    n_pe: int = option(4, "processing elements", (1, 256))
+    code_bits: int = option(4, "bits of an entry that choose the weight", (2, 8))
+    index_bits: int = option(4, "bits of an entry that count zeros", (2, 8))
+    fifo_depth: int = option(8, "activations each PE can queue", (1, 256))
+    act_frac: int = option(8, "fraction bits of an activation", (0, 15))
+    weight_frac: int = option(12, "fraction bits of a codebook weight", (0, 15))
+    acc_width: int = option(36, "accumulator width in bits", (24, 48))
+    matrix_depth: int = option(1024, "64-bit words of entries in each PE", (1, 2**20))
+    pointer_depth: int = option(1024, "pointers in each PE: inputs of a layer and one", (2, 2**20))
+    act_depth: int = option(256, "activations of each PE in each of its two buffers", (1, 2**16))
+
+    def __post_init__(self):
+        check_fields(self)
+
+    @classmethod
+    def paper(cls, **overrides: Any) -> "EieConfig":
+        """The published engine (Han et al., ISCA 2016): 64 PEs, each with 128 KB of matrix and 2 KB of activations.
+
+        128 KB are 16384 words, and 2 KB are two buffers of 512 activations. Its 32 KB of 16-bit pointers are 16384
+        pointers; but 16 bits reach only half of the 131072 entries, so here a pointer is wider. VGG-6 with its 25088
+        inputs needs a larger ``pointer_depth``.
+        """
+        sizes = {"n_pe": 64, "matrix_depth": 16384, "pointer_depth": 16384, "act_depth": 512}
+        return cls(**{**sizes, **overrides})
+
+    @property
+    def entries_per_word(self) -> int:
+        """Entries in a word of the matrix memory, least significant first."""
+        return _WORD // (self.code_bits + self.index_bits)
+
+    @property
+    def pointer_width(self) -> int:
+        """Bits of a pointer: it can also stand behind the last entry of a full memory."""
+        return (self.matrix_depth * self.entries_per_word).bit_length()
+
+
+@dataclass(frozen=True, eq=False)
+class EieLayer(ByValue):
+    """One layer as the engine holds it; made by `encode`.
+
+    Parameters
+    ----------
+    values, zeros : tuple of uint8 vectors, one per PE
+        Codebook index of each entry, and zeros since the entry before; a filler has index 0.
+    pointers : tuple of (in + 1,) int64 vectors, one per PE
+        First entry of each column, and the number of entries.
+    rows : tuple of int64 vectors, one per PE
+        Original row of each local row.
+    codebook : (2**code_bits,) int16 array
+        Weights; the first is 0.
+    bias : (out,) int64 array or None
+        In accumulator LSBs, in original row order.
+    relu : bool
+        Whether negative outputs become zero.
+    shift : int
+        Right shift from accumulator to output.
+    act_max : int
+        Largest magnitude of an activation for which no accumulator can overflow.
+    config : EieConfig
+        The engine it is encoded for.
+    shape : (int, int)
+        Outputs and inputs.
+
+    Notes
+    -----
+    Arrays are copied and read-only.
+    """
+
+    values: tuple[np.ndarray, ...] = field(repr=False)
+    zeros: tuple[np.ndarray, ...] = field(repr=False)
+    pointers: tuple[np.ndarray, ...] = field(repr=False)
+    rows: tuple[np.ndarray, ...] = field(repr=False)
+    codebook: np.ndarray = field(repr=False)
+    bias: np.ndarray | None = field(repr=False)
+    relu: bool
+    shift: int
+    act_max: int
+    config: EieConfig
+    shape: tuple[int, int]
+
+    def __post_init__(self):
+        for name, dtype in (("values", np.uint8), ("zeros", np.uint8), ("pointers", np.int64), ("rows", np.int64)):
+            object.__setattr__(self, name, tuple(_frozen(array, dtype) for array in getattr(self, name)))
+        object.__setattr__(self, "codebook", _frozen(self.codebook, np.int16))
+        if self.bias is not None:
+            object.__setattr__(self, "bias", _frozen(self.bias, np.int64))
+
+    @property
+    def entries(self) -> int:
+        """Entries in all PEs, fillers included."""
+        return sum(v.size for v in self.values)
+
+    @property
+    def fillers(self) -> int:
+        """Entries that only bridge a long run of zeros."""
+        return sum(int(np.count_nonzero(v == 0)) for v in self.values)
+
+    def weights(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Original row, column and code of every entry that is no filler, PE after PE."""
+        parts = []
+        for values, zeros, pointers, rows in zip(self.values, self.zeros, self.pointers, self.rows, strict=True):
+            row, col = unpack(zeros, pointers)
+            used = values != 0
+            parts.append((rows[row[used]], col[used], values[used]))
+        row, col, code = zip(*parts, strict=True)
+        return np.concatenate(row), np.concatenate(col), np.concatenate(code)
+
+
+def _frozen(array: np.ndarray, dtype: Any) -> np.ndarray:
+    array = np.array(array, dtype)
+    array.flags.writeable = False
+    return array
