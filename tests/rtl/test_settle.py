@@ -27,6 +27,7 @@ class Entangled(wiring.Component):
         with m.If(x[1]):
             m.d.comb += y.eq(1)
         m.d.comb += [self.o.payload.eq(x), self.o.valid.eq(self.i.valid), self.i.ready.eq(self.o.ready)]
+        # The bench drives a clock, so there must be one.
         idle = Signal()
         m.d.sync += idle.eq(~self.i.valid)
         return m

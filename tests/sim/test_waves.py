@@ -1,5 +1,7 @@
 """VCD to FST: the same signals, the same values at the same times."""
 
+from pathlib import Path
+
 import pylibfst
 import pytest
 from tercet.sim.waves import vcd_to_fst
@@ -28,13 +30,13 @@ b0x1 #
 """
 CHANGES = {
     (0, "top.clk", "0"),
-    (0, "top.bus [4:0]", "xxxxx"),
-    (0, "top.dut.wide [69:0]", "1".zfill(70)),
+    (0, "top.bus[4:0]", "xxxxx"),
+    (0, "top.dut.wide[69:0]", "1".zfill(70)),
     (5, "top.clk", "1"),
-    (5, "top.bus [4:0]", "00101"),
-    (5, "top.dut.wide [69:0]", "z" * 69 + "1"),
+    (5, "top.bus[4:0]", "00101"),
+    (5, "top.dut.wide[69:0]", "z" * 69 + "1"),
     (17, "top.clk", "0"),
-    (17, "top.bus [4:0]", "000x1"),
+    (17, "top.bus[4:0]", "000x1"),
 }
 
 
@@ -63,7 +65,7 @@ def test_same_values_at_the_same_times(tmp_path):
     (tmp_path / "a.vcd").write_text(VCD)
     vcd_to_fst(tmp_path / "a.vcd", tmp_path / "a.fst")
     changes, names = read(tmp_path / "a.fst")
-    assert {(time, name.replace("[", " [").replace("  ", " "), bits) for time, name, bits in changes} == CHANGES
+    assert changes == CHANGES
     assert [len(found) for found in names.values()] == [1, 2, 1]
 
 
@@ -72,6 +74,6 @@ def test_refuses(tmp_path):
     with pytest.raises(ValueError, match=r"a.vcd' is no VCD: "):
         vcd_to_fst(tmp_path / "a.vcd", tmp_path / "a.fst")
     with pytest.raises(OSError, match="Cannot write waves to '/proc/none/a.fst'"):
-        vcd_to_fst(tmp_path / "a.vcd", tmp_path.__class__("/proc/none/a.fst"))
+        vcd_to_fst(tmp_path / "a.vcd", Path("/proc/none/a.fst"))
     with pytest.raises(FileNotFoundError):
         vcd_to_fst(tmp_path / "none.vcd", tmp_path / "a.fst")

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.cluster import KMeans
 from tercet.golden.compress import prune, share_weights
 from tercet.golden.compress.share import fixed_point
 
@@ -30,13 +31,12 @@ def test_lloyds_conditions(bits):
 
 def test_as_good_as_another_k_means():
     """scikit-learn's, from the same linear start; ours may only be better."""
-    cluster = pytest.importorskip("sklearn.cluster")
     w = np.random.default_rng(3).normal(size=2000)
     mask = prune(w, density=0.2)
     codes, centroids = share_weights(w, mask, 4)
     values = w[mask][:, None]
     start = np.linspace(values.min(), values.max(), 15)[:, None]
-    other = cluster.KMeans(15, init=start, n_init=1, tol=0, max_iter=1000).fit(values)
+    other = KMeans(15, init=start, n_init=1, tol=0, max_iter=1000).fit(values)
     assert error(w, mask, codes, centroids) <= other.inertia_ * 1.001
 
 
