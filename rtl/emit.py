@@ -244,9 +244,18 @@ def _write_verilog(texts: list[str], top: str) -> str:
     # Of all attributes only this one tells a reader of the Verilog something.
     body = re.sub(r"^ *\(\*(?! no_rw_check).*\*\)\n", "", body, flags=re.M)
     body = re.sub(r"\(\* no_rw_check = .*\*\)", "(* no_rw_check *)", body)
+    # Zeros word by word would be most of the text of a large memory.
+    body = re.sub(r"^  initial begin\n((?:    (\w+)\[\d+\] = (\d+)'h0+;\n){2,})  end\n", _zeros, body, flags=re.M)
     modules = [settle(text) for text in re.findall(r"^module .*?^endmodule\n", body, re.M | re.S)]
     modules.sort(key=lambda text: re.match(rf"module {re.escape(top)}\b", text) is not None)
     return "\n".join(modules)
+
+
+def _zeros(match: re.Match) -> str:
+    """The loop that sets a memory to zero."""
+    words, name, width = match[1].count("\n"), match[2], match[3]
+    loop = f"    for (n = 0; n < {words}; n = n + 1) {name}[n] = {width}'h0;\n"
+    return f"  initial begin : {name}_zero\n    integer n;\n{loop}  end\n"
 
 
 @functools.cache

@@ -32,11 +32,16 @@ def settle(module: str) -> str:
             return match[0]
         if len(re.findall(rf"\b{name}\b", body)) != len(re.findall(rf"^\s+{name}(?:\[[\d:]+\])? = ", body, re.M)):
             return match[0]
+        # Other blocks may assign the rest of a signal's bits. Those of this one have a default at its beginning, unless
+        # all cases assign them.
+        bits = re.findall(rf"^    {name}(\[[\d:]+\])? = ", body, re.M)
+        bits = dict.fromkeys(bits or re.findall(rf"^\s+{name}(\[[\d:]+\])? = ", body, re.M))
         value = f"{name}_value"
         while value in taken:
             value += "_"
         body = re.sub(rf"\b{name}\b", value, body)
         declaration = f"    logic {declared[name]}{value};\n"
-        return f"  always_comb begin : {value}_block\n{declaration}{body}    {name} = {value};\n  end\n"
+        outcome = "".join(f"    {name}{part} = {value}{part};\n" for part in bits)
+        return f"  always_comb begin : {value}_block\n{declaration}{body}{outcome}  end\n"
 
     return _BLOCK.sub(once, module)

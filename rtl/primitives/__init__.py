@@ -5,7 +5,14 @@ from pathlib import Path
 
 __all__ = ["FAMILIES", "MODELS", "models", "used"]
 
-FAMILIES = {"MULT18X18D": "ecp5", "SB_MAC16": "ice40", "DP16KD": "ecp5"}
+FAMILIES = {
+    "CCU2C": "ecp5",
+    "DP16KD": "ecp5",
+    "MULT18X18D": "ecp5",
+    "PFUMX": "ecp5",
+    "SB_MAC16": "ice40",
+    "SB_SPRAM256KA": "ice40",
+}
 """Family of FPGAs that has each primitive."""
 
 MODELS: dict[str, Path] = {name: Path(__file__).with_name(f"{name}.v") for name in FAMILIES}

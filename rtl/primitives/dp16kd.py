@@ -10,32 +10,65 @@ from amaranth.lib.wiring import In, Out
 
 __all__ = ["BlockRam"]
 
+_UNUSED = {36: 5, 18: 4, 9: 3, 4: 2, 2: 1, 1: 0}  # mode to address pins, the lowest ones, that select no word
+
 
 class BlockRam(wiring.Component):
-    """512 words of 36 bits, one written and one read every clock; one ``DP16KD``.
+    """512 to 16384 words, one written and one read every clock; one ``DP16KD``::
+
+        mode    36   18    9     4     2     1
+        words   512  1024  2048  4096  8192  16384
+
+        read_address --> words --[latch]--[output register]--> read_data
+                                  read_enable   out_enable
 
     All words are 0 after configuration. What is read while the same word is written is undefined.
 
+    Parameters
+    ----------
+    mode : int
+        Bits of a word: 36, 18, 9, 4, 2 or 1.
+
     Members
     -------
-    read_address : In(9)
+    read_enable : In(1)
+        Take the word at `read_address` into the latch; 1 if nothing drives it.
+    read_address : In(range(words))
         Word to read.
-    read_data : Out(36)
-        The word, `latency` clocks later.
-    write : In(1), write_address : In(9), write_data : In(36)
+    out_enable : In(1)
+        Take the latch into the output register; 1 if nothing drives it.
+    read_data : Out(mode)
+        The output register: with both enables 1, the word `latency` clocks after its address.
+    write : In(1), write_address : In(range(words)), write_data : In(mode)
         Write a word.
+
+    Raises
+    ------
+    ValueError
+        If there is no such mode.
     """
 
-    def __init__(self):
+    def __init__(self, *, mode: int = 36):
+        if mode not in _UNUSED:
+            raise ValueError(f"Block RAM mode {mode} does not exist; use {', '.join(map(str, _UNUSED))}")
+        self.mode = mode
+        address = 14 - _UNUSED[mode]
         super().__init__(
             {
-                "read_address": In(9),
-                "read_data": Out(36),
+                "read_enable": In(1, init=1),  # pyright: ignore[reportCallIssue]
+                "read_address": In(address),
+                "out_enable": In(1, init=1),  # pyright: ignore[reportCallIssue]
+                "read_data": Out(mode),
                 "write": In(1),
-                "write_address": In(9),
-                "write_data": In(36),
+                "write_address": In(address),
+                "write_data": In(mode),
             }
         )
+
+    @property
+    def words(self) -> int:
+        """Number of words."""
+        return 1 << 14 - _UNUSED[self.mode]
 
     @property
     def latency(self) -> int:
@@ -44,32 +77,41 @@ class BlockRam(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        # The lower half of a word is on the pins of port A, the upper half on those of port B, for both directions.
-        data = {f"i_DI{'AB'[n // 18]}{n % 18}": self.write_data[n] for n in range(36)}
-        data |= {f"o_DO{'AB'[n // 18]}{n % 18}": self.read_data[n] for n in range(36)}
-        addresses = {f"i_ADA{n + 5}": self.write_address[n] for n in range(9)}
-        addresses |= {f"i_ADB{n + 5}": self.read_address[n] for n in range(9)}
-        # At this width the low bits of the writing port's address enable its bytes.
-        addresses |= {f"i_ADA{n}": self.write for n in range(4)} | {f"i_ADB{n}": Const(0, 1) for n in range(5)}
+        modes = {f"p_DATA_WIDTH_{port}": self.mode for port in "AB"}
+        modes |= {f"p_REGMODE_{port}": "OUTREG" for port in "AB"} | {f"p_CSDECODE_{port}": "0b000" for port in "AB"}
         selects = {f"i_CS{port}{n}": Const(0, 1) for port in "AB" for n in range(3)}
-        modes = {f"p_DATA_WIDTH_{port}": 36 for port in "AB"} | {f"p_REGMODE_{port}": "OUTREG" for port in "AB"}
-        modes |= {f"p_CSDECODE_{port}": "0b000" for port in "AB"}
-        enables = {f"i_{name}{port}": Const(1, 1) for port in "AB" for name in ("CE", "OCE")}
         m.submodules.ram = Instance(
             "DP16KD",
             p_RESETMODE="SYNC",
             p_GSR="DISABLED",
             **modes,
-            **data,
-            **addresses,
-            i_ADA4=Const(0, 1),
+            **self._data(),
+            **self._addresses(),
             **selects,
-            **enables,
             i_CLKA=ClockSignal(),
             i_CLKB=ClockSignal(),
-            i_WEA=Const(1, 1),
+            i_CEA=Const(1, 1),
+            i_OCEA=Const(1, 1),
+            i_CEB=self.read_enable,
+            i_OCEB=self.out_enable,
+            i_WEA=self.write if self.mode < 36 else Const(1, 1),
             i_WEB=Const(0, 1),
             i_RSTA=Const(0, 1),
             i_RSTB=Const(0, 1),
         )
         return m
+
+    def _data(self) -> dict:
+        """In mode 36 a word has its lower half on the pins of port A, its upper half on those of port B."""
+        pins = {f"i_DI{'AB'[n // 18]}{n % 18}": self.write_data[n] if n < self.mode else Const(0, 1) for n in range(36)}
+        if self.mode == 36:
+            return pins | {f"o_DO{'AB'[n // 18]}{n % 18}": self.read_data[n] for n in range(36)}
+        return pins | {f"o_DOB{n}": self.read_data[n] for n in range(self.mode)}
+
+    def _addresses(self) -> dict:
+        """Of the pins that select no word, one for every 9 bits enables the write of those, where there are several."""
+        unused = _UNUSED[self.mode]
+        enables = self.mode // 9 if self.mode >= 18 else 0
+        writes = Cat(self.write.replicate(enables), Const(0, unused - enables), self.write_address)
+        reads = Cat(Const(0, unused), self.read_address)
+        return {f"i_ADA{n}": writes[n] for n in range(14)} | {f"i_ADB{n}": reads[n] for n in range(14)}

@@ -1,36 +1,24 @@
 """The systolic engine with AXI edges: what `tercet generate` writes."""
 
-from dataclasses import dataclass
-
 from amaranth import *
 from amaranth.lib import wiring
 from tercet.golden.systolic import SystolicConfig
-from tercet.rtl.common.axi import AxiLitePort, axi_lite_members, axi_stream_members, connect_axi_stream
+from tercet.rtl.common.edges import connect_edges, edge_members
+from tercet.rtl.common.registers import Register, counter_registers, counter_values, decode, identity, joined
 from tercet.rtl.emit import shared
 
 from .counters import COUNTERS
 from .engine import Engine
 from .layouts import command_layout, output_layout, param_layout
 
-__all__ = ["IDENTITY", "REGISTERS", "AxiEngine", "Register", "axi_streams"]
+__all__ = ["IDENTITY", "REGISTERS", "AxiEngine", "axi_streams"]
 
 ADDRESS_BITS = 7
 
-IDENTITY = int.from_bytes(b"TSYS", "big")
-
-
-@dataclass(frozen=True)
-class Register:
-    """A 32-bit register: byte address, ``r`` or ``rw``, what it is, and its fields as name: (low bit, width)."""
-
-    address: int
-    access: str
-    text: str
-    fields: dict[str, tuple[int, int]]
-
+IDENTITY = identity("TSYS")
 
 REGISTERS: dict[str, Register] = {
-    "id": Register(0x00, "r", "the letters TSYS", {}),
+    "id": Register(0x00, "r", "the letters TSYS"),
     "size": Register(0x04, "r", "rows and cols of the array", {"rows": (0, 16), "cols": (16, 16)}),
     "status": Register(
         0x08,
@@ -54,12 +42,8 @@ REGISTERS: dict[str, Register] = {
         "output zero point and clamp, two's complement",
         {"zero_point": (0, 8), "qmin": (8, 8), "qmax": (16, 8)},
     ),
-    "start": Register(0x24, "rw", "write anything: run the product set up in the registers above; reads as 0", {}),
-    **{
-        f"{name}_{part}": Register(0x40 + 8 * n + 4 * high, "r", f"clocks, {part} word", {})
-        for n, name in enumerate(COUNTERS)
-        for high, part in enumerate(("low", "high"))
-    },
+    "start": Register(0x24, "rw", "write anything: run the product set up in the registers above; reads as 0"),
+    **counter_registers(dict.fromkeys(COUNTERS, "clocks"), 0x40),
 }
 """Registers of the AXI4-Lite port."""
 
@@ -100,22 +84,12 @@ class AxiEngine(wiring.Component):
 
     def __init__(self, *, config: SystolicConfig):
         self.config = config
-        members = {}
-        for name, (width, is_input) in axi_streams(config).items():
-            members |= axi_stream_members(name, width, is_input=is_input)
-        super().__init__({**members, **axi_lite_members(ADDRESS_BITS)})
+        super().__init__(edge_members(axi_streams(config), ADDRESS_BITS))
 
     def elaborate(self, platform) -> Module:
         m = Module()
         m.submodules.engine = engine = shared(Engine, config=self.config)
-        m.submodules.port = port = shared(AxiLitePort, address_bits=ADDRESS_BITS)
-        for name, member in axi_lite_members(ADDRESS_BITS).items():
-            ours, inner = getattr(self, name), getattr(port, name)
-            m.d.comb += inner.eq(ours) if member.flow == wiring.In else ours.eq(inner)
-        for name, (_, is_input) in axi_streams(self.config).items():
-            inner = getattr(engine, name)
-            last, data = (None, None) if is_input else (inner.payload.last, inner.payload.data)
-            connect_axi_stream(m, self, name, inner, payload=data, last=last)
+        port = connect_edges(m, self, engine, axi_streams(self.config), ADDRESS_BITS)
         self._registers(m, engine, port)
         return m
 
@@ -133,27 +107,18 @@ class AxiEngine(wiring.Component):
             m.d.sync += pending.eq(0)
 
         status = Cat(engine.busy | pending, ~pending)
-        values = {"id": IDENTITY, "size": Cat(C(self.config.rows, 16), C(self.config.cols, 16)), "status": status}
-        values |= stored
-        for name in COUNTERS:
-            count = getattr(engine, name)
-            values |= {f"{name}_low": count[:32], f"{name}_high": count[32:]}
-        with m.Switch(port.address):
-            for name, register in REGISTERS.items():
-                with m.Case(register.address >> 2):
-                    m.d.comb += port.value.eq(values.get(name, 0))
-                    m.d.comb += port.write_error.eq(register.access == "r")
-                    if name in _SETTINGS:
-                        # What is set up does not change while it waits to be taken.
-                        m.d.comb += port.write_error.eq(pending)
-                        mask = sum((2**width - 1) << low for low, width in register.fields.values())
-                        with m.If(port.write):
-                            m.d.sync += stored[name].eq(port.data & mask)
-                    elif name == "control":
-                        m.d.comb += engine.clear.eq(port.write & port.data[0])
-                    elif name == "start":
-                        m.d.comb += port.write_error.eq(~runs)
-                        with m.If(port.write):
-                            m.d.sync += pending.eq(1)
-            with m.Default():
-                m.d.comb += [port.write_error.eq(1), port.read_error.eq(1)]
+        size = joined(REGISTERS["size"], rows=self.config.rows, cols=self.config.cols)
+        values = {"id": IDENTITY, "size": size, "status": status, **stored, **counter_values(engine, COUNTERS)}
+        for name in decode(m, port, REGISTERS, values):
+            if name in _SETTINGS:
+                # What is set up does not change while it waits to be taken.
+                m.d.comb += port.write_error.eq(pending)
+                mask = sum((2**width - 1) << low for low, width in REGISTERS[name].fields.values())
+                with m.If(port.write):
+                    m.d.sync += stored[name].eq(port.data & mask)
+            elif name == "control":
+                m.d.comb += engine.clear.eq(port.write & port.data[0])
+            elif name == "start":
+                m.d.comb += port.write_error.eq(~runs)
+                with m.If(port.write):
+                    m.d.sync += pending.eq(1)

@@ -6,6 +6,7 @@ from typing import Any
 from amaranth.lib import wiring
 from tercet.golden.systolic import SystolicConfig
 from tercet.rtl.common.delay import Skew
+from tercet.rtl.common.edges import axi_interface
 from tercet.rtl.emit import verilog
 
 from .accumulators import Accumulators
@@ -60,23 +61,8 @@ def unit(config: SystolicConfig, name: str) -> wiring.Component:
 
 def interface(config: SystolicConfig) -> dict[str, Any]:
     """What a user of the Verilog needs to know: ports, packing, registers, latency, order of operands."""
-    ports = []
-    for name, (width, is_input) in axi_streams(config).items():
-        ports.append(
-            {
-                "name": f"{'s' if is_input else 'm'}_axis_{name}",
-                "protocol": "AXI4-Stream",
-                "direction": "in" if is_input else "out",
-                "payload_bits": width,
-                "tdata_bits": -(-width // 8) * 8,
-                "packing": _packing(config)[name],
-            }
-        )
-    ports.append({"name": "s_axil", "protocol": "AXI4-Lite", "direction": "in", "registers": _registers()})
     return {
-        "clock": {"name": "clk", "edge": "rising"},
-        "reset": {"name": "rst", "active": "high", "synchronous": True},
-        "ports": ports,
+        **axi_interface(axi_streams(config), _packing(config), REGISTERS),
         "order": _order(config),
         "latency": {
             "array": config.array_latency,
@@ -98,18 +84,6 @@ def _packing(config: SystolicConfig) -> dict[str, str]:
         "sums": f"{config.cols} sums of {config.acc_width} bits, {lane}; tlast on the final row of a command",
         "outs": f"{config.requant_lanes} results of 8 bits, {lane}; a row of {config.cols} in consecutive beats, "
         "columns beyond the last undefined; tlast on the final beat of a command",
-    }
-
-
-def _registers() -> dict[str, dict[str, Any]]:
-    return {
-        name: {
-            "address": register.address,
-            "access": register.access,
-            "text": register.text,
-            "fields": {field: {"low": low, "bits": bits} for field, (low, bits) in register.fields.items()},
-        }
-        for name, register in REGISTERS.items()
     }
 
 

@@ -65,6 +65,19 @@ def test_a_signal_is_assigned_once():
     assert "    x = x_value_;\n  end\n" in settled
 
 
+def test_only_the_bits_of_the_block_are_assigned():
+    """The others are assigned elsewhere."""
+    settled = settle(BLOCK.replace("[1:0] x", "[3:0] x").replace("    x = 2'h0", "    x[1:0] = 2'h0"))
+    assert "    x[1:0] = x_value_[1:0];\n  end\n" in settled
+    assert " x = " not in settled
+
+
+def test_all_cases_may_assign_without_a_default():
+    body = "    casez (b)\n      1'h0:\n          x = c;\n      1'h1:\n          x = d;\n    endcase\n"
+    settled = settle(BLOCK[: BLOCK.index("    x = 2'h0")] + body + "  end\nendmodule\n")
+    assert "    endcase\n    x = x_value_;\n  end\n" in settled
+
+
 @pytest.mark.parametrize(
     "block",
     [

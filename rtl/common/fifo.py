@@ -1,0 +1,72 @@
+"""A FIFO whose writer knows that there is room: it has no way to say that it is full, and is a good deal faster."""
+
+from amaranth import *
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+__all__ = ["RoomyFifo"]
+
+
+class RoomyFifo(wiring.Component):
+    """Two clocks from `arrive` to `o`: a memory, and its output register, which holds one of the words.
+
+    Parameters
+    ----------
+    shape : ShapeLike
+        Payload.
+    depth : int
+        Words, at least 2; more is lost.
+
+    Members
+    -------
+    arrive : In(1)
+        Store `value`.
+    value : In(shape)
+        What arrives.
+    o : Out(stream.Signature(shape))
+        What arrived.
+    """
+
+    def __init__(self, *, shape, depth: int):
+        if depth < 2:
+            raise ValueError(f"FIFO of {depth} words; use at least 2")
+        self.depth = depth
+        super().__init__({"arrive": In(1), "value": In(shape), "o": Out(stream.Signature(shape))})
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        width = Shape.cast(self.value.shape()).width
+        # What is fetched was written in an earlier clock; without the mark synthesis adds logic for the same clock.
+        m.submodules.words = words = memory.Memory(
+            shape=unsigned(width), depth=self.depth - 1, init=[], attrs={"no_rw_check": "1"}
+        )
+        write_port = words.write_port()
+        read_port = words.read_port()
+        some = Signal()  # a word waits in the memory
+        take = Signal()
+        fetch = Signal()
+        write_place, _ = self._place(m, "write", self.arrive)
+        read_place, after_read = self._place(m, "read", fetch)
+        m.d.comb += [
+            write_port.addr.eq(write_place),
+            write_port.data.eq(self.value),
+            write_port.en.eq(self.arrive),
+            take.eq(self.o.ready | ~self.o.valid),
+            fetch.eq(some & take),
+            read_port.addr.eq(read_place),
+            read_port.en.eq(fetch),
+            Value.cast(self.o.payload).eq(read_port.data),
+        ]
+        m.d.sync += some.eq(self.arrive | (some & ~(take & (after_read == write_place))))
+        with m.If(take):
+            m.d.sync += self.o.valid.eq(some)
+        return m
+
+    def _place(self, m: Module, name: str, step: Value) -> tuple[Signal, Signal]:
+        """A counter around the memory, and the value it has next."""
+        last = self.depth - 2
+        place = Signal(range(last + 1), name=f"{name}_place")
+        after = Signal(range(last + 1), name=f"after_{name}_place", init=min(1, last))
+        with m.If(step):
+            m.d.sync += [place.eq(after), after.eq(Mux(after == last, 0, after + 1))]
+        return place, after

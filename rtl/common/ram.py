@@ -1,0 +1,175 @@
+"""Memories with the same two clocks of latency on every FPGA family."""
+
+from amaranth import *
+from amaranth.lib import memory, wiring
+from amaranth.lib.wiring import In, Out
+from tercet.rtl.emit import shared
+from tercet.rtl.primitives.dp16kd import BlockRam
+from tercet.rtl.primitives.sb_spram256ka import SinglePortRam
+
+__all__ = ["Ram"]
+
+_FAMILIES = ("any", "ecp5", "ice40")
+_BLOCK = 16384  # words of the deepest block, in both families
+_ECP5_MODES = {512: 36, 1024: 18, 2048: 9, 4096: 4, 8192: 2, _BLOCK: 1}  # words of a block to bits of a word
+_ECP5_DISTRIBUTED = 32  # words that are cheaper in logic cells
+_ICE40_BLOCK_RAM = 1024  # words up to which the small blocks, of which there are many, are the better use
+
+
+class Ram(wiring.Component):
+    """Words of `width` bits; one written and one read every clock (simple dual port)::
+
+        read_address --> words --[latch]--[output register]--> read_data
+                                  read_enable   out_enable
+
+    What is read while the same word is written is undefined. All words are 0 at first, but those of a single-port
+    memory (see `exclusive`) are undefined.
+
+    On "ecp5" more than 32 words are in ``DP16KD`` blocks whose own output register is used: 36 bits wide up to 512
+    words, then 18, 9, 4, 2 and 1 as the depth doubles. On "ice40", with `exclusive`, more than 1024 words are in
+    ``SB_SPRAM256KA`` blocks of 16384 words of 16 bits. Deeper memories are several such banks, with a multiplexer
+    behind their output registers. Everything else is left to synthesis, the output register in logic cells.
+
+    Parameters
+    ----------
+    width, depth : int
+        Bits of a word, and words; at least 1 each.
+    family : "any", "ecp5" or "ice40"
+        Whose blocks to instantiate; "any" leaves the choice to synthesis.
+    exclusive : bool
+        The user never reads and writes in one clock, so that a single-port memory will do; and a word that is still in
+        the latch alone may be lost in a write.
+
+    Members
+    -------
+    read_enable : In(1)
+        Take the word at `read_address` into the latch.
+    read_address : In(range(depth))
+        Word to read.
+    out_enable : In(1)
+        Take the latch into the output register.
+    read_data : Out(width)
+        The output register: with both enables 1, the word `latency` clocks after its address.
+    write : In(1), write_address : In(range(depth)), write_data : In(width)
+        Write a word.
+
+    Raises
+    ------
+    ValueError
+        If `width` or `depth` is below 1, or the family is unknown.
+    """
+
+    def __init__(self, *, width: int, depth: int, family: str = "any", exclusive: bool = False):
+        for name, value in (("width", width), ("depth", depth)):
+            if value < 1:
+                raise ValueError(f"Memory {name} is {value}; use at least 1")
+        if family not in _FAMILIES:
+            raise ValueError(f"Memory for unknown family {family!r}; use {', '.join(_FAMILIES)}")
+        self.width, self.depth, self.family, self.exclusive = width, depth, family, exclusive
+        address = max(1, (depth - 1).bit_length())
+        super().__init__(
+            {
+                "read_enable": In(1),
+                "read_address": In(address),
+                "out_enable": In(1),
+                "read_data": Out(width),
+                "write": In(1),
+                "write_address": In(address),
+                "write_data": In(width),
+            }
+        )
+
+    @property
+    def latency(self) -> int:
+        """Clocks from an address to its word."""
+        return 2
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        inferred = {"ecp5": _ECP5_DISTRIBUTED, "ice40": _ICE40_BLOCK_RAM if self.exclusive else self.depth}
+        if self.depth <= inferred.get(self.family, self.depth):
+            self._infer(m)
+        elif self.depth > _BLOCK:
+            self._banks(m)
+        elif self.family == "ecp5":
+            self._block_rams(m)
+        else:
+            self._single_port_rams(m)
+        return m
+
+    def _infer(self, m: Module):
+        m.submodules.cells = words = memory.Memory(
+            shape=unsigned(self.width), depth=self.depth, init=[], attrs={"no_rw_check": "1"}
+        )
+        write_port = words.write_port()
+        read_port = words.read_port()
+        m.d.comb += [
+            write_port.addr.eq(self.write_address),
+            write_port.data.eq(self.write_data),
+            write_port.en.eq(self.write),
+            read_port.addr.eq(self.read_address),
+            read_port.en.eq(self.read_enable),
+        ]
+        self._register(m, read_port.data)
+
+    def _register(self, m: Module, latch: Value):
+        """The output register, where no block has one."""
+        out = Signal(self.width, reset_less=True)
+        with m.If(self.out_enable):
+            m.d.sync += out.eq(latch)
+        m.d.comb += self.read_data.eq(out)
+
+    def _block_rams(self, m: Module):
+        """Side by side as many bits as a block has at this depth."""
+        mode = _ECP5_MODES[max(512, 1 << (self.depth - 1).bit_length())]
+        for first in range(0, self.width, mode):
+            last = min(first + mode, self.width)
+            m.submodules[f"block_{first // mode}"] = ram = shared(BlockRam, mode=mode)
+            m.d.comb += [
+                ram.read_enable.eq(self.read_enable),
+                ram.read_address.eq(self.read_address),
+                ram.out_enable.eq(self.out_enable),
+                self.read_data[first:last].eq(ram.read_data),
+                ram.write.eq(self.write),
+                ram.write_address.eq(self.write_address),
+                ram.write_data.eq(self.write_data[first:last]),
+            ]
+
+    def _single_port_rams(self, m: Module):
+        latch = Signal(self.width)
+        for first in range(0, self.width, 16):
+            last = min(first + 16, self.width)
+            m.submodules[f"block_{first // 16}"] = ram = shared(SinglePortRam)
+            m.d.comb += [
+                ram.address.eq(Mux(self.write, self.write_address, self.read_address)),
+                ram.read.eq(self.read_enable),
+                latch[first:last].eq(ram.read_data),
+                ram.write.eq(self.write),
+                ram.write_data.eq(self.write_data[first:last]),
+            ]
+        self._register(m, latch)
+
+    def _banks(self, m: Module):
+        """One above the other; which of them has the word goes along with it, through latch and output register."""
+        low = _BLOCK.bit_length() - 1
+        s1_bank = Signal(len(self.read_address) - low, reset_less=True)
+        s2_bank = Signal.like(s1_bank, name="s2_bank")
+        with m.If(self.read_enable):
+            m.d.sync += s1_bank.eq(self.read_address[low:])
+        with m.If(self.out_enable):
+            m.d.sync += s2_bank.eq(s1_bank)
+        words = []
+        for n in range(-(-self.depth // _BLOCK)):
+            depth = min(_BLOCK, self.depth - n * _BLOCK)
+            bank = shared(Ram, width=self.width, depth=depth, family=self.family, exclusive=self.exclusive)
+            m.submodules[f"bank_{n}"] = bank
+            m.d.comb += [
+                bank.read_enable.eq(self.read_enable),
+                bank.read_address.eq(self.read_address[:low]),
+                bank.out_enable.eq(self.out_enable),
+                bank.write.eq(self.write & (self.write_address[low:] == n)),
+                bank.write_address.eq(self.write_address[:low]),
+                bank.write_data.eq(self.write_data),
+            ]
+            words.append(bank.read_data)
+        m.d.comb += self.read_data.eq(Array(words)[s2_bank])
