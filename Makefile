@@ -9,7 +9,7 @@ JOBS   ?= 2
 .PHONY: demo test lint bench clean setup help
 
 help:
-	@echo "make demo   train a small network, run it through golden model and RTL, draw the result in build/demo"
+	@echo "make demo   two small networks, through golden models and RTL: tables, and plots in build/demo"
 	@echo "make test   all tests"
 	@echo "make lint   ruff and pyright"
 	@echo "make bench  the long measurements: tables and plots in build/bench"
@@ -25,6 +25,7 @@ $(STAMP): pyproject.toml
 
 demo: $(STAMP)
 	$(BIN)/tercet demo systolic
+	$(BIN)/tercet demo eie
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
@@ -37,6 +38,7 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/tercet bench systolic
+	$(BIN)/tercet bench eie
 
 clean:
 	rm -rf $(VENV) build *.egg-info

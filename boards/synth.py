@@ -152,7 +152,8 @@ def _check_blocks(verilog: str, target: Device, what: str) -> None:
     for path in primitives.used(verilog):
         if primitives.FAMILIES[path.stem] != target.family:
             raise ValueError(
-                f"{what} instantiates {path.stem}, which {target.name} does not have; use another device or mac"
+                f"{what} instantiates {path.stem}, which {target.name} does not have; "
+                f"use another device, or blocks of {target.family}"
             )
 
 

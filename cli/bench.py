@@ -1,30 +1,44 @@
 """``tercet bench``."""
 
+from importlib import import_module
 from pathlib import Path
 
 import click
 
 __all__ = ["bench"]
 
-_PARTS = ("products", "requantiser", "cycles", "generate", "synth")
+_PARTS = {
+    "systolic": ("products", "requantiser", "cycles", "generate", "synth"),
+    "eie": ("layers", "large", "paper", "queue", "pes", "encode", "synth"),
+}
+
+_TEXTS = {
+    "systolic": """Measure the systolic engine: a million products and ten million requantised sums against the golden
+    model, cycles and utilisation, generation, and place and route. About half an hour on two cores, most of it place
+    and route.""",
+    "eie": """Measure the EIE engine: random layers against the golden model and the cycle model, the published layers,
+    efficiency by queue depth and number of PEs, seconds to encode, and place and route. About half an hour on two
+    cores, most of it place and route.""",
+}
 
 
-@click.group(epilog="\b\nExamples:\n  tercet bench systolic\n")
+@click.group(epilog="\b\nExamples:\n  tercet bench systolic\n  tercet bench eie --part paper\n")
 def bench() -> None:
     """Measure an engine at length: tables and plots."""
 
 
-@bench.command(
-    "systolic",
-    epilog="\b\nExamples:\n  tercet bench systolic\n  tercet bench systolic --part cycles --part generate\n",
-)
-@click.option("--part", "parts", type=click.Choice(_PARTS), multiple=True, help="Only this; may be repeated.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("build/bench"), show_default=True)
-def systolic(parts: tuple[str, ...], output: Path) -> None:
-    """Measure the systolic engine: a million products and ten million requantised sums against the golden model, cycles
-    and utilisation, generation, and place and route. About half an hour on two cores, most of it place and route.
-    """
-    from .benches.systolic import run_bench
+def _command(name: str, parts: tuple[str, ...]) -> click.Command:
+    examples = f"\b\nExamples:\n  tercet bench {name}\n  tercet bench {name} --part {parts[2]} --part {parts[3]}\n"
 
-    if not run_bench(parts or _PARTS, output):
-        raise click.exceptions.Exit(1)
+    @click.command(name, help=_TEXTS[name], epilog=examples)
+    @click.option("--part", "chosen", type=click.Choice(parts), multiple=True, help="Only this; may be repeated.")
+    @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("build/bench"), show_default=True)
+    def command(chosen: tuple[str, ...], output: Path) -> None:
+        if not import_module(f".benches.{name}", __package__).run_bench(chosen or parts, output):
+            raise click.exceptions.Exit(1)
+
+    return command
+
+
+for _name, _parts in _PARTS.items():
+    bench.add_command(_command(_name, _parts))

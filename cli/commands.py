@@ -14,6 +14,7 @@ Examples:
   tercet generate systolic --rows 8 --cols 8 -o build/systolic
   tercet sim systolic --rows 8 --cols 8 --shape 64x32x16
   tercet synth systolic --unit array --mac ecp5 --rows 4 --cols 4 --device ecp5-25k
+  tercet sim eie --n-pe 8 --shape 512x256    a sparse layer, pruned to 10 %
   tercet compress model.npz -o model.tercet --density 0.1
   tercet demo systolic                       handwritten digits, through the RTL
 """

@@ -6,7 +6,7 @@ from typing import Any
 import click
 from tercet.rtl import primitives
 
-from .engines import ENGINES, Engine
+from .engines import ENGINES, Engine, examples
 from .manifest import manifest
 from .options import config_from, config_options
 from .output import write_files
@@ -14,10 +14,7 @@ from .output import write_files
 __all__ = ["generate"]
 
 
-@click.group(
-    epilog="\b\nExamples:\n  tercet generate systolic --rows 8 --cols 8 -o build/systolic\n"
-    "  tercet generate systolic --preset tpu_v1 --acc-depth 1024\n  tercet generate systolic --config board.toml\n"
-)
+@click.group(epilog=examples("generate"))
 def generate() -> None:
     """Write an engine's Verilog and its manifest."""
 
@@ -34,7 +31,7 @@ def _command(name: str, engine: Engine) -> click.Command:
     @click.command(
         name,
         help=f"Write {name}.v, manifest.json, and models of FPGA blocks for simulation: {engine.text}.",
-        epilog=f"\b\nExamples:\n  tercet generate {name} --rows 4 --cols 4 -o build/{name}\n",
+        epilog=examples("generate", name),
     )
     @config_options(engine.config_class, engine.presets)
     @click.option("-o", "--output", type=click.Path(path_type=Path), help=f"Folder. [default: build/{name}]")

@@ -3,8 +3,9 @@
 import dataclasses
 import tomllib
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -12,16 +13,23 @@ import click
 __all__ = ["config_from", "config_options"]
 
 
-def config_options(config_class: type, presets: tuple[str, ...]) -> Callable:
-    """Decorate a command with ``--preset``, ``--config`` and one flag per field of the config."""
+def config_options(
+    config_class: type, presets: tuple[str, ...], defaults: Mapping[str, str] = MappingProxyType({})
+) -> Callable:
+    """Decorate a command with ``--preset``, ``--config`` and one flag per field of the config.
+
+    `defaults` says of a field what the command takes where it is not given, if that is not the config's own default.
+    """
     options = [
         click.option("--preset", type=click.Choice(presets), help="Start from a preset."),
         click.option(
             "--config", "config_file", type=click.Path(path_type=Path), help="Start from the fields in a TOML file."
         ),
     ]
+    hints = typing.get_type_hints(config_class)
     options += [
-        _option(field, typing.get_type_hints(config_class)[field.name]) for field in dataclasses.fields(config_class)
+        _option(field, hints[field.name], defaults.get(field.name, field.default))
+        for field in dataclasses.fields(config_class)
     ]
 
     def decorate(command: Callable) -> Callable:
@@ -32,17 +40,23 @@ def config_options(config_class: type, presets: tuple[str, ...]) -> Callable:
     return decorate
 
 
-def _option(field: dataclasses.Field, hint: Any) -> Callable:
+def _option(field: dataclasses.Field, hint: Any, default: Any) -> Callable:
     name = f"--{field.name.replace('_', '-')}"
     text = field.metadata["help"]
-    default = "" if field.default is None else f" [default: {field.default}]"
+    default = "" if default is None else f" [default: {default}]"
     if typing.get_origin(hint) is typing.Literal:
         return click.option(name, type=click.Choice(typing.get_args(hint)), help=f"{text}.{default}")
     return click.option(name, type=int, help=f"{text}.{default}")
 
 
-def config_from(config_class: Any, preset: str | None, config_file: Path | None, flags: dict[str, Any]) -> Any:
-    """Build a config: the preset or the defaults, then the file, then the flags that were given.
+def config_from(
+    config_class: Any,
+    preset: str | None,
+    config_file: Path | None,
+    flags: Mapping[str, Any],
+    defaults: Mapping[str, Any] = MappingProxyType({}),
+) -> Any:
+    """Build a config: the preset or the config's defaults, then `defaults`, the file, the flags that were given.
 
     Raises
     ------
@@ -51,7 +65,7 @@ def config_from(config_class: Any, preset: str | None, config_file: Path | None,
     OSError
         If the file cannot be read.
     """
-    fields = {} if config_file is None else _read(config_class, config_file)
+    fields = {**defaults, **({} if config_file is None else _read(config_class, config_file))}
     fields |= {name: value for name, value in flags.items() if value is not None}
     return config_class(**fields) if preset is None else getattr(config_class, preset)(**fields)
 

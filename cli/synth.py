@@ -11,14 +11,14 @@ from tercet.boards.devices import DEVICES
 from tercet.boards.synth import Report, synthesize
 from tercet.rtl.emit import verilog
 
-from .engines import ENGINES, Engine
+from .engines import ENGINES, Engine, examples
 from .options import config_from, config_options
 from .output import check_folder, console, progress, table, write_files
 
 __all__ = ["synth"]
 
 
-@click.group(epilog="\b\nExamples:\n  tercet synth systolic --unit array --mac ecp5 --device ecp5-85k\n")
+@click.group(epilog=examples("synth"))
 def synth() -> None:
     """Report what an engine or a part of it costs on an FPGA, and how fast it runs after place and route."""
 
@@ -39,14 +39,11 @@ def report_table(report: Report) -> Any:
 
 
 def _command(name: str, engine: Engine) -> click.Command:
-    epilog = f"""\b
-Examples:
-  tercet synth {name} --unit array --mac ecp5 --rows 4 --cols 4 --device ecp5-25k
-  tercet synth {name} --unit pe --device up5k --mac ice40 --seeds 5 --json report.json
-"""
+    blocks, _ = engine.blocks
+    shown = {blocks: "that of the device"} if engine.follows_device else {}
 
-    @click.command(name, help=f"Synthesise, place and route: {engine.text}.", epilog=epilog)
-    @config_options(engine.config_class, engine.presets)
+    @click.command(name, help=f"Synthesise, place and route: {engine.text}.", epilog=examples("synth", name))
+    @config_options(engine.config_class, engine.presets, shown)
     @click.option("--unit", type=click.Choice(engine.units), default=engine.units[0], show_default=True, help="Part.")
     @click.option("--device", "device_name", type=click.Choice(list(DEVICES)), required=True, help="FPGA.")
     @click.option("--speed", help="Speed grade. [default: the slowest]")
@@ -68,7 +65,8 @@ Examples:
         json_file: Path | None,
         **flags: Any,
     ) -> None:
-        config = config_from(engine.config_class, preset, config_file, flags)
+        defaults = dict.fromkeys(shown, DEVICES[device_name].family)
+        config = config_from(engine.config_class, preset, config_file, flags, defaults)
         if json_file is not None:
             check_folder(json_file.parent)
         top = f"{name}_{unit}"
@@ -85,7 +83,7 @@ Examples:
                 seeds=seeds,
                 freq_mhz=freq,
                 jobs=jobs or os.cpu_count() or 1,
-                infer_dsp=config.mac == "infer",
+                infer_dsp=engine.infers_blocks(config),
                 progress=advance,
             )
         console().print(report_table(report))

@@ -1,9 +1,9 @@
 """The generated systolic engine as a LiteX module: its registers on the SoC's bus, its data on LiteX streams.
 
-    tercet generate systolic --rows 8 --cols 8 --mac ecp5 -o build/systolic
-    self.engine = Systolic(platform, "build/systolic")
-    self.bus.add_slave("engine", self.engine.bus, SoCRegion(origin=0x9000_0000, size=0x80, cached=False))
-    self.comb += self.dma_reader.source.connect(self.engine.acts)
+tercet generate systolic --rows 8 --cols 8 --mac ecp5 -o build/systolic
+self.engine = Systolic(platform, "build/systolic")
+self.bus.add_slave("engine", self.engine.bus, SoCRegion(origin=0x9000_0000, size=0x80, cached=False))
+self.comb += self.dma_reader.source.connect(self.engine.acts)
 """
 
 import json

@@ -7,15 +7,28 @@ activation that is not zero meets one column of it in every PE::
                                                                        row = rows passed so far + z
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 
 from .checks import INT16, float_array, int_array, integer, show, where
+from .eie_cycles import EieCycles, column_counts, step_cycles
 from .eie_format import balance, interleave, pack
 from .eie_layer import EieConfig, EieLayer
+from .eie_program import link
 
-__all__ = ["EieConfig", "EieLayer", "decode", "encode", "spmv"]
+__all__ = [
+    "EieConfig",
+    "EieCycles",
+    "EieLayer",
+    "check_acts",
+    "cycles",
+    "decode",
+    "encode",
+    "network_cycles",
+    "spmv",
+]
 
 
 def encode(
@@ -257,7 +270,7 @@ def spmv(layer: EieLayer, acts: Any) -> np.ndarray:
     -----
     Source: ``spec/eie.md``, "Numbers".
     """
-    a = _check_acts(layer, acts)
+    a = check_acts(layer, acts)
     n_out, n_in = layer.shape
     row, col, code = layer.weights()
     weight = layer.codebook.astype(np.int64)[code]
@@ -275,7 +288,50 @@ def spmv(layer: EieLayer, acts: Any) -> np.ndarray:
     return out.astype(np.int16).reshape(*a.shape[:-1], n_out)
 
 
-def _check_acts(layer: EieLayer, acts: Any) -> np.ndarray:
+def cycles(layer: EieLayer, acts: Any) -> EieCycles:
+    """Clocks of the RTL for a layer alone, exactly, when it runs as :func:`tercet.sim.eie.spmv` runs it.
+
+    Parameters
+    ----------
+    layer : EieLayer
+        An encoded layer.
+    acts : (in,) or (batch, in) int16 array
+        Activations; the vectors of a batch run one after the other.
+
+    Returns
+    -------
+    EieCycles
+        Summed over a batch.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As in `spmv`.
+    """
+    return network_cycles([layer], acts)
+
+
+def network_cycles(layers: Sequence[EieLayer], acts: Any) -> EieCycles:
+    """Clocks of the RTL for layers that feed each other, all together; see `cycles`."""
+    program = link(layers[0].config, layers)
+    vectors = check_acts(layers[0], acts).reshape(-1, layers[0].shape[1])
+    total = EieCycles(0, 0, 0, 0, 0)
+    for number, linked in enumerate(program.layers):
+        counts, fillers = column_counts(linked.values, linked.pointers)
+        after = program.layers[number + 1].rows if number + 1 < len(program.layers) else 0
+        chunk = linked.layer.config.act_depth * linked.layer.config.n_pe
+        for vector in linked.arrange(vectors).reshape(len(vectors), -1):
+            used = vector[: linked.columns.size]
+            for start in range(0, used.size, chunk):
+                part = slice(start, start + chunk)
+                rows = max(linked.rows, after) if start + chunk >= used.size else None
+                total += step_cycles(linked.layer.config, counts[part], fillers[part], used[part], rows, bool(start))
+        if after:
+            vectors = spmv(linked.layer, vectors.astype(np.int16))
+    return total
+
+
+def check_acts(layer: EieLayer, acts: Any) -> np.ndarray:
     array = np.asarray(acts)
     n_in = layer.shape[1]
     if array.dtype != np.int16:

@@ -1,7 +1,7 @@
 """What an EIE engine is, and one layer in the form that it holds."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -9,10 +9,16 @@ from .checks import ByValue
 from .config import check_fields, option
 from .eie_format import unpack
 
-__all__ = ["EieConfig", "EieLayer"]
+__all__ = ["POINTER_LATENCY", "SWEEP_LATENCY", "WRITEBACK_LATENCY", "EieConfig", "EieLayer"]
 
-# Bits of a word of the matrix memory.
-_WORD = 64
+POINTER_LATENCY = 4
+"""Clocks from a column's arrival in a PE to its queue: two pointers, their difference, its sign."""
+
+SWEEP_LATENCY = 6
+"""Clocks from a row that is swept to its sum."""
+
+WRITEBACK_LATENCY = 6
+"""Clocks from a sum to its activation: shift, rounding, saturation."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +26,7 @@ class EieConfig:
     """Size of an EIE engine; one object for the golden model, the RTL, the simulation and the command line.
 
     Activations and codebook are int16 fixed-point numbers; accumulators have ``act_frac + weight_frac`` fraction bits.
-    The memory sizes default to a PE of six block RAMs on an ECP5.
+    The memory sizes default to a PE of eight block RAMs on an ECP5, and one for its activations.
 
     Parameters
     ----------
@@ -34,12 +40,20 @@ class EieConfig:
         Fraction bits of activations and of the codebook, 0..15.
     acc_width : int
         Accumulator width in bits, 24..48.
+    word_width : int
+        Bits of a word of the matrix memory, 16..64.
     matrix_depth : int
-        64-bit words of entries in each PE.
+        Words of entries in each PE.
     pointer_depth : int
         Pointers in each PE; a layer needs one more than it has inputs.
     act_depth : int
         Activations of each PE in each of its two buffers, and its accumulators.
+    constant_depth : int
+        Codebook weights and biases of all layers in each PE.
+    program_depth : int
+        Steps of a program: one for each layer, and one at the start.
+    family : "any", "ecp5" or "ice40"
+        FPGA family whose memories and multipliers are instantiated; "any" leaves them to synthesis.
 
     Raises
     ------
@@ -58,12 +72,21 @@ class EieConfig:
     act_frac: int = option(8, "fraction bits of an activation", (0, 15))
     weight_frac: int = option(12, "fraction bits of a codebook weight", (0, 15))
     acc_width: int = option(36, "accumulator width in bits", (24, 48))
-    matrix_depth: int = option(1024, "64-bit words of entries in each PE", (1, 2**20))
+    word_width: int = option(64, "bits of a word of the matrix memory", (16, 64))
+    matrix_depth: int = option(1024, "words of entries in each PE", (1, 2**20))
     pointer_depth: int = option(1024, "pointers in each PE: inputs of a layer and one", (2, 2**20))
     act_depth: int = option(256, "activations of each PE in each of its two buffers", (1, 2**16))
+    constant_depth: int = option(512, "codebook weights and biases in each PE", (4, 2**16))
+    program_depth: int = option(16, "steps of a program: one for each layer, and one", (2, 2**12))
+    family: Literal["any", "ecp5", "ice40"] = option("any", "FPGA family whose memories and multipliers are used")
 
     def __post_init__(self):
-        check_fields(self)
+        check_fields(self, {"family": ("any", "ecp5", "ice40")})
+        if self.constant_depth < 2**self.code_bits:
+            raise ValueError(
+                f"constant_depth {self.constant_depth} does not hold the codebook of code_bits {self.code_bits}; "
+                f"use at least {2**self.code_bits}"
+            )
 
     @classmethod
     def paper(cls, **overrides: Any) -> "EieConfig":
@@ -77,14 +100,49 @@ class EieConfig:
         return cls(**{**sizes, **overrides})
 
     @property
+    def entry_width(self) -> int:
+        """Bits of an entry."""
+        return self.code_bits + self.index_bits
+
+    @property
     def entries_per_word(self) -> int:
         """Entries in a word of the matrix memory, least significant first."""
-        return _WORD // (self.code_bits + self.index_bits)
+        return self.word_width // self.entry_width
+
+    @property
+    def offset_width(self) -> int:
+        """Bits of an entry's place in its word: the lower part of a pointer."""
+        return (self.entries_per_word - 1).bit_length()
 
     @property
     def pointer_width(self) -> int:
         """Bits of a pointer: it can also stand behind the last entry of a full memory."""
-        return (self.matrix_depth * self.entries_per_word).bit_length()
+        return self.matrix_depth.bit_length() + self.offset_width
+
+    @property
+    def tree_levels(self) -> int:
+        """Levels of the detection tree, of the broadcast and of everything that comes back; four branches each."""
+        return max(1, -(-(self.n_pe - 1).bit_length() // 2))
+
+    @property
+    def drain_clocks(self) -> int:
+        """Clocks from the last column's end to the first swept row, so that every sum is written before it is read."""
+        return max(1, 7 - 2 * self.tree_levels, 2 * self.tree_levels - 2)
+
+    @property
+    def settle_clocks(self) -> int:
+        """Clocks from the last swept row to the write of its activation: on its way, in the PE, in the rounding."""
+        return self.tree_levels + SWEEP_LATENCY + WRITEBACK_LATENCY
+
+    @property
+    def full_level(self) -> int:
+        """Columns in a PE that make the broadcast wait: the one whose turn is next, and ``fifo_depth`` behind it."""
+        return self.fifo_depth + 1
+
+    @property
+    def queue_depth(self) -> int:
+        """Columns a PE has room for: those that make the broadcast wait, and those on their way when that shows."""
+        return self.full_level + 2 * self.tree_levels + 1
 
 
 @dataclass(frozen=True, eq=False)

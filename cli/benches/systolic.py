@@ -1,21 +1,18 @@
 """What the systolic engine reaches: correctness at length, cycles, size of the Verilog, area and fmax."""
 
-import dataclasses
-import io
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from tercet.boards.synth import synthesize
-from tercet.cli.output import check_folder, console, progress, table, write_files
+from tercet.cli.figures import figure, png
+from tercet.cli.output import progress
 from tercet.golden.quantize import requantize as golden_requantize
 from tercet.golden.systolic import SystolicConfig, matmul
-from tercet.rtl.emit import verilog
 from tercet.rtl.systolic.generate import engine_verilog, unit
 from tercet.sim import requantizer, stimuli, systolic
+
+from .common import Rows, Synth, place_and_route, print_table, run_parts
 
 __all__ = ["run_bench"]
 
@@ -30,19 +27,9 @@ _PRODUCTS = [
     SystolicConfig(rows=3, cols=5, acc_depth=3, dataflow="os", mac="ecp5"),
 ]
 
-# Unit, its config, device, and what place and route aims at.
-_SYNTH: list[tuple[str, SystolicConfig, str, float]] = [
-    ("array", SystolicConfig(rows=4, cols=4, mac="ecp5"), "ecp5-25k", 250.0),
-    ("array", SystolicConfig(rows=8, cols=8, mac="ecp5"), "ecp5-85k", 250.0),
-    ("engine", SystolicConfig(rows=8, cols=8, mac="ecp5"), "ecp5-85k", 200.0),
-    ("array", SystolicConfig(rows=4, cols=4, mac="ice40"), "up5k", 60.0),
-]
-
 
 def run_bench(parts: Sequence[str], output: Path) -> bool:
     """Run parts of the bench, print their tables and write all of it; whether everything agreed."""
-    check_folder(output)
-    content: dict[str, Any] = {}
     runs = {
         "products": _bench_products,
         "requantiser": _bench_requantiser,
@@ -50,21 +37,14 @@ def run_bench(parts: Sequence[str], output: Path) -> bool:
         "generate": _bench_generate,
         "synth": _bench_synth,
     }
-    for part in parts:
-        content[part] = runs[part]()
-    files: dict[str, str | bytes] = {"systolic.json": json.dumps(content, indent=2) + "\n"}
-    if "cycles" in content:
-        files["systolic_cycles.png"] = _picture(content["cycles"])
-    for path in write_files(output, files):
-        console().print(str(path), soft_wrap=True)
-    return all(row.get("mismatches", 0) == 0 for rows in content.values() for row in rows)
+    return run_parts("systolic", runs, {"cycles": _picture}, parts, output)
 
 
 def _label(config: SystolicConfig) -> str:
     return f"{config.rows}x{config.cols} {config.dataflow} {config.mac}"
 
 
-def _bench_products() -> list[dict[str, Any]]:
+def _bench_products() -> Rows:
     """Random products, with and without pauses, until a million outputs were compared."""
     rows = []
     goal = _OUTPUTS // (2 * len(_PRODUCTS))
@@ -86,14 +66,12 @@ def _bench_products() -> list[dict[str, Any]]:
                         advance(count=want.size)
                     seed += 1
                 rows.append(row)
-    result = table("RTL against golden model", "engine", "stall", "outputs", "mismatches", "cycles off the model")
-    for row in rows:
-        result.add_row(*(str(value) for value in row.values()))
-    console().print(result)
+    columns = ("engine", "stall", "outputs", "mismatches", "cycles off the model")
+    print_table("RTL against golden model", columns, [list(row.values()) for row in rows])
     return rows
 
 
-def _bench_requantiser() -> list[dict[str, Any]]:
+def _bench_requantiser() -> Rows:
     """Ten million random sums and all corners."""
     rows = []
     batch = 500_000
@@ -109,14 +87,12 @@ def _bench_requantiser() -> list[dict[str, Any]]:
                 jobs = [stimuli.requant_job(batch // 10, 10 * number + n, rounding) for n in range(10)]
                 advance()
             rows.append(row)
-    result = table("Requantiser against golden model", "rounding", "results", "mismatches")
-    for row in rows:
-        result.add_row(*(str(value) for value in row.values()))
-    console().print(result)
+    columns = ("rounding", "results", "mismatches")
+    print_table("Requantiser against golden model", columns, [list(row.values()) for row in rows])
     return rows
 
 
-def _bench_cycles() -> list[dict[str, Any]]:
+def _bench_cycles() -> Rows:
     """Cycles and utilisation of 16x16 over M, measured on the RTL."""
     rows = []
     rng = np.random.default_rng(0)
@@ -131,15 +107,15 @@ def _bench_cycles() -> list[dict[str, Any]]:
                 row = {"dataflow": dataflow, "m": m, "k": 256, "n": 256, "cycles": run.cycles, "model": model}
                 rows.append({**row, "utilisation": m * 256 / run.cycles, **run.counters})
                 advance()
-    result = table("16x16, K = N = 256", "dataflow", "M", "cycles", "model", "utilisation")
-    for row in rows:
-        values = (row["dataflow"], row["m"], row["cycles"], row["model"], f"{row['utilisation']:.1%}")
-        result.add_row(*(str(value) for value in values))
-    console().print(result)
+    print_table(
+        "16x16, K = N = 256",
+        ("dataflow", "M", "cycles", "model", "utilisation"),
+        [(r["dataflow"], r["m"], r["cycles"], r["model"], f"{r['utilisation']:.1%}") for r in rows],
+    )
     return rows
 
 
-def _bench_generate() -> list[dict[str, Any]]:
+def _bench_generate() -> Rows:
     """Time and size of the generated Verilog."""
     rows = []
     sizes = (16, 32, 64, 128, 256)
@@ -149,46 +125,26 @@ def _bench_generate() -> list[dict[str, Any]]:
             text = engine_verilog(SystolicConfig(rows=size, cols=size))
             rows.append({"size": size, "seconds": time.perf_counter() - started, "bytes": len(text)})
             advance()
-    result = table("Generated Verilog", "array", "seconds", "bytes")
-    for row in rows:
-        result.add_row(f"{row['size']}x{row['size']}", f"{row['seconds']:.1f}", str(row["bytes"]))
-    console().print(result)
+    cells = [(f"{row['size']}x{row['size']}", f"{row['seconds']:.1f}", row["bytes"]) for row in rows]
+    print_table("Generated Verilog", ("array", "seconds", "bytes"), cells)
     return rows
 
 
-def _bench_synth() -> list[dict[str, Any]]:
-    """Area and fmax after place and route, three seeds."""
-    rows = []
-    with progress("synth", total=len(_SYNTH) * 5) as advance:
-        for name, config, device, freq in _SYNTH:
-            top = f"systolic_{name}"
-            report = synthesize(
-                verilog(unit(config, name), name=top),
-                top,
-                engine="systolic",
-                unit=name,
-                params=dataclasses.asdict(config),
-                device_name=device,
-                freq_mhz=freq,
-                progress=advance,
-            )
-            rows.append({"config": _label(config), **report.to_dict()})
-    result = table("Place and route, median of 3 seeds; inside of dsp not timed", "unit", "array", "device", "MHz")
-    for column in ("lut4", "carry", "ff", "dsp", "bram"):
-        result.add_column(column, justify="right")
-    for row in rows:
-        cells = [str(row[column]) for column in ("lut4", "carry", "ff", "dsp", "bram")]
-        result.add_row(row["unit"], row["config"], row["device"], f"{row['fmax_mhz']['median']:.1f}", *cells)
-    console().print(result)
-    return rows
+def _bench_synth() -> Rows:
+    """Area and fmax after place and route."""
+    jobs = [
+        ("array", SystolicConfig(rows=4, cols=4, mac="ecp5"), "ecp5-25k", 250.0),
+        ("array", SystolicConfig(rows=8, cols=8, mac="ecp5"), "ecp5-85k", 250.0),
+        ("engine", SystolicConfig(rows=8, cols=8, mac="ecp5"), "ecp5-85k", 200.0),
+        ("array", SystolicConfig(rows=4, cols=4, mac="ice40"), "up5k", 60.0),
+    ]
+    synths = [Synth(name, config, _label(config), device, freq) for name, config, device, freq in jobs]
+    return place_and_route("systolic", unit, synths)
 
 
-def _picture(rows: list[dict[str, Any]]) -> bytes:
+def _picture(rows: Rows) -> bytes:
     """Utilisation over M for both dataflows."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(6.5, 4), layout="constrained")
-    axes = figure.subplots()
+    picture, (axes,) = figure(1, 6.5, 4)
     for dataflow, label in (("ws", "weight stationary"), ("os", "output stationary")):
         chosen = [row for row in rows if row["dataflow"] == dataflow]
         axes.plot([r["m"] for r in chosen], [100 * r["utilisation"] for r in chosen], marker="o", label=label)
@@ -196,6 +152,4 @@ def _picture(rows: list[dict[str, Any]]) -> bytes:
     axes.set(title="16x16 array, K = N = 256", xlabel="M", ylabel="utilisation, %", ylim=(0, 105))
     axes.legend(loc="lower right")
     axes.grid(alpha=0.3)
-    data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=120, metadata={"Software": None})
-    return data.getvalue()
+    return png(picture)

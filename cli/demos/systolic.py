@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from tercet.cli.engines import ENGINES
+from tercet.cli.figures import figure, png
 from tercet.cli.generate import generated
 from tercet.cli.output import check_folder, console, progress, table, write_files
 from tercet.golden.mlp import Mlp
@@ -142,12 +143,7 @@ def _summary(
 
 def _picture(digits: Digits, layers: list[Layer], runs: list[MatmulRun]) -> bytes:
     """Confusion matrix, and what the clocks of every layer went into."""
-    import io
-
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 4.5), layout="constrained")
-    left, right = figure.subplots(1, 2)
+    picture, (left, right) = figure(2, 11, 4.5)
     predicted = runs[-1].out.argmax(axis=1)
     counts = np.zeros((10, 10), int)
     np.add.at(counts, (digits.test_y, predicted), 1)
@@ -167,7 +163,4 @@ def _picture(digits: Digits, layers: list[Layer], runs: list[MatmulRun]) -> byte
         base += clocks
     right.set(title="What the clocks went into", xlabel="layer", ylabel="clocks")
     right.legend()
-    data = io.BytesIO()
-    # Without the library's version in it the picture is the same bytes every time.
-    figure.savefig(data, format="png", dpi=120, metadata={"Software": None})
-    return data.getvalue()
+    return png(picture)

@@ -3,8 +3,10 @@
 import subprocess
 
 import pytest
+from tercet.golden.eie import EieConfig
 from tercet.golden.systolic import SystolicConfig
-from tercet.rtl.systolic.generate import engine_verilog
+from tercet.rtl.eie import generate as eie
+from tercet.rtl.systolic import generate as systolic
 from tercet.sim.simulators import SimulatorNotFound, find
 
 WAIVERS = {
@@ -17,17 +19,26 @@ WAIVERS = {
 }
 
 
-@pytest.mark.parametrize("dataflow", ["ws", "os"])
-def test_lint(dataflow, tmp_path):
+ENGINES = {
+    "systolic-ws": (systolic, SystolicConfig(rows=4, cols=4, acc_depth=16)),
+    "systolic-os": (systolic, SystolicConfig(rows=4, cols=4, acc_depth=16, dataflow="os")),
+    # A tree with a branch that is not full; entries that do not divide a word.
+    "eie-5": (eie, EieConfig(n_pe=5, act_depth=32)),
+    "eie-odd": (eie, EieConfig(n_pe=1, code_bits=3, index_bits=4, pointer_depth=300, fifo_depth=3)),
+}
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_lint(engine, tmp_path):
     try:
         verilator = find("verilator")
     except SimulatorNotFound as error:
         pytest.skip(str(error))
-    (tmp_path / "systolic.v").write_text(
-        engine_verilog(SystolicConfig(rows=4, cols=4, acc_depth=16, dataflow=dataflow))
-    )
+    rtl, config = ENGINES[engine]
+    top = engine.partition("-")[0]
+    (tmp_path / "engine.v").write_text(rtl.engine_verilog(config))
     waivers = [f"-Wno-{name}" for name in WAIVERS]
-    command = ["verilator", "--lint-only", "-Wall", *waivers, "--top-module", "systolic", "systolic.v"]
+    command = ["verilator", "--lint-only", "-Wall", *waivers, "--top-module", top, "engine.v"]
     done = subprocess.run(
         command, cwd=tmp_path, env=verilator.environment(), capture_output=True, text=True, check=False
     )

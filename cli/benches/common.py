@@ -1,0 +1,99 @@
+"""What every bench needs: parts one after the other, their tables, their files, place and route."""
+
+import dataclasses
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from amaranth.lib import wiring
+from tercet.boards.synth import synthesize
+from tercet.cli.output import check_folder, console, progress, table, write_files
+from tercet.rtl.emit import verilog
+
+__all__ = ["Rows", "Synth", "place_and_route", "print_table", "run_parts"]
+
+Rows = list[dict[str, Any]]
+"""What a part has measured."""
+
+
+def run_parts(
+    engine: str,
+    runs: Mapping[str, Callable[[], Rows]],
+    pictures: Mapping[str, Callable[[Rows], bytes]],
+    parts: Sequence[str],
+    output: Path,
+) -> bool:
+    """Run parts of a bench and write all of it; whether nothing mismatched and every clock was foretold.
+
+    Parameters
+    ----------
+    engine : str
+        Name of the engine: of its files ``<engine>.json`` and ``<engine>_<part>.png``.
+    runs, pictures : mappings of part to function
+        What measures a part and prints its table, and what draws it.
+    parts : sequence of str
+        Which to run.
+    output : Path
+        Folder.
+    """
+    check_folder(output)
+    content = {part: runs[part]() for part in parts}
+    files: dict[str, str | bytes] = {f"{engine}.json": json.dumps(content, indent=2) + "\n"}
+    files |= {f"{engine}_{part}.png": pictures[part](content[part]) for part in parts if part in pictures}
+    for path in write_files(output, files):
+        console().print(str(path), soft_wrap=True)
+    rows = [row for part in content.values() for row in part]
+    return not any(row.get("mismatches", 0) or row.get("off_model", 0) for row in rows)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Print a table of values that have a plain text."""
+    result = table(title, *columns)
+    for row in rows:
+        result.add_row(*map(str, row))
+    console().print(result)
+
+
+@dataclass(frozen=True)
+class Synth:
+    """A unit to place and route: its config and what to call that, device, clock to aim at, seeds."""
+
+    unit: str
+    config: Any
+    label: str
+    device: str
+    freq_mhz: float
+    seeds: int = 3
+
+
+def place_and_route(engine: str, unit: Callable[[Any, str], wiring.Component], jobs: Sequence[Synth]) -> Rows:
+    """Area and fmax of units, each over its seeds."""
+    rows: Rows = []
+    with progress("synth", total=sum(2 + job.seeds for job in jobs)) as advance:
+        for job in jobs:
+            top = f"{engine}_{job.unit}"
+            report = synthesize(
+                verilog(unit(job.config, job.unit), name=top),
+                top,
+                engine=engine,
+                unit=job.unit,
+                params=dataclasses.asdict(job.config),
+                device_name=job.device,
+                seeds=job.seeds,
+                freq_mhz=job.freq_mhz,
+                progress=advance,
+            )
+            rows.append({"config": job.label, **report.to_dict()})
+    cells = ("lut4", "carry", "ff", "dsp", "bram", "spram")
+    print_table(
+        "Place and route, median of the seeds; inside of dsp not timed",
+        ("unit", "config", "device", "MHz", "seeds", *cells),
+        [
+            (r["unit"], r["config"], r["device"], f"{r['fmax_mhz']['median']:.1f}", len(r["runs"]))
+            + tuple(r[column] for column in cells)
+            for r in rows
+        ],
+    )
+    return rows

@@ -1,0 +1,233 @@
+"""Handwritten digits through the EIE engine: compressed, encoded, run on the golden model and on the RTL."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tercet.cli.compress import compression_table
+from tercet.cli.figures import figure, png
+from tercet.cli.output import check_folder, console, progress, table, write_files
+from tercet.golden.compress.container import dumps
+from tercet.golden.compress.eie import eie_acts, eie_layers
+from tercet.golden.compress.model import to_mlp
+from tercet.golden.compress.pipeline import Compression, Data, compress
+from tercet.golden.compress.retrain import Dense, train
+from tercet.golden.eie import EieConfig, EieCycles, EieLayer, network_cycles, spmv
+from tercet.golden.eie_cycles import column_counts
+from tercet.golden.eie_program import link
+from tercet.golden.mlp import Mlp
+from tercet.rtl.eie.generate import engine_verilog
+from tercet.sim import eie
+from tercet.sim.eie import EieRun
+
+from .digits import Digits, load_digits
+
+__all__ = ["run_demo"]
+
+_SHAPE = (64, 300, 100, 10)
+_DENSITY = (0.15, 0.06, 0.3)
+"""Shares of the weights that are kept, about a tenth of all; the first layer has few inputs to choose from."""
+_RATE = 0.1
+_QUEUES = (1, 2, 4, 8, 16, 32, 64)
+_GREY, _BLUE = "#b0b0b0", "#2a6fb0"
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """The network in the engine's form, rows as they are and balanced by the work they will have."""
+
+    config: EieConfig
+    plain: list[EieLayer]
+    balanced: list[EieLayer]
+
+
+def run_demo(
+    output: Path,
+    simulator: str | None,
+    *,
+    config: EieConfig | None = None,
+    epochs: int = 60,
+    images: int | None = None,
+) -> bool:
+    """Run the demo, print its tables and write its files; whether RTL, golden and cycle model agree to the bit.
+
+    Parameters
+    ----------
+    output : Path
+        Folder.
+    simulator : str or None
+        As in :func:`tercet.sim.bench.run`.
+    config : EieConfig or None
+        The engine; one of 8 PEs by default.
+    epochs : int
+        Rounds of training, and of retraining.
+    images : int or None
+        Test digits; all by default.
+    """
+    check_folder(output)
+    config = config or EieConfig(n_pe=8)
+    with progress("digits", total=5) as advance:
+        digits = load_digits()
+        digits = dataclasses.replace(digits, test_x=digits.test_x[:images], test_y=digits.test_y[:images])
+        mlp, result = _train(digits, epochs, advance)
+        kept = sum(np.count_nonzero(layer.codes) for layer in result.layers)
+        advance(f"pruned to {kept / sum(w.size for w in mlp.weights):.1%}, shared {2**4 - 1} values a layer")
+        encoded = _encode(config, result, digits)
+        acts = eie_acts(digits.test_x, config)
+        golden = _golden(encoded.balanced, acts)
+        advance("encoded, and run on the golden model")
+        verilog = engine_verilog(config)
+        advance("generated the Verilog")
+        run = eie.network(config, encoded.balanced, acts, simulator=simulator)
+        advance(f"ran {len(acts)} test digits on the RTL")
+    model = network_cycles(encoded.balanced, acts)
+    same = bool((run.out == golden[-1]).all())
+    exact = all(run.counters[name] == value for name, value in vars(model).items())
+    shape = "-".join(map(str, _SHAPE))
+    console().print(compression_table(result, f"{shape}, {result.sizes['entries']} entries"))
+    console().print(_summary(encoded, digits, result, run, model, same=same, exact=exact))
+    files = {
+        "eie.v": verilog,
+        "digits.tercet": dumps(result.layers),
+        "eie_weights.png": _weights_picture(mlp, result),
+        "eie_work.png": _work_picture(encoded, golden[:-1]),
+        "eie_queue.png": _queue_picture(encoded, acts),
+    }
+    for path in write_files(output, files):
+        console().print(str(path), soft_wrap=True)
+    return same and exact
+
+
+def _train(digits: Digits, epochs: int, advance: Callable[[str], None]) -> tuple[Mlp, Compression]:
+    """The network, and what is left of it."""
+    from threadpoolctl import threadpool_limits
+
+    start = Mlp.random(_SHAPE)
+    weights = [Dense(w) for w in start.weights]
+    data = Data(digits.train_x, digits.train_y, digits.test_x, digits.test_y)
+    # So small products gain nothing from threads, which lose time on a busy machine.
+    with threadpool_limits(1):
+        mlp = train(weights, start.biases, data.train_x, data.train_y, epochs=epochs, rate=_RATE)
+        advance(f"trained {'-'.join(map(str, _SHAPE))} on {len(digits.train_x)} digits")
+        return mlp, compress(mlp, density=_DENSITY, data=data, epochs=epochs, rate=_RATE)
+
+
+def _encode(config: EieConfig, result: Compression, digits: Digits) -> _Encoded:
+    """Rows are balanced by how often the training digits use their weights."""
+    inputs = to_mlp(result.layers).activations(digits.train_x)[:-1]
+    frequencies = [(eie_acts(x, config) != 0).mean(axis=0) for x in inputs]
+    balanced = eie_layers(result.layers, config, permute="balance", frequencies=frequencies)
+    return _Encoded(config, eie_layers(result.layers, config), balanced)
+
+
+def _golden(layers: list[EieLayer], acts: np.ndarray) -> list[np.ndarray]:
+    """The input of every layer, and the output of the last."""
+    found = [acts]
+    for layer in layers:
+        found.append(spmv(layer, found[-1]))
+    return found
+
+
+def _summary(
+    encoded: _Encoded,
+    digits: Digits,
+    result: Compression,
+    run: EieRun,
+    model: EieCycles,
+    *,
+    same: bool,
+    exact: bool,
+):
+    images, n_pe = len(digits.test_x), encoded.config.n_pe
+    dense = sum(-(-layer.shape[0] * layer.shape[1] // n_pe) for layer in encoded.balanced)
+    counters, cycles = run.counters, run.cycles / images
+    plain = network_cycles(encoded.plain, eie_acts(digits.test_x, encoded.config)).total / images
+    right = float((run.out.argmax(axis=1) == digits.test_y).mean())
+    found = table(f"{images} handwritten digits on {n_pe} PEs", "what", "value")
+    for stage, share in result.accuracy.items():
+        found.add_row(f"accuracy, {stage}", f"{share:.2%}")
+    found.add_row("accuracy, RTL", f"{right:.2%}")
+    found.add_row("RTL equals golden model", "yes, every bit" if same else "NO")
+    found.add_row("cycles per image", f"{cycles:.1f}")
+    found.add_row("the same with rows not balanced", f"{plain:.1f}")
+    found.add_row("to load and unload, besides", f"{(counters['load'] + counters['unload']) / images:.1f}")
+    found.add_row(f"dense engine of {n_pe} multipliers, always busy", f"{dense} ({dense / cycles:.1f} times as many)")
+    found.add_row("PEs busy, fillers included", f"{counters['busy'] / (n_pe * run.cycles):.1%}")
+    found.add_row("PEs on fillers", f"{counters['filler'] / (n_pe * run.cycles):.1%}")
+    found.add_row("PEs starved", f"{counters['starve'] / (n_pe * run.cycles):.1%}")
+    found.add_row("broadcast stalled", f"{counters['stall'] / run.cycles:.1%}")
+    found.add_row("cycle model", f"{model.total}, {'exact' if exact else 'NOT EQUAL'}")
+    return found
+
+
+def _weights_picture(mlp: Mlp, result: Compression) -> bytes:
+    """Weights of each layer before, and the values that are left of them."""
+    picture, panels = figure(3, 12, 3.6)
+    for axes, before, layer in zip(panels, mlp.weights, result.layers, strict=True):
+        axes.hist(before.ravel(), bins=80, color=_GREY, label="trained")
+        counts = np.bincount(layer.codes.ravel(), minlength=layer.centroids.size)[1:]
+        used = counts > 0
+        values, counts = layer.centroids[1:][used], counts[used]
+        axes.vlines(values, 0.7, counts, color=_BLUE, linewidth=2)
+        axes.plot(values, counts, "o", color=_BLUE, markersize=4, label="pruned, retrained, shared")
+        kept = np.count_nonzero(layer.codes) / layer.codes.size
+        axes.set_yscale("log")
+        axes.set(title=f"{before.shape[0]} to {before.shape[1]}, {kept:.0%} kept", xlabel="weight", ylim=(0.7, None))
+    panels[0].set_ylabel("weights")
+    panels[0].legend(loc="upper right")
+    panels[0].set_ylim(0.7, 2e4)
+    return png(picture)
+
+
+def _work(layers: list[EieLayer], inputs: list[np.ndarray]) -> list[np.ndarray]:
+    """Entries that each PE works through for an image, layer by layer."""
+    found = []
+    for linked, x in zip(link(layers[0].config, layers).layers, inputs, strict=True):
+        counts, _ = column_counts(linked.values, linked.pointers)
+        used = (linked.arrange(x) != 0).mean(axis=0).ravel()[: len(counts)]
+        found.append(used @ counts)
+    return found
+
+
+def _work_picture(encoded: _Encoded, inputs: list[np.ndarray]) -> bytes:
+    """Work of each PE with rows as they are and balanced."""
+    picture, panels = figure(3, 12, 3.6)
+    places = np.arange(encoded.config.n_pe)
+    works = [_work(layers, inputs) for layers in (encoded.plain, encoded.balanced)]
+    for number, axes in enumerate(panels):
+        for side, work, label, colour in zip(
+            (-0.2, 0.2), works, ("rows as is", "balanced"), (_GREY, _BLUE), strict=True
+        ):
+            axes.bar(places + side, work[number], width=0.4, label=label, color=colour)
+            axes.axhline(work[number].max(), color=colour, linewidth=1, linestyle="--")
+        n_out, n_in = encoded.plain[number].shape
+        most = max(work[number].max() for work in works)
+        axes.set(title=f"{n_in} to {n_out}", xlabel="PE", xticks=places, ylim=(0, 1.25 * most))
+    panels[0].set_ylabel("entries per image, dashed: most")
+    panels[0].legend(loc="upper right", ncols=2)
+    return png(picture)
+
+
+def _with_queue(layers: list[EieLayer], depth: int) -> list[EieLayer]:
+    """The layers for an engine that differs in its queue."""
+    return [dataclasses.replace(layer, config=dataclasses.replace(layer.config, fifo_depth=depth)) for layer in layers]
+
+
+def _queue_picture(encoded: _Encoded, acts: np.ndarray) -> bytes:
+    """Efficiency by depth of the queue, on the cycle model."""
+    picture, (axes,) = figure(1, 6.5, 4)
+
+    some = acts[:20]
+    for layers, label, colour in ((encoded.plain, "rows as is", _GREY), (encoded.balanced, "balanced", _BLUE)):
+        counts = [network_cycles(_with_queue(layers, depth), some) for depth in _QUEUES]
+        axes.plot(_QUEUES, [100 * c.efficiency for c in counts], marker="o", color=colour, label=label)
+    axes.axvline(encoded.config.fifo_depth, color="grey", linewidth=1, linestyle=":")
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(_QUEUES, map(str, _QUEUES))
+    axes.set(title=f"{len(some)} digits through three small layers on {encoded.config.n_pe} PEs", ylim=(0, 105))
+    axes.set(xlabel="entries of the queue", ylabel="efficiency, %")
+    axes.legend(loc="lower right")
+    axes.grid(alpha=0.3)
+    return png(picture)

@@ -1,0 +1,1 @@
+"""What ``tercet sim`` runs, one module for each engine."""

@@ -1,0 +1,111 @@
+"""What ``tercet sim`` does alike for every engine: options of a run, and the comparison with the golden model."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from tercet.sim import simulators
+
+from ..output import check_folder, console, table, working
+
+__all__ = ["RunOptions", "read_sizes", "run_options", "simulate"]
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run: those of `run_options`."""
+
+    simulator: str | None
+    stall: float
+    seed: int
+    waves: Path | None
+    output: Path | None
+
+    def __post_init__(self):
+        if self.seed < 0:
+            raise ValueError(f"Seed {self.seed} is below 0; use at least 0")
+
+    @classmethod
+    def taken_from(cls, flags: dict[str, Any]) -> "RunOptions":
+        """Take them out of a command's flags."""
+        return cls(**{field.name: flags.pop(field.name) for field in dataclasses.fields(cls)})
+
+
+def run_options(command: Callable) -> Callable:
+    """Decorate a command with the options of a run."""
+    path = click.Path(path_type=Path)
+    for option in (
+        click.option("-o", "--output", type=path, help="Write the result of the RTL, .npy."),
+        click.option("--waves", type=path, help="Record all signals, .fst or .vcd."),
+        click.option("--seed", type=int, default=0, help="Seed of random operands and pauses."),
+        click.option("--stall", type=float, default=0.0, help="Probability that a stream pauses in a clock, below 1."),
+        click.option(
+            "--simulator", type=click.Choice(simulators.NAMES), help="Simulator. [default: the first that works]"
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def read_sizes(text: str, form: str, example: str) -> tuple[int, ...]:
+    """Sizes such as 64x32x16 of the letters in `form`, such as MxKxN; those in brackets may be left out.
+
+    Raises
+    ------
+    ValueError
+        If the text has another form, or a size is 0.
+    """
+    most = form.count("x") + 1
+    least = form.partition("[")[0].count("x") + 1
+    parts = text.split("x")
+    if not least <= len(parts) <= most or not all(part.isdecimal() and int(part) for part in parts):
+        raise ValueError(f"Shape {text!r} is not {form} with sizes of at least 1; use for instance {example}")
+    return tuple(int(part) for part in parts)
+
+
+def simulate(
+    options: RunOptions,
+    run: Callable[..., Any],
+    want: np.ndarray,
+    title: str,
+    model: int,
+    rows: Callable[[Any], Mapping[str, str]],
+) -> None:
+    """Run the RTL, compare it, write its result if wanted, and print a table; exit with 1 where it differs.
+
+    Parameters
+    ----------
+    options : RunOptions
+        How.
+    run : callable
+        Takes ``simulator``, ``stall``, ``seed`` and ``waves``; its result has ``out`` and ``cycles``.
+    want : array
+        What the golden model gives.
+    title : str
+        Of the table.
+    model : int
+        Cycles by the model.
+    rows : callable
+        Further rows of the table, from the run's result.
+    """
+    if options.output is not None:
+        check_folder(options.output.parent)
+    with working("running the RTL; a configuration's first run compiles it"):
+        done = run(simulator=options.simulator, stall=options.stall, seed=options.seed, waves=options.waves)
+    if options.output is not None:
+        with options.output.open("wb") as file:
+            np.save(file, done.out)
+    matches = bool((done.out == want).all())
+    result = table(title, "what", "value")
+    result.add_row("RTL equals golden model", "yes, every bit" if matches else "NO")
+    result.add_row("cycles", str(done.cycles))
+    result.add_row("cycles by the model", f"{model}" + ("" if options.stall == 0 else " (without stalls)"))
+    for name, value in rows(done).items():
+        result.add_row(name, value)
+    console().print(result)
+    if not matches:
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,150 @@
+"""``tercet sim eie``."""
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import click
+import numpy as np
+from tercet.golden.compress.container import load
+from tercet.golden.compress.eie import eie_acts, eie_layers
+from tercet.golden.eie import EieConfig, EieLayer, check_acts, encode, network_cycles, spmv
+from tercet.golden.eie_program import link
+from tercet.sim import eie
+
+from ..arrays import read_array
+from ..engines import ENGINES, examples
+from ..options import config_from, config_options
+from .common import RunOptions, read_sizes, run_options, simulate
+
+__all__ = ["command"]
+
+_NOTES = """A layer has codes (out, in) uint8, 0 where a weight is pruned, a codebook int16 of one weight for each code,
+and may have a bias (out,) in accumulator LSBs. Activations are (in,) or (batch, in) int16; for a model they may be real
+numbers. Without --acts they are random, without --codes and --model the layer is, too.
+"""
+
+
+def _density(name: str, value: float | None, default: float) -> float:
+    value = default if value is None else value
+    if not 0 <= value <= 1:
+        raise ValueError(f"{name} {value} is outside [0, 1]; use the share that is not zero")
+    return value
+
+
+def _refuse(options: dict[str, Any], reason: str) -> None:
+    for name, value in options.items():
+        if value is not None and value is not False:
+            raise ValueError(f"--{name} {reason}; leave it out")
+
+
+def _random_layer(
+    rng: np.random.Generator, config: EieConfig, shape: tuple[int, int], density: float, **options: Any
+) -> EieLayer:
+    """Weights up to 1 and biases, smaller where they would not be proven to fit the accumulator."""
+    kept = rng.random(shape, np.float32) < density
+    codes = np.where(kept, rng.integers(1, 2**config.code_bits, shape, np.uint16), 0).astype(np.uint8)
+    room = 2 ** (config.acc_width - 2)
+    most = max(1, min(2**config.weight_frac, 32767, room // 32768 // max(1, int(kept.sum(axis=1).max()))))
+    codebook = rng.integers(-most, most, 2**config.code_bits, endpoint=True).astype(np.int16)
+    codebook[0] = 0
+    most = min(2 ** (config.act_frac + config.weight_frac), room - 1)
+    bias = rng.integers(-most, most, shape[0], endpoint=True)
+    return encode(codes, codebook, config, bias=bias, **options)
+
+
+def _random_acts(rng: np.random.Generator, config: EieConfig, shape: tuple[int, ...], density: float) -> np.ndarray:
+    """Up to 4 in magnitude, if that fits."""
+    most = min(2 ** (config.act_frac + 2), 32767)
+    return np.where(rng.random(shape) < density, rng.integers(-most, most, shape, endpoint=True), 0).astype(np.int16)
+
+
+def _rows(config: EieConfig, run: eie.EieRun) -> dict[str, str]:
+    counters = run.counters
+    clocks = config.n_pe * run.cycles
+    shares = {"busy": clocks, "starve": clocks, "stall": run.cycles, "filler": max(1, counters["busy"])}
+    texts = {"busy": "of all PEs' clocks", "starve": "of all PEs' clocks", "stall": "of cycles", "filler": "of busy"}
+    found = {"efficiency": f"{counters['busy'] / clocks:.1%}"}
+    for name, count in counters.items():
+        found[f"  {name}"] = f"{count}  {count / shares[name]:.1%} {texts[name]}" if name in shares else str(count)
+    return found
+
+
+@click.command("eie", epilog=examples("sim", "eie", notes=_NOTES))
+@config_options(EieConfig, ENGINES["eie"].presets)
+@click.option("--codes", type=click.Path(path_type=Path), help="Codes (out, in), .npy or .npz.")
+@click.option("--codebook", type=click.Path(path_type=Path), help="Codebook (2**code_bits,), .npy or .npz.")
+@click.option("--bias", type=click.Path(path_type=Path), help="Bias (out,), .npy or .npz.")
+@click.option("--model", type=click.Path(path_type=Path), help="Compressed network that tercet compress wrote.")
+@click.option("--acts", type=click.Path(path_type=Path), help="Activations (in,) or (batch, in), .npy or .npz.")
+@click.option("--relu", is_flag=True, help="Negative results of the layer become zero.")
+@click.option("--shift", type=int, help="Right shift from a sum to its result. [default: weight_frac]")
+@click.option("--permute", type=click.Choice(["balance"]), help="Deal rows so that PEs have equal work.")
+@click.option("--shape", help="OUTxIN[xBATCH] of a random layer. [default: 256x256]")
+@click.option("--density", type=float, help="Share of weights of a random layer that are not pruned. [default: 0.1]")
+@click.option("--act-density", type=float, help="Share of random activations that are not zero. [default: 0.3]")
+@run_options
+def command(
+    preset: str | None,
+    config_file: Path | None,
+    codes: Path | None,
+    codebook: Path | None,
+    bias: Path | None,
+    model: Path | None,
+    acts: Path | None,
+    relu: bool,
+    shift: int | None,
+    permute: Literal["balance"] | None,
+    shape: str | None,
+    density: float | None,
+    act_density: float | None,
+    **flags: Any,
+) -> None:
+    """Run a compressed layer or network on the EIE engine's RTL."""
+    options = RunOptions.taken_from(flags)
+    config = config_from(EieConfig, preset, config_file, flags)
+    rng = np.random.default_rng(options.seed)
+    own = {"codes": codes, "codebook": codebook, "bias": bias}
+    batch: list[int] = []
+    if model is not None or codes is not None:
+        _refuse({"shape": shape, "density": density}, "goes with a random layer")
+    if model is not None:
+        _refuse({**own, "relu": relu, "shift": shift}, "goes with one layer, not with --model, which has its own")
+        layers = eie_layers(load(model), config, permute=permute)
+    elif codes is not None and codebook is not None:
+        arrays = {role: read_array(role, path) for role, path in own.items() if path is not None}
+        operands, given = (arrays["codes"], arrays["codebook"], config), arrays.get("bias")
+        layers = [encode(*operands, bias=given, relu=relu, shift=shift, permute=permute)]
+    elif codes is not None or codebook is not None:
+        raise ValueError("Only one of --codes and --codebook is given; give both, or --shape for a random layer")
+    else:
+        _refuse({"bias": bias, "acts": acts}, "goes with --codes and --codebook, not with a random layer")
+        n_out, n_in, *batch = read_sizes(shape or "256x256", "OUTxIN[xBATCH]", "512x256")
+        share = _density("Density", density, 0.1)
+        layers = [_random_layer(rng, config, (n_out, n_in), share, relu=relu, shift=shift, permute=permute)]
+    if acts is None:
+        share = _density("Activation density", act_density, 0.3)
+        vectors = _random_acts(rng, config, (*batch, layers[0].shape[1]), share)
+    else:
+        _refuse({"act-density": act_density}, "goes with random activations, not with --acts")
+        vectors = read_array("acts", acts)
+        if model is not None and vectors.dtype.kind == "f":
+            vectors = eie_acts(vectors, config)
+    _simulate(options, config, layers, vectors)
+
+
+def _simulate(options: RunOptions, config: EieConfig, layers: Sequence[EieLayer], acts: np.ndarray) -> None:
+    link(config, layers)
+    check_acts(layers[0], acts)
+    sizes = "-".join(str(n) for n in (layers[0].shape[1], *(layer.shape[0] for layer in layers)))
+    entries = sum(layer.entries for layer in layers)
+    vectors = f"{len(acts)} vectors" if acts.ndim == 2 else "1 vector"
+    simulate(
+        options,
+        functools.partial(eie.network, config, layers, acts),
+        functools.reduce(lambda values, layer: spmv(layer, values), layers, acts),
+        f"eie, {config.n_pe} PEs, {sizes}, {entries} entries, {vectors}",
+        network_cycles(layers, acts).total,
+        functools.partial(_rows, config),
+    )

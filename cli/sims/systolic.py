@@ -1,0 +1,70 @@
+"""``tercet sim systolic``."""
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+from tercet.golden.systolic import SystolicConfig, matmul
+from tercet.sim import systolic
+
+from ..arrays import read_array
+from ..engines import ENGINES, examples
+from ..options import config_from, config_options
+from .common import RunOptions, read_sizes, run_options, simulate
+
+__all__ = ["command"]
+
+
+def _random(rng: np.random.Generator, shape: tuple[int, int], width: int) -> np.ndarray:
+    low, high = -(2 ** (width - 1)), 2 ** (width - 1) - 1
+    return rng.integers(low, high, shape, endpoint=True).astype(np.int8 if width <= 8 else np.int16)
+
+
+@click.command("systolic", epilog=examples("sim", "systolic"))
+@config_options(SystolicConfig, ENGINES["systolic"].presets)
+@click.option("--acts", type=click.Path(path_type=Path), help="Activations (M, K), .npy or .npz.")
+@click.option("--weights", type=click.Path(path_type=Path), help="Weights (K, N), .npy or .npz.")
+@click.option("--bias", type=click.Path(path_type=Path), help="Bias (N,), .npy or .npz.")
+@click.option("--shape", help="MxKxN of random operands. [default: 64x64x64]")
+@run_options
+def command(
+    preset: str | None,
+    config_file: Path | None,
+    acts: Path | None,
+    weights: Path | None,
+    bias: Path | None,
+    shape: str | None,
+    **flags: Any,
+) -> None:
+    """Multiply matrices on the systolic engine's RTL."""
+    options = RunOptions.taken_from(flags)
+    config = config_from(SystolicConfig, preset, config_file, flags)
+    files = {"acts": acts, "weights": weights, "bias": bias}
+    arrays = {role: read_array(role, path) for role, path in files.items() if path is not None}
+    if ("acts" in arrays) != ("weights" in arrays):
+        raise ValueError("Only one of --acts and --weights is given; give both, or --shape for random ones")
+    if "acts" in arrays and shape is not None:
+        raise ValueError("--shape goes with random operands; leave it out when arrays are given")
+    if "acts" not in arrays:
+        m, k, n = read_sizes(shape or "64x64x64", "MxKxN", "64x32x16")
+        rng = np.random.default_rng(options.seed)
+        arrays["acts"] = _random(rng, (m, k), config.act_width)
+        arrays["weights"] = _random(rng, (k, n), config.weight_width)
+    operands = (arrays["acts"], arrays["weights"], arrays.get("bias"))
+    want = matmul(*operands, config)
+    (m, k), n = arrays["acts"].shape, arrays["weights"].shape[1]
+
+    def rows(run: systolic.MatmulRun) -> dict[str, str]:
+        found = {"utilisation": f"{m * k * n / (config.rows * config.cols) / run.cycles:.1%}"}
+        return found | {f"  {name}": f"{count}  {count / run.cycles:.1%}" for name, count in run.counters.items()}
+
+    simulate(
+        options,
+        functools.partial(systolic.matmul, config, *operands),
+        want,
+        f"systolic {config.rows}x{config.cols} {config.dataflow}, ({m}, {k}) @ ({k}, {n})",
+        config.cycles(m, k, n, params="bias" in arrays),
+        rows,
+    )

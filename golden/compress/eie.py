@@ -1,0 +1,130 @@
+"""A compressed network in the numbers of an EIE engine: int16 weights and activations, biases in accumulator LSBs."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from tercet.golden.checks import INT16, float_array, place, show, where
+from tercet.golden.eie import encode
+from tercet.golden.eie_layer import EieConfig, EieLayer
+
+from .model import CompressedLayer
+from .share import fixed_point
+
+__all__ = ["eie_acts", "eie_layers"]
+
+
+def eie_layers(
+    layers: Sequence[CompressedLayer],
+    config: EieConfig,
+    *,
+    permute: Literal["balance"] | None = None,
+    frequencies: Sequence[Any] | None = None,
+) -> list[EieLayer]:
+    """Encode a compressed network for an engine.
+
+    Centroids become int16 with ``weight_frac`` fraction bits and biases integers with ``act_frac + weight_frac``, both
+    rounded half to even. Every layer but the last ends in a ReLU, and every output has ``act_frac`` fraction bits.
+
+    Parameters
+    ----------
+    layers : sequence of CompressedLayer
+        The network, at least one layer.
+    config : EieConfig
+        The engine. Its ``code_bits`` may exceed those of a layer; its ``index_bits`` need not be those of storage.
+    permute : "balance" or None
+        As in `encode`, for every layer.
+    frequencies : sequence of (in,) float arrays, or None
+        For ``"balance"``: of each layer, how often each of its inputs is non-zero; None for a layer counts all alike.
+
+    Returns
+    -------
+    list of EieLayer
+
+    Raises
+    ------
+    TypeError
+        If an argument is of the wrong type.
+    ValueError
+        If there is no layer, a centroid or bias does not fit its bits, or a layer does not fit the engine.
+    """
+    layers = list(layers) if isinstance(layers, Sequence) else [layers]
+    for layer in layers:
+        if not isinstance(layer, CompressedLayer):
+            raise TypeError(f"Layer {show(layer)} is no CompressedLayer; use those that compress or load gives")
+    if not layers:
+        raise ValueError("There is no layer; use a network of at least one")
+    if frequencies is None:
+        frequencies = [None] * len(layers)
+    if len(frequencies) != len(layers):
+        raise ValueError(f"There are {len(frequencies)} frequencies for {len(layers)} layers; give one of each layer")
+    encoded = []
+    for number, (layer, frequency) in enumerate(zip(layers, frequencies, strict=True)):
+        try:
+            encoded.append(
+                encode(
+                    layer.codes,
+                    _codebook(layer, config),
+                    config,
+                    bias=_bias(layer, config),
+                    relu=number + 1 < len(layers),
+                    permute=permute,
+                    # What a ReLU gives is never -32768.
+                    act_max=32767 if number else 32768,
+                    frequencies=frequency,
+                )
+            )
+        except ValueError as error:
+            raise ValueError(f"Layer {number}: {error}") from None
+    return encoded
+
+
+def eie_acts(acts: Any, config: EieConfig) -> np.ndarray:
+    """Activations as the engine takes them: int16 with ``act_frac`` fraction bits, rounded half to even.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are not of a float type, or one is not finite or does not fit.
+    """
+    acts = float_array("Activations", acts)
+    if acts.size:
+        _check_fits(acts, "Activations", "act_frac", config.act_frac)
+    return np.rint(acts * 2.0**config.act_frac).astype(np.int16)
+
+
+def _codebook(layer: CompressedLayer, config: EieConfig) -> np.ndarray:
+    if layer.code_bits > config.code_bits:
+        raise ValueError(
+            f"its codes have {layer.code_bits} bits but code_bits is {config.code_bits}; "
+            f"use code_bits={layer.code_bits}, or compress it with fewer"
+        )
+    _check_fits(layer.centroids, "centroids", "weight_frac", config.weight_frac)
+    fixed = fixed_point(layer.centroids, config.weight_frac)
+    return np.pad(fixed, (0, 2**config.code_bits - fixed.size))
+
+
+def _check_fits(values: np.ndarray, what: str, name: str, frac: int) -> None:
+    """Refuse real numbers that do not fit int16 with `frac` fraction bits, the config's field `name`."""
+    low, high = float(values.min()), float(values.max())
+    most = 15
+    while most >= 0 and (np.rint(low * 2.0**most) < INT16[0] or np.rint(high * 2.0**most) > INT16[1]):
+        most -= 1
+    if frac > most:
+        fix = f"use {name}={most} or less" if most >= 0 else "scale the network down"
+        raise ValueError(f"{what} reach [{low:g}, {high:g}], beyond 16 bits with {name} {frac}; {fix}")
+
+
+def _bias(layer: CompressedLayer, config: EieConfig) -> np.ndarray | None:
+    frac = config.act_frac + config.weight_frac
+    scaled = np.rint(layer.bias.astype(float) * 2.0**frac)
+    limit = 2.0 ** (config.acc_width - 1)
+    bad = (scaled < -limit) | (scaled >= limit)
+    if bad.any():
+        index = where(bad)
+        raise ValueError(
+            f"bias {layer.bias[index]}{place(index)} does not fit acc_width {config.acc_width} with act_frac + "
+            f"weight_frac = {frac} fraction bits; use a smaller act_frac or weight_frac, or a wider accumulator"
+        )
+    # Layers without bias share their zeros in the engine.
+    return scaled.astype(np.int64) if scaled.any() else None

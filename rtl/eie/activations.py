@@ -1,0 +1,133 @@
+"""The activations of a PE: two buffers that swap their parts after each layer, and the leaf of the detection tree."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from tercet.golden.eie_layer import EieConfig
+from tercet.rtl.common.ram import Ram
+from tercet.rtl.common.register_slice import RegisterSlice
+
+from .layouts import address_width, token_layout
+
+__all__ = ["Activations"]
+
+
+class Activations(wiring.Component):
+    """Source and destination in one memory; words of the source become tokens::
+
+        place --> [latch]--[output register] --> != 0 --> [s3] --> [register slice] --> tokens, unloaded
+                      source and destination
+        write place ------------^
+
+    Places count up from 0 after a restart and wrap behind the end of the buffer, 2**address_width(act_depth) words.
+    A token a clock. Whether one is taken comes late in its clock and from far away: the slice keeps it from the memory.
+
+    Parameters
+    ----------
+    config : EieConfig
+        ``act_depth`` and ``family``.
+
+    Members
+    -------
+    source : In(1)
+        Buffer that is read; the other is the destination. Stays while anything below is under way.
+    restart : In(1)
+        Both places are 0 in the clock after. Tokens are lost; scanning goes on at place 0. Not together with `unload`
+        or `write`.
+    scan : In(1)
+        While high, the words of the source from its place on are tokens, without end. While low, no token is valid
+        in the clock after; it needs a restart before it is high again, at the latest in the first clock.
+    tokens : Out(stream.Signature(token_layout(0)))
+        A group of one each. The first is valid `scan_latency` clocks after the first clock with `scan` and without
+        `restart`.
+    unload : In(1)
+        Read the next word of the source; as often as every clock, but only where `scan` is low and was low in the
+        clock before.
+    unloaded : Out(signed(16))
+        The word, `unload_latency` clocks after `unload`, for one clock.
+    write : In(1), write_data : In(signed(16)), to_source : In(1)
+        Write the next place of the source or of the destination. It can be read `write_latency` clocks later.
+    """
+
+    def __init__(self, *, config: EieConfig):
+        self.config = config
+        super().__init__(
+            {
+                "source": In(1),
+                "restart": In(1),
+                "scan": In(1),
+                "tokens": Out(stream.Signature(token_layout(0))),
+                "unload": In(1),
+                "unloaded": Out(signed(16)),
+                "write": In(1),
+                "write_data": In(signed(16)),
+                "to_source": In(1),
+            }
+        )
+
+    @property
+    def scan_latency(self) -> int:
+        """Clocks from the first clock of `scan` to the first token."""
+        return 4
+
+    @property
+    def unload_latency(self) -> int:
+        """Clocks from `unload` to its word."""
+        return 4
+
+    @property
+    def write_latency(self) -> int:
+        """Clocks from `write` to the first clock in which the place can be read: scanned or unloaded."""
+        return 1
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        width = address_width(self.config.act_depth)
+        m.submodules.words = words = Ram(width=16, depth=2 << width, family=self.config.family)
+
+        # The other parts of a token do not change.
+        m.submodules.outlet = outlet = RegisterSlice(shape=data.StructLayout({"act": signed(16), "item": 1}))
+        move = outlet.i.ready
+        stop = self.restart | ~self.scan
+        s0_place = Signal(width)
+        with m.If(self.restart):
+            m.d.sync += s0_place.eq(0)
+        with m.Elif(self.unload | (self.scan & move)):
+            m.d.sync += s0_place.eq(s0_place + 1)
+        m.d.comb += [
+            words.read_address.eq(Cat(s0_place, self.source)),
+            words.read_enable.eq(move),
+            words.out_enable.eq(move),
+        ]
+        s1_valid, s2_valid, s3_valid = Signal(), Signal(), Signal()
+        s3 = Signal(outlet.i.payload.shape(), reset_less=True)
+        with m.If(stop):
+            m.d.sync += [s1_valid.eq(0), s2_valid.eq(0), s3_valid.eq(0)]
+        with m.Elif(move):
+            m.d.sync += [s1_valid.eq(1), s2_valid.eq(s1_valid), s3_valid.eq(s2_valid)]
+        with m.If(move):
+            m.d.sync += [s3.act.eq(words.read_data), s3.item.eq(words.read_data.any())]
+        m.d.comb += [
+            outlet.clear.eq(stop),
+            outlet.i.valid.eq(s3_valid),
+            outlet.i.payload.eq(s3),
+            outlet.o.ready.eq(self.tokens.ready),
+            self.tokens.valid.eq(outlet.o.valid),
+            self.tokens.payload.act.eq(outlet.o.payload.act),
+            self.tokens.payload.item.eq(outlet.o.payload.item),
+            self.tokens.payload.close.eq(1),
+            # An unloaded word passes through the empty slice.
+            self.unloaded.eq(outlet.o.payload.act),
+        ]
+
+        write_place = Signal(width)
+        with m.If(self.restart):
+            m.d.sync += write_place.eq(0)
+        with m.Elif(self.write):
+            m.d.sync += write_place.eq(write_place + 1)
+        m.d.comb += [
+            words.write.eq(self.write),
+            words.write_address.eq(Cat(write_place, self.source ^ ~self.to_source)),
+            words.write_data.eq(self.write_data),
+        ]
+        return m

@@ -1,0 +1,130 @@
+"""Four branches of the tree that joins the PEs: everything on its way down and up is registered here."""
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import View
+from amaranth.lib.wiring import In, Out
+from tercet.golden.eie_layer import EieConfig
+from tercet.rtl.common.pipeline import register
+from tercet.rtl.emit import shared
+
+from .layouts import LOADED, broadcast_layout, load_layout, setup_layout, token_layout
+from .lnzd import Node
+from .tile import Tile
+
+__all__ = ["Cluster"]
+
+
+class Cluster(wiring.Component):
+    """Up to four clusters of the level below, or tiles; all full but perhaps the last::
+
+              broadcast, setup, load, acts        tokens      full, done, busy, filler, unloaded
+                          |                         ^                     ^
+                     [registers]                 [Node]      [or, and, sums, in registers]
+                       | | | |                   ^ ^ ^ ^               ^ ^ ^ ^
+                      four branches             four branches        four branches
+
+    Parameters
+    ----------
+    config : EieConfig
+        Everything.
+    level : int
+        Levels of clusters, this one included.
+    count : int
+        PEs in it, 1 to ``4**level``.
+
+    Members
+    -------
+    broadcast, setup, load : In
+        See the layouts.
+    acts, unloaded : In and Out(16 * count)
+        Activations, the first PE's in the least significant bits.
+    tokens : Out(stream.Signature(token_layout(level)))
+        Non-zero activations of all PEs in ascending order.
+    full : Out(1)
+        A queue is full.
+    done : Out(1)
+        All PEs have read their last column.
+    busy, filler : Out
+        How many PEs issue an entry, and a filler.
+    """
+
+    def __init__(self, *, config: EieConfig, level: int, count: int):
+        if not 1 <= count <= 4**level:
+            raise ValueError(f"Cluster of {count} PEs in {level} levels; use 1 to {4**level}")
+        self.config, self.level, self.count = config, level, count
+        super().__init__(
+            {
+                "broadcast": In(broadcast_layout(config)),
+                "setup": In(setup_layout(config)),
+                "load": In(load_layout(config, level)),
+                "acts": In(16 * count),
+                "tokens": Out(stream.Signature(token_layout(level))),
+                "full": Out(1),
+                "done": Out(1),
+                "busy": Out(range(count + 1)),
+                "filler": Out(range(count + 1)),
+                "unloaded": Out(16 * count),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        each = 4 ** (self.level - 1)
+        sizes = [min(each, self.count - first) for first in range(0, self.count, each)]
+        broadcast: View = Signal.like(self.broadcast, name="broadcast_below")  # pyright: ignore
+        setup: View = Signal.like(self.setup, name="setup_below")  # pyright: ignore
+        m.d.sync += [broadcast.eq(self.broadcast), setup.eq(self.setup)]
+        acts = register(m, "acts_below", self.acts)
+        m.submodules.node = node = shared(Node, level=self.level, children=len(sizes))
+        m.d.comb += node.enable.eq(setup.scan)
+        branches = []
+        for n, size in enumerate(sizes):
+            branch = self._branch(size)
+            m.submodules[f"branch{n}"] = branch
+            branches.append(branch)
+            lanes = slice(16 * each * n, 16 * (each * n + size))
+            tokens = getattr(node, f"i{n}")
+            m.d.comb += [
+                branch.broadcast.eq(broadcast),
+                branch.setup.eq(setup),
+                branch.acts.eq(acts[lanes]),
+                tokens.payload.eq(branch.tokens.payload),
+                tokens.valid.eq(branch.tokens.valid),
+                branch.tokens.ready.eq(tokens.ready),
+                branch.load.eq(self._load(m, n)),
+            ]
+        m.d.comb += [
+            self.tokens.payload.eq(node.o.payload),
+            self.tokens.valid.eq(node.o.valid),
+            node.o.ready.eq(self.tokens.ready),
+        ]
+        m.d.sync += [
+            self.full.eq(Cat(branch.full for branch in branches).any()),
+            self.done.eq(Cat(branch.done for branch in branches).all()),
+            self.busy.eq(sum(branch.busy for branch in branches)),
+            self.filler.eq(sum(branch.filler for branch in branches)),
+            self.unloaded.eq(Cat(branch.unloaded for branch in branches)),
+        ]
+        return m
+
+    def _branch(self, size: int):
+        if self.level == 1:
+            return shared(Tile, config=self.config)
+        return shared(Cluster, config=self.config, level=self.level - 1, count=size)
+
+    def _load(self, m: Module, branch: int) -> Value:
+        """The word, if it is for this branch: registers of its own, since the branches lie far apart."""
+        load: View = self.load  # pyright: ignore[reportAssignmentType]
+        here = load.every | (load.pe[2 * self.level - 2 :] == branch)
+        below = Signal(load_layout(self.config, self.level - 1), name=f"load_{branch}")
+        strobes = Cat(load[name] for name in LOADED)
+        m.d.sync += [below[name].eq(load[name] & here) for name in LOADED]
+        with m.If(strobes.any() & here):
+            m.d.sync += [
+                below.every.eq(load.every),
+                below.pe.eq(load.pe),
+                below.address.eq(load.address),
+                below.data.eq(load.data),
+            ]
+        return below.as_value()

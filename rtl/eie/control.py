@@ -1,0 +1,239 @@
+"""The central control: a program of steps, run once for every vector, without the host in between."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.data import View
+from amaranth.lib.wiring import In, Out
+from tercet.golden.eie_layer import EieConfig
+from tercet.rtl.common.ram import Ram
+
+from .layouts import address_width, setup_layout, step_beats, step_layout
+
+__all__ = ["Control"]
+
+# Clocks from a program address to its step, and one in hand.
+_FETCH = 3
+
+# Clocks from a swept row to the address of its bias, which follows the row's longer way to the adder.
+_BIAS_DELAY = 3
+
+
+class Control(wiring.Component):
+    """Run through the steps of a program::
+
+        IDLE -> STEP -> BEGIN -> LOAD -> BEGIN -> COMPUTE -> DRAIN -> SWEEP -> SETTLE -> UNLOAD -> FLUSH -> STEP, IDLE
+                                                                                  `-> STEP
+
+    What a step does not ask for is left out. The next step is fetched while one runs, so that only a clock each is
+    spent on STEP and BEGIN. The last step is followed by the first of the next vector.
+
+    Parameters
+    ----------
+    config : EieConfig
+        Everything.
+
+    Members
+    -------
+    run : In(1), first_step, vectors : In
+        Start a run of at least one vector; ``first_step`` stays until it is over.
+    running : Out(1)
+        A run is not over.
+    program : In(1), program_address, program_data : In
+        Write 64 bits of a step.
+    acts_valid : In(1), acts_ready : Out(1)
+        A beat of activations, taken when both are 1.
+    setup : Out(setup_layout(config))
+        For the PEs.
+    step : Out(step_layout(config))
+        The step that runs.
+    start : Out(1)
+        The detection tree starts with the next clock.
+    compute : Out(1)
+        It runs.
+    done : In(1)
+        All PEs have read their last column.
+    sweep, sweep_first : Out(1)
+        The next row goes out; it is the first.
+    bias_address : Out
+        The row's bias, three clocks later.
+    room : In(1)
+        Another group of results may be read.
+    unload, unload_last : Out(1)
+        A group of results is read; it is the vector's last.
+    delivered : In(1)
+        All groups that were read have left the engine.
+    computing, loading, unloading : Out(1)
+        For the counters: what this clock of a run belongs to.
+    """
+
+    def __init__(self, *, config: EieConfig):
+        self.config = config
+        super().__init__(
+            {
+                "run": In(1),
+                "first_step": In(range(config.program_depth)),
+                "vectors": In(24),
+                "running": Out(1),
+                "program": In(1),
+                "program_address": In(address_width(config.program_depth * step_beats(config))),
+                "program_data": In(64),
+                "acts_valid": In(1),
+                "acts_ready": Out(1),
+                "setup": Out(setup_layout(config)),
+                "step": Out(step_layout(config)),
+                "start": Out(1),
+                "compute": Out(1),
+                "done": In(1),
+                "sweep": Out(1),
+                "sweep_first": Out(1),
+                "bias_address": Out(address_width(config.constant_depth)),
+                "room": In(1),
+                "unload": Out(1),
+                "unload_last": Out(1),
+                "delivered": In(1),
+                "computing": Out(1),
+                "loading": Out(1),
+                "unloading": Out(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        step: View = self.step  # pyright: ignore[reportAssignmentType]
+        setup: View = self.setup  # pyright: ignore[reportAssignmentType]
+        place = Signal(range(self.config.program_depth))  # of the next step
+        wait = Signal(range(_FETCH + 1))
+        fetched = self._program(m, place)
+        with m.If(wait != 0):
+            m.d.sync += wait.eq(wait - 1)
+        vectors = Signal.like(self.vectors)  # behind this one
+        loaded = Signal()
+        # Beats, rows or groups behind this one; below 0 when there is none.
+        left = Signal(signed(self.config.act_depth.bit_length() + 1))
+        over = Signal()
+        timer = Signal(range(max(self.config.drain_clocks, self.config.settle_clocks)))
+        source = Signal()
+        m.d.comb += [
+            over.eq(left < 0),
+            setup.source.eq(source),
+            setup.codebook.eq(step.codebook),
+            setup.shift.eq(step.shift),
+            setup.relu.eq(step.relu),
+            setup.deliver.eq(step.deliver),
+            setup.unload.eq(self.unload),
+            self.loading.eq(self.running & ~self.computing & ~self.unloading),
+        ]
+
+        def proceed():
+            with m.If(step.last):
+                m.next = "UNLOAD"
+            with m.Else():
+                m.next = "STEP"
+
+        with m.FSM():
+            with m.State("IDLE"), m.If(self.run):
+                m.d.sync += [self.running.eq(1), vectors.eq(self.vectors - 1)]
+                m.d.sync += [place.eq(self.first_step), wait.eq(_FETCH)]
+                m.next = "STEP"
+            with m.State("STEP"), m.If(wait == 0):
+                last = Signal()
+                m.d.comb += last.eq(fetched.last | (place == self.config.program_depth - 1))
+                m.d.comb += self.computing.eq(fetched.compute & ~fetched.load)
+                m.d.sync += [step.eq(fetched), step.last.eq(last), loaded.eq(0)]
+                m.d.sync += [place.eq(Mux(last, self.first_step, place + 1)), wait.eq(_FETCH)]
+                m.next = "BEGIN"
+            with m.State("BEGIN"):
+                m.d.comb += setup.restart.eq(1)
+                m.d.sync += left.eq(step.groups - 2)
+                with m.If(step.load & ~loaded):
+                    m.next = "LOAD"
+                with m.Elif(step.compute):
+                    m.d.comb += [self.computing.eq(1), self.start.eq(1)]
+                    m.next = "COMPUTE"
+                with m.Elif(step.sweep):
+                    m.d.sync += left.eq(step.rows - 2)
+                    m.next = "SWEEP"
+                with m.Else():
+                    proceed()
+            with m.State("LOAD"):
+                m.d.comb += [self.acts_ready.eq(1), setup.store.eq(self.acts_valid)]
+                with m.If(self.acts_valid):
+                    m.d.sync += left.eq(left - 1)
+                    with m.If(over):
+                        m.d.sync += loaded.eq(1)
+                        m.next = "BEGIN"
+            with m.State("COMPUTE"):
+                m.d.comb += [self.computing.eq(1), setup.scan.eq(~self.done)]
+                m.d.sync += timer.eq(self.config.drain_clocks - 1)
+                with m.If(self.done):
+                    m.next = "DRAIN"
+            with m.State("DRAIN"):
+                m.d.comb += self.computing.eq(1)
+                m.d.sync += [timer.eq(timer - 1), left.eq(step.rows - 2)]
+                with m.If(timer == 0):
+                    with m.If(step.sweep):
+                        m.next = "SWEEP"
+                    with m.Else():
+                        proceed()
+            with m.State("SWEEP"):
+                m.d.comb += [self.sweep.eq(1), self.computing.eq(step.compute)]
+                m.d.sync += [left.eq(left - 1), timer.eq(self.config.settle_clocks - 1)]
+                with m.If(over):
+                    m.next = "SETTLE"
+            with m.State("SETTLE"):
+                m.d.comb += self.computing.eq(step.compute)
+                m.d.sync += [timer.eq(timer - 1), left.eq(step.rows - 2)]
+                with m.If(timer == 0):
+                    m.d.comb += setup.restart.eq(1)
+                    m.d.sync += source.eq(source ^ step.deliver)
+                    proceed()
+            with m.State("UNLOAD"):
+                m.d.comb += [self.unloading.eq(1), self.unload.eq(self.room), self.unload_last.eq(over)]
+                with m.If(self.room):
+                    m.d.sync += left.eq(left - 1)
+                    with m.If(over):
+                        m.next = "FLUSH"
+            with m.State("FLUSH"):
+                m.d.comb += self.unloading.eq(1)
+                with m.If(self.delivered):
+                    m.d.sync += vectors.eq(vectors - 1)
+                    with m.If(vectors == 0):
+                        m.d.sync += self.running.eq(0)
+                        m.next = "IDLE"
+                    with m.Else():
+                        m.next = "STEP"
+        m.d.comb += self.compute.eq(setup.scan)
+        self._biases(m)
+        return m
+
+    def _program(self, m: Module, place: Signal) -> View:
+        """The program memory, as many 64-bit words wide as a step; gives the step at a place two clocks before."""
+        beats = step_beats(self.config)
+        beat, number = C(0, 1), self.program_address
+        if beats > 1:
+            beat, number = number[0], number[1:]
+        columns = []
+        for n in range(beats):
+            column = Ram(width=64, depth=self.config.program_depth, family=self.config.family)
+            m.submodules[f"program{n}"] = column
+            m.d.comb += [
+                column.read_enable.eq(1),
+                column.out_enable.eq(1),
+                column.read_address.eq(place),
+                column.write.eq(self.program & (beat == n)),
+                column.write_address.eq(number),
+                column.write_data.eq(self.program_data),
+            ]
+            columns.append(column.read_data)
+        layout = step_layout(self.config)
+        return View(layout, Cat(columns)[: layout.size])
+
+    def _biases(self, m: Module):
+        """Mark the first row, and let the addresses of biases follow their rows."""
+        swept = Signal(_BIAS_DELAY)
+        m.d.sync += swept.eq(Cat(self.sweep, swept))
+        m.d.comb += self.sweep_first.eq(~swept[0])
+        with m.If(swept[-1]):
+            m.d.sync += self.bias_address.eq(self.bias_address + 1)
+        with m.Elif(self.sweep & ~swept[0]):
+            m.d.sync += self.bias_address.eq(self.step.biases)

@@ -1,0 +1,146 @@
+"""The EIE engine: frames in, activations in, results out."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.data import View
+from amaranth.lib.wiring import In, Out
+from tercet.golden.eie_layer import EieConfig
+from tercet.rtl.common.delay import Delay
+from tercet.rtl.common.outlet import Outlet
+from tercet.rtl.emit import prototype, shared
+
+from .activations import Activations
+from .cluster import Cluster
+from .control import Control
+from .counters import COUNTER_BITS, COUNTERS, Counters
+from .frames import FrameReader
+from .issue import Issue
+from .layouts import output_layout
+
+__all__ = ["Engine"]
+
+
+class Engine(wiring.Component):
+    """Layers of a compressed network, one after the other::
+
+        frames --> FrameReader --words--------------------> +---------------------+
+                       |                                    |                     |
+                       +--run--> Control --setup, sweep---> |  Cluster            |--tokens--> Issue --+
+                                    ^  ^                    |  (PEs in a tree of  |                    |
+        acts -----------------------+--|------------------> |  four branches)     | <---broadcast------+
+                                       +---done------------ |                     |
+                                                            +---------------------+
+                                                                       |
+                                                                   Outlet --> outs
+
+    Parameters
+    ----------
+    config : EieConfig
+        Everything.
+
+    Members
+    -------
+    frames : In(stream.Signature(64))
+        Contents of the memories, and runs; see `FrameReader`.
+    acts : In(stream.Signature(ArrayLayout(signed(16), n_pe)))
+        Activations, a group of `n_pe` a beat.
+    outs : Out(stream.Signature(output_layout(config)))
+        Results, a group a beat.
+    total, busy, stall, starve, filler, load, unload : Out(40)
+        Performance counters; see `Counters`.
+    clear : In(1)
+        Set the counters to zero.
+    running : Out(1)
+        A run is not over.
+    error : Out(1)
+        A frame was skipped since the reset, because it does not fit.
+    """
+
+    def __init__(self, *, config: EieConfig):
+        self.config = config
+        super().__init__(
+            {
+                "frames": In(stream.Signature(64)),
+                "acts": In(stream.Signature(data.ArrayLayout(signed(16), config.n_pe))),
+                "outs": Out(stream.Signature(output_layout(config))),
+                **{name: Out(COUNTER_BITS) for name in COUNTERS},
+                "clear": In(1),
+                "running": Out(1),
+                "error": Out(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        config = self.config
+        m.submodules.reader = reader = FrameReader(config=config)
+        m.submodules.control = control = Control(config=config)
+        m.submodules.issue = issue = shared(Issue, config=config)
+        m.submodules.pes = pes = shared(Cluster, config=config, level=config.tree_levels, count=config.n_pe)
+        m.submodules.counters = counters = Counters(config=config)
+        wiring.connect(m, wiring.flipped(self.frames), reader.i)
+        m.d.comb += [
+            control.run.eq(reader.run),
+            control.first_step.eq(reader.first_step),
+            control.vectors.eq(reader.vectors),
+            reader.running.eq(control.running),
+            control.program.eq(reader.program),
+            control.program_address.eq(reader.load.address),
+            control.program_data.eq(reader.load.data),
+            pes.load.eq(reader.load),
+            pes.setup.eq(control.setup),
+            pes.acts.eq(self.acts.payload.as_value()),
+            control.acts_valid.eq(self.acts.valid),
+            self.acts.ready.eq(control.acts_ready),
+            control.done.eq(pes.done),
+        ]
+        self._broadcast(m, control, issue, pes)
+        self._unload(m, control, pes)
+        m.d.comb += [
+            counters.computing.eq(control.computing),
+            counters.loading.eq(control.loading),
+            counters.unloading.eq(control.unloading),
+            counters.stalled.eq(issue.stalled),
+            counters.issued.eq(pes.busy),
+            counters.fillers.eq(pes.filler),
+            counters.clear.eq(self.clear),
+            *(getattr(self, name).eq(getattr(counters, name)) for name in COUNTERS),
+            self.running.eq(control.running),
+            self.error.eq(reader.error),
+        ]
+        return m
+
+    def _broadcast(self, m: Module, control, issue, pes):
+        """Columns while the detection tree runs, rows to sweep when it does not."""
+        cast: View = pes.broadcast
+        m.d.comb += [
+            issue.start.eq(control.start),
+            issue.groups.eq(control.step.groups),
+            issue.pointers.eq(control.step.pointers),
+            issue.full.eq(pes.full),
+            issue.tokens.payload.eq(pes.tokens.payload),
+            issue.tokens.valid.eq(pes.tokens.valid),
+            pes.tokens.ready.eq(issue.tokens.ready),
+            cast.eq(issue.broadcast),
+            cast.address.eq(Mux(control.compute, issue.broadcast.address, control.bias_address)),
+            cast.sweep.eq(control.sweep),
+            cast.first.eq(control.sweep_first),
+        ]
+
+    def _unload(self, m: Module, control, pes):
+        latency = 2 * self.config.tree_levels + prototype(Activations, config=self.config).unload_latency
+        layout = output_layout(self.config)
+        m.submodules.outlet = outlet = shared(Outlet, shape=layout, latency=latency)
+        m.submodules.last = last = Delay(clocks=latency, width=2)
+        m.d.comb += [
+            control.room.eq(outlet.ready),
+            control.delivered.eq(outlet.empty),
+            outlet.start.eq(control.unload),
+            last.i.eq(Cat(control.unload, control.unload & control.unload_last)),
+            outlet.arrive.eq(last.o[0]),
+            outlet.value.last.eq(last.o[1]),
+            outlet.value.data.eq(pes.unloaded),
+            self.outs.payload.eq(outlet.o.payload),
+            self.outs.valid.eq(outlet.o.valid),
+            outlet.o.ready.eq(self.outs.ready),
+        ]

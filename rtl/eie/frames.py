@@ -1,0 +1,134 @@
+"""The host's side of the engine: frames that fill the memories, and that start a run."""
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import View
+from amaranth.lib.wiring import In, Out
+from tercet.golden.eie_layer import EieConfig
+from tercet.golden.eie_program import EVERY_PE, FRAMES
+
+from .layouts import LOADED, frame_layout, load_layout, step_beats
+
+__all__ = ["FrameReader"]
+
+
+class FrameReader(wiring.Component):
+    """Frames of a head and the words that it announces, one word a clock::
+
+        head: kind, pe, address, count      word 0      word 1      ...      word count - 1
+
+    A run has no words; what follows waits until it is over. A frame that does not fit its memory is skipped, word for
+    word, and leaves a mark.
+
+    Parameters
+    ----------
+    config : EieConfig
+        Depths.
+
+    Members
+    -------
+    i : In(stream.Signature(64))
+        Frames.
+    load : Out(load_layout(config, tree_levels))
+        A word for a memory of a PE.
+    program : Out(1)
+        ``load`` holds half a step instead, for the program memory.
+    run : Out(1)
+        Start a run, of the steps from ``first_step`` on, of ``vectors`` vectors.
+    first_step, vectors : Out
+        See ``run``.
+    running : In(1)
+        From the clock after ``run`` to the end of the run.
+    error : Out(1)
+        A frame was skipped.
+    """
+
+    def __init__(self, *, config: EieConfig):
+        self.config = config
+        super().__init__(
+            {
+                "i": In(stream.Signature(64)),
+                "load": Out(load_layout(config, config.tree_levels)),
+                "program": Out(1),
+                "run": Out(1),
+                "first_step": Out(range(config.program_depth)),
+                "vectors": Out(24),
+                "running": In(1),
+                "error": Out(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        load: View = self.load  # pyright: ignore[reportAssignmentType]
+        head = Signal(frame_layout())
+        left = Signal(signed(25))  # words behind this one, less one: below 0 at the last
+        none = Signal()
+        fits = self._fits(m, head)
+        strobes = Cat(*(load[name] for name in LOADED), self.program)
+        m.d.sync += [strobes.eq(0), self.run.eq(0)]
+        with m.FSM():
+            with m.State("HEAD"):
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(self.i.valid):
+                    m.d.sync += head.eq(self.i.payload)
+                    m.next = "MEASURE"
+            with m.State("MEASURE"):
+                m.next = "CHECK"
+            with m.State("CHECK"):
+                m.d.sync += [
+                    left.eq(head.count - 2),
+                    none.eq(head.count == 0),
+                    load.address.eq(head.address - 1),
+                    load.pe.eq(head.pe),
+                    load.every.eq(head.pe == EVERY_PE),
+                ]
+                m.next = "JUDGE"
+            with m.State("JUDGE"):
+                with m.If(~fits):
+                    m.d.sync += self.error.eq(1)
+                with m.If(head.kind == FRAMES.index("run")):
+                    m.d.sync += [self.run.eq(fits), self.first_step.eq(head.address), self.vectors.eq(head.count)]
+                    m.next = "RUN"
+                with m.Elif(none):
+                    m.next = "HEAD"
+                with m.Else():
+                    m.next = "WORDS"
+            with m.State("WORDS"):
+                m.d.comb += self.i.ready.eq(1)
+                with m.If(self.i.valid):
+                    m.d.sync += [load.data.eq(self.i.payload), load.address.eq(load.address + 1), left.eq(left - 1)]
+                    with m.Switch(head.kind):
+                        for n, strobe in enumerate(strobes):
+                            with m.Case(n):
+                                m.d.sync += strobe.eq(fits)
+                    with m.If(left < 0):
+                        m.next = "HEAD"
+            with m.State("RUN"), m.If(~self.run & ~self.running):
+                m.next = "HEAD"
+        return m
+
+    def _fits(self, m: Module, head: View) -> Signal:
+        """Whether a frame is one that the engine knows, within its memory; two clocks after the head."""
+        config = self.config
+        depths = (config.matrix_depth, config.pointer_depth, config.constant_depth)
+        depths = (*depths, config.program_depth * step_beats(config))
+        # Behind the last word; where its memory ends; whether there is such a PE, step, or number of vectors.
+        s1_end, s1_depth, s1_known = Signal(25), Signal(range(max(depths) + 1)), Signal()
+        m.d.sync += s1_end.eq(head.address + head.count)
+        s1_run = Signal()
+        m.d.sync += s1_run.eq(head.kind == FRAMES.index("run"))
+        pe = Signal()
+        m.d.comb += pe.eq((head.pe < config.n_pe) | (head.pe == EVERY_PE))
+        m.d.sync += s1_known.eq(0)
+        with m.Switch(head.kind):
+            for n, depth in enumerate(depths):
+                with m.Case(n):
+                    m.d.sync += [s1_depth.eq(depth), s1_known.eq(1 if FRAMES[n] == "program" else pe)]
+            with m.Case(FRAMES.index("run")):
+                m.d.sync += s1_known.eq((head.address < config.program_depth) & (head.count != 0))
+        spare = Signal(signed(26))
+        m.d.comb += spare.eq(s1_depth - s1_end)
+        fits = Signal()
+        m.d.sync += fits.eq(s1_known & (s1_run | ~spare[-1]))
+        return fits

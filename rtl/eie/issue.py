@@ -1,0 +1,95 @@
+"""From the detection tree to the broadcast: which column a non-zero activation belongs to, and when it goes out."""
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from tercet.golden.eie_layer import EieConfig
+from tercet.rtl.common.register_slice import RegisterSlice
+
+from .layouts import address_width, broadcast_layout, token_layout
+
+__all__ = ["Issue"]
+
+
+class Issue(wiring.Component):
+    """A non-zero a clock, unless a queue is full; a group of zeros takes a clock.
+
+    Parameters
+    ----------
+    config : EieConfig
+        Widths.
+
+    Members
+    -------
+    start : In(1)
+        Begin a step.
+    groups : In, pointers : In
+        Groups of activations of the step, at least 1; address of the first column's pointer.
+    tokens : In(stream.Signature(token_layout(tree_levels)))
+        From the root of the detection tree.
+    full : In(1)
+        A queue is full.
+    broadcast : Out(broadcast_layout(config))
+        Its part that belongs to columns; valid in the clock in which ``column`` is set.
+    stalled : Out(1)
+        A column waits for a queue.
+    """
+
+    def __init__(self, *, config: EieConfig):
+        self.config = config
+        super().__init__(
+            {
+                "start": In(1),
+                "groups": In(config.act_depth.bit_length()),
+                "pointers": In(address_width(config.pointer_depth)),
+                "tokens": In(stream.Signature(token_layout(config.tree_levels))),
+                "full": In(1),
+                "broadcast": Out(broadcast_layout(config)),
+                "stalled": Out(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        token = self.tokens.payload
+        m.submodules.slice = held = RegisterSlice(shape=broadcast_layout(self.config))
+        address = Signal.like(self.pointers)  # of the group's first column
+        after = Signal.like(self.pointers)  # one more
+        left = Signal(signed(len(self.groups) + 1), init=-1)  # groups behind this one, below 0 when all are over
+        running, final = Signal(), Signal()
+        column, end, take = Signal.like(held.i.payload), Signal(), Signal()
+        m.d.comb += [
+            end.eq(token.close & final),
+            column.column.eq(1),
+            column.item.eq(token.item),
+            column.end.eq(end),
+            column.act.eq(token.act),
+            column.address.eq(address + token.index),
+            column.next_address.eq(after + token.index),
+            held.i.payload.eq(column),
+            held.i.valid.eq(self.tokens.valid & running & (token.item | end)),
+            self.tokens.ready.eq(held.i.ready & running),
+            take.eq(self.tokens.valid & self.tokens.ready),
+            held.o.ready.eq(~self.full),
+            self.broadcast.eq(held.o.payload),
+            self.broadcast.column.eq(held.o.valid & ~self.full),
+            self.stalled.eq(held.o.valid & self.full),
+            held.clear.eq(0),
+        ]
+        with m.If(self.start):
+            m.d.sync += [
+                address.eq(self.pointers),
+                after.eq(self.pointers + 1),
+                left.eq(self.groups - 2),
+                final.eq(self.groups == 1),
+                running.eq(1),
+            ]
+        with m.Elif(take & token.close):
+            m.d.sync += [
+                address.eq(address + self.config.n_pe),
+                after.eq(after + self.config.n_pe),
+                left.eq(left - 1),
+                final.eq(left == 0),
+                running.eq(~final),
+            ]
+        return m

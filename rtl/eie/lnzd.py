@@ -1,0 +1,180 @@
+"""Leading non-zero detection: a quadtree that finds the activations that are not zero, in order, one a clock."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from tercet.rtl.common.register_slice import RegisterSlice
+
+from .layouts import token_layout
+
+__all__ = ["Node"]
+
+
+class Node(wiring.Component):
+    """Merge the tokens of up to four subtrees, the lowest first, group by group::
+
+        i0  5 7.  3.        .   ends its group
+        i1  -.    9.        -   no item
+        i2  2.    -.
+        o   5 7 2.  3 9.
+
+    One token a clock, also across groups and through empty ones. A subtree whose last item has gone waits with it for
+    the end of the group; then all move on together.
+
+    Parameters
+    ----------
+    level : int
+        Levels of nodes in this tree, this one included; at least 1.
+    children : int
+        Subtrees, 1 to 4.
+
+    Members
+    -------
+    enable : In(1)
+        While it is low, what is taken is lost; in the clock after, nothing is valid, and a token begins a group.
+    i0 .. i3 : In(stream.Signature(token_layout(level - 1)))
+        Tokens of the subtrees, as many as there are.
+    o : Out(stream.Signature(token_layout(level)))
+        Tokens of this tree, `latency` clocks later; the subtree's number is the upper part of their index.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range.
+
+    Notes
+    -----
+    Source: Han et al., ISCA 2016, section IV; ``spec/eie.md``, "The machine".
+    """
+
+    def __init__(self, *, level: int, children: int = 4):
+        if level < 1:
+            raise ValueError(f"Level {level} has no subtrees; use at least 1")
+        if not 1 <= children <= 4:
+            raise ValueError(f"A node of {children} subtrees; use 1 to 4")
+        self.level, self.children = level, children
+        below = In(stream.Signature(token_layout(level - 1)))
+        super().__init__(
+            {
+                "enable": In(1),
+                **{f"i{n}": below for n in range(children)},
+                "o": Out(stream.Signature(token_layout(level))),
+            }
+        )
+
+    @property
+    def latency(self) -> int:
+        """Clocks from the last subtree's token to `o`."""
+        return 3 if self.level == 1 else 2
+
+    @property
+    def inputs(self) -> list:
+        """The streams `i0`, `i1`, ..."""
+        return [getattr(self, f"i{n}") for n in range(self.children)]
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        # Subtrees that are not there have no items.
+        absent = Signal(token_layout(self.level - 1), init={"close": 1})
+        tokens = [i.payload for i in self.inputs] + [absent] * (4 - self.children)
+        valid = Signal()  # every subtree shows a token
+        room = Signal(init=1)
+        m.d.comb += valid.eq(Cat(i.valid for i in self.inputs).all())
+        if self.level == 1:
+            tokens, valid, waits, last = self._leaves(m, tokens, valid, room)
+        else:
+            waits, last = self._subtrees(m, tokens, valid, room)
+        s1_lower = self._choose(m, "s1_lower", tokens, 0, waits, room)
+        s1_upper = self._choose(m, "s1_upper", tokens, 2, waits, room)
+        s1_low, s1_item, s1_close = (Signal(name=f"s1_{name}", reset_less=True) for name in ("low", "item", "close"))
+        with m.If(room):
+            m.d.sync += [s1_low.eq(waits[:2].any()), s1_item.eq(waits.any()), s1_close.eq(last)]
+        outlet = self._outlet(m, valid, room)
+        m.d.comb += [
+            Cat(outlet.act, outlet.index).eq(Mux(s1_low, s1_lower, s1_upper)),
+            outlet.item.eq(s1_item),
+            outlet.close.eq(s1_close),
+        ]
+        return m
+
+    def _leaves(self, m: Module, tokens: list, valid: Value, room: Value) -> tuple[list, Value, Value, Value]:
+        """Take whole groups: leaves have one token each. Gives a group, which of its items wait, and whether it ends.
+
+        What is left of the group after each clock is known a clock ahead: it is a long way from here to many leaves.
+        """
+        held = [Signal(token_layout(0), name=f"held{n}", reset_less=True) for n in range(4)]
+        some, last = Signal(), Signal()
+        waits = Signal(4)
+        free = Signal()  # a group can be taken
+        m.d.comb += free.eq(~some | (room & last))
+        m.d.comb += [i.ready.eq(free & valid) for i in self.inputs]
+        with m.If(~self.enable):
+            m.d.sync += some.eq(0)
+        with m.Elif(free):
+            m.d.sync += some.eq(valid)
+        with m.If(free):
+            items = Cat(token.item for token in tokens)
+            m.d.sync += [waits.eq(items), last.eq(_at_most(1, items))]
+            m.d.sync += [one.eq(token) for one, token in zip(held, tokens, strict=True)]
+        with m.Elif(room):
+            behind = Cat(0, waits[0], waits[:2].any(), waits[:3].any())
+            m.d.sync += [waits.eq(waits & behind), last.eq(_at_most(2, waits))]
+        return held, some, waits, last
+
+    def _subtrees(self, m: Module, tokens: list, valid: Value, room: Value) -> tuple[Value, Value]:
+        """Which subtrees' items wait, and whether the group ends: all tokens close, and at most one waits.
+
+        A token that does not close has an item that waits.
+        """
+        close = Cat(token.close for token in tokens)
+        done = Signal(4)  # the token shown has been given
+        waits = Signal(4)
+        go, last = Signal(), Signal()
+        m.d.comb += [
+            go.eq(valid & room),
+            waits.eq(Cat(token.item for token in tokens) & ~done),
+            last.eq(close.all() & _at_most(1, waits)),
+        ]
+        # Whether no lower one waits; then a token that does not close is the first.
+        front = Cat(1, ~waits[0], ~waits[:2].any(), ~waits[:3].any())
+        m.d.comb += [i.ready.eq(go & (last | (front[n] & ~close[n]))) for n, i in enumerate(self.inputs)]
+        with m.If(~self.enable):
+            m.d.sync += done.eq(0)
+        with m.Elif(go):
+            m.d.sync += done.eq((done | (waits & front & close)) & ~last.replicate(4))
+        return waits, last
+
+    def _choose(self, m: Module, name: str, tokens: list, n: int, waits: Value, room: Value) -> Value:
+        """Activation and index of the one of two subtrees that is first, as a register.
+
+        If none waits it is the second: without an item its activation is 0.
+        """
+        one, other = (Cat(tokens[k].act, tokens[k].index, Const(k, 2)) for k in (n, n + 1))
+        chosen = Signal(len(one), name=name, reset_less=True)
+        with m.If(room):
+            m.d.sync += chosen.eq(Mux(waits[n], one, other))
+        return chosen
+
+    def _outlet(self, m: Module, valid: Value, room: Signal) -> data.View:
+        """Hold the chosen token until the register slice takes it; says a clock ahead whether there will be room."""
+        m.submodules.outlet = outlet = RegisterSlice(shape=token_layout(self.level))
+        wiring.connect(m, outlet.o, wiring.flipped(self.o))
+        s1_valid = Signal()
+        taken = ~outlet.o.valid | outlet.o.ready
+        with m.If(~self.enable):
+            m.d.sync += [s1_valid.eq(0), room.eq(1)]
+        with m.Else():
+            m.d.sync += [
+                s1_valid.eq(valid | ~room),
+                room.eq((room & ~valid) | taken | (outlet.i.ready & ~s1_valid)),
+            ]
+        m.d.comb += [outlet.clear.eq(~self.enable), outlet.i.valid.eq(s1_valid)]
+        return outlet.i.payload
+
+
+def _at_most(count: int, bits: Value) -> Value:
+    """Whether one, or two, of four bits are set, or fewer."""
+    lower, upper = bits[:2], bits[2:]
+    if count == 1:
+        return ~lower.all() & ~upper.all() & ~(lower.any() & upper.any())
+    return ~(lower.all() & upper.any()) & ~(lower.any() & upper.all())

@@ -1,0 +1,122 @@
+"""A processing element: from a broadcast activation to accumulated products."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.data import View
+from amaranth.lib.wiring import In, Out
+from tercet.golden.eie_layer import SWEEP_LATENCY, EieConfig
+from tercet.rtl.common.pipeline import register
+from tercet.rtl.emit import shared
+
+from .arithmetic import Arithmetic
+from .decode import Decode
+from .entries import EntryRead
+from .layouts import broadcast_layout, load_layout, setup_layout
+from .pointers import PointerRead
+from .queue import ActivationQueue
+
+__all__ = ["Pe"]
+
+
+class Pe(wiring.Component):
+    """One slice of a layer::
+
+        broadcast -> PointerRead -> ActivationQueue -> EntryRead -> Decode -> Arithmetic -> total
+             |                                                        ^
+             +-- sweep -----------------------------------------------+
+
+    Parameters
+    ----------
+    config : EieConfig
+        Everything.
+
+    Members
+    -------
+    broadcast : In(broadcast_layout(config))
+        Columns, and rows to sweep.
+    setup : In(setup_layout(config))
+        Its ``codebook`` and ``scan`` are used.
+    load : In(load_layout(config, 0))
+        Words for the memories.
+    full : Out(1)
+        The queue is full.
+    done : Out(1)
+        The last column has been read.
+    busy, filler : Out(1)
+        An entry is issued; an entry is a filler.
+    total : Out(signed(acc_width)), total_valid : Out(1)
+        The sum of a swept row, `sweep_latency` clocks after it.
+    """
+
+    def __init__(self, *, config: EieConfig):
+        self.config = config
+        super().__init__(
+            {
+                "broadcast": In(broadcast_layout(config)),
+                "setup": In(setup_layout(config)),
+                "load": In(load_layout(config, 0)),
+                "full": Out(1),
+                "done": Out(1),
+                "busy": Out(1),
+                "filler": Out(1),
+                "total": Out(signed(config.acc_width)),
+                "total_valid": Out(1),
+            }
+        )
+
+    @property
+    def sweep_latency(self) -> int:
+        """Clocks from a swept row to its sum."""
+        return SWEEP_LATENCY
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        cast: View = self.broadcast  # pyright: ignore[reportAssignmentType]
+        setup: View = self.setup  # pyright: ignore[reportAssignmentType]
+        m.submodules.pointers = pointers = shared(PointerRead, config=self.config)
+        m.submodules.queue = queue = shared(ActivationQueue, config=self.config)
+        m.submodules.entries = entries = shared(EntryRead, config=self.config)
+        m.submodules.decode = decode = shared(Decode, config=self.config)
+        m.submodules.arithmetic = arithmetic = shared(Arithmetic, config=self.config)
+        for name, part in (("matrix", entries), ("pointers", pointers), ("constants", decode)):
+            m.d.comb += [
+                part.load.eq(self.load[name]),
+                part.load_address.eq(self.load.address),
+                part.load_data.eq(self.load.data),
+            ]
+        m.d.comb += [
+            pointers.column.eq(cast.column),
+            pointers.item.eq(cast.item),
+            pointers.end.eq(cast.end),
+            pointers.act.eq(cast.act),
+            pointers.address.eq(cast.address),
+            pointers.next_address.eq(cast.next_address),
+            queue.arrive.eq(cast.column),
+            queue.keep.eq(pointers.keep),
+            queue.drop.eq(pointers.drop),
+            queue.i.eq(pointers.o),
+            entries.columns.payload.eq(queue.o.payload),
+            entries.columns.valid.eq(queue.o.valid),
+            queue.o.ready.eq(entries.columns.ready),
+            entries.scan.eq(setup.scan),
+            decode.valid.eq(entries.valid),
+            decode.first.eq(entries.first),
+            decode.value.eq(entries.value),
+            decode.zeros.eq(entries.zeros),
+            decode.sweep.eq(cast.sweep),
+            decode.sweep_first.eq(cast.first),
+            decode.bias_address.eq(cast.address),
+            decode.codebook.eq(setup.codebook),
+            arithmetic.act.eq(register(m, "s6_act", entries.act, 2)),
+            arithmetic.constant.eq(decode.constant),
+            arithmetic.row.eq(decode.row),
+            arithmetic.write.eq(decode.write),
+            arithmetic.swept.eq(decode.swept),
+            self.full.eq(queue.full),
+            self.done.eq(entries.done),
+            self.busy.eq(entries.busy),
+            self.filler.eq(decode.filler),
+            self.total.eq(arithmetic.total),
+            self.total_valid.eq(arithmetic.total_valid),
+        ]
+        return m

@@ -1,0 +1,141 @@
+"""Pointer read: where a column begins in a PE's matrix memory, and how many entries it has there."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from tercet.golden.eie_layer import POINTER_LATENCY, EieConfig
+from tercet.rtl.common.pipeline import register
+from tercet.rtl.common.ram import Ram
+
+from .layouts import address_width, column_layout, count_width
+
+__all__ = ["PointerRead"]
+
+
+class PointerRead(wiring.Component):
+    """Both pointers of a column in one clock, from two banks by the lowest bit of the column's number::
+
+        address ------>[p_1, p_3, p_5 ...]--> lower or upper --> begin
+        next_address ->[p_0, p_2, p_4 ...]--> upper or lower --> less begin: entries
+
+    It never waits, so it stands before the queue: what is queued can run at once, and a column that is empty in this PE
+    does not get there at all.
+
+    Parameters
+    ----------
+    config : EieConfig
+        Widths and depths.
+
+    Members
+    -------
+    column, item, end, act, address, next_address : In
+        Of `broadcast_layout`.
+    load : In(1), load_address, load_data : In
+        Write a pointer: the word in the upper bits, the entry in the word in the lower.
+    o : Out(column_layout(config))
+        The column, `latency` clocks later.
+    keep, drop : Out(1)
+        `o` holds a column to queue; it holds one that is empty and not the last.
+    """
+
+    def __init__(self, *, config: EieConfig):
+        self.config = config
+        address = address_width(config.pointer_depth)
+        super().__init__(
+            {
+                "column": In(1),
+                "item": In(1),
+                "end": In(1),
+                "act": In(signed(16)),
+                "address": In(address),
+                "next_address": In(address),
+                "load": In(1),
+                "load_address": In(address),
+                "load_data": In(config.pointer_width),
+                "o": Out(column_layout(config)),
+                "keep": Out(1),
+                "drop": Out(1),
+            }
+        )
+
+    @property
+    def latency(self) -> int:
+        """Clocks from a column's number to `o`."""
+        return POINTER_LATENCY
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        # Entries in a word are a power of two: a pointer is a plain number.
+        linear = 1 << self.config.offset_width == self.config.entries_per_word
+        odd, even = self._banks(m)
+        s2_odd = register(m, "s2_odd", self.address[0], 2)
+        begin = Signal.like(odd)
+        m.d.comb += begin.eq(Mux(s2_odd, odd, even))
+        before = self.latency - 1
+        item = register(m, "s_item", self.item, before)
+        more = (self._count if linear else self._count_words)(m, odd, even, s2_odd)
+        m.d.sync += [
+            self.o.begin.eq(register(m, "s3_begin", begin)),
+            self.o.more.eq(Mux(item, more, -1)),
+            self.o.act.eq(register(m, "s_act", self.act, before)),
+            self.o.end.eq(register(m, "s_end", self.end, before)),
+        ]
+        column = self.column
+        for stage in range(1, self.latency + 1):
+            moved = Signal(name=f"s{stage}_column")
+            m.d.sync += moved.eq(column)
+            column = moved
+        kept = Signal()
+        m.d.comb += [
+            kept.eq((self.o.more >= 0) | self.o.end),
+            self.keep.eq(column & kept),
+            self.drop.eq(column & ~kept),
+        ]
+        return m
+
+    def _banks(self, m: Module) -> list[Value]:
+        """The words of the odd and of the even bank, two clocks after their addresses."""
+        depth = -(-self.config.pointer_depth // 2)
+        words = []
+        for name, address, here in (
+            ("odd", self.address, self.load_address[0]),
+            ("even", self.next_address, ~self.load_address[0]),
+        ):
+            m.submodules[name] = bank = Ram(width=self.config.pointer_width, depth=depth, family=self.config.family)
+            m.d.comb += [
+                bank.read_enable.eq(1),
+                bank.out_enable.eq(1),
+                bank.read_address.eq(address[1:]),
+                bank.write.eq(self.load & here),
+                bank.write_address.eq(self.load_address[1:]),
+                bank.write_data.eq(self.load_data),
+            ]
+            words.append(bank.read_data)
+        return words
+
+    def _count(self, m: Module, odd: Value, even: Value, s2_odd: Value) -> Value:
+        """Entries of a column less one, at s3.
+
+        The even bank's pointer less the odd one's is the count or its negative: ``odd - even - 1 == ~(even - odd)``. A
+        column has fewer entries than the lower bits can count; what is above is equal, or carries into them.
+        """
+        low = count_width(self.config)
+        s3_difference = Signal(low + 1, reset_less=True)
+        # A bit below, to borrow the 1 from: synthesis folds no third term into a carry chain.
+        m.d.sync += s3_difference.eq(Cat(C(0, 1), even[:low]) - Cat(s2_odd, odd[:low]))
+        s3_even = register(m, "s3_even", ~s2_odd)
+        return (s3_difference[1:] ^ s3_even.replicate(low)).as_signed()
+
+    def _count_words(self, m: Module, odd: Value, even: Value, s2_odd: Value) -> Value:
+        """The same, from pointers that are words and places in words."""
+        offsets, low = self.config.offset_width, count_width(self.config)
+        words = Signal(low, name="s3_words", reset_less=True)
+        places = Signal(signed(offsets + 1), name="s3_places", reset_less=True)
+        m.d.sync += [words.eq(even[offsets:] - odd[offsets:]), places.eq(even[:offsets] - odd[:offsets])]
+        # Shifts and adds: a multiplication would take a multiplier block.
+        per_word = self.config.entries_per_word
+        entries = sum((words << bit for bit in range(offsets) if per_word >> bit & 1), places)
+        s3_odd = register(m, "s3_odd", s2_odd)
+        difference = Signal(low)
+        m.d.comb += difference.eq(entries - s3_odd)
+        return (difference ^ (~s3_odd).replicate(low)).as_signed()

@@ -1,0 +1,54 @@
+"""The multiplier of a PE: the FPGA's own block, or one that synthesis finds."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from tercet.rtl.common.pipeline import register
+from tercet.rtl.emit import shared
+from tercet.rtl.primitives.mult18x18d import Mult18x18D
+from tercet.rtl.primitives.sb_mac16 import SbMac16
+
+__all__ = ["Product"]
+
+
+class Product(wiring.Component):
+    """An activation times a weight, every clock.
+
+    Parameters
+    ----------
+    family : "any", "ecp5" or "ice40"
+        Whose multiplier.
+
+    Members
+    -------
+    act, weight : In(signed(16))
+        Operands.
+    product : Out(signed(32))
+        Their product, `latency` clocks later.
+    """
+
+    def __init__(self, *, family: str = "any"):
+        self.family = family
+        super().__init__({"act": In(signed(16)), "weight": In(signed(16)), "product": Out(signed(32))})
+
+    @property
+    def latency(self) -> int:
+        """Clocks from operands to their product."""
+        return 3
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        if self.family == "any":
+            act, weight = register(m, "s1_act", self.act), register(m, "s1_weight", self.weight)
+            m.d.comb += self.product.eq(register(m, "s3_product", act * weight, 2))
+            return m
+        m.submodules.block = block = shared({"ecp5": Mult18x18D, "ice40": SbMac16}[self.family])
+        # At the upper end: constants below an operand cost nothing, while its sign would be routed to many pins.
+        spare = len(block.a) - 16
+        m.d.comb += [
+            block.a.eq(Cat(C(0, spare), self.act)),
+            block.b.eq(Cat(C(0, spare), self.weight)),
+            block.b_load.eq(1),
+            self.product.eq(block.p[2 * spare :]),
+        ]
+        return m

@@ -1,0 +1,68 @@
+"""The activation queue of a PE, and when the broadcast has to wait for it."""
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from tercet.golden.eie_layer import EieConfig
+from tercet.rtl.common.fifo import RoomyFifo
+from tercet.rtl.emit import shared
+
+from .layouts import column_layout
+
+__all__ = ["ActivationQueue"]
+
+
+class ActivationQueue(wiring.Component):
+    """Columns that wait for their turn::
+
+        arrive ------> +1  [level] --> full
+        drop, o taken --> -1
+        keep, i ------> FIFO --> o
+
+    A column counts from its arrival at the pointer read until it is taken, or found to be empty. `full` needs some
+    clocks to reach the root of the broadcast and to show there; columns of those clocks have a place here too.
+
+    Parameters
+    ----------
+    config : EieConfig
+        ``full_level`` columns make the queue full.
+
+    Members
+    -------
+    arrive : In(1)
+        A column begins its pointer read.
+    keep, drop : In(1)
+        It has been read: `i` is to be queued; it is not.
+    i : In(column_layout(config))
+        The column.
+    full : Out(1)
+        No more should be broadcast.
+    o : Out(stream.Signature(column_layout(config)))
+        The oldest column.
+    """
+
+    def __init__(self, *, config: EieConfig):
+        self.config = config
+        super().__init__(
+            {
+                "arrive": In(1),
+                "keep": In(1),
+                "drop": In(1),
+                "i": In(column_layout(config)),
+                "full": Out(1),
+                "o": Out(stream.Signature(column_layout(config))),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        depth = self.config.queue_depth
+        m.submodules.fifo = fifo = shared(RoomyFifo, shape=column_layout(self.config), depth=depth)
+        m.d.comb += [fifo.value.eq(self.i), fifo.arrive.eq(self.keep)]
+        m.d.comb += [self.o.payload.eq(fifo.o.payload), self.o.valid.eq(fifo.o.valid), fifo.o.ready.eq(self.o.ready)]
+        # Below zero while there is room, so that `full` is one bit of a register.
+        level = Signal(signed(1 + depth.bit_length()), init=-self.config.full_level)
+        left = Signal(2)
+        m.d.sync += [left.eq((self.o.valid & self.o.ready) + self.drop), level.eq(level + self.arrive - left)]
+        m.d.comb += self.full.eq(level >= 0)
+        return m

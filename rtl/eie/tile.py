@@ -1,0 +1,92 @@
+"""A PE with its share of the activations: what the engine has `n_pe` times."""
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.data import View
+from amaranth.lib.wiring import In, Out
+from tercet.golden.eie_layer import EieConfig
+from tercet.rtl.emit import shared
+
+from .activations import Activations
+from .layouts import broadcast_layout, load_layout, setup_layout, token_layout
+from .pe import Pe
+from .writeback import Writeback
+
+__all__ = ["Tile"]
+
+
+class Tile(wiring.Component):
+    """Activations of a layer are scanned while those of the next are made::
+
+        acts ---> Activations (two buffers) --tokens--> to the detection tree, and back as
+                      ^    |
+                      |    +--> unloaded                broadcast --> Pe --total--> Writeback --+
+                      +--------------------------------------------------------------------------+
+
+    Parameters
+    ----------
+    config : EieConfig
+        Everything.
+
+    Members
+    -------
+    broadcast, setup, load : In
+        See the layouts.
+    acts : In(16)
+        An activation for the source buffer, with ``setup.store``.
+    tokens : Out(stream.Signature(token_layout(0)))
+        The source's activations.
+    full, done, busy, filler : Out(1)
+        Of the PE.
+    unloaded : Out(16)
+        An activation of the source, `unload_latency` clocks after ``setup.unload``.
+    """
+
+    def __init__(self, *, config: EieConfig):
+        self.config = config
+        super().__init__(
+            {
+                "broadcast": In(broadcast_layout(config)),
+                "setup": In(setup_layout(config)),
+                "load": In(load_layout(config, 0)),
+                "acts": In(16),
+                "tokens": Out(stream.Signature(token_layout(0))),
+                "full": Out(1),
+                "done": Out(1),
+                "busy": Out(1),
+                "filler": Out(1),
+                "unloaded": Out(16),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        setup: View = self.setup  # pyright: ignore[reportAssignmentType]
+        m.submodules.pe = pe = shared(Pe, config=self.config)
+        m.submodules.writeback = writeback = shared(Writeback, config=self.config)
+        m.submodules.activations = activations = shared(Activations, config=self.config)
+        m.d.comb += [
+            pe.broadcast.eq(self.broadcast),
+            pe.setup.eq(self.setup),
+            pe.load.eq(self.load),
+            writeback.valid.eq(pe.total_valid & setup.deliver),
+            writeback.acc.eq(pe.total),
+            writeback.shift.eq(setup.shift),
+            writeback.relu.eq(setup.relu),
+            activations.source.eq(setup.source),
+            activations.restart.eq(setup.restart),
+            activations.scan.eq(setup.scan),
+            activations.unload.eq(setup.unload),
+            activations.write.eq(setup.store | writeback.o_valid),
+            activations.write_data.eq(Mux(setup.store, self.acts, writeback.act)),
+            activations.to_source.eq(setup.store),
+            self.tokens.payload.eq(activations.tokens.payload),
+            self.tokens.valid.eq(activations.tokens.valid),
+            activations.tokens.ready.eq(self.tokens.ready),
+            self.full.eq(pe.full),
+            self.done.eq(pe.done),
+            self.busy.eq(pe.busy),
+            self.filler.eq(pe.filler),
+            self.unloaded.eq(activations.unloaded),
+        ]
+        return m

@@ -1,0 +1,149 @@
+"""From an accumulator to an activation: shift, round half to even, saturate, ReLU."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from tercet.golden.eie_layer import EieConfig
+from tercet.rtl.common.pipeline import register
+
+__all__ = ["Writeback"]
+
+# Widths that are kept behind a shift by 16s, 8, 4, 2 and 1: 15 bits of the result, one for half, and what is still to
+# be shifted.
+_KEPT = (31, 23, 19, 17, 16)
+
+
+class Writeback(wiring.Component):
+    """An activation a clock; never stalls::
+
+        s1  acc ^ sign, >> 0, 16 or 32      31 bits
+        s2  >> 0 or 8                       23 bits
+        s3  >> 0 or 4                       19 bits
+        s4  >> 0 or 2, saturate             17 bits
+        s5  >> 0 or 1, ^ sign               15 bits, half
+        s6  round, ReLU                     16 bits
+
+    Inverted where it is negative, the sum has zeros above its magnitude: there is no sign to shift in, a bit lost at
+    the top is an overflow if it is 1, and saturation is all ones. A stage is one multiplexer of two a bit. Each also
+    collects whether a bit below half was 1. The largest result is not rounded up.
+
+    Parameters
+    ----------
+    config : EieConfig
+        ``acc_width``.
+
+    Members
+    -------
+    valid : In(1)
+        There is a sum.
+    acc : In(signed(acc_width))
+        Sum.
+    shift : In(6)
+        Right shift, 0 to ``acc_width - 1``.
+    relu : In(1)
+        Negative activations become 0. This and `shift` stay the same while sums are under way.
+    o_valid : Out(1)
+        There is an activation.
+    act : Out(signed(16))
+        Activation, `latency` clocks after its sum.
+
+    Notes
+    -----
+    Source: ``golden/eie.py``, `spmv`.
+    """
+
+    def __init__(self, *, config: EieConfig):
+        self.config = config
+        super().__init__(
+            {
+                "valid": In(1),
+                "acc": In(signed(config.acc_width)),
+                "shift": In(6),
+                "relu": In(1),
+                "o_valid": Out(1),
+                "act": Out(signed(16)),
+            }
+        )
+
+    @property
+    def latency(self) -> int:
+        """Clocks from `acc` to `act`."""
+        return 6
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        self._sign = [self.acc[-1]]
+        for stage in range(1, 6):
+            self._sign.append(register(m, f"s{stage}_sign", self._sign[-1]))
+        s1, s1_over, s1_lost = self._shift_coarse(m)
+        s2, s2_over, s2_lost = self._shift(m, 2, s1, s1_over, s1_lost)
+        s3, s3_over, s3_lost = self._shift(m, 3, s2, s2_over, s2_lost)
+        s4, s4_lost = self._saturate(m, s3, s3_over, s3_lost)
+        self._round(m, s4, s4_lost)
+        m.d.comb += self.o_valid.eq(register(m, "o_valid", self.valid, self.latency))
+        return m
+
+    def _set(self, bits: Value, stage: int) -> Value:
+        """Whether one of the magnitude's `bits` is 1 in the sum itself."""
+        return (bits ^ self._sign[stage].replicate(len(bits))).any()
+
+    def _shift_coarse(self, m: Module) -> tuple[Value, Value, Value]:
+        """Magnitude with half below it, shifted by 0, 16 or 32; is it too large, has a 1 been lost; not yet as a
+        register.
+        """
+        by_16, by_32 = self.shift[4], self.shift[5] if self.config.acc_width > 32 else Const(0)
+        raw = Cat(Const(0, 1), self.acc[:-1])
+        magnitude = raw ^ self.acc[-1].replicate(len(raw))
+        kept = _KEPT[0]
+        s1 = Signal(kept, reset_less=True)
+        with m.If(by_32):
+            m.d.sync += s1.eq(magnitude[32:])
+        with m.Elif(by_16):
+            m.d.sync += s1.eq(magnitude[16:])
+        with m.Else():
+            m.d.sync += s1.eq(magnitude)
+        s1_above = register(m, "s1_above", magnitude[kept:].any())
+        s1_far_above = register(m, "s1_far_above", magnitude[kept + 16 :].any())
+        s1_below = register(m, "s1_below", raw[:16].any())
+        s1_next_below = register(m, "s1_next_below", raw[16:32].any())
+        over = Mux(by_16, s1_far_above, s1_above & ~by_32)
+        lost = (s1_below & (by_16 | by_32)) | (s1_next_below & by_32)
+        return s1, over, lost
+
+    def _shift(self, m: Module, stage: int, value: Value, over: Value, lost: Value) -> tuple[Value, Value, Value]:
+        """Shift by half of the step before."""
+        kept = _KEPT[stage - 1]
+        step = len(value) - kept
+        here = self.shift[step.bit_length() - 1]
+        return (
+            register(m, f"s{stage}", Mux(here, value[step:], value[:kept])),
+            register(m, f"s{stage}_over", over | (value[kept:].any() & ~here)),
+            register(m, f"s{stage}_lost", lost | (self._set(value[:step], stage - 1) & here)),
+        )
+
+    def _saturate(self, m: Module, s3: Value, over: Value, lost: Value) -> tuple[Value, Value]:
+        """Shift by 2 or not; all ones if a bit is lost here or in the shift by 1 to come."""
+        by_1, by_2 = self.shift[0], self.shift[1]
+        above = (s3[16] & ~by_2 & ~by_1) | (s3[17] & ~by_2) | (s3[18] & ~(by_2 & by_1))
+        s4 = Signal(_KEPT[3], reset_less=True)
+        with m.If(over | above):
+            m.d.sync += s4.eq(~0)
+        with m.Else():
+            m.d.sync += s4.eq(Mux(by_2, s3[2:], s3))
+        return s4, register(m, "s4_lost", lost | (self._set(s3[:2], 3) & by_2))
+
+    def _round(self, m: Module, s4: Value, lost: Value) -> None:
+        """Shift by 1 or not, back to two's complement, and round; two clocks."""
+        by_1 = self.shift[0]
+        shifted = Mux(by_1, s4[1:], s4[:16])
+        s5 = register(m, "s5", shifted ^ self._sign[4].replicate(16))
+        s5_lost = register(m, "s5_lost", lost | (self._set(s4[0], 4) & by_1))
+        s5_full = register(m, "s5_full", shifted[1:].all() & ~self._sign[4])
+        s5_zero = register(m, "s5_zero", self._sign[4] & self.relu)
+        half, value = s5[0], Cat(s5[1:], self._sign[5])
+        s6 = Signal(16, reset_less=True)
+        with m.If(s5_zero):
+            m.d.sync += s6.eq(0)
+        with m.Else():
+            m.d.sync += s6.eq(value + (half & (s5_lost | value[0]) & ~s5_full))
+        m.d.comb += self.act.eq(s6)

@@ -1,0 +1,76 @@
+"""The cocotb side of test_axi.py: a network through independent AXI sources, and the counters read back."""
+
+import os
+
+import cocotb
+import numpy as np
+from axi_master import start
+from cocotb.triggers import ClockCycles
+from cocotbext.axi import AxiResp
+from tercet.rtl.eie.axi import IDENTITY, REGISTERS
+
+STREAMS = (("frames", "acts"), ("outs",))
+
+
+def jobs():
+    return np.load(os.environ["TERCET_JOBS"])
+
+
+async def idle(port):
+    while await port.read("status") & 1:
+        pass
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def a_network_runs(dut):
+    """Load, run, run again without loading: results, framing, status and counters."""
+    port, sources, sinks = await start(dut, REGISTERS, *STREAMS)
+    job = jobs()
+    assert await port.read("id") == IDENTITY
+    for name in ("size", "numbers", "matrix_depth", "pointer_depth", "act_depth", "constant_depth", "program_depth"):
+        assert await port.read(name) == int(job[name])
+    for times, frames in enumerate(("load_and_run", "run"), start=1):
+        await sources["frames"].send(job[frames].tobytes())
+        await sources["acts"].send(job["acts"].tobytes())
+        for want in job["outs"]:
+            frame = await sinks["outs"].recv()
+            np.testing.assert_array_equal(np.frombuffer(bytes(frame.tdata), np.int16).reshape(want.shape), want)
+        await idle(port)
+        for name in ("total", "busy", "filler"):
+            assert await port.read(f"{name}_low") == times * int(job[name])
+            assert await port.read(f"{name}_high") == 0
+    assert await port.read("load_low") > 0
+    assert await port.read("unload_low") > 0
+    assert await port.read("status") == 0
+    assert await port.write("control", 1) == AxiResp.OKAY
+    for name in ("total", "busy", "starve", "load", "unload"):
+        assert await port.read(f"{name}_low") == 0
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def what_does_not_fit_is_told(dut):
+    """A frame beyond its memory is skipped with its words and sets the error; what follows it counts."""
+    port, sources, sinks = await start(dut, REGISTERS, *STREAMS)
+    job = jobs()
+    await sources["frames"].send(job["bad"].tobytes())
+    await sources["frames"].send(job["load_and_run"].tobytes())
+    await sources["acts"].send(job["acts"].tobytes())
+    while not await port.read("status") & 1:
+        pass
+    assert await port.read("status") == 3
+    frame = await sinks["outs"].recv()
+    np.testing.assert_array_equal(np.frombuffer(bytes(frame.tdata), np.int16), job["outs"][0].ravel())
+    await idle(port)
+    assert await port.read("status") == 2
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def refusals(dut):
+    """What is only read or does not exist answers SLVERR."""
+    port, _, _ = await start(dut, REGISTERS, *STREAMS)
+    for name in ("id", "size", "status", "matrix_depth", "total_low"):
+        assert await port.write(name, 1) == AxiResp.SLVERR
+    assert (await port.master.read(0x3C, 4)).resp == AxiResp.SLVERR
+    assert (await port.master.write(REGISTERS["control"].address, b"\x01")).resp == AxiResp.SLVERR
+    await ClockCycles(dut.clk, 2)
+    assert await port.read("id") == IDENTITY

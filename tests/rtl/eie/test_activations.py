@@ -1,0 +1,221 @@
+"""The activation buffers and the leaf of the detection tree, against two lists."""
+
+import random
+
+import pytest
+from tercet.golden.eie_layer import EieConfig
+from tercet.rtl.eie.activations import Activations
+
+CONFIG = EieConfig(act_depth=32)
+
+
+def words(count, seed):
+    generator = random.Random(seed)
+    return [generator.choice([0, 0, 1, -1, -(2**15), 256, generator.randrange(-(2**15), 2**15)]) for _ in range(count)]
+
+
+def ref_tokens(buffer, count):
+    """A group of one each, from place 0 on, around the buffer."""
+    acts = [buffer[n % len(buffer)] for n in range(count)]
+    return [{"act": act, "item": int(act != 0), "close": 1, "index": 0} for act in acts]
+
+
+class Driver:
+    """What the control of the engine does to the buffers."""
+
+    def __init__(self, component):
+        self.component = component
+
+    async def restart(self, ctx, **together):
+        for name, value in together.items():
+            ctx.set(getattr(self.component, name), value)
+        ctx.set(self.component.restart, 1)
+        await ctx.tick()
+        ctx.set(self.component.restart, 0)
+
+    async def write(self, ctx, values, to_source, gaps=0.0, seed=0):
+        generator = random.Random(seed)
+        for value in values:
+            while generator.random() < gaps:
+                ctx.set(self.component.write_data, generator.randrange(-(2**15), 2**15))
+                await ctx.tick()
+            ctx.set(self.component.write, 1)
+            ctx.set(self.component.write_data, value)
+            ctx.set(self.component.to_source, to_source)
+            await ctx.tick()
+            ctx.set(self.component.write, 0)
+
+    async def unload(self, ctx, count, gaps=0.0, seed=0):
+        """`count` words, each looked for exactly `unload_latency` clocks after its pulse."""
+        generator = random.Random(seed)
+        pulses, seen = [], []
+        while sum(pulses) < count or any(pulses[-self.component.unload_latency :]):
+            pulse = sum(pulses) < count and generator.random() >= gaps
+            ctx.set(self.component.unload, pulse)
+            _, _, word = await ctx.tick().sample(self.component.unloaded)
+            pulses.append(pulse)
+            if len(pulses) > self.component.unload_latency and pulses[-1 - self.component.unload_latency]:
+                seen.append(word)
+        return seen
+
+    async def take(self, ctx, count, pauses=0.0, seed=0):
+        """`count` tokens, and the clocks in which they were taken."""
+        generator = random.Random(seed)
+        tokens, clocks, clock = [], [], 0
+        stream = self.component.tokens
+        while len(tokens) < count:
+            ready = generator.random() >= pauses
+            ctx.set(stream.ready, ready)
+            _, _, valid, token = await ctx.tick().sample(stream.valid, stream.payload)
+            if valid and ready:
+                tokens.append({name: token[name] for name in ("act", "item", "close", "index")})
+                clocks.append(clock)
+            clock += 1
+        ctx.set(stream.ready, 0)
+        return tokens, clocks
+
+
+def made(config=CONFIG):
+    component = Activations(config=config)
+    return component, Driver(component)
+
+
+@pytest.mark.parametrize("pauses", [0.0, 0.4, 0.8])
+@pytest.mark.parametrize("source", [0, 1])
+def test_scan_beside_writes(simulate, source, pauses):
+    """Around the source more than once while the destination is written; then the buffers swap."""
+    old, new, count = words(32, 1), words(32, 2), 75
+    component, driver = made()
+    writing = [False]
+
+    async def bench(ctx):
+        await driver.restart(ctx, source=source)
+        await driver.write(ctx, old, to_source=1)
+        await driver.restart(ctx)
+        writing[0] = True
+        ctx.set(component.scan, 1)
+        tokens, _ = await driver.take(ctx, count, pauses, seed=3)
+        assert tokens == ref_tokens(old, count)
+        ctx.set(component.scan, 0)
+        await ctx.tick()
+        while writing[0]:
+            await ctx.tick()
+        assert not ctx.get(component.tokens.valid)
+        await driver.restart(ctx, source=1 - source)
+        assert await driver.unload(ctx, 32) == new
+        await driver.restart(ctx, source=source)
+        assert await driver.unload(ctx, 32) == old
+
+    async def writer(ctx):
+        while not writing[0]:
+            await ctx.tick()
+        await driver.write(ctx, new, to_source=0, gaps=0.5, seed=4)
+        writing[0] = False
+
+    simulate(component, bench, writer)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_clocks_of_a_scan(simulate, together):
+    """The first token `scan_latency` clocks after `scan` without `restart`; then one every clock."""
+    values = words(32, 5)
+    component, driver = made()
+
+    async def bench(ctx):
+        await driver.restart(ctx)
+        await driver.write(ctx, values, to_source=1)
+        await driver.restart(ctx, scan=int(together))
+        ctx.set(component.scan, 1)
+        tokens, clocks = await driver.take(ctx, 70)
+        assert tokens == ref_tokens(values, 70)
+        assert clocks == list(range(component.scan_latency, component.scan_latency + 70))
+
+    simulate(component, bench)
+
+
+@pytest.mark.parametrize("ready", [0, 1])
+@pytest.mark.parametrize("clocks", range(1, 9))
+def test_scan_again(simulate, clocks, ready):
+    """However far a scan is, the clock after its end no token is valid, and a restart begins with place 0."""
+    values = words(32, 6)
+    component, driver = made()
+
+    async def scan_from_the_start(ctx):
+        tokens, _ = await driver.take(ctx, 10, pauses=0.3, seed=clocks)
+        assert tokens == ref_tokens(values, 10)
+
+    async def bench(ctx):
+        await driver.restart(ctx)
+        await driver.write(ctx, values, to_source=1)
+        await driver.restart(ctx)
+        ctx.set(component.scan, 1)
+        ctx.set(component.tokens.ready, ready)
+        await ctx.tick().repeat(clocks)
+        ctx.set(component.scan, 0)
+        await ctx.tick()
+        assert not ctx.get(component.tokens.valid)
+        await driver.restart(ctx, scan=1)
+        await scan_from_the_start(ctx)
+        # A restart in the middle of a scan.
+        await driver.restart(ctx)
+        assert not ctx.get(component.tokens.valid)
+        await scan_from_the_start(ctx)
+        # Unloading as soon as it may begin.
+        await driver.restart(ctx, scan=0)
+        assert await driver.unload(ctx, 5) == values[:5]
+
+    simulate(component, bench)
+
+
+@pytest.mark.parametrize("gaps", [0.0, 0.6])
+def test_unload(simulate, gaps):
+    """Word after word, across pauses; the places of reading and writing are apart."""
+    values, more = words(20, 7), words(12, 8)
+    component, driver = made()
+
+    async def bench(ctx):
+        await driver.restart(ctx)
+        await driver.write(ctx, values, to_source=1, gaps=gaps, seed=1)
+        assert await driver.unload(ctx, 15, gaps, seed=2) == values[:15]
+        await driver.write(ctx, more, to_source=1, gaps=gaps, seed=3)
+        assert await driver.unload(ctx, 17, gaps, seed=4) == values[15:] + more
+        await driver.restart(ctx)
+        assert await driver.unload(ctx, 40, gaps, seed=5) == [*values, *more, *values[:8]]
+
+    simulate(component, bench)
+
+
+def test_write_latency(simulate):
+    """A word can be read so many clocks after its `write`."""
+    component, driver = made()
+
+    async def bench(ctx):
+        await driver.restart(ctx)
+        await driver.write(ctx, [0] * 32, to_source=1)
+        await driver.restart(ctx)
+        for value in (77, -5, 13):
+            await driver.write(ctx, [value], to_source=1)
+            for _ in range(component.write_latency - 1):
+                await ctx.tick()
+            assert await driver.unload(ctx, 1) == [value]
+
+    simulate(component, bench)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3, 24])
+def test_depth(simulate, depth):
+    """Two buffers of any size do not touch."""
+    component, driver = made(EieConfig(act_depth=depth))
+    first, second = words(depth, 9), words(depth, 10)
+
+    async def bench(ctx):
+        await driver.restart(ctx, source=1)
+        await driver.write(ctx, first, to_source=1)
+        await driver.restart(ctx)
+        await driver.write(ctx, second, to_source=0)
+        await driver.restart(ctx)
+        assert await driver.unload(ctx, depth) == first
+        await driver.restart(ctx, source=0)
+        assert await driver.unload(ctx, depth) == second
+
+    simulate(component, bench)

@@ -1,0 +1,74 @@
+"""The AXI edges of the EIE engine, driven by cocotbext-axi."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tercet.golden.eie import EieConfig, encode, network_cycles, spmv
+from tercet.golden.eie_program import frame_head, link
+from tercet.rtl.common.registers import joined
+from tercet.rtl.eie.axi import REGISTERS
+from tercet.rtl.eie.generate import engine_verilog
+from tercet.sim import simulators
+from tercet.sim.build import build, run
+
+SIMULATORS = [found.name for found in simulators.available() if found.simulator is not None]
+CONFIG = EieConfig(n_pe=4, matrix_depth=32, pointer_depth=64, act_depth=8, constant_depth=64, program_depth=4)
+
+
+def layer(rng, n_out, n_in, **options):
+    codes = np.where(rng.random((n_out, n_in)) < 0.3, rng.integers(1, 16, (n_out, n_in)), 0).astype(np.uint8)
+    codebook = np.concatenate(([0], rng.integers(-4096, 4096, 15))).astype(np.int16)
+    return encode(codes, codebook, CONFIG, bias=rng.integers(-(2**20), 2**20, n_out), **options)
+
+
+def job():
+    """A network of two layers, three vectors, and what must come of them."""
+    rng = np.random.default_rng(5)
+    layers = [layer(rng, 20, 30, relu=True), layer(rng, 15, 20)]
+    acts = np.where(rng.random((3, 30)) < 0.5, rng.integers(-1000, 1000, (3, 30)), 0).astype(np.int16)
+    program = link(CONFIG, layers)
+    outs = spmv(layers[1], spmv(layers[0], acts))
+    cycles = network_cycles(layers, acts)
+    # A lane without a row multiplies by nothing and has no bias.
+    beats = np.zeros((3, program.layers[1].rows * CONFIG.n_pe), np.int16)
+    beats[:, :15] = outs
+    fields = {
+        name: joined(REGISTERS[name], **{field: getattr(CONFIG, field) for field in REGISTERS[name].fields})
+        for name in ("size", "numbers")
+    }
+    beyond = [frame_head("matrix", 2, 30, 3), np.zeros(3, np.uint64), frame_head("constants", 4, 0, 1)]
+    return {
+        "load_and_run": program.frames(3),
+        "run": frame_head("run", 0, 0, 3),
+        "bad": np.concatenate([*beyond, np.zeros(1, np.uint64), frame_head("run", 0, 0, 0)]),
+        "acts": program.layers[0].arrange(acts).astype("<i2"),
+        "outs": beats.reshape(3, -1, CONFIG.n_pe),
+        "total": cycles.total,
+        "busy": cycles.busy,
+        "filler": cycles.filler,
+        **fields,
+        **{name: getattr(CONFIG, name) for name in REGISTERS if name.endswith("_depth")},
+    }
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_network_over_axi(simulator, tmp_path, monkeypatch):
+    pytest.importorskip("cocotbext.axi")
+    np.savez(tmp_path / "jobs.npz", **job())  # pyright: ignore[reportArgumentType]
+    for folder in Path(__file__).parents[:2]:
+        monkeypatch.syspath_prepend(str(folder))
+    built = build({"eie.v": engine_verilog(CONFIG)}, "eie", simulator)
+    run(built, "axi_bench", env={"TERCET_JOBS": str(tmp_path / "jobs.npz")})
+
+
+def test_registers():
+    """Addresses are words, none twice, fields inside and apart."""
+    addresses = [register.address for register in REGISTERS.values()]
+    assert len(set(addresses)) == len(REGISTERS)
+    assert max(addresses) < 128
+    for register in REGISTERS.values():
+        assert register.address % 4 == 0
+        ranges = sorted(register.fields.values())
+        assert all(low + bits <= 32 for low, bits in ranges)
+        assert all(a[0] + a[1] <= b[0] for a, b in zip(ranges, ranges[1:], strict=False))

@@ -1,0 +1,110 @@
+"""What can be generated: every unit alone, and the description of the engine's interface."""
+
+import re
+
+import numpy as np
+import pytest
+from tercet.golden.eie import EieConfig, encode
+from tercet.golden.eie_program import FRAMES, frame_head, link
+from tercet.rtl.eie.axi import REGISTERS
+from tercet.rtl.eie.generate import UNITS, engine_verilog, interface, unit
+from tercet.rtl.emit import verilog
+
+CONFIGS = {
+    "any": EieConfig(n_pe=3, fifo_depth=2, matrix_depth=16, pointer_depth=32, act_depth=8),
+    "ecp5": EieConfig(n_pe=5, code_bits=3, index_bits=2, family="ecp5"),
+    "ice40": EieConfig(n_pe=1, family="ice40"),
+}
+
+
+@pytest.mark.parametrize("family", CONFIGS)
+@pytest.mark.parametrize("name", UNITS)
+def test_units(name, family):
+    """Each is a module of its own, every module below it defined once."""
+    text = verilog(unit(CONFIGS[family], name), name=name)
+    modules = re.findall(r"^module (\w+)", text, re.M)
+    assert modules[-1] == name
+    assert len(set(modules)) == len(modules)
+
+
+def test_refuses():
+    with pytest.raises(ValueError, match="Unit 'alu' is unknown; use one of engine, pe, pointers"):
+        unit(EieConfig(), "alu")
+
+
+def test_the_same_bytes_and_each_module_once():
+    """Also where the tree has branches of several sizes."""
+    config = EieConfig(n_pe=21, matrix_depth=16, pointer_depth=32, act_depth=8, family="ecp5")
+    text = engine_verilog(config)
+    assert text == engine_verilog(config)
+    modules = re.findall(r"^module (\w+)", text, re.M)
+    assert modules[-1] == "eie"
+    assert len(set(modules)) == len(modules)
+    assert sum("_pe_" in name or name.endswith("_pe") for name in modules) == 1
+    # Of all 21; of 16 and of 5 below it; of 4 and of the last one below those.
+    assert sum("cluster" in name for name in modules) == 5
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_interface_names_every_port(config):
+    """The ports of the Verilog are those of the manifest, with their widths."""
+    top = engine_verilog(config).rpartition("\nmodule ")[2]
+    found = interface(config)
+    streams = [port for port in found["ports"] if port["protocol"] == "AXI4-Stream"]
+    names = re.findall(r"^  (?:in|out)put \[\d+:0\] (\w+)_tdata;", top, re.M)
+    assert sorted(port["name"] for port in streams) == sorted(names)
+    for port in streams:
+        assert f"put [{port['tdata_bits'] - 1}:0] {port['name']}_tdata;" in top
+        assert port["payload_bits"] == port["tdata_bits"]
+        assert port["packing"]
+    registers = found["ports"][-1]["registers"]
+    assert {name: register["address"] for name, register in registers.items()} == {
+        name: register.address for name, register in REGISTERS.items()
+    }
+    assert found["golden"] == "tercet.golden.eie.spmv"
+    assert "golden.eie.cycles" in found["latency"]["formula"]
+
+
+def bits(word, at):
+    return int(word) >> at["low"] & (1 << at["bits"]) - 1
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_frames_are_read_by_the_manifest(config):
+    """A program's frames, taken apart by what the manifest says of them."""
+    rng = np.random.default_rng(0)
+    codes = np.where(rng.random((20, 30)) < 0.4, rng.integers(1, 2**config.code_bits, (20, 30)), 0).astype(np.uint8)
+    codebook = np.arange(0, -(2**config.code_bits), -1).astype(np.int16)
+    bias = rng.integers(-100, 100, 20)
+    n_pe = config.n_pe
+    layer = encode(codes, codebook, EieConfig(**{**vars(config), "act_depth": 256}), bias=bias, shift=9)
+    layout = interface(layer.config)["frames"]
+    words = iter(link(layer.config, [layer]).frames(7))
+    frames = {}
+    for head in words:
+        fields = {name: bits(head, at) for name, at in layout["head"].items()}
+        kind = next(name for name, what in layout["kinds"].items() if what["number"] == fields["kind"])
+        count = 0 if kind == "run" else fields["count"]
+        frames[kind, fields["pe"]] = (fields, [int(next(words)) for _ in range(count)])
+    kinds = layout["kinds"]
+    assert list(kinds) == list(FRAMES)
+    for k in range(n_pe):
+        width, each = config.entry_width, config.entries_per_word
+        _, matrix = frames["matrix", k]
+        entries = [word >> n * width for word in matrix for n in range(each)][: layer.values[k].size]
+        assert [bits(e, kinds["matrix"]["fields"]["code"]) for e in entries] == layer.values[k].tolist()
+        assert [bits(e, kinds["matrix"]["fields"]["zeros"]) for e in entries] == layer.zeros[k].tolist()
+        _, pointers = frames["pointers", k]
+        fields = kinds["pointers"]["fields"]
+        assert [bits(p, fields["word"]) * each + bits(p, fields["offset"]) for p in pointers] == (
+            layer.pointers[k].tolist()
+        )
+        _, constants = frames["constants", k]
+        mask = 2 ** kinds["constants"]["fields"]["constant"]["bits"] - 1
+        expected = [*codebook.tolist(), *bias[k::n_pe].tolist()]
+        assert constants[: len(expected)] == [value & mask for value in expected]
+    fields, steps = frames["program", 0]
+    step = {name: bits(steps[-1], at) for name, at in kinds["program"]["fields"].items()}
+    assert (step["compute"], step["last"], step["load"], step["shift"], step["rows"]) == (1, 1, 0, 9, -(-20 // n_pe))
+    assert frames["run", 0][0]["count"] == 7
+    assert layout["every_pe"] == bits(frame_head("run", layout["every_pe"], 0, 1)[0], layout["head"]["pe"])

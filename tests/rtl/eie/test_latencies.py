@@ -1,0 +1,124 @@
+"""The clocks that the golden model counts with are those of the RTL."""
+
+import pytest
+from tercet.golden import eie_cycles
+from tercet.golden.eie_layer import POINTER_LATENCY, WRITEBACK_LATENCY, EieConfig
+from tercet.rtl.eie.activations import Activations
+from tercet.rtl.eie.lnzd import Node
+from tercet.rtl.eie.pe import Pe
+from tercet.rtl.eie.pointers import PointerRead
+from tercet.rtl.eie.product import Product
+from tercet.rtl.eie.queue import ActivationQueue
+from tercet.rtl.eie.writeback import Writeback
+
+CONFIG = EieConfig(act_depth=8, matrix_depth=4, pointer_depth=8, constant_depth=32)
+# Clocks from a column at the queue's output to its first entry.
+TAKEN = 1
+
+
+def test_properties():
+    assert PointerRead(config=CONFIG).latency == POINTER_LATENCY
+    assert Writeback(config=CONFIG).latency == WRITEBACK_LATENCY
+    assert Activations(config=CONFIG).scan_latency == eie_cycles._SCAN
+    # Nodes of leaves take one more, which the model adds once.
+    assert [Node(level=level).latency - eie_cycles._NODE for level in range(1, 5)] == [1, 0, 0, 0]
+    assert Product().latency == 3
+
+
+def clocks_of(values):
+    return [clock for clock, value in enumerate(values) if value]
+
+
+def test_queue(simulate):
+    """From the column's end of the pointer read to where it can be taken."""
+    queue = ActivationQueue(config=CONFIG)
+
+    async def bench(ctx):
+        await ctx.tick()
+        ctx.set(queue.keep, 1)
+        await ctx.tick()
+        ctx.set(queue.keep, 0)
+        await ctx.tick().repeat(4)
+
+    trace = simulate(queue, bench, valid=queue.o.valid)
+    assert clocks_of(trace.valid)[0] == 1 + eie_cycles._QUEUE
+
+
+async def fill(ctx, pe):
+    """Column 0 has one entry, code 1 (which weighs 3) in row 0."""
+    words = {"matrix": [1], "pointers": [0, 1], "constants": [0, 3]}
+    for name, contents in words.items():
+        ctx.set(pe.load[name], 1)
+        for address, word in enumerate(contents):
+            ctx.set(pe.load.address, address)
+            ctx.set(pe.load.data, word)
+            await ctx.tick()
+        ctx.set(pe.load[name], 0)
+
+
+async def column(ctx, pe, act):
+    """For one clock; with other addresses before and after, so that none but its own clock gives its entry."""
+    ctx.set(pe.setup.scan, 1)
+    other = {"column": 0, "item": 0, "end": 0, "act": 7, "address": 4, "next_address": 5}
+    for values in (other, {"column": 1, "item": 1, "end": 1, "act": act, "address": 0, "next_address": 1}, other):
+        for name, value in values.items():
+            ctx.set(pe.broadcast[name], value)
+        await ctx.tick()
+
+
+async def sweep(ctx, pe, rows):
+    for row in range(rows):
+        ctx.set(pe.broadcast.sweep, 1)
+        ctx.set(pe.broadcast.first, int(row == 0))
+        await ctx.tick()
+    ctx.set(pe.broadcast.sweep, 0)
+    await ctx.tick().repeat(10)
+
+
+def run_pe(simulate, wait):
+    """A column into a PE, and a sweep `wait` clocks behind its `done`."""
+    pe = Pe(config=CONFIG)
+
+    async def bench(ctx):
+        await fill(ctx, pe)
+        await column(ctx, pe, act=100)
+        while not ctx.get(pe.done):
+            await ctx.tick()
+        await ctx.tick().repeat(wait)
+        ctx.set(pe.setup.scan, 0)
+        await sweep(ctx, pe, 4)
+
+    watch = {"column": pe.broadcast.column, "busy": pe.busy, "done": pe.done, "sweep": pe.broadcast.sweep}
+    trace = simulate(pe, bench, **watch, total=pe.total, valid=pe.total_valid)
+    swept = clocks_of(trace.sweep)
+    assert clocks_of(trace.valid) == [clock + pe.sweep_latency for clock in swept]
+    return trace, [trace.total[clock + pe.sweep_latency] for clock in swept]
+
+
+def test_pe(simulate):
+    """As the golden model counts: a column's way to its first entry, and from a swept row to its sum."""
+    trace, totals = run_pe(simulate, wait=10)
+    (sent,) = clocks_of(trace.column)
+    taken = sent + POINTER_LATENCY + eie_cycles._QUEUE
+    assert clocks_of(trace.busy) == [taken + TAKEN]
+    assert clocks_of(trace.done)[0] == taken + TAKEN + 1
+    assert totals == [300, 0, 0, 0]
+
+
+@pytest.mark.parametrize("n_pe", [1, 4, 5, 16, 17, 64, 65, 256])
+def test_drain_and_settle(simulate, n_pe):
+    """What the control waits is what is needed, for the way through a tree of every height."""
+    config = EieConfig(n_pe=n_pe)
+    levels = config.tree_levels
+    assert config.settle_clocks == levels + Pe(config=config).sweep_latency + Writeback(config=config).latency
+    # `done` goes up through the tree and its clock is one of the scan; the first swept row comes down.
+    wait = levels + 1 + config.drain_clocks + levels
+    _, totals = run_pe(simulate, wait)
+    assert totals == [300, 0, 0, 0]
+
+
+def test_no_sooner(simulate):
+    """A clock earlier than the smallest tree allows, the first row is read while it is written."""
+    config = EieConfig(n_pe=1)
+    _, totals = run_pe(simulate, 2 * config.tree_levels + config.drain_clocks)
+    assert totals == [0, 0, 0, 0]

@@ -1,0 +1,80 @@
+"""The multiplier of a PE, as every family has it."""
+
+import random
+
+import numpy as np
+import pytest
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from tercet.rtl.common.delay import Delay
+from tercet.rtl.eie.product import Product
+from tercet.rtl.emit import shared, verilog
+from tercet.rtl.primitives import used
+from tercet.sim import simulators
+from tercet.sim.bench import Job, StreamPort, run
+from tercet.sim.packing import join, unpack
+
+CORNERS = (-(2**15), -(2**15) + 1, -1, 0, 1, 2, 2**15 - 1)
+
+
+def operands(count, seed):
+    """Pairs, each corner with each other and random ones."""
+    generator = random.Random(seed)
+    pairs = [(a, b) for a in CORNERS for b in CORNERS]
+    pairs += [(generator.randrange(-(2**15), 2**15), generator.randrange(-(2**15), 2**15)) for _ in range(count)]
+    generator.shuffle(pairs)
+    return pairs
+
+
+def test_left_to_synthesis(simulate):
+    """A new pair every clock, its product `latency` clocks later."""
+    product = Product()
+    pairs = operands(300, seed=1)
+
+    async def bench(ctx):
+        for act, weight in pairs:
+            ctx.set(product.act, act)
+            ctx.set(product.weight, weight)
+            await ctx.tick()
+
+    trace = simulate(product, bench, product=product.product)
+    assert trace.product[product.latency :][: len(pairs)] == [act * weight for act, weight in pairs]
+
+
+class Streamed(wiring.Component):
+    """A pair a beat, its product `latency` clocks later."""
+
+    def __init__(self, family):
+        self.family = family
+        super().__init__({"i": In(stream.Signature(32)), "o": Out(stream.Signature(32))})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.product = product = shared(Product, family=self.family)
+        m.submodules.valid = valid = Delay(clocks=product.latency, width=1)
+        m.d.comb += [
+            Cat(product.act, product.weight).eq(self.i.payload),
+            self.i.ready.eq(1),
+            valid.i.eq(self.i.valid),
+            self.o.valid.eq(valid.o),
+            self.o.payload.eq(product.product),
+        ]
+        return m
+
+
+@pytest.mark.parametrize(("family", "model"), [("ecp5", "MULT18X18D.v"), ("ice40", "SB_MAC16.v")])
+def test_block(family, model):
+    try:
+        simulators.find("icarus")
+    except simulators.SimulatorNotFound as error:
+        pytest.skip(str(error))
+    text = verilog(Streamed(family), name="streamed")
+    models = used(text)
+    assert [path.name for path in models] == [model]
+    pairs = np.array(operands(300, seed=2))
+    ports = [StreamPort("i", 32, "in"), StreamPort("o", 32, "out")]
+    job = Job({"i": join((pairs[:, 0] & 0xFFFF, 16), (pairs[:, 1] & 0xFFFF, 16))}, {"o": len(pairs)})
+    sources = {"streamed.v": text, **{path.name: path.read_text() for path in models}}
+    (result,) = run(sources, "streamed", ports, [job], simulator="icarus")
+    np.testing.assert_array_equal(unpack(result.outputs["o"], 32, 1)[:, 0], pairs[:, 0] * pairs[:, 1])

@@ -1,0 +1,131 @@
+"""The activation queue alone: what it counts, when it is full, and that it has room until that shows."""
+
+import random
+
+import pytest
+from tercet.golden.eie_layer import POINTER_LATENCY, EieConfig
+from tercet.rtl.eie.queue import ActivationQueue
+
+CONFIGS = {
+    "1": EieConfig(n_pe=1, fifo_depth=1),
+    "2": EieConfig(n_pe=16, fifo_depth=2),
+    "8": EieConfig(n_pe=4, fifo_depth=8),
+    "5 of 64": EieConfig(n_pe=64, fifo_depth=5),
+}
+
+
+def column(number):
+    return {"act": number % 2**15, "begin": number % 512, "more": number % 64, "end": number % 2}
+
+
+def run(simulate, config, count, *, gaps=0.0, pauses=0.0, drops=0.0, hold=0, deaf=False, seed=0):
+    """A broadcast that hears `full` late, and whose columns are kept or dropped after their pointer read.
+
+    Nothing is taken in the first `hold` clocks; `deaf`, the broadcast sends all without regard to `full`.
+    """
+    queue = ActivationQueue(config=config)
+    generator = random.Random(seed)
+    levels = config.tree_levels
+    kept = []
+
+    async def bench(ctx):
+        heard = [0] * levels
+        down = [0] * levels
+        reading = [0] * POINTER_LATENCY
+        sent = left = clock = 0
+        while sent < count or any(down) or any(reading) or left < len(kept):
+            send = sent < count and (deaf or not heard[0]) and generator.random() >= gaps
+            sent += send
+            down.append(send)
+            arrive = down.pop(0)
+            reading.append(arrive)
+            read = reading.pop(0)
+            drop = read and generator.random() < drops
+            ready = clock >= hold and generator.random() >= pauses
+            ctx.set(queue.arrive, arrive)
+            ctx.set(queue.keep, read and not drop)
+            ctx.set(queue.drop, drop)
+            ctx.set(queue.i, column(len(kept) if read and not drop else generator.getrandbits(10)))
+            ctx.set(queue.o.ready, ready)
+            if read and not drop:
+                kept.append(column(len(kept)))
+            _, _, valid, full = await ctx.tick().sample(queue.o.valid, queue.full)
+            heard = [*heard[1:], full]
+            left += bool(valid and ready)
+            clock += 1
+        for signal in (queue.arrive, queue.keep, queue.drop, queue.o.ready):
+            ctx.set(signal, 0)
+
+    watch = {name: getattr(queue, name) for name in ("arrive", "keep", "drop", "full", "o")}
+    trace = simulate(queue, bench, **watch)
+    return trace, kept
+
+
+def ref_full(config, trace):
+    """A column counts from the clock after its arrival to two clocks after it has left."""
+    full, level = [], 0
+    left = [int(drop) + (o is not None) for drop, o in zip(trace.drop, trace.o, strict=True)]
+    for clock, arrive in enumerate(trace.arrive):
+        full.append(int(level >= config.full_level))
+        level += arrive - (left[clock - 1] if clock else 0)
+    return full, level
+
+
+@pytest.mark.parametrize("drops", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize(("gaps", "pauses"), [(0.0, 0.0), (0.0, 0.6), (0.3, 0.3), (0.0, 0.8)])
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_level(simulate, config, gaps, pauses, drops):
+    """What is kept comes out in order, and `full` is the count of what has not left."""
+    trace, kept = run(simulate, config, 60, gaps=gaps, pauses=pauses, drops=drops, seed=3)
+    assert [item for item in trace.o if item is not None] == kept
+    full, level = ref_full(config, trace)
+    assert trace.full == full
+    assert level == 0
+
+
+def test_at_once(simulate):
+    """An arrival, a drop and a column taken, in every combination in one clock, around the level that is full."""
+    config = EieConfig(n_pe=256, fifo_depth=2)
+    trace, kept = run(simulate, config, 400, gaps=0.4, pauses=0.3, drops=0.4, deaf=True, seed=1)
+    assert [item for item in trace.o if item is not None] == kept
+    assert trace.full == ref_full(config, trace)[0]
+    assert {0, 1} == set(trace.full)
+    taken = [item is not None for item in trace.o]
+    assert len(set(zip(trace.arrive, trace.drop, taken, strict=True))) == 8
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_room_until_full_is_heard(simulate, config):
+    """As many columns as ever come before the broadcast hears that the queue is full; none is lost."""
+    trace, kept = run(simulate, config, 60, hold=50)
+    assert [item for item in trace.o if item is not None] == kept
+    under_way = sum(trace.arrive[:50])
+    assert under_way == config.full_level + 2 * config.tree_levels
+    assert under_way <= config.queue_depth
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_holds_its_depth(simulate, config):
+    """`queue_depth` columns wait, whatever `full` says; it stays until fewer than `full_level` are left."""
+    trace, kept = run(simulate, config, config.queue_depth, hold=40, deaf=True)
+    out = [clock for clock, item in enumerate(trace.o) if item is not None]
+    assert [trace.o[clock] for clock in out] == kept
+    assert out == list(range(40, 40 + config.queue_depth))
+    assert trace.full[39] == 1
+    assert trace.full == ref_full(config, trace)[0]
+
+
+def test_full_to_empty_clocks(simulate):
+    """Full in the clock after the arrival that makes it so, not full two clocks after a column has been taken."""
+    config = EieConfig(n_pe=4, fifo_depth=3)
+    queue = ActivationQueue(config=config)
+
+    async def bench(ctx):
+        for clock in range(30):
+            ctx.set(queue.arrive, clock < 4)
+            ctx.set(queue.keep, 4 <= clock < 8)
+            ctx.set(queue.o.ready, clock == 15)
+            await ctx.tick()
+
+    trace = simulate(queue, bench, full=queue.full)
+    assert [clock for clock, full in enumerate(trace.full) if full] == list(range(4, 17))

@@ -1,0 +1,85 @@
+"""From accumulators to activations, bit by bit: every shift, halves, and both sides of every limit."""
+
+import random
+
+import pytest
+from tercet.golden.eie_layer import EieConfig
+from tercet.rtl.eie.writeback import Writeback
+
+WIDTHS = (24, 36, 48)
+INTEGERS = (0, 1, 2, -1, -2, 1000, -1001, 32766, 32767, 32768, -32767, -32768, -32769, -32770, 65535, 65536, -65537)
+
+
+def accumulators(width, shift, generator):
+    """Near halves and integers about each limit, as far as they fit, the ends of the range, and all magnitudes."""
+    limit = 2 ** (width - 1)
+    half = 2**shift // 2
+    near = [(n << shift) + offset for n in INTEGERS for offset in {0, -1, half - 1, half, half + 1}]
+    # Halves and one more bit, anywhere below.
+    near += [n + half + 2**bit for n in (0, 4 << shift, -4 << shift) for bit in range(shift - 1)]
+    ends = [limit - 1, -limit, limit - 1 - half, -limit + half]
+    some = [generator.randrange(-limit, limit) >> generator.randrange(width) for _ in range(30)]
+    values = [acc for acc in near if -limit <= acc < limit] + ends + some
+    generator.shuffle(values)
+    return values
+
+
+def ref_activation(acc, shift, relu):
+    """Rounded half to even, saturated, rectified; with Python's integers."""
+    whole, rest = divmod(acc, 2**shift)
+    whole += 2 * rest > 2**shift or (2 * rest == 2**shift and whole % 2)
+    return min(max(whole, 0 if relu else -(2**15)), 2**15 - 1)
+
+
+def run(simulate, width, jobs, gaps=0.0):
+    """Activations of jobs (shift, relu, accumulators); settings change when nothing is under way."""
+    component = Writeback(config=EieConfig(acc_width=width))
+    generator = random.Random(width)
+
+    async def bench(ctx):
+        for shift, relu, accs in jobs:
+            ctx.set(component.shift, shift)
+            ctx.set(component.relu, relu)
+            for acc in accs:
+                while generator.random() < gaps:
+                    ctx.set(component.acc, generator.randrange(-(2 ** (width - 1)), 2 ** (width - 1)))
+                    await ctx.tick()
+                ctx.set(component.acc, acc)
+                ctx.set(component.valid, 1)
+                await ctx.tick()
+                ctx.set(component.valid, 0)
+            await ctx.tick().repeat(component.latency)
+
+    watched = {"valid": component.valid, "o_valid": component.o_valid, "act": component.act}
+    trace = simulate(component, bench, clocks=50_000, **watched)
+    assert [0] * component.latency + trace.valid[: -component.latency] == trace.o_valid
+    return [act for act, valid in zip(trace.act, trace.o_valid, strict=True) if valid]
+
+
+@pytest.mark.parametrize("relu", [0, 1])
+@pytest.mark.parametrize("width", WIDTHS)
+def test_every_shift(simulate, width, relu):
+    generator = random.Random(width)
+    jobs = [(shift, relu, accumulators(width, shift, generator)) for shift in range(width)]
+    want = [ref_activation(acc, shift, relu) for shift, relu, accs in jobs for acc in accs]
+    # All that can happen does.
+    assert {0, 1, 2, 32766, 32767} <= set(want)
+    assert relu or {-1, -32767, -32768} <= set(want)
+    assert run(simulate, width, jobs) == want
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_gaps(simulate, width):
+    """What is not valid leaves no trace."""
+    generator = random.Random(width)
+    jobs = [(shift, shift % 2, accumulators(width, shift, generator)[:30]) for shift in (0, 5, 12, 17, width - 1)]
+    want = [ref_activation(acc, shift, relu) for shift, relu, accs in jobs for acc in accs]
+    assert run(simulate, width, jobs, gaps=0.5) == want
+
+
+def test_small_accumulators_exhaustively(simulate):
+    """Each of 10 bits around 0, through the shifts that round all of them."""
+    accs = list(range(-512, 512))
+    jobs = [(shift, 0, accs) for shift in range(1, 11)]
+    want = [ref_activation(acc, shift, 0) for shift, _, accs in jobs for acc in accs]
+    assert run(simulate, 24, jobs) == want

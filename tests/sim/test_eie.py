@@ -1,0 +1,252 @@
+"""The EIE engine's RTL against its golden model: every bit, every clock, every counter."""
+
+import itertools
+import re
+
+import numpy as np
+import pytest
+from tercet.golden.eie import EieConfig, EieLayer, cycles, encode, network_cycles, spmv
+from tercet.golden.eie_program import frame_head, link
+from tercet.rtl.eie.counters import COUNTER_BITS, COUNTERS
+from tercet.sim import bench, eie, simulators
+from tercet.sim.build import SimulationError
+from tercet.sim.eie import EieRun
+from tercet.sim.eie_stimuli import layer_jobs, random_acts, random_layer
+
+SIMULATORS = [found.name for found in simulators.available() if found.simulator is not None]
+
+# Numbers of PEs that are no powers of two or four, words that entries do not fill, every family.
+CONFIGS = {
+    "1": EieConfig(n_pe=1, matrix_depth=4096),
+    "4-ecp5": EieConfig(n_pe=4, family="ecp5"),
+    "3-ice40": EieConfig(n_pe=3, word_width=16, matrix_depth=4096, acc_width=32, fifo_depth=2, family="ice40"),
+    "6-uneven": EieConfig(n_pe=6, code_bits=5, index_bits=2, fifo_depth=1),
+    "13-wide": EieConfig(n_pe=13, code_bits=8, index_bits=8, acc_width=48, act_depth=64),
+    "17-ternary": EieConfig(n_pe=17, code_bits=2, index_bits=3, acc_width=24, fifo_depth=4, act_depth=32),
+}
+
+
+def check_all(config: EieConfig, items: list[tuple[list[EieLayer], np.ndarray]], **options):
+    for (layers, acts), run in zip(items, eie.networks(config, items, **options), strict=True):
+        check(layers, acts, run)
+
+
+def check(layers: list[EieLayer], acts: np.ndarray, run: EieRun):
+    want = acts
+    for layer in layers:
+        want = spmv(layer, want)
+    assert run.out.dtype == np.int16
+    np.testing.assert_array_equal(run.out, want)
+    model = network_cycles(layers, acts)
+    n_pe = layers[0].config.n_pe
+    assert model.busy + model.starve == n_pe * model.total
+    assert {name: run.counters[name] for name in vars(model)} == vars(model)
+    assert run.cycles == model.total
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.4])
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_rtl_is_golden(config, stall):
+    """Random layers; computing never waits for a stream, so that the cycle model holds with pauses as well."""
+    jobs = layer_jobs(config, 20, seed=1)
+    items = [([layer], acts) for layer, acts in jobs]
+    check_all(config, items, stall=stall, seed=2)
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+@pytest.mark.parametrize("name", ["3-ice40", "4-ecp5"])
+def test_simulators_agree(name, simulator):
+    config = CONFIGS[name]
+    items = [([layer], acts) for layer, acts in layer_jobs(config, 3, seed=3, largest=30)]
+    check_all(config, items, simulator=simulator)
+
+
+def network(rng: np.random.Generator, config: EieConfig, sizes: list[int]) -> list[EieLayer]:
+    """Layers of these sizes, permuted or not, with and without bias."""
+    return [
+        random_layer(rng, config, after, before, rng.random(), relu=n % 2 == 0, bias=n % 3 != 1, permute=n != 1)
+        for n, (before, after) in enumerate(itertools.pairwise(sizes))
+    ]
+
+
+@pytest.mark.parametrize("name", ["4-ecp5", "6-uneven"])
+def test_networks(name):
+    """The host gives a batch and gets results; rows of a layer may be more or fewer than those of the next."""
+    config = CONFIGS[name]
+    rng = np.random.default_rng(4)
+    items = []
+    for sizes in ([20, 30, 9], [7, 1, 40, 3], [60, 5, 5, 50, 2]):
+        layers = network(rng, config, sizes)
+        items.append((layers, random_acts(rng, sizes[0], 0.6, batch=3, act_max=layers[0].act_max)))
+    check_all(config, items, stall=0.2)
+
+
+def test_long_vectors_run_in_batches():
+    """More inputs than the source buffers hold: they are loaded in parts, and sums stay until the last."""
+    config = EieConfig(n_pe=6, code_bits=5, index_bits=2, fifo_depth=1, act_depth=8)
+    rng = np.random.default_rng(5)
+    for n_in in (48, 49, 96, 130):
+        layers = [random_layer(rng, config, 40, n_in, 0.4, bias=True, act_max=500)]
+        layers.append(random_layer(rng, config, 30, 40, 0.4, permute=True))
+        acts = random_acts(rng, n_in, 0.5, batch=2, act_max=500)
+        check(layers, acts, eie.network(config, layers, acts))
+
+
+def given(config: EieConfig, columns: list[dict[int, int]], n_out: int, **options) -> EieLayer:
+    """A layer from its columns: row to code."""
+    codes = np.zeros((n_out, len(columns)), np.uint8)
+    for j, column in enumerate(columns):
+        for row, code in column.items():
+            codes[row, j] = code
+    codebook = np.arange(2**config.code_bits, dtype=np.int16) * 101
+    return encode(codes, codebook, config, shift=0, **options)
+
+
+HAZARDOUS = EieConfig(n_pe=1, index_bits=2, fifo_depth=3)
+
+
+def hazards() -> list[tuple[list[EieLayer], np.ndarray]]:
+    """The same accumulator again after every distance: other entries, fillers, or nothing in between."""
+    items = []
+    for distance in range(1, 9):
+        between = [{1 + n: 2} for n in range(distance - 1)]
+        fillers = {4 * distance - 1: 3}  # behind distance - 1 fillers
+        for columns in (
+            [{0: 1}, *between, {0: 3}, *between, {0: 4}],
+            [{0: 1, **{1 + n: 2 for n in range(distance - 1)}}, {0: 3}],
+            [{4 * distance - 1: 1}, fillers, fillers, fillers],
+            [{0: 1}] * distance,
+            [{0: 1}, {}, {0: 5}, {}, {}, {0: 6}],
+        ):
+            layer = given(HAZARDOUS, columns, 40, act_max=100, bias=np.arange(40))
+            items.append(([layer], np.arange(7, 7 + len(columns), dtype=np.int16)))
+    return items
+
+
+def test_hazards():
+    check_all(HAZARDOUS, hazards())
+
+
+def test_uneven_work():
+    """Columns empty in one PE and full in another, the last one empty; all activations zero, or one not."""
+    config = CONFIGS["4-ecp5"]
+    full = {row: 1 + row % 15 for row in range(0, 64, 4)}
+    one = {row + 1: 2 for row in full}
+    columns = [full, one, full, {}, full, {5: 3}, one, {}]
+    layer = given(config, columns, 64, act_max=100, bias=np.arange(-32, 32), permute=None)
+    items = []
+    for used in ([], [0], [3], [7], [0, 7], [2, 5], range(8), range(0, 8, 2)):
+        acts = np.zeros(8, np.int16)
+        acts[list(used)] = -77
+        items.append(([layer], acts))
+    check_all(config, items)
+
+
+def test_filler_heavy():
+    """Every entry behind as many fillers as a column has room for."""
+    config = EieConfig(n_pe=2, index_bits=2)
+    layer = given(config, [{510: 1, 511: 2}, {2: 3}, {511: 4}] * 4, 512, act_max=1000)
+    assert layer.fillers > 0.9 * layer.entries
+    acts = np.arange(-6, 6, dtype=np.int16)
+    check([layer], acts, eie.spmv(config, layer, acts))
+
+
+def test_one_entry_a_clock():
+    """A PE that never waits issues an entry in every clock, whatever the columns' lengths."""
+    config = EieConfig(n_pe=1)
+    rng = np.random.default_rng(6)
+    layer = random_layer(rng, config, 50, 100, 0.3, act_max=100)
+    acts = random_acts(rng, 100, 1.0, act_max=100)
+    run = eie.spmv(config, layer, acts)
+    check([layer], acts, run)
+    around = cycles(layer, np.zeros(100, np.int16)).total
+    assert run.counters["busy"] == layer.entries
+    # What a layer of zeros takes is its beginning, its 100 groups and its end.
+    assert run.cycles <= around - 100 + layer.entries + 2
+
+
+def test_one_non_zero_a_clock():
+    """With next to nothing to multiply, a column goes out in every clock, or a group of zeros is passed."""
+    config = CONFIGS["13-wide"]
+    layer = given(config, [{}] * 13 * 40, 13)
+    dense = np.ones((1, 13 * 40), np.int16)
+    sparse = dense * (np.arange(13 * 40) % 13 == 5)
+    runs = [eie.spmv(config, layer, acts.astype(np.int16)) for acts in (dense, sparse, 0 * dense)]
+    assert runs[0].cycles - runs[1].cycles == 12 * 40
+    assert runs[1].cycles - runs[2].cycles in (0, 1)
+
+
+# A module, one change in its text, and what it breaks.
+MUTATIONS = {
+    "row": ("decode", r"s5_row <= (\w+)\[8:1\]", r"s5_row <= \1[7:0]"),
+    "bypass": ("arithmetic", r"s10_one <= ", "s10_one <= 1'h0 & "),
+    "older bypass": ("arithmetic", r"s8_same_3 <= ", "s8_same_3 <= 1'h0 & "),
+    "fillers write": ("decode", r"s5_write <= \w+;", "s5_write <= 1'h1;"),
+    "queue": ("activation_queue", r"full = ", "full = 1'h1 | "),
+    "pointers": ("pointer_read", r"s2_odd <= ", "s2_odd <= ~"),
+    "source": ("control", r"source <= ", "source <= ~"),
+}
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_broken_rtl_is_caught(mutation, monkeypatch):
+    module, pattern, replacement = MUTATIONS[mutation]
+    text = eie.sources(HAZARDOUS)["eie.v"]
+    start = re.search(rf"^module eie_{module}\w*\(", text, re.M)
+    assert start, re.findall(r"^module (\w+)", text, re.M)
+    end = text.index("endmodule", start.start())
+    broken, changes = re.subn(pattern, replacement, text[start.start() : end], count=1)
+    assert changes == 1, text[start.start() : end]
+    monkeypatch.setattr(eie, "sources", lambda config: {"eie.v": text[: start.start()] + broken + text[end:]})
+    items = hazards() + [([layer], acts) for layer, acts in layer_jobs(HAZARDOUS, 8, seed=7, largest=30)]
+    with pytest.raises((AssertionError, SimulationError)):
+        check_all(HAZARDOUS, items)
+
+
+def test_runs_back_to_back():
+    """A second program in the same memories, a frame that does not fit in between, and the counters of both."""
+    config = CONFIGS["6-uneven"]
+    jobs = layer_jobs(config, 2, seed=8, largest=40)
+    programs = [link(config, [layer]) for layer, _ in jobs]
+    encoded = [eie._job(program, acts) for program, (_, acts) in zip(programs, jobs, strict=True)]
+    bad = np.concatenate([frame_head("matrix", 6, 0, 3), np.arange(3), frame_head("matrix", 0, 1024, 1), [7]])
+    bad = np.concatenate([bad, frame_head("run", 0, 0, 0)]).astype("<u8").view(np.uint8).reshape(-1, 8)
+    joined = bench.Job(
+        {
+            "frames": np.concatenate([encoded[0].inputs["frames"], bad, encoded[1].inputs["frames"]]),
+            "acts": np.concatenate([one.inputs["acts"] for one in encoded]),
+        },
+        {"outs": sum(one.expect["outs"] for one in encoded)},
+    )
+    probes = {**dict.fromkeys(map(str, COUNTERS), COUNTER_BITS), "error": 1}
+    found = bench.run(eie.sources(config), eie.TOP, eie.streams(config), [joined], probes=probes)[0]
+    assert found.probes["error"] == 1
+    assert found.probes["total"] == sum(cycles(layer, acts).total for layer, acts in jobs)
+    first = 0
+    for program, (layer, acts), one in zip(programs, jobs, encoded, strict=True):
+        count = one.expect["outs"]
+        payloads = found.outputs["outs"][first : first + count]
+        first += count
+        result = bench.JobResult({"outs": payloads}, 0, {"total": 0, "error": 0})
+        np.testing.assert_array_equal(eie._result(program, acts, result).out, spmv(layer, acts))
+        # The mark of a vector's last group.
+        ends = payloads[:, -1].reshape(-1, program.layers[-1].rows) & 1
+        assert (ends[:, -1] == 1).all()
+        assert not ends[:, :-1].any()
+
+
+def test_refuses():
+    config = EieConfig(n_pe=4)
+    rng = np.random.default_rng(9)
+    layer = random_layer(rng, config, 10, 20, 0.5)
+    with pytest.raises(ValueError, match=r"Activations have shape \(19,\) but the layer has 20 inputs"):
+        eie.spmv(config, layer, np.zeros(19, np.int16))
+    with pytest.raises(TypeError, match="Activations have dtype int32; use int16"):
+        eie.spmv(config, layer, np.zeros(20, np.int32))
+    other = EieConfig(n_pe=3)
+    with pytest.raises(ValueError, match="Layer 0 is encoded for n_pe 4 but the engine has 3"):
+        eie.spmv(other, layer, np.zeros(20, np.int16))
+    with pytest.raises(ValueError, match="Layer 1 has 20 inputs but layer 0 has 10 outputs"):
+        eie.network(config, [layer, layer], np.zeros(20, np.int16))
+    with pytest.raises(TypeError, match="Layers are not a list of EieLayer"):
+        eie.network(config, [3], np.zeros(20, np.int16))  # pyright: ignore[reportArgumentType]
