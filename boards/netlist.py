@@ -39,11 +39,14 @@ CELLS = {
 """Names of a report's columns, and the cells counted in each; a name counts all cells that begin with it."""
 
 
-def synthesis_script(device: Device, top: str, *, infer_dsp: bool) -> str:
-    """The yosys command that maps a design to a device."""
+def synthesis_script(device: Device, top: str, *, infer_dsp: bool, json: str) -> str:
+    """The yosys commands that map a design to a device and write a flat netlist."""
     if device.family == "ecp5":
-        return f"synth_ecp5 -top {top}" + ("" if infer_dsp else " -nodsp")
-    return f"synth_ice40 -device u -spram -top {top}" + (" -dsp" if infer_dsp else "")
+        command = f"synth_ecp5 -top {top}" + ("" if infer_dsp else " -nodsp")
+    else:
+        command = f"synth_ice40 -device u -spram -top {top}" + (" -dsp" if infer_dsp else "")
+    # What was kept apart for synthesis can come together now.
+    return f"{command}; setattr -mod -unset keep_hierarchy *; flatten; opt_clean; write_json {json}"
 
 
 def run_yosys(script: str, folder: Path) -> None:

@@ -19,7 +19,11 @@ from .netlist import SynthesisError, cell_counts, ports_of, run_yosys, synthesis
 from .tools import find_tool
 from .wrapper import WRAPPER_TOP, wrapper
 
-__all__ = ["DoesNotFit", "Report", "Run", "synthesize"]
+__all__ = ["PLACERS", "DoesNotFit", "Report", "Run", "synthesize"]
+
+
+PLACERS = ("heap", "static")
+"""Placers of nextpnr."""
 
 
 class DoesNotFit(SynthesisError):
@@ -87,6 +91,7 @@ def synthesize(
     freq_mhz: float = 250.0,
     jobs: int = 2,
     infer_dsp: bool = False,
+    placer: str = "heap",
     progress: Callable[[str], None] = lambda line: None,
 ) -> Report:
     """Synthesise a unit, place and route it with several seeds, and report.
@@ -107,6 +112,8 @@ def synthesize(
         Runs at the same time.
     infer_dsp : bool
         Let yosys map multiplications to multiplier blocks; instantiated blocks are used anyway.
+    placer : str
+        nextpnr's placer, one of `PLACERS`; "static" finds better places for large designs with many block RAMs.
     progress : callable
         Called with a line when a step is done, 2 + seeds times.
 
@@ -121,6 +128,8 @@ def synthesize(
     """
     target = device(device_name)
     speed = target.speed(speed)
+    if placer not in PLACERS:
+        raise ValueError(f"Placer {placer!r} is unknown; use one of {', '.join(PLACERS)}")
     if seeds < 1 or jobs < 1 or not freq_mhz > 0:
         raise ValueError(f"Seeds {seeds}, jobs {jobs} and frequency {freq_mhz} must all be above 0")
     _check_blocks(verilog, target, f"{engine} {unit}")
@@ -128,18 +137,18 @@ def synthesize(
     with tempfile.TemporaryDirectory(prefix="tercet-synth-") as name:
         folder = Path(name)
         ports = ports_of(verilog, top, folder)
-        script = synthesis_script(target, top, infer_dsp=infer_dsp)
-        run_yosys(f"read_verilog -sv unit.v; {script} -json alone.json", folder)
+        script = synthesis_script(target, top, infer_dsp=infer_dsp, json="alone.json")
+        run_yosys(f"read_verilog -sv unit.v; {script}", folder)
         cells = cell_counts(folder / "alone.json", target)
         _check_fits(cells, target, f"{engine} {unit}")
         progress(f"{unit} on {target.name}: " + ", ".join(f"{count} {kind}" for kind, count in cells.items() if count))
         (folder / "wrapper.v").write_text(wrapper(top, ports))
-        script = synthesis_script(target, WRAPPER_TOP, infer_dsp=infer_dsp)
-        run_yosys(f"read_verilog -sv unit.v wrapper.v; {script} -json framed.json", folder)
+        script = synthesis_script(target, WRAPPER_TOP, infer_dsp=infer_dsp, json="framed.json")
+        run_yosys(f"read_verilog -sv unit.v wrapper.v; {script}", folder)
         progress("synthesised behind its frame")
 
         def place(seed: int) -> Run:
-            run = _place(tool, target, speed, seed, freq_mhz, folder)
+            run = _place(tool, target, speed, seed, freq_mhz, placer, folder)
             progress(f"seed {seed}: {run.fmax_mhz:.1f} MHz in {run.seconds:.0f} s")
             return run
 
@@ -166,12 +175,14 @@ def _check_fits(cells: dict[str, int], target: Device, what: str) -> None:
             )
 
 
-def _place(tool: tuple[str, ...], target: Device, speed: str, seed: int, freq_mhz: float, folder: Path) -> Run:
+def _place(
+    tool: tuple[str, ...], target: Device, speed: str, seed: int, freq_mhz: float, placer: str, folder: Path
+) -> Run:
     flags = [*target.flags, *(["--speed", speed] if speed else [])]
     flags += ["--lpf-allow-unconstrained"] if target.family == "ecp5" else ["--pcf-allow-unconstrained"]
     report = f"report{seed}.json"
     command = [*tool, *flags, "--json", "framed.json", "--seed", str(seed), "--freq", str(freq_mhz)]
-    command += ["--timing-allow-fail", "--report", report, "--quiet"]
+    command += ["--placer", placer, "--timing-allow-fail", "--report", report, "--quiet"]
     started = time.monotonic()
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     seconds = time.monotonic() - started

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 from tercet.boards.devices import DEVICES
-from tercet.boards.synth import Report, synthesize
+from tercet.boards.synth import PLACERS, Report, synthesize
 from tercet.rtl.emit import verilog
 
 from .engines import ENGINES, Engine, examples
@@ -49,6 +49,7 @@ def _command(name: str, engine: Engine) -> click.Command:
     @click.option("--speed", help="Speed grade. [default: the slowest]")
     @click.option("--seeds", type=click.IntRange(1, 100), default=3, show_default=True, help="Runs of place and route.")
     @click.option("--freq", type=float, default=250.0, show_default=True, help="What place and route aims at, MHz.")
+    @click.option("--placer", type=click.Choice(PLACERS), default="heap", show_default=True, help="nextpnr's placer.")
     @click.option("--jobs", type=click.IntRange(1, 64), help="Runs at the same time. [default: as many as cores]")
     @click.option("--path", "show_path", is_flag=True, help="Show the critical path of the median run.")
     @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the report as JSON.")
@@ -60,6 +61,7 @@ def _command(name: str, engine: Engine) -> click.Command:
         speed: str | None,
         seeds: int,
         freq: float,
+        placer: str,
         jobs: int | None,
         show_path: bool,
         json_file: Path | None,
@@ -82,6 +84,7 @@ def _command(name: str, engine: Engine) -> click.Command:
                 speed=speed,
                 seeds=seeds,
                 freq_mhz=freq,
+                placer=placer,
                 jobs=jobs or os.cpu_count() or 1,
                 infer_dsp=engine.infers_blocks(config),
                 progress=advance,

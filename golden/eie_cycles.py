@@ -12,9 +12,8 @@ from .eie_layer import POINTER_LATENCY, EieConfig
 
 __all__ = ["EieCycles", "column_counts", "step_cycles"]
 
-# Clocks from a source buffer to its token, through a node of the detection tree (the lowest has one more), and through
-# the queue.
-_SCAN, _NODE, _QUEUE = 4, 2, 2
+# Clocks from a source buffer to its token, through a node of the detection tree, and through the queue.
+_SCAN, _NODE, _QUEUE = 5, 3, 2
 
 
 @dataclass(frozen=True)
@@ -101,7 +100,7 @@ def _broadcast(config: EieConfig, counts: np.ndarray, used: np.ndarray, n_in: in
     left = np.zeros((slots.size, n_pe), np.int64)
     free = np.zeros(n_pe, np.int64)
     oldest = 0  # of those that have not left every queue
-    stall, token = 0, levels * (1 + _NODE) + _SCAN
+    stall, token = 0, levels * (1 + _NODE) + _SCAN - 1
     for i, slot in enumerate(slots):
         # The register slice before the broadcast holds two columns; groups of zeros wait with those behind them.
         gap = int(slot - slots[i - 1]) if i else int(slot) + 1

@@ -26,7 +26,7 @@ class EieConfig:
     """Size of an EIE engine; one object for the golden model, the RTL, the simulation and the command line.
 
     Activations and codebook are int16 fixed-point numbers; accumulators have ``act_frac + weight_frac`` fraction bits.
-    The memory sizes default to a PE of eight block RAMs on an ECP5, and one for its activations.
+    The memory sizes default to a PE of seven block RAMs on an ECP5, and one for its activations.
 
     Parameters
     ----------

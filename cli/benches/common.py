@@ -66,6 +66,7 @@ class Synth:
     device: str
     freq_mhz: float
     seeds: int = 3
+    placer: str = "heap"
 
 
 def place_and_route(engine: str, unit: Callable[[Any, str], wiring.Component], jobs: Sequence[Synth]) -> Rows:
@@ -83,6 +84,7 @@ def place_and_route(engine: str, unit: Callable[[Any, str], wiring.Component], j
                 device_name=job.device,
                 seeds=job.seeds,
                 freq_mhz=job.freq_mhz,
+                placer=job.placer,
                 progress=advance,
             )
             rows.append({"config": job.label, **report.to_dict()})

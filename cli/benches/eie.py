@@ -88,19 +88,22 @@ _PE_LAYERS = ("Alex-7", "VGG-7", "NT-LSTM")
 _CODEBOOK = np.arange(16, dtype=np.int16)
 _ACT_MAX = 1000
 
-# The memories of the iCE40 engine: what the device's single-port and block RAM hold.
-_UP5K_SIZES: dict[str, Any] = {}
+# All four large RAMs of the device. A depth of 2**14 would take a 17th bit in every pointer, and more block RAM.
+_UP5K = EieConfig(
+    n_pe=2,
+    family="ice40",
+    word_width=32,
+    matrix_depth=2**14 - 1,
+    pointer_depth=512,
+    act_depth=128,
+    constant_depth=256,
+    acc_width=24,
+)
 
 _SYNTHS = [
     Synth("pe", EieConfig(family="ecp5"), "default", "ecp5-85k", 250.0, seeds=5),
-    Synth("engine", EieConfig(n_pe=16, family="ecp5"), "16 PEs", "ecp5-85k", 200.0),
-    Synth(
-        "engine",
-        EieConfig(n_pe=4, family="ice40", word_width=16, matrix_depth=16384, **_UP5K_SIZES),
-        "4 PEs",
-        "up5k",
-        40.0,
-    ),
+    Synth("engine", EieConfig(n_pe=16, family="ecp5"), "16 PEs", "ecp5-85k", 200.0, placer="static"),
+    Synth("engine", _UP5K, "2 PEs", "up5k", 40.0),
 ]
 
 

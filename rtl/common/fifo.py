@@ -15,7 +15,7 @@ class RoomyFifo(wiring.Component):
     shape : ShapeLike
         Payload.
     depth : int
-        Words, at least 2; more is lost.
+        Words, at least 3; more is lost.
 
     Members
     -------
@@ -28,8 +28,8 @@ class RoomyFifo(wiring.Component):
     """
 
     def __init__(self, *, shape, depth: int):
-        if depth < 2:
-            raise ValueError(f"FIFO of {depth} words; use at least 2")
+        if depth < 3:
+            raise ValueError(f"FIFO of {depth} words; use at least 3")
         self.depth = depth
         super().__init__({"arrive": In(1), "value": In(shape), "o": Out(stream.Signature(shape))})
 

@@ -15,7 +15,7 @@ __all__ = ["Activations"]
 class Activations(wiring.Component):
     """Source and destination in one memory; words of the source become tokens::
 
-        place --> [latch]--[output register] --> != 0 --> [s3] --> [register slice] --> tokens, unloaded
+        place --> [latch]--[output register]--[s3] --> != 0 --> [s4] --> [register slice] --> tokens, unloaded
                       source and destination
         write place ------------^
 
@@ -68,12 +68,12 @@ class Activations(wiring.Component):
     @property
     def scan_latency(self) -> int:
         """Clocks from the first clock of `scan` to the first token."""
-        return 4
+        return 5
 
     @property
     def unload_latency(self) -> int:
         """Clocks from `unload` to its word."""
-        return 4
+        return 5
 
     @property
     def write_latency(self) -> int:
@@ -99,18 +99,20 @@ class Activations(wiring.Component):
             words.read_enable.eq(move),
             words.out_enable.eq(move),
         ]
-        s1_valid, s2_valid, s3_valid = Signal(), Signal(), Signal()
-        s3 = Signal(outlet.i.payload.shape(), reset_less=True)
+        valid = Signal(4)  # s1 to s4
         with m.If(stop):
-            m.d.sync += [s1_valid.eq(0), s2_valid.eq(0), s3_valid.eq(0)]
+            m.d.sync += valid.eq(0)
         with m.Elif(move):
-            m.d.sync += [s1_valid.eq(1), s2_valid.eq(s1_valid), s3_valid.eq(s2_valid)]
+            m.d.sync += valid.eq(Cat(1, valid))
+        # The memory lies where there is a block; its word needs a clock of its own to get here.
+        s3_act = Signal(16, reset_less=True)
+        s4 = Signal(outlet.i.payload.shape(), reset_less=True)
         with m.If(move):
-            m.d.sync += [s3.act.eq(words.read_data), s3.item.eq(words.read_data.any())]
+            m.d.sync += [s3_act.eq(words.read_data), s4.act.eq(s3_act), s4.item.eq(s3_act.any())]
         m.d.comb += [
             outlet.clear.eq(stop),
-            outlet.i.valid.eq(s3_valid),
-            outlet.i.payload.eq(s3),
+            outlet.i.valid.eq(valid[-1]),
+            outlet.i.payload.eq(s4),
             outlet.o.ready.eq(self.tokens.ready),
             self.tokens.valid.eq(outlet.o.valid),
             self.tokens.payload.act.eq(outlet.o.payload.act),

@@ -14,6 +14,9 @@ from .tile import Tile
 
 __all__ = ["Cluster"]
 
+# Bits of the broadcast and of the setup that make something happen.
+_EVENTS = ("column", "sweep", "scan", "restart", "store", "unload")
+
 
 class Cluster(wiring.Component):
     """Up to four clusters of the level below, or tiles; all full but perhaps the last::
@@ -49,6 +52,9 @@ class Cluster(wiring.Component):
         How many PEs issue an entry, and a filler.
     """
 
+    # Synthesis would make one set of registers out of the equal ones of all clusters, with wires across the chip.
+    keep_hierarchy = True
+
     def __init__(self, *, config: EieConfig, level: int, count: int):
         if not 1 <= count <= 4**level:
             raise ValueError(f"Cluster of {count} PEs in {level} levels; use 1 to {4**level}")
@@ -72,9 +78,7 @@ class Cluster(wiring.Component):
         m = Module()
         each = 4 ** (self.level - 1)
         sizes = [min(each, self.count - first) for first in range(0, self.count, each)]
-        broadcast: View = Signal.like(self.broadcast, name="broadcast_below")  # pyright: ignore
-        setup: View = Signal.like(self.setup, name="setup_below")  # pyright: ignore
-        m.d.sync += [broadcast.eq(self.broadcast), setup.eq(self.setup)]
+        broadcast, setup = self._below(m, self.broadcast), self._below(m, self.setup)
         acts = register(m, "acts_below", self.acts)
         m.submodules.node = node = shared(Node, level=self.level, children=len(sizes))
         m.d.comb += node.enable.eq(setup.scan)
@@ -104,9 +108,19 @@ class Cluster(wiring.Component):
             self.done.eq(Cat(branch.done for branch in branches).all()),
             self.busy.eq(sum(branch.busy for branch in branches)),
             self.filler.eq(sum(branch.filler for branch in branches)),
-            self.unloaded.eq(Cat(branch.unloaded for branch in branches)),
         ]
+        m.d.comb += self.unloaded.eq(register(m, "unloaded_here", Cat(branch.unloaded for branch in branches)))
         return m
+
+    def _below(self, m: Module, above: View) -> View:
+        """Registers for what all branches are told; what makes something happen is reset."""
+        layout = above.shape()
+        fields = []
+        for name, field in layout:
+            here = Signal(field.shape, name=f"{name}_below", reset_less=name not in _EVENTS)
+            m.d.sync += here.eq(above[name])
+            fields.append(here)
+        return View(layout, Cat(fields))
 
     def _branch(self, size: int):
         if self.level == 1:
@@ -117,14 +131,14 @@ class Cluster(wiring.Component):
         """The word, if it is for this branch: registers of its own, since the branches lie far apart."""
         load: View = self.load  # pyright: ignore[reportAssignmentType]
         here = load.every | (load.pe[2 * self.level - 2 :] == branch)
-        below = Signal(load_layout(self.config, self.level - 1), name=f"load_{branch}")
         strobes = Cat(load[name] for name in LOADED)
-        m.d.sync += [below[name].eq(load[name] & here) for name in LOADED]
-        with m.If(strobes.any() & here):
-            m.d.sync += [
-                below.every.eq(load.every),
-                below.pe.eq(load.pe),
-                below.address.eq(load.address),
-                below.data.eq(load.data),
-            ]
-        return below.as_value()
+        below = []
+        for name, field in load_layout(self.config, self.level - 1):
+            register = Signal(field.shape, name=f"load_{name}_{branch}", reset_less=name not in LOADED)
+            below.append(register)
+            if name in LOADED:
+                m.d.sync += register.eq(load[name] & here)
+            else:
+                with m.If(strobes.any() & here):
+                    m.d.sync += register.eq(load[name])
+        return Cat(below)

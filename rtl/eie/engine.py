@@ -86,7 +86,7 @@ class Engine(wiring.Component):
             reader.running.eq(control.running),
             control.program.eq(reader.program),
             control.program_address.eq(reader.load.address),
-            control.program_data.eq(reader.load.data),
+            control.program_data.eq(reader.program_data),
             pes.load.eq(reader.load),
             pes.setup.eq(control.setup),
             pes.acts.eq(self.acts.payload.as_value()),
@@ -94,7 +94,7 @@ class Engine(wiring.Component):
             self.acts.ready.eq(control.acts_ready),
             control.done.eq(pes.done),
         ]
-        self._broadcast(m, control, issue, pes)
+        self._broadcast(m, reader, control, issue, pes)
         self._unload(m, control, pes)
         m.d.comb += [
             counters.computing.eq(control.computing),
@@ -110,9 +110,10 @@ class Engine(wiring.Component):
         ]
         return m
 
-    def _broadcast(self, m: Module, control, issue, pes):
+    def _broadcast(self, m: Module, reader, control, issue, pes):
         """Columns while the detection tree runs, rows to sweep when it does not."""
         cast: View = pes.broadcast
+        other_address = Mux(control.running, control.bias_address, reader.load.address)
         m.d.comb += [
             issue.start.eq(control.start),
             issue.groups.eq(control.step.groups),
@@ -122,7 +123,7 @@ class Engine(wiring.Component):
             issue.tokens.valid.eq(pes.tokens.valid),
             pes.tokens.ready.eq(issue.tokens.ready),
             cast.eq(issue.broadcast),
-            cast.address.eq(Mux(control.compute, issue.broadcast.address, control.bias_address)),
+            cast.address.eq(Mux(control.compute, issue.broadcast.address, other_address)),
             cast.sweep.eq(control.sweep),
             cast.first.eq(control.sweep_first),
         ]

@@ -31,8 +31,8 @@ class FrameReader(wiring.Component):
         Frames.
     load : Out(load_layout(config, tree_levels))
         A word for a memory of a PE.
-    program : Out(1)
-        ``load`` holds half a step instead, for the program memory.
+    program : Out(1), program_data : Out(64)
+        A step, or half of one, for the program memory, at the address of ``load``.
     run : Out(1)
         Start a run, of the steps from ``first_step`` on, of ``vectors`` vectors.
     first_step, vectors : Out
@@ -50,6 +50,7 @@ class FrameReader(wiring.Component):
                 "i": In(stream.Signature(64)),
                 "load": Out(load_layout(config, config.tree_levels)),
                 "program": Out(1),
+                "program_data": Out(64),
                 "run": Out(1),
                 "first_step": Out(range(config.program_depth)),
                 "vectors": Out(24),
@@ -67,6 +68,7 @@ class FrameReader(wiring.Component):
         fits = self._fits(m, head)
         strobes = Cat(*(load[name] for name in LOADED), self.program)
         m.d.sync += [strobes.eq(0), self.run.eq(0)]
+        m.d.comb += load.data.eq(self.program_data)
         with m.FSM():
             with m.State("HEAD"):
                 m.d.comb += self.i.ready.eq(1)
@@ -97,7 +99,11 @@ class FrameReader(wiring.Component):
             with m.State("WORDS"):
                 m.d.comb += self.i.ready.eq(1)
                 with m.If(self.i.valid):
-                    m.d.sync += [load.data.eq(self.i.payload), load.address.eq(load.address + 1), left.eq(left - 1)]
+                    m.d.sync += [
+                        self.program_data.eq(self.i.payload),
+                        load.address.eq(load.address + 1),
+                        left.eq(left - 1),
+                    ]
                     with m.Switch(head.kind):
                         for n, strobe in enumerate(strobes):
                             with m.Case(n):
@@ -113,22 +119,26 @@ class FrameReader(wiring.Component):
         config = self.config
         depths = (config.matrix_depth, config.pointer_depth, config.constant_depth)
         depths = (*depths, config.program_depth * step_beats(config))
-        # Behind the last word; where its memory ends; whether there is such a PE, step, or number of vectors.
-        s1_end, s1_depth, s1_known = Signal(25), Signal(range(max(depths) + 1)), Signal()
-        m.d.sync += s1_end.eq(head.address + head.count)
-        s1_run = Signal()
-        m.d.sync += s1_run.eq(head.kind == FRAMES.index("run"))
-        pe = Signal()
-        m.d.comb += pe.eq((head.pe < config.n_pe) | (head.pe == EVERY_PE))
-        m.d.sync += s1_known.eq(0)
+        # Behind the last word, and where its memory ends; the parts of the answer.
+        s1_end, s1_depth = Signal(25), Signal(range(max(depths) + 1))
+        s1_pe, s1_step, s1_some = Signal(), Signal(), Signal()
+        s1_memory, s1_program, s1_run = Signal(), Signal(), Signal()
+        m.d.sync += [
+            s1_end.eq(head.address + head.count),
+            s1_pe.eq((head.pe < config.n_pe) | (head.pe == EVERY_PE)),
+            s1_step.eq(head.address < config.program_depth),
+            s1_some.eq(head.count != 0),
+            s1_memory.eq(head.kind < len(LOADED)),
+            s1_program.eq(head.kind == FRAMES.index("program")),
+            s1_run.eq(head.kind == FRAMES.index("run")),
+        ]
         with m.Switch(head.kind):
             for n, depth in enumerate(depths):
                 with m.Case(n):
-                    m.d.sync += [s1_depth.eq(depth), s1_known.eq(1 if FRAMES[n] == "program" else pe)]
-            with m.Case(FRAMES.index("run")):
-                m.d.sync += s1_known.eq((head.address < config.program_depth) & (head.count != 0))
+                    m.d.sync += s1_depth.eq(depth)
         spare = Signal(signed(26))
         m.d.comb += spare.eq(s1_depth - s1_end)
         fits = Signal()
-        m.d.sync += fits.eq(s1_known & (s1_run | ~spare[-1]))
+        inside = (spare >= 0) & ((s1_memory & s1_pe) | s1_program)
+        m.d.sync += fits.eq(inside | (s1_run & s1_step & s1_some))
         return fits

@@ -63,7 +63,8 @@ def broadcast_layout(config: EieConfig) -> data.StructLayout:
             "item": 1,  # the activation is not zero; all columns are empty for one that is
             "end": 1,  # the last column
             "act": signed(16),
-            "address": address,  # of p_j; or the address of a bias, three clocks after its row is swept
+            # Of p_j; of a bias, three clocks after its row is swept; or of a pointer that is loaded.
+            "address": address,
             "next_address": address_width(config.pointer_depth),  # of p_j+1
             "sweep": 1,  # the next row's sum goes out, and a bias takes its place
             "first": 1,  # it is row 0
@@ -86,7 +87,8 @@ def column_layout(config: EieConfig) -> data.StructLayout:
 def load_layout(config: EieConfig, level: int) -> data.StructLayout:
     """A word for a memory of one of the PEs below `level` levels of branches."""
     address = max(address_width(depth) for depth in (config.matrix_depth, config.pointer_depth, config.constant_depth))
-    fields = {"every": 1, "pe": 2 * level, "address": address, "data": 64}
+    width = max(config.word_width, config.pointer_width, config.acc_width)
+    fields = {"every": 1, "pe": 2 * level, "address": address, "data": width}
     return data.StructLayout({**dict.fromkeys(LOADED, 1), **fields})
 
 

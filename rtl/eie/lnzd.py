@@ -65,7 +65,7 @@ class Node(wiring.Component):
     @property
     def latency(self) -> int:
         """Clocks from the last subtree's token to `o`."""
-        return 3 if self.level == 1 else 2
+        return 3
 
     @property
     def inputs(self) -> list:
@@ -76,14 +76,15 @@ class Node(wiring.Component):
         m = Module()
         # Subtrees that are not there have no items.
         absent = Signal(token_layout(self.level - 1), init={"close": 1})
-        tokens = [i.payload for i in self.inputs] + [absent] * (4 - self.children)
+        inputs = self.inputs if self.level == 1 else self._near(m)
+        tokens = [i.payload for i in inputs] + [absent] * (4 - self.children)
         valid = Signal()  # every subtree shows a token
         room = Signal(init=1)
-        m.d.comb += valid.eq(Cat(i.valid for i in self.inputs).all())
+        m.d.comb += valid.eq(Cat(i.valid for i in inputs).all())
         if self.level == 1:
             tokens, valid, waits, last = self._leaves(m, tokens, valid, room)
         else:
-            waits, last = self._subtrees(m, tokens, valid, room)
+            waits, last = self._subtrees(m, inputs, tokens, valid, room)
         s1_lower = self._choose(m, "s1_lower", tokens, 0, waits, room)
         s1_upper = self._choose(m, "s1_upper", tokens, 2, waits, room)
         s1_low, s1_item, s1_close = (Signal(name=f"s1_{name}", reset_less=True) for name in ("low", "item", "close"))
@@ -121,7 +122,17 @@ class Node(wiring.Component):
             m.d.sync += [waits.eq(waits & behind), last.eq(_at_most(2, waits))]
         return held, some, waits, last
 
-    def _subtrees(self, m: Module, tokens: list, valid: Value, room: Value) -> tuple[Value, Value]:
+    def _near(self, m: Module) -> list:
+        """The subtrees' tokens behind register slices: the subtrees are far away, and what takes tokens takes time."""
+        near = []
+        for n, i in enumerate(self.inputs):
+            m.submodules[f"inlet{n}"] = inlet = RegisterSlice(shape=token_layout(self.level - 1))
+            wiring.connect(m, wiring.flipped(i), inlet.i)
+            m.d.comb += inlet.clear.eq(~self.enable)
+            near.append(inlet.o)
+        return near
+
+    def _subtrees(self, m: Module, inputs: list, tokens: list, valid: Value, room: Value) -> tuple[Value, Value]:
         """Which subtrees' items wait, and whether the group ends: all tokens close, and at most one waits.
 
         A token that does not close has an item that waits.
@@ -137,7 +148,7 @@ class Node(wiring.Component):
         ]
         # Whether no lower one waits; then a token that does not close is the first.
         front = Cat(1, ~waits[0], ~waits[:2].any(), ~waits[:3].any())
-        m.d.comb += [i.ready.eq(go & (last | (front[n] & ~close[n]))) for n, i in enumerate(self.inputs)]
+        m.d.comb += [i.ready.eq(go & (last | (front[n] & ~close[n]))) for n, i in enumerate(inputs)]
         with m.If(~self.enable):
             m.d.sync += done.eq(0)
         with m.Elif(go):

@@ -37,7 +37,7 @@ class Pe(wiring.Component):
     setup : In(setup_layout(config))
         Its ``codebook`` and ``scan`` are used.
     load : In(load_layout(config, 0))
-        Words for the memories.
+        Words for the memories; a pointer's address comes with ``broadcast``.
     full : Out(1)
         The queue is full.
     done : Out(1)
@@ -79,11 +79,9 @@ class Pe(wiring.Component):
         m.submodules.decode = decode = shared(Decode, config=self.config)
         m.submodules.arithmetic = arithmetic = shared(Arithmetic, config=self.config)
         for name, part in (("matrix", entries), ("pointers", pointers), ("constants", decode)):
-            m.d.comb += [
-                part.load.eq(self.load[name]),
-                part.load_address.eq(self.load.address),
-                part.load_data.eq(self.load.data),
-            ]
+            m.d.comb += [part.load.eq(self.load[name]), part.load_data.eq(self.load.data)]
+            if part is not pointers:
+                m.d.comb += part.load_address.eq(self.load.address)
         m.d.comb += [
             pointers.column.eq(cast.column),
             pointers.item.eq(cast.item),

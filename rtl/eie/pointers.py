@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 from tercet.golden.eie_layer import POINTER_LATENCY, EieConfig
 from tercet.rtl.common.pipeline import register
 from tercet.rtl.common.ram import Ram
+from tercet.rtl.primitives.dp16kd import BlockRam
 
 from .layouts import address_width, column_layout, count_width
 
@@ -13,7 +14,8 @@ __all__ = ["PointerRead"]
 
 
 class PointerRead(wiring.Component):
-    """Both pointers of a column in one clock, from two banks by the lowest bit of the column's number::
+    """Both pointers of a column in one clock: from both ports of one memory, where a block of the FPGA has those and is
+    large enough, or from two banks by the lowest bit of the column's number::
 
         address ------>[p_1, p_3, p_5 ...]--> lower or upper --> begin
         next_address ->[p_0, p_2, p_4 ...]--> upper or lower --> less begin: entries
@@ -30,8 +32,8 @@ class PointerRead(wiring.Component):
     -------
     column, item, end, act, address, next_address : In
         Of `broadcast_layout`.
-    load : In(1), load_address, load_data : In
-        Write a pointer: the word in the upper bits, the entry in the word in the lower.
+    load : In(1), load_data : In
+        Write the pointer at `address`: the word in the upper bits, the entry in the word in the lower.
     o : Out(column_layout(config))
         The column, `latency` clocks later.
     keep, drop : Out(1)
@@ -50,7 +52,6 @@ class PointerRead(wiring.Component):
                 "address": In(address),
                 "next_address": In(address),
                 "load": In(1),
-                "load_address": In(address),
                 "load_data": In(config.pointer_width),
                 "o": Out(column_layout(config)),
                 "keep": Out(1),
@@ -67,8 +68,12 @@ class PointerRead(wiring.Component):
         m = Module()
         # Entries in a word are a power of two: a pointer is a plain number.
         linear = 1 << self.config.offset_width == self.config.entries_per_word
-        odd, even = self._banks(m)
-        s2_odd = register(m, "s2_odd", self.address[0], 2)
+        if self.twin:
+            # As if every column were an odd one: its pointer is where the odd ones are.
+            odd, even, s2_odd = *self._ports(m), C(1, 1)
+        else:
+            odd, even = self._banks(m)
+            s2_odd = register(m, "s2_odd", self.address[0], 2)
         begin = Signal.like(odd)
         m.d.comb += begin.eq(Mux(s2_odd, odd, even))
         before = self.latency - 1
@@ -93,13 +98,31 @@ class PointerRead(wiring.Component):
         ]
         return m
 
+    @property
+    def twin(self) -> bool:
+        """Whether one block holds all pointers."""
+        config = self.config
+        return config.family == "ecp5" and config.pointer_depth <= 1024 and config.pointer_width <= 18
+
+    def _ports(self, m: Module) -> list[Value]:
+        """The words at both addresses, two clocks after them."""
+        m.submodules.block = block = BlockRam(mode=18, twin=True)
+        m.d.comb += [
+            block.read_address.eq(self.next_address),
+            block.write_address.eq(self.address),
+            block.write.eq(self.load),
+            block.write_data.eq(self.load_data),
+        ]
+        width = self.config.pointer_width
+        return [block.twin_data[:width], block.read_data[:width]]
+
     def _banks(self, m: Module) -> list[Value]:
         """The words of the odd and of the even bank, two clocks after their addresses."""
         depth = -(-self.config.pointer_depth // 2)
         words = []
         for name, address, here in (
-            ("odd", self.address, self.load_address[0]),
-            ("even", self.next_address, ~self.load_address[0]),
+            ("odd", self.address, self.address[0]),
+            ("even", self.next_address, ~self.address[0]),
         ):
             m.submodules[name] = bank = Ram(width=self.config.pointer_width, depth=depth, family=self.config.family)
             m.d.comb += [
@@ -107,7 +130,7 @@ class PointerRead(wiring.Component):
                 bank.out_enable.eq(1),
                 bank.read_address.eq(address[1:]),
                 bank.write.eq(self.load & here),
-                bank.write_address.eq(self.load_address[1:]),
+                bank.write_address.eq(self.address[1:]),
                 bank.write_data.eq(self.load_data),
             ]
             words.append(bank.read_data)

@@ -1,5 +1,5 @@
 // Behavioural model of the Lattice ECP5 block RAM as dp16kd.py uses it: both ports of one width (36, 18, 9, 4, 2 or 1),
-// port A writes, port B reads, both output registers in use. Written from the vendor's memory usage guide
+// port A writes or reads, port B reads, both output registers in use. Written from the vendor's memory usage guide
 // (FPGA-TN-02204); other modes stop.
 /* verilator lint_off WIDTHEXPAND */ // strings of different lengths are compared, narrow words extended
 module DP16KD #(
@@ -39,13 +39,13 @@ module DP16KD #(
     wire read = CEB & ~WEB & ~|{CSB2, CSB1, CSB0};
 
     reg [WIDTH-1:0] words [0:(1 << (14 - UNUSED)) - 1];
-    reg [WIDTH-1:0] latch, out;
+    reg [WIDTH-1:0] latch, out, latch_a, out_a;
     integer n;
 
-    wire unused = &{1'b0, di, ada, adb, enables, OCEA, RSTA, RSTB};
+    wire unused = &{1'b0, di, ada, adb, enables, out_a, RSTA, RSTB};
 
-    // A word of 36 bits takes the outputs of both ports; narrower ones leave the writing port's alone, here 0.
-    wire [35:0] outputs = out << (WIDTH == 36 ? 0 : 18);
+    // A word of 36 bits takes the outputs of both ports.
+    wire [35:0] outputs = WIDTH == 36 ? out : {18'd0 | out, 18'd0 | out_a};
     assign {
         DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5, DOB4, DOB3, DOB2,
         DOB1, DOB0, DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9, DOA8, DOA7, DOA6, DOA5, DOA4,
@@ -60,6 +60,8 @@ module DP16KD #(
         for (n = 0; n < 1 << (14 - UNUSED); n = n + 1) words[n] = 0;
         latch = 0;
         out = 0;
+        latch_a = 0;
+        out_a = 0;
     end
 
     always @(posedge CLKA) begin
@@ -67,6 +69,8 @@ module DP16KD #(
             words[ada[13:UNUSED]] <=
                 (words[ada[13:UNUSED]] & ~enables[WIDTH-1:0]) | (di[WIDTH-1:0] & enables[WIDTH-1:0]);
         end
+        if (CEA & ~WEA & ~|{CSA2, CSA1, CSA0}) latch_a <= words[ada[13:UNUSED]];
+        if (OCEA) out_a <= latch_a;
     end
 
     always @(posedge CLKB) begin

@@ -64,7 +64,7 @@ def stepped(config: EieConfig, counts: np.ndarray, acts: np.ndarray) -> tuple[in
             stall += 1
         elif held:
             cast[clock + levels] = held.popleft()
-        if room and tokens and clock >= 3 * levels + 5:
+        if room and tokens and clock >= 4 * levels + 5:
             j, end = tokens.popleft()
             if j is not None or end:
                 held.append((j, end))
@@ -131,6 +131,6 @@ def test_long_vectors_are_steps():
     config = EieConfig(n_pe=2, act_depth=10)
     layer = random_layer(np.random.default_rng(0), config, 20, 25, 0.0)
     settle = 10 + config.settle_clocks
-    part = 2 + 3 + 5 + 1 + 1 + POINTER_LATENCY + 2 + 1 + 1 + config.tree_levels + 1 + config.drain_clocks
+    part = 2 + 4 + 5 + 1 + 1 + POINTER_LATENCY + 2 + 1 + 1 + config.tree_levels + 1 + config.drain_clocks
     assert cycles(layer, np.zeros(25, np.int16)).total == (part + 9) + (part - 1 + 2) + settle
     assert config.settle_clocks == SWEEP_LATENCY + WRITEBACK_LATENCY + 1

@@ -1,12 +1,13 @@
 """Verilog emission: each module once, the same bytes every time, and read by every tool."""
 
+import json
 import re
 import subprocess
 
 import numpy as np
 import pytest
 from amaranth import *
-from amaranth.lib import wiring
+from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.systolic import SystolicConfig
 from tercet.rtl.emit import EmitError, shared, verilog, yosys_command
@@ -130,3 +131,52 @@ def test_refuses(monkeypatch):
     with pytest.raises(EmitError, match="yosys refused module chain"):
         verilog(Chain(stages=1), name="chain")
     yosys_command.cache_clear()
+
+
+class Kept(wiring.Component):
+    """A register, and a memory of zeros."""
+
+    keep_hierarchy = True
+
+    def __init__(self):
+        super().__init__({"i": In(8), "o": Out(8), "address": In(5)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.many = words = memory.Memory(shape=8, depth=32, init=[])
+        write, read = words.write_port(), words.read_port()
+        m.d.comb += [write.addr.eq(self.address), write.data.eq(self.i), write.en.eq(1), read.addr.eq(self.address)]
+        m.d.comb += read.en.eq(1)
+        m.d.sync += self.o.eq(self.o ^ read.data)
+        return m
+
+
+class Pair(wiring.Component):
+    """Two instances with equal registers."""
+
+    def __init__(self):
+        super().__init__({"i": In(8), "o": Out(16), "address": In(5)})
+
+    def elaborate(self, platform):
+        m = Module()
+        for n in range(2):
+            m.submodules[f"kept{n}"] = kept = shared(Kept)
+            m.d.comb += [kept.i.eq(self.i), kept.address.eq(self.address), self.o.word_select(n, 8).eq(kept.o)]
+        return m
+
+
+def test_hierarchy_is_kept_where_a_component_asks(tmp_path):
+    text = verilog(Pair(), name="pair")
+    assert text.count("(* keep_hierarchy *)\nmodule pair_kept(") == 1
+    assert text.count("keep_hierarchy") == 1
+    (tmp_path / "pair.v").write_text(text)
+    script = "read_verilog -sv pair.v; synth_ecp5 -top pair -nodram -nobram; write_json pair.json"
+    subprocess.run([*yosys_command(), "-q", "-p", script], cwd=tmp_path, check=True)
+    modules = json.loads((tmp_path / "pair.json").read_text())["modules"]
+    assert [cell["type"] for cell in modules["pair"]["cells"].values()] == ["pair_kept"] * 2
+
+
+def test_zeros_of_a_memory_are_a_loop():
+    text = verilog(Kept(), name="kept")
+    assert "for (n = 0; n < 32; n = n + 1) many[n] = 8'h0;" in text
+    assert "many[1] = " not in text

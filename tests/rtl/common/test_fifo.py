@@ -36,13 +36,13 @@ def taken(trace):
 
 
 @pytest.mark.parametrize(("gaps", "pauses"), [(0.0, 0.0), (0.5, 0.0), (0.0, 0.5), (0.5, 0.5), (0.1, 0.8)])
-@pytest.mark.parametrize("depth", [2, 3, 4, 5, 8, 9])
+@pytest.mark.parametrize("depth", [3, 4, 5, 8, 9])
 def test_order(simulate, depth, gaps, pauses):
     words = [random.Random(depth).getrandbits(12) for _ in range(200)]
     assert list(taken(run(simulate, depth, words, gaps, pauses, seed=depth)).values()) == words
 
 
-@pytest.mark.parametrize("depth", [2, 3, 4, 5, 8, 9])
+@pytest.mark.parametrize("depth", [3, 4, 5, 8, 9])
 def test_holds_its_depth(simulate, depth):
     """All of `depth` words wait; then they come out one a clock."""
     words = [random.Random(depth).getrandbits(12) for _ in range(depth)]
@@ -65,5 +65,5 @@ def test_latency(simulate):
 
 
 def test_refuses():
-    with pytest.raises(ValueError, match="FIFO of 1 words; use at least 2"):
-        RoomyFifo(shape=8, depth=1)
+    with pytest.raises(ValueError, match="FIFO of 2 words; use at least 3"):
+        RoomyFifo(shape=8, depth=2)

