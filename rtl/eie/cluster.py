@@ -134,11 +134,13 @@ class Cluster(wiring.Component):
         strobes = Cat(load[name] for name in LOADED)
         below = []
         for name, field in load_layout(self.config, self.level - 1):
-            register = Signal(field.shape, name=f"load_{name}_{branch}", reset_less=name not in LOADED)
-            below.append(register)
+            if not field.width:
+                continue  # the number of a PE in a tile
+            kept = Signal(field.shape, name=f"load_{name}_{branch}", reset_less=name not in LOADED)
+            below.append(kept)
             if name in LOADED:
-                m.d.sync += register.eq(load[name] & here)
+                m.d.sync += kept.eq(load[name] & here)
             else:
                 with m.If(strobes.any() & here):
-                    m.d.sync += register.eq(load[name])
+                    m.d.sync += kept.eq(load[name])
         return Cat(below)
