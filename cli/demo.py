@@ -35,7 +35,7 @@ def _command(name: str) -> click.Command:
         try:
             same = import_module(f".demos.{name}", __package__).run_demo(output, simulator)
         except ModuleNotFoundError as error:
-            if error.name not in ("sklearn", "matplotlib"):
+            if error.name not in ("sklearn", "matplotlib", "threadpoolctl"):
                 raise
             raise click.ClickException(f"{error.name} is not installed; run: pip install 'tercet[demo]'") from None
         if not same:

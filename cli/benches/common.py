@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from tercet.boards.synth import synthesize
 from tercet.cli.output import check_folder, console, progress, table, write_files
 from tercet.rtl.emit import verilog
 
-__all__ = ["Rows", "Synth", "place_and_route", "print_table", "run_parts"]
+__all__ = ["Rows", "Synth", "place_and_route", "print_table", "run_parts", "timed"]
 
 Rows = list[dict[str, Any]]
 """What a part has measured."""
@@ -46,6 +47,12 @@ def run_parts(
         console().print(str(path), soft_wrap=True)
     rows = [row for part in content.values() for row in part]
     return not any(row.get("mismatches", 0) or row.get("off_model", 0) for row in rows)
+
+
+def timed(function: Callable[[], Any]) -> tuple[Any, float]:
+    """What a function gives, and the seconds it took."""
+    started = time.perf_counter()
+    return function(), time.perf_counter() - started
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -12,6 +12,7 @@ from tercet.golden.compress.eie import eie_acts, eie_layers
 from tercet.golden.eie import EieConfig, EieLayer, check_acts, encode, network_cycles, spmv
 from tercet.golden.eie_program import link
 from tercet.sim import eie
+from tercet.sim.eie_stimuli import random_acts, random_layer
 
 from ..arrays import read_array
 from ..engines import ENGINES, examples
@@ -37,27 +38,6 @@ def _refuse(options: dict[str, Any], reason: str) -> None:
     for name, value in options.items():
         if value is not None and value is not False:
             raise ValueError(f"--{name} {reason}; leave it out")
-
-
-def _random_layer(
-    rng: np.random.Generator, config: EieConfig, shape: tuple[int, int], density: float, **options: Any
-) -> EieLayer:
-    """Weights up to 1 and biases, smaller where they would not be proven to fit the accumulator."""
-    kept = rng.random(shape, np.float32) < density
-    codes = np.where(kept, rng.integers(1, 2**config.code_bits, shape, np.uint16), 0).astype(np.uint8)
-    room = 2 ** (config.acc_width - 2)
-    most = max(1, min(2**config.weight_frac, 32767, room // 32768 // max(1, int(kept.sum(axis=1).max()))))
-    codebook = rng.integers(-most, most, 2**config.code_bits, endpoint=True).astype(np.int16)
-    codebook[0] = 0
-    most = min(2 ** (config.act_frac + config.weight_frac), room - 1)
-    bias = rng.integers(-most, most, shape[0], endpoint=True)
-    return encode(codes, codebook, config, bias=bias, **options)
-
-
-def _random_acts(rng: np.random.Generator, config: EieConfig, shape: tuple[int, ...], density: float) -> np.ndarray:
-    """Up to 4 in magnitude, if that fits."""
-    most = min(2 ** (config.act_frac + 2), 32767)
-    return np.where(rng.random(shape) < density, rng.integers(-most, most, shape, endpoint=True), 0).astype(np.int16)
 
 
 def _rows(config: EieConfig, run: eie.EieRun) -> dict[str, str]:
@@ -122,10 +102,11 @@ def command(
         _refuse({"bias": bias, "acts": acts}, "goes with --codes and --codebook, not with a random layer")
         n_out, n_in, *batch = read_sizes(shape or "256x256", "OUTxIN[xBATCH]", "512x256")
         share = _density("Density", density, 0.1)
-        layers = [_random_layer(rng, config, (n_out, n_in), share, relu=relu, shift=shift, permute=permute)]
+        of_layer: Any = {"bias": True, "relu": relu, "shift": shift, "permute": permute is not None}
+        layers = [random_layer(rng, config, n_out, n_in, share, **of_layer)]
     if acts is None:
         share = _density("Activation density", act_density, 0.3)
-        vectors = _random_acts(rng, config, (*batch, layers[0].shape[1]), share)
+        vectors = random_acts(rng, layers[0].shape[1], share, *batch, act_max=layers[0].act_max)
     else:
         _refuse({"act-density": act_density}, "goes with random activations, not with --acts")
         vectors = read_array("acts", acts)

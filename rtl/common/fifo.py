@@ -1,13 +1,13 @@
-"""A FIFO whose writer knows that there is room: it has no way to say that it is full, and is a good deal faster."""
+"""A FIFO whose writer counts credits: it has no way to say that it is full, and is a good deal faster."""
 
 from amaranth import *
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["RoomyFifo"]
+__all__ = ["CreditFifo"]
 
 
-class RoomyFifo(wiring.Component):
+class CreditFifo(wiring.Component):
     """Two clocks from `arrive` to `o`: a memory, and its output register, which holds one of the words.
 
     Parameters

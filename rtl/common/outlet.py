@@ -4,7 +4,7 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from .fifo import RoomyFifo
+from .fifo import CreditFifo
 
 __all__ = ["Outlet"]
 
@@ -59,7 +59,7 @@ class Outlet(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         # Two clocks from `arrive` to `o`.
-        m.submodules.fifo = fifo = RoomyFifo(shape=self.value.shape(), depth=self.depth)
+        m.submodules.fifo = fifo = CreditFifo(shape=self.value.shape(), depth=self.depth)
         m.d.comb += [fifo.arrive.eq(self.arrive), fifo.value.eq(self.value)]
         wiring.connect(m, fifo.o, wiring.flipped(self.o))
         room = Signal(range(self.depth + 1), init=self.depth)

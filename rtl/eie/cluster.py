@@ -88,21 +88,14 @@ class Cluster(wiring.Component):
             m.submodules[f"branch{n}"] = branch
             branches.append(branch)
             lanes = slice(16 * each * n, 16 * (each * n + size))
-            tokens = getattr(node, f"i{n}")
+            wiring.connect(m, branch.tokens, getattr(node, f"i{n}"))
             m.d.comb += [
                 branch.broadcast.eq(broadcast),
                 branch.setup.eq(setup),
                 branch.acts.eq(acts[lanes]),
-                tokens.payload.eq(branch.tokens.payload),
-                tokens.valid.eq(branch.tokens.valid),
-                branch.tokens.ready.eq(tokens.ready),
                 branch.load.eq(self._load(m, n)),
             ]
-        m.d.comb += [
-            self.tokens.payload.eq(node.o.payload),
-            self.tokens.valid.eq(node.o.valid),
-            node.o.ready.eq(self.tokens.ready),
-        ]
+        wiring.connect(m, node.o, wiring.flipped(self.tokens))
         m.d.sync += [
             self.full.eq(Cat(branch.full for branch in branches).any()),
             self.done.eq(Cat(branch.done for branch in branches).all()),

@@ -18,6 +18,20 @@ _FETCH = 3
 _BIAS_DELAY = 3
 
 
+class _Progress:
+    """Where a run stands."""
+
+    def __init__(self, config: EieConfig):
+        self.place = Signal(range(config.program_depth))  # of the next step
+        self.wait = Signal(range(_FETCH + 1))  # until it is fetched
+        self.vectors = Signal(24)  # behind this one
+        self.loaded = Signal()  # this step's activations
+        # Beats, rows or groups behind this one, less one: below 0 when there is none.
+        self.left = Signal(signed(config.act_depth.bit_length() + 1))
+        self.over = Signal()
+        self.timer = Signal(range(max(config.drain_clocks, config.settle_clocks)))
+
+
 class Control(wiring.Component):
     """Run through the steps of a program::
 
@@ -101,110 +115,118 @@ class Control(wiring.Component):
         m = Module()
         step: View = self.step  # pyright: ignore[reportAssignmentType]
         setup: View = self.setup  # pyright: ignore[reportAssignmentType]
-        place = Signal(range(self.config.program_depth))  # of the next step
-        wait = Signal(range(_FETCH + 1))
-        fetched = self._program(m, place)
-        with m.If(wait != 0):
-            m.d.sync += wait.eq(wait - 1)
-        vectors = Signal.like(self.vectors)  # behind this one
-        loaded = Signal()
-        # Beats, rows or groups behind this one; below 0 when there is none.
-        left = Signal(signed(self.config.act_depth.bit_length() + 1))
-        over = Signal()
-        timer = Signal(range(max(self.config.drain_clocks, self.config.settle_clocks)))
+        now = _Progress(self.config)
         source = Signal()
+        fetched = self._program(m, now.place)
+        with m.If(now.wait != 0):
+            m.d.sync += now.wait.eq(now.wait - 1)
         m.d.comb += [
-            over.eq(left < 0),
+            now.over.eq(now.left < 0),
             setup.source.eq(source),
             setup.codebook.eq(step.codebook),
             setup.shift.eq(step.shift),
             setup.relu.eq(step.relu),
             setup.deliver.eq(step.deliver),
             setup.unload.eq(self.unload),
+            self.compute.eq(setup.scan),
             self.loading.eq(self.running & ~self.computing & ~self.unloading),
         ]
-
-        def proceed():
-            with m.If(step.last):
-                m.next = "UNLOAD"
-            with m.Else():
-                m.next = "STEP"
-
         with m.FSM():
-            with m.State("IDLE"), m.If(self.run):
-                m.d.sync += [self.running.eq(1), vectors.eq(self.vectors - 1)]
-                m.d.sync += [place.eq(self.first_step), wait.eq(_FETCH)]
-                m.next = "STEP"
-            with m.State("STEP"), m.If(wait == 0):
-                last = Signal()
-                m.d.comb += last.eq(fetched.last | (place == self.config.program_depth - 1))
-                m.d.comb += self.computing.eq(fetched.compute & ~fetched.load)
-                m.d.sync += [step.eq(fetched), step.last.eq(last), loaded.eq(0)]
-                m.d.sync += [place.eq(Mux(last, self.first_step, place + 1)), wait.eq(_FETCH)]
-                m.next = "BEGIN"
-            with m.State("BEGIN"):
-                m.d.comb += setup.restart.eq(1)
-                m.d.sync += left.eq(step.groups - 2)
-                with m.If(step.load & ~loaded):
-                    m.next = "LOAD"
-                with m.Elif(step.compute):
-                    m.d.comb += [self.computing.eq(1), self.start.eq(1)]
-                    m.next = "COMPUTE"
-                with m.Elif(step.sweep):
-                    m.d.sync += left.eq(step.rows - 2)
-                    m.next = "SWEEP"
-                with m.Else():
-                    proceed()
-            with m.State("LOAD"):
-                m.d.comb += [self.acts_ready.eq(1), setup.store.eq(self.acts_valid)]
-                with m.If(self.acts_valid):
-                    m.d.sync += left.eq(left - 1)
-                    with m.If(over):
-                        m.d.sync += loaded.eq(1)
-                        m.next = "BEGIN"
-            with m.State("COMPUTE"):
-                m.d.comb += [self.computing.eq(1), setup.scan.eq(~self.done)]
-                m.d.sync += timer.eq(self.config.drain_clocks - 1)
-                with m.If(self.done):
-                    m.next = "DRAIN"
-            with m.State("DRAIN"):
-                m.d.comb += self.computing.eq(1)
-                m.d.sync += [timer.eq(timer - 1), left.eq(step.rows - 2)]
-                with m.If(timer == 0):
-                    with m.If(step.sweep):
-                        m.next = "SWEEP"
-                    with m.Else():
-                        proceed()
-            with m.State("SWEEP"):
-                m.d.comb += [self.sweep.eq(1), self.computing.eq(step.compute)]
-                m.d.sync += [left.eq(left - 1), timer.eq(self.config.settle_clocks - 1)]
-                with m.If(over):
-                    m.next = "SETTLE"
-            with m.State("SETTLE"):
-                m.d.comb += self.computing.eq(step.compute)
-                m.d.sync += [timer.eq(timer - 1), left.eq(step.rows - 2)]
-                with m.If(timer == 0):
-                    m.d.comb += setup.restart.eq(1)
-                    m.d.sync += source.eq(source ^ step.deliver)
-                    proceed()
-            with m.State("UNLOAD"):
-                m.d.comb += [self.unloading.eq(1), self.unload.eq(self.room), self.unload_last.eq(over)]
-                with m.If(self.room):
-                    m.d.sync += left.eq(left - 1)
-                    with m.If(over):
-                        m.next = "FLUSH"
-            with m.State("FLUSH"):
-                m.d.comb += self.unloading.eq(1)
-                with m.If(self.delivered):
-                    m.d.sync += vectors.eq(vectors - 1)
-                    with m.If(vectors == 0):
-                        m.d.sync += self.running.eq(0)
-                        m.next = "IDLE"
-                    with m.Else():
-                        m.next = "STEP"
-        m.d.comb += self.compute.eq(setup.scan)
+            self._fetch(m, now, fetched)
+            self._begin(m, now, step, setup)
+            self._compute(m, now, step, setup)
+            self._sweep(m, now, step, setup, source)
+            self._unload(m, now)
         self._biases(m)
         return m
+
+    def _proceed(self, m: Module, step: View):
+        """Behind a step: the next one, or the vector's results."""
+        with m.If(step.last):
+            m.next = "UNLOAD"
+        with m.Else():
+            m.next = "STEP"
+
+    def _fetch(self, m: Module, now: "_Progress", fetched: View):
+        with m.State("IDLE"), m.If(self.run):
+            m.d.sync += [self.running.eq(1), now.vectors.eq(self.vectors - 1)]
+            m.d.sync += [now.place.eq(self.first_step), now.wait.eq(_FETCH)]
+            m.next = "STEP"
+        with m.State("STEP"), m.If(now.wait == 0):
+            last = Signal()
+            m.d.comb += last.eq(fetched.last | (now.place == self.config.program_depth - 1))
+            m.d.comb += self.computing.eq(fetched.compute & ~fetched.load)
+            m.d.sync += [self.step.eq(fetched), self.step.last.eq(last), now.loaded.eq(0)]
+            m.d.sync += [now.place.eq(Mux(last, self.first_step, now.place + 1)), now.wait.eq(_FETCH)]
+            m.next = "BEGIN"
+
+    def _begin(self, m: Module, now: "_Progress", step: View, setup: View):
+        with m.State("BEGIN"):
+            m.d.comb += setup.restart.eq(1)
+            m.d.sync += now.left.eq(step.groups - 2)
+            with m.If(step.load & ~now.loaded):
+                m.next = "LOAD"
+            with m.Elif(step.compute):
+                m.d.comb += [self.computing.eq(1), self.start.eq(1)]
+                m.next = "COMPUTE"
+            with m.Elif(step.sweep):
+                m.d.sync += now.left.eq(step.rows - 2)
+                m.next = "SWEEP"
+            with m.Else():
+                self._proceed(m, step)
+        with m.State("LOAD"):
+            m.d.comb += [self.acts_ready.eq(1), setup.store.eq(self.acts_valid)]
+            with m.If(self.acts_valid):
+                m.d.sync += now.left.eq(now.left - 1)
+                with m.If(now.over):
+                    m.d.sync += now.loaded.eq(1)
+                    m.next = "BEGIN"
+
+    def _compute(self, m: Module, now: "_Progress", step: View, setup: View):
+        with m.State("COMPUTE"):
+            m.d.comb += [self.computing.eq(1), setup.scan.eq(~self.done)]
+            m.d.sync += now.timer.eq(self.config.drain_clocks - 1)
+            with m.If(self.done):
+                m.next = "DRAIN"
+        with m.State("DRAIN"):
+            m.d.comb += self.computing.eq(1)
+            m.d.sync += [now.timer.eq(now.timer - 1), now.left.eq(step.rows - 2)]
+            with m.If(now.timer == 0):
+                with m.If(step.sweep):
+                    m.next = "SWEEP"
+                with m.Else():
+                    self._proceed(m, step)
+
+    def _sweep(self, m: Module, now: "_Progress", step: View, setup: View, source: Signal):
+        with m.State("SWEEP"):
+            m.d.comb += [self.sweep.eq(1), self.computing.eq(step.compute)]
+            m.d.sync += [now.left.eq(now.left - 1), now.timer.eq(self.config.settle_clocks - 1)]
+            with m.If(now.over):
+                m.next = "SETTLE"
+        with m.State("SETTLE"):
+            m.d.comb += self.computing.eq(step.compute)
+            m.d.sync += [now.timer.eq(now.timer - 1), now.left.eq(step.rows - 2)]
+            with m.If(now.timer == 0):
+                m.d.comb += setup.restart.eq(1)
+                m.d.sync += source.eq(source ^ step.deliver)
+                self._proceed(m, step)
+
+    def _unload(self, m: Module, now: "_Progress"):
+        with m.State("UNLOAD"):
+            m.d.comb += [self.unloading.eq(1), self.unload.eq(self.room), self.unload_last.eq(now.over)]
+            with m.If(self.room):
+                m.d.sync += now.left.eq(now.left - 1)
+                with m.If(now.over):
+                    m.next = "FLUSH"
+        with m.State("FLUSH"):
+            m.d.comb += self.unloading.eq(1)
+            with m.If(self.delivered):
+                m.d.sync += now.vectors.eq(now.vectors - 1)
+                with m.If(now.vectors == 0):
+                    m.d.sync += self.running.eq(0)
+                    m.next = "IDLE"
+                with m.Else():
+                    m.next = "STEP"
 
     def _program(self, m: Module, place: Signal) -> View:
         """The program memory, as many 64-bit words wide as a step; gives the step at a place two clocks before."""

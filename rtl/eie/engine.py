@@ -114,14 +114,12 @@ class Engine(wiring.Component):
         """Columns while the detection tree runs, rows to sweep when it does not."""
         cast: View = pes.broadcast
         other_address = Mux(control.running, control.bias_address, reader.load.address)
+        wiring.connect(m, pes.tokens, issue.tokens)
         m.d.comb += [
             issue.start.eq(control.start),
             issue.groups.eq(control.step.groups),
             issue.pointers.eq(control.step.pointers),
             issue.full.eq(pes.full),
-            issue.tokens.payload.eq(pes.tokens.payload),
-            issue.tokens.valid.eq(pes.tokens.valid),
-            pes.tokens.ready.eq(issue.tokens.ready),
             cast.eq(issue.broadcast),
             cast.address.eq(Mux(control.compute, issue.broadcast.address, other_address)),
             cast.sweep.eq(control.sweep),
@@ -132,6 +130,7 @@ class Engine(wiring.Component):
         latency = 2 * self.config.tree_levels + prototype(Activations, config=self.config).unload_latency
         layout = output_layout(self.config)
         m.submodules.outlet = outlet = shared(Outlet, shape=layout, latency=latency)
+        wiring.connect(m, outlet.o, wiring.flipped(self.outs))
         m.submodules.last = last = Delay(clocks=latency, width=2)
         m.d.comb += [
             control.room.eq(outlet.ready),
@@ -141,7 +140,4 @@ class Engine(wiring.Component):
             outlet.arrive.eq(last.o[0]),
             outlet.value.last.eq(last.o[1]),
             outlet.value.data.eq(pes.unloaded),
-            self.outs.payload.eq(outlet.o.payload),
-            self.outs.valid.eq(outlet.o.valid),
-            outlet.o.ready.eq(self.outs.ready),
         ]

@@ -1,12 +1,13 @@
 """The EIE engine as files: Verilog, and a manifest that says how to use it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from amaranth.lib import wiring
 from tercet.golden.eie_layer import EieConfig
 from tercet.golden.eie_program import EVERY_PE, FRAME_FIELDS, FRAMES, step_fields
 from tercet.rtl.common.edges import axi_interface
+from tercet.rtl.common.units import Units, make_unit
 from tercet.rtl.emit import verilog
 
 from .activations import Activations
@@ -30,7 +31,7 @@ from .writeback import Writeback
 
 __all__ = ["UNITS", "engine_verilog", "interface", "unit"]
 
-_UNITS: dict[str, Callable[[EieConfig], wiring.Component]] = {
+_UNITS: Units = {
     "engine": lambda config: Engine(config=config),
     "pe": lambda config: Pe(config=config),
     "pointers": lambda config: PointerRead(config=config),
@@ -74,16 +75,8 @@ def engine_verilog(config: EieConfig) -> str:
 
 
 def unit(config: EieConfig, name: str) -> wiring.Component:
-    """A part of the engine, by its name in `UNITS`.
-
-    Raises
-    ------
-    ValueError
-        If there is no such part.
-    """
-    if name not in _UNITS:
-        raise ValueError(f"Unit {name!r} is unknown; use one of {', '.join(UNITS)}")
-    return _UNITS[name](config)
+    """A part of the engine, by its name in `UNITS`; see `make_unit`."""
+    return make_unit(_UNITS, config, name)
 
 
 def interface(config: EieConfig) -> dict[str, Any]:

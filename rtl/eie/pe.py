@@ -82,6 +82,7 @@ class Pe(wiring.Component):
             m.d.comb += [part.load.eq(self.load[name]), part.load_data.eq(self.load.data)]
             if part is not pointers:
                 m.d.comb += part.load_address.eq(self.load.address)
+        wiring.connect(m, queue.o, entries.columns)
         m.d.comb += [
             pointers.column.eq(cast.column),
             pointers.item.eq(cast.item),
@@ -93,9 +94,6 @@ class Pe(wiring.Component):
             queue.keep.eq(pointers.keep),
             queue.drop.eq(pointers.drop),
             queue.i.eq(pointers.o),
-            entries.columns.payload.eq(queue.o.payload),
-            entries.columns.valid.eq(queue.o.valid),
-            queue.o.ready.eq(entries.columns.ready),
             entries.scan.eq(setup.scan),
             decode.valid.eq(entries.valid),
             decode.first.eq(entries.first),

@@ -68,7 +68,7 @@ class PointerRead(wiring.Component):
         m = Module()
         # Entries in a word are a power of two: a pointer is a plain number.
         linear = 1 << self.config.offset_width == self.config.entries_per_word
-        if self.twin:
+        if self.true_dual_port:
             # As if every column were an odd one: its pointer is where the odd ones are.
             odd, even, s2_odd = *self._ports(m), C(1, 1)
         else:
@@ -99,14 +99,14 @@ class PointerRead(wiring.Component):
         return m
 
     @property
-    def twin(self) -> bool:
+    def true_dual_port(self) -> bool:
         """Whether one block holds all pointers."""
         config = self.config
         return config.family == "ecp5" and config.pointer_depth <= 1024 and config.pointer_width <= 18
 
     def _ports(self, m: Module) -> list[Value]:
         """The words at both addresses, two clocks after them."""
-        m.submodules.block = block = BlockRam(mode=18, twin=True)
+        m.submodules.block = block = BlockRam(mode=18, true_dual_port=True)
         m.d.comb += [
             block.read_address.eq(self.next_address),
             block.write_address.eq(self.address),
@@ -114,7 +114,7 @@ class PointerRead(wiring.Component):
             block.write_data.eq(self.load_data),
         ]
         width = self.config.pointer_width
-        return [block.twin_data[:width], block.read_data[:width]]
+        return [block.write_port_data[:width], block.read_data[:width]]
 
     def _banks(self, m: Module) -> list[Value]:
         """The words of the odd and of the even bank, two clocks after their addresses."""

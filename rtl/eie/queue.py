@@ -4,7 +4,7 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.eie_layer import EieConfig
-from tercet.rtl.common.fifo import RoomyFifo
+from tercet.rtl.common.fifo import CreditFifo
 from tercet.rtl.emit import shared
 
 from .layouts import column_layout
@@ -57,9 +57,9 @@ class ActivationQueue(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         depth = self.config.queue_depth
-        m.submodules.fifo = fifo = shared(RoomyFifo, shape=column_layout(self.config), depth=depth)
+        m.submodules.fifo = fifo = shared(CreditFifo, shape=column_layout(self.config), depth=depth)
         m.d.comb += [fifo.value.eq(self.i), fifo.arrive.eq(self.keep)]
-        m.d.comb += [self.o.payload.eq(fifo.o.payload), self.o.valid.eq(fifo.o.valid), fifo.o.ready.eq(self.o.ready)]
+        wiring.connect(m, fifo.o, wiring.flipped(self.o))
         # Below zero while there is room, so that `full` is one bit of a register.
         level = Signal(signed(1 + depth.bit_length()), init=-self.config.full_level)
         left = Signal(2)

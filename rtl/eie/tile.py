@@ -65,6 +65,7 @@ class Tile(wiring.Component):
         m.submodules.pe = pe = shared(Pe, config=self.config)
         m.submodules.writeback = writeback = shared(Writeback, config=self.config)
         m.submodules.activations = activations = shared(Activations, config=self.config)
+        wiring.connect(m, activations.tokens, wiring.flipped(self.tokens))
         m.d.comb += [
             pe.broadcast.eq(self.broadcast),
             pe.setup.eq(self.setup),
@@ -80,9 +81,6 @@ class Tile(wiring.Component):
             activations.write.eq(setup.store | writeback.o_valid),
             activations.write_data.eq(Mux(setup.store, self.acts, writeback.act)),
             activations.to_source.eq(setup.store),
-            self.tokens.payload.eq(activations.tokens.payload),
-            self.tokens.valid.eq(activations.tokens.valid),
-            activations.tokens.ready.eq(self.tokens.ready),
             self.full.eq(pe.full),
             self.done.eq(pe.done),
             self.busy.eq(pe.busy),

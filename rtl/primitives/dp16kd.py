@@ -28,7 +28,7 @@ class BlockRam(wiring.Component):
     ----------
     mode : int
         Bits of a word: 36, 18, 9, 4, 2 or 1.
-    twin : bool
+    true_dual_port : bool
         The port that writes reads as well, where it does not write; not in mode 36, whose words take both ports.
 
     Members
@@ -43,8 +43,8 @@ class BlockRam(wiring.Component):
         The output register: with both enables 1, the word `latency` clocks after its address.
     write : In(1), write_address : In(range(words)), write_data : In(mode)
         Write a word.
-    twin_data : Out(mode)
-        With `twin`: the word at `write_address`, as `read_data` is that at `read_address` with both enables 1.
+    write_port_data : Out(mode)
+        With `true_dual_port`: the word at `write_address`, as `read_data` is that at `read_address`, both enables 1.
 
     Raises
     ------
@@ -52,12 +52,12 @@ class BlockRam(wiring.Component):
         If there is no such mode.
     """
 
-    def __init__(self, *, mode: int = 36, twin: bool = False):
+    def __init__(self, *, mode: int = 36, true_dual_port: bool = False):
         if mode not in _UNUSED:
             raise ValueError(f"Block RAM mode {mode} does not exist; use {', '.join(map(str, _UNUSED))}")
-        if twin and mode == 36:
-            raise ValueError("Block RAM mode 36 has no twin; use 18 or less")
-        self.mode, self.twin = mode, twin
+        if true_dual_port and mode == 36:
+            raise ValueError("Block RAM mode 36 has no second reading port; use 18 or less")
+        self.mode, self.true_dual_port = mode, true_dual_port
         address = 14 - _UNUSED[mode]
         super().__init__(
             {
@@ -68,7 +68,7 @@ class BlockRam(wiring.Component):
                 "write": In(1),
                 "write_address": In(address),
                 "write_data": In(mode),
-                **({"twin_data": Out(mode)} if twin else {}),
+                **({"write_port_data": Out(mode)} if true_dual_port else {}),
             }
         )
 
@@ -113,8 +113,8 @@ class BlockRam(wiring.Component):
         pins = {f"i_DI{'AB'[n // 18]}{n % 18}": self.write_data[n] if n < self.mode else Const(0, 1) for n in range(36)}
         if self.mode == 36:
             return pins | {f"o_DO{'AB'[n // 18]}{n % 18}": self.read_data[n] for n in range(36)}
-        if self.twin:
-            pins |= {f"o_DOA{n}": self.twin_data[n] for n in range(self.mode)}
+        if self.true_dual_port:
+            pins |= {f"o_DOA{n}": self.write_port_data[n] for n in range(self.mode)}
         return pins | {f"o_DOB{n}": self.read_data[n] for n in range(self.mode)}
 
     def _addresses(self) -> dict:

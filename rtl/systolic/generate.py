@@ -1,12 +1,12 @@
 """The systolic engine as files: Verilog, and a manifest that says how to use it."""
 
-from collections.abc import Callable
 from typing import Any
 
 from amaranth.lib import wiring
 from tercet.golden.systolic import SystolicConfig
 from tercet.rtl.common.delay import Skew
 from tercet.rtl.common.edges import axi_interface
+from tercet.rtl.common.units import Units, make_unit
 from tercet.rtl.emit import verilog
 
 from .accumulators import Accumulators
@@ -23,7 +23,7 @@ from .sequencer import Sequencer
 
 __all__ = ["UNITS", "engine_verilog", "interface", "unit"]
 
-_UNITS: dict[str, Callable[[SystolicConfig], wiring.Component]] = {
+_UNITS: Units = {
     "engine": lambda config: Engine(config=config),
     "array": lambda config: SystolicArray(config=config),
     "pe": lambda config: CELLS[config.dataflow](config=config),
@@ -47,16 +47,8 @@ def engine_verilog(config: SystolicConfig) -> str:
 
 
 def unit(config: SystolicConfig, name: str) -> wiring.Component:
-    """A part of the engine, by its name in `UNITS`.
-
-    Raises
-    ------
-    ValueError
-        If there is no such part.
-    """
-    if name not in _UNITS:
-        raise ValueError(f"Unit {name!r} is unknown; use one of {', '.join(UNITS)}")
-    return _UNITS[name](config)
+    """A part of the engine, by its name in `UNITS`; see `make_unit`."""
+    return make_unit(_UNITS, config, name)
 
 
 def interface(config: SystolicConfig) -> dict[str, Any]:

@@ -3,14 +3,14 @@
 import random
 
 import pytest
-from tercet.rtl.common.fifo import RoomyFifo
+from tercet.rtl.common.fifo import CreditFifo
 
 LATENCY = 2
 
 
 def run(simulate, depth, words, gaps, pauses, hold=0, seed=0):
     """Write whenever there is room; nothing is taken in the first `hold` clocks. Gives the trace."""
-    fifo = RoomyFifo(shape=12, depth=depth)
+    fifo = CreditFifo(shape=12, depth=depth)
     generator = random.Random(seed)
 
     async def bench(ctx):
@@ -66,4 +66,4 @@ def test_latency(simulate):
 
 def test_refuses():
     with pytest.raises(ValueError, match="FIFO of 2 words; use at least 3"):
-        RoomyFifo(shape=8, depth=2)
+        CreditFifo(shape=8, depth=2)

@@ -18,14 +18,15 @@ from tercet.sim.packing import join, unpack
 
 
 class Streamed(wiring.Component):
-    """A write and a read a clock; every read is answered."""
+    """A write and a read a clock, or two reads of a true dual port; every read is answered."""
 
-    def __init__(self):
-        super().__init__({"i": In(stream.Signature(55)), "o": Out(stream.Signature(36))})
+    def __init__(self, *, true_dual_port=False):
+        self.true_dual_port = true_dual_port
+        super().__init__({"i": In(stream.Signature(39 if true_dual_port else 55)), "o": Out(stream.Signature(36))})
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.ram = ram = BlockRam()
+        m.submodules.ram = ram = BlockRam(mode=18 if self.true_dual_port else 36, true_dual_port=self.true_dual_port)
         m.submodules.valid = valid = Delay(clocks=ram.latency, width=1)
         write = Signal()
         m.d.comb += [
@@ -34,7 +35,7 @@ class Streamed(wiring.Component):
             self.i.ready.eq(1),
             valid.i.eq(self.i.valid),
             self.o.valid.eq(valid.o),
-            self.o.payload.eq(ram.read_data),
+            self.o.payload.eq(Cat(ram.read_data, ram.write_port_data) if self.true_dual_port else ram.read_data),
         ]
         return m
 
@@ -61,7 +62,51 @@ def test_reads_what_was_written():
                 words[to[n]] = data[n]
 
 
+def test_both_ports_read():
+    """The port that writes shows the word at its address, two clocks after a clock in which it does not write."""
+    rng = np.random.default_rng(1)
+    count = 5000
+    to, of = rng.integers(0, 1024, (2, count))
+    of = np.where(of == to, (of + 1) % 1024, of)
+    write = rng.random(count) < 0.4
+    data = rng.integers(0, 2**18, count)
+    text = verilog(Streamed(true_dual_port=True), name="streamed")
+    sources = {"streamed.v": text, **{path.name: path.read_text() for path in primitives.used(text)}}
+    job = Job({"i": join((to, 10), (of, 10), (write, 1), (data, 18))}, {"o": count})
+    ports = [StreamPort("i", 39, "in"), StreamPort("o", 36, "out")]
+    for simulator in (found.name for found in simulators.available() if found.simulator):
+        out = unpack(run(sources, "streamed", ports, [job], simulator=simulator)[0].outputs["o"], 18, 2) % 2**18
+        words = np.zeros(1024, np.int64)
+        for n in range(count):
+            assert out[n, 0] == words[of[n]]
+            if write[n]:
+                words[to[n]] = data[n]
+            else:
+                assert out[n, 1] == words[to[n]]
+
+
 MODES = (36, 18, 9, 4, 2, 1)
+
+# The same of both ports as true dual port; what the port that writes shows is the word at its address.
+TRUE_DUAL_PORT = """
+module inferred_true (input clk, read_enable, write, input [9:0] read_address, write_address,
+                      input [17:0] write_data, output reg [17:0] read_data, write_port_data);
+    (* no_rw_check, ram_style = "block" *) reg [17:0] words [0:1023];
+    always @(posedge clk) if (write) words[write_address] <= write_data;
+    always @(posedge clk) if (!write) write_port_data <= words[write_address];
+    always @(posedge clk) if (read_enable) read_data <= words[read_address];
+endmodule
+module both (input clk, read_enable, out_enable, write, input [9:0] read_address, write_address,
+             input [17:0] write_data,
+             output [17:0] instance_data, inferred_data, instance_other, inferred_other);
+    instance_true ours (.clk(clk), .read_enable(read_enable), .write(write), .write_data(write_data),
+        .read_address(read_address), .write_address(write_address), .out_enable(out_enable),
+        .read_data(instance_data), .write_port_data(instance_other));
+    inferred_true theirs (.clk(clk), .read_enable(read_enable), .write(write), .write_data(write_data),
+        .read_address(read_address), .write_address(write_address),
+        .read_data(inferred_data), .write_port_data(inferred_other));
+endmodule
+"""
 
 INFERRED = """
 module inferred{mode} (input clk, read_enable, write, input [{bits}-1:0] read_address, write_address,
@@ -91,7 +136,12 @@ def wiring_of(tmp_path_factory):
         )
     inputs = "clk, read_enable, out_enable, write, input [13:0] read_address, write_address, input [35:0] write_data"
     texts.append(f"module both (input {inputs}, {', '.join(outputs)});\n" + "\n".join(instances) + "\nendmodule\n")
-    (folder / "both.v").write_text("\n".join(texts))
+    return nets(folder, "\n".join(texts))
+
+
+def nets(folder, text):
+    """Of each block RAM in module `both` after synthesis, by instance: what each pin is connected to."""
+    (folder / "both.v").write_text(text)
     script = "read_verilog -sv both.v; synth_ecp5 -top both; write_json both.json"
     subprocess.run([*yosys_command(), "-q", "-p", script], cwd=folder, check=True)
     top = json.loads((folder / "both.json").read_text())["modules"]["both"]
@@ -114,6 +164,10 @@ def test_wired_as_synthesis_does(wiring_of, mode):
     assert sorted(net for net in ours.values() if "_data[" in net and net.startswith("instance")) == sorted(
         f"instance{mode}_data[{n}]" for n in range(mode)
     )
+    check_pins(ours, theirs, mode)
+
+
+def check_pins(ours, theirs, mode):
     assert ours["OCEB"] == "out_enable[0]"
     for pin, net in theirs.items():
         if net == "x":  # data to write at the port that never does; the vendor's own netlists have 0, like ours
@@ -124,6 +178,15 @@ def test_wired_as_synthesis_does(wiring_of, mode):
             assert ours[pin] == net.replace("inferred", "instance"), pin
 
 
+def test_both_ports_are_wired_as_synthesis_does(tmp_path):
+    text = verilog(BlockRam(mode=18, true_dual_port=True), name="instance_true")
+    found = nets(tmp_path, text + TRUE_DUAL_PORT)
+    assert [found["ours"][f"DOA{n}"] for n in range(18)] == [f"instance_other[{n}]" for n in range(18)]
+    check_pins(found["ours"], found["theirs"], 18)
+
+
 def test_refuses():
     with pytest.raises(ValueError, match="Block RAM mode 8 does not exist; use 36, 18, 9, 4, 2, 1"):
         BlockRam(mode=8)
+    with pytest.raises(ValueError, match="Block RAM mode 36 has no second reading port; use 18 or less"):
+        BlockRam(mode=36, true_dual_port=True)
