@@ -124,11 +124,16 @@ class Program:
         -------
         (words,) uint64 array
         """
-        parts = []
-        for kind in ("matrix", "pointers", "constants"):
+        # Codebooks are the same everywhere, and go to all PEs at once.
+        table = np.stack(self.constants)
+        differs = (table != table[0]).any(axis=0)
+        common = int(differs.argmax()) if differs.any() else table.shape[1]
+        parts = [frame_head("constants", EVERY_PE, 0, common), table[0, :common]]
+        starts = {"matrix": 0, "pointers": 0, "constants": common}
+        for kind, start in starts.items():
             for k, words in enumerate(getattr(self, kind)):
-                if words.size:
-                    parts += [frame_head(kind, k, 0, words.size), words]
+                if words.size > start:
+                    parts += [frame_head(kind, k, start, words.size - start), words[start:]]
         steps = _join(self.steps, step_fields(self.config))
         parts += [frame_head("program", 0, 0, steps.size), steps]
         if vectors:

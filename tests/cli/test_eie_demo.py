@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 from tercet.cli import main
 from tercet.cli.benches import eie as bench
+from tercet.cli.benches import eie_paper as paper
 from tercet.cli.benches.common import run_parts
 from tercet.cli.demos.eie import run_demo
 from tercet.golden.compress.container import load
@@ -57,11 +58,11 @@ def test_bench_sees_what_differs(tmp_path, monkeypatch, wrong, column):
 
 
 def test_bench_on_the_cycle_model(tmp_path, monkeypatch, capsys):
-    small = [dataclasses.replace(layer, n_out=96 * layer.n_out // 600, n_in=60) for layer in bench._PUBLISHED]
-    monkeypatch.setattr(bench, "_PUBLISHED", small[:3])
-    monkeypatch.setattr(bench, "_BY_NAME", {layer.name: layer for layer in small})
-    monkeypatch.setattr(bench, "_PES", (1, 5))
-    monkeypatch.setattr(bench, "_QUEUES", (1, 8))
+    small = [dataclasses.replace(layer, n_out=96 * layer.n_out // 600, n_in=60) for layer in paper._PUBLISHED]
+    monkeypatch.setattr(paper, "_PUBLISHED", small[:3])
+    monkeypatch.setattr(paper, "_BY_NAME", {layer.name: layer for layer in small})
+    monkeypatch.setattr(paper, "_PES", (1, 5))
+    monkeypatch.setattr(paper, "_QUEUES", (1, 8))
     assert bench.run_bench(["paper", "queue", "pes", "encode"], tmp_path)
     content = json.loads((tmp_path / "eie.json").read_text())
     assert [row["layer"] for row in content["paper"]] == ["Alex-6", "Alex-7", "Alex-8"]

@@ -64,7 +64,7 @@ def test_simulators_agree(name, simulator):
 def network(rng: np.random.Generator, config: EieConfig, sizes: list[int]) -> list[EieLayer]:
     """Layers of these sizes, permuted or not, with and without bias."""
     return [
-        random_layer(rng, config, after, before, rng.random(), relu=n % 2 == 0, bias=n % 3 != 1, permute=n != 1)
+        random_layer(rng, config, after, before, rng.random(), relu=n % 2 == 0, bias=n != 2, permute=n != 1)
         for n, (before, after) in enumerate(itertools.pairwise(sizes))
     ]
 
@@ -173,7 +173,8 @@ def test_one_non_zero_a_clock():
     sparse = dense * (np.arange(13 * 40) % 13 == 5)
     runs = [eie.spmv(config, layer, acts.astype(np.int16)) for acts in (dense, sparse, 0 * dense)]
     assert runs[0].cycles - runs[1].cycles == 12 * 40
-    assert runs[1].cycles - runs[2].cycles in (0, 1)
+    # The last column is an item of its own in the one, and a mark of the end in the other.
+    assert runs[1].cycles == runs[2].cycles
 
 
 # A module, one change in its text, and what it breaks.
