@@ -58,7 +58,7 @@ def test_rtl_is_golden(config, stall):
 def test_simulators_agree(name, simulator):
     config = CONFIGS[name]
     items = [([layer], acts) for layer, acts in layer_jobs(config, 3, seed=3, largest=30)]
-    check_all(config, items, simulator=simulator)
+    check_all(config, items, simulator=simulator, stall=0.3)
 
 
 def network(rng: np.random.Generator, config: EieConfig, sizes: list[int]) -> list[EieLayer]:
