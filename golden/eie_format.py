@@ -13,12 +13,20 @@ import heapq
 
 import numpy as np
 
-__all__ = ["balance", "interleave", "pack", "unpack"]
+__all__ = ["balance", "interleave", "pack", "row_work", "unpack"]
 
 
 def interleave(n_out: int, n_pe: int) -> list[np.ndarray]:
     """Rows of each PE in the paper's order: row i on PE ``i mod n_pe``."""
     return [np.arange(k, n_out, n_pe, dtype=np.int64) for k in range(n_pe)]
+
+
+def row_work(codes: np.ndarray, frequencies: np.ndarray | None = None) -> np.ndarray:
+    """Work of each row of codes (out, in): its non-zeros, or those expected to meet a non-zero activation."""
+    if frequencies is None:
+        return np.count_nonzero(codes, axis=1)
+    row, col = np.divmod(np.flatnonzero(codes), codes.shape[1])
+    return np.bincount(row, frequencies[col], codes.shape[0])
 
 
 def balance(loads: np.ndarray, n_pe: int) -> list[np.ndarray]:
@@ -30,7 +38,7 @@ def balance(loads: np.ndarray, n_pe: int) -> list[np.ndarray]:
     Parameters
     ----------
     loads : (out,) array
-        Work of each row: its non-zeros, or those expected to meet a non-zero activation.
+        Work of each row, of `row_work`.
     n_pe : int
         Processing elements.
 

@@ -4,11 +4,14 @@ Layers use the numbers' whole range: the codebook is as large as the proof again
 most results near, and a part of them beyond, 16 bits.
 """
 
+from typing import Literal
+
 import numpy as np
 from tercet.golden.eie import EieConfig, EieLayer, encode
 
 __all__ = ["layer_jobs", "random_acts", "random_codes", "random_layer"]
 
+_PERMUTATIONS: tuple[Literal["balance", "spread"] | None, ...] = (None, "balance", "spread")
 _SHARES = (0.0, 0.02, 0.1, 0.3, 0.7, 1.0)
 
 
@@ -28,7 +31,7 @@ def random_layer(
     bias: bool = False,
     relu: bool = False,
     shift: int | None = None,
-    permute: bool = False,
+    permute: Literal["balance", "spread"] | None = None,
     empty: float = 0.0,
     act_max: int = 32768,
 ) -> EieLayer:
@@ -44,8 +47,10 @@ def random_layer(
         Shape.
     density : float
         Share of the weights that is kept.
-    bias, relu, permute : bool
-        Whether there is a random bias, a ReLU, and balanced rows.
+    bias, relu : bool
+        Whether there is a random bias, and a ReLU.
+    permute : str or None
+        As in `encode`.
     shift : int or None
         As in `encode`; None is one for which most results just fit 16 bits.
     empty : float
@@ -72,7 +77,7 @@ def random_layer(
         bias=_bias(rng, n_out, config) if bias else None,
         relu=relu,
         shift=shift,
-        permute="balance" if permute else None,
+        permute=permute,
         act_max=act_max,
     )
 
@@ -138,7 +143,7 @@ def _job(rng: np.random.Generator, config: EieConfig, largest: int, far: bool) -
         bias=rng.random() < 0.5,
         relu=rng.random() < 0.5,
         shift=int(rng.integers(0, config.acc_width)) if rng.random() < 0.3 else None,
-        permute=rng.random() < 0.5,
+        permute=_PERMUTATIONS[int(rng.integers(3))],
         empty=0.3 if rng.random() < 0.3 else 0.0,
         act_max=int(rng.choice([32768, 32767, 1000, 1])),
     )

@@ -125,7 +125,7 @@ def _bench_large() -> Rows:
     """The published engine on one large layer."""
     config = EieConfig.paper()
     rng = np.random.default_rng(0)
-    layer = random_layer(rng, config, 1000, 4096, 0.25, bias=True, relu=True, permute=True)
+    layer = random_layer(rng, config, 1000, 4096, 0.25, bias=True, relu=True, permute="balance")
     acts = random_acts(rng, 4096, 0.43, act_max=layer.act_max)
     tiny = random_layer(rng, config, 1, 1, 1.0)
     with progress("large", total=2) as advance, _empty_cache():

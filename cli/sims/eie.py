@@ -60,7 +60,11 @@ def _rows(config: EieConfig, run: eie.EieRun) -> dict[str, str]:
 @click.option("--acts", type=click.Path(path_type=Path), help="Activations (in,) or (batch, in), .npy or .npz.")
 @click.option("--relu", is_flag=True, help="Negative results of the layer become zero.")
 @click.option("--shift", type=int, help="Right shift from a sum to its result. [default: weight_frac]")
-@click.option("--permute", type=click.Choice(["balance"]), help="Deal rows so that PEs have equal work.")
+@click.option(
+    "--permute",
+    type=click.Choice(["balance", "spread"]),
+    help="Deal rows so that PEs have equal work over the whole layer, or in every stretch of its columns.",
+)
 @click.option("--shape", help="OUTxIN[xBATCH] of a random layer. [default: 256x256]")
 @click.option("--density", type=float, help="Share of weights of a random layer that are not pruned. [default: 0.1]")
 @click.option("--act-density", type=float, help="Share of random activations that are not zero. [default: 0.3]")
@@ -75,7 +79,7 @@ def command(
     acts: Path | None,
     relu: bool,
     shift: int | None,
-    permute: Literal["balance"] | None,
+    permute: Literal["balance", "spread"] | None,
     shape: str | None,
     density: float | None,
     act_density: float | None,
@@ -102,7 +106,7 @@ def command(
         _refuse({"bias": bias, "acts": acts}, "goes with --codes and --codebook, not with a random layer")
         n_out, n_in, *batch = read_sizes(shape or "256x256", "OUTxIN[xBATCH]", "512x256")
         share = _density("Density", density, 0.1)
-        of_layer: Any = {"bias": True, "relu": relu, "shift": shift, "permute": permute is not None}
+        of_layer: Any = {"bias": True, "relu": relu, "shift": shift, "permute": permute}
         layers = [random_layer(rng, config, n_out, n_in, share, **of_layer)]
     if acts is None:
         share = _density("Activation density", act_density, 0.3)

@@ -18,7 +18,7 @@ def eie_layers(
     layers: Sequence[CompressedLayer],
     config: EieConfig,
     *,
-    permute: Literal["balance"] | None = None,
+    permute: Literal["balance", "spread"] | None = None,
     frequencies: Sequence[Any] | None = None,
 ) -> list[EieLayer]:
     """Encode a compressed network for an engine.
@@ -32,10 +32,10 @@ def eie_layers(
         The network, at least one layer.
     config : EieConfig
         The engine. Its ``code_bits`` may exceed those of a layer; its ``index_bits`` need not be those of storage.
-    permute : "balance" or None
+    permute : "balance", "spread" or None
         As in `encode`, for every layer.
     frequencies : sequence of (in,) float arrays, or None
-        For ``"balance"``: of each layer, how often each of its inputs is non-zero; None for a layer counts all alike.
+        For a permutation: of each layer, how often each of its inputs is non-zero; None for a layer counts all alike.
 
     Returns
     -------

@@ -160,6 +160,10 @@ def test_sim_eie_random(folder):
     measured, model = cycles_agree(result.stdout)
     assert measured == model
     assert "efficiency" in result.stdout
+    result = tercet("sim", "eie", *TINY, "--shape", "20x30x2", "--relu", "--permute", "spread")
+    assert result.exit_code == 0, result.stderr
+    assert "yes, every bit" in result.stdout
+    assert cycles_agree(result.stdout) not in ([measured] * 2, [])
     result = tercet("sim", "eie", *TINY, "--shape", "20x30", "--stall", "0.3", "--density", "1", "--act-density", "0")
     assert result.exit_code == 0, result.stderr
     assert re.search(r"busy +│ +0 +0.0% of all", result.stdout)

@@ -69,6 +69,7 @@ def test_bench_on_the_cycle_model(tmp_path, monkeypatch, capsys):
     for row in content["paper"]:
         assert row["clocks"] > row["bound"]
         assert row["overhead_queue_32"] <= row["overhead"] == pytest.approx(row["clocks"] / row["bound"] - 1)
+        assert len({row[f"overhead{how}"] for how in ("", "_balance", "_unpermuted")}) == 3
     assert all(one["clocks"] > other["clocks"] for one, other in zip(*[iter(content["queue"])] * 2, strict=True))
     assert all(3 < row["speedup"] < 6 for row in content["pes"] if row["n_pe"] == 5)
     for name in ("eie_queue.png", "eie_pes.png"):

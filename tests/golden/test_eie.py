@@ -139,6 +139,10 @@ def test_format_equals_the_slow_encoder(code_bits, index_bits):
         layer = encode(codes, codebook, config, permute="balance")
         check_layer(layer, codes, ref_balance(loads, n_pe))
         assert (decode(layer) == codes).all()
+        # How these rows are dealt is another test's.
+        layer = encode(codes, codebook, config, permute="spread")
+        check_layer(layer, codes, [r.tolist() for r in layer.rows])
+        assert (decode(layer) == codes).all()
 
 
 @pytest.mark.parametrize(
@@ -146,7 +150,7 @@ def test_format_equals_the_slow_encoder(code_bits, index_bits):
     [((1, 1), 4, 4), ((1, 50), 1, 2), ((1, 50), 256, 4), ((300, 1), 256, 2), ((257, 3), 256, 8), ((600, 40), 5, 8)],
 )
 @pytest.mark.parametrize("density", DENSITIES)
-@pytest.mark.parametrize("permute", [None, "balance"])
+@pytest.mark.parametrize("permute", [None, "balance", "spread"])
 def test_round_trip_of_odd_shapes(shape, n_pe, index_bits, density, permute):
     rng = np.random.default_rng(7)
     codes = random_codes(rng, shape, density)
@@ -154,6 +158,7 @@ def test_round_trip_of_odd_shapes(shape, n_pe, index_bits, density, permute):
     assert (decode(layer) == codes).all()
     assert layer.entries - layer.fillers == np.count_nonzero(codes)
     assert sorted(np.concatenate(layer.rows).tolist()) == list(range(shape[0]))
+    assert max(r.size for r in layer.rows) == -(-shape[0] // n_pe)
     assert len(layer.rows) == len(layer.values) == n_pe
 
 
@@ -223,7 +228,7 @@ def test_balance_weighted_by_frequencies():
     assert [r.tolist() for r in rows] == [[1], [0]]
 
 
-@pytest.mark.parametrize("permute", [None, "balance"])
+@pytest.mark.parametrize("permute", [None, "balance", "spread"])
 @pytest.mark.parametrize(
     ("n_pe", "code_bits", "index_bits"), [(1, 4, 4), (3, 2, 2), (4, 4, 4), (8, 3, 5), (16, 8, 8), (64, 4, 3)]
 )
@@ -293,7 +298,7 @@ def test_batch():
 
 @pytest.mark.parametrize("acc_width", [24, 36, 48])
 @pytest.mark.parametrize("act_max", [1, 1000, 32768])
-@pytest.mark.parametrize("permute", [None, "balance"])
+@pytest.mark.parametrize("permute", [None, "balance", "spread"])
 def test_proof_is_exact(acc_width, act_max, permute):
     """Row 2 reaches bias - sum to bias + sum; its weights cancel for equal activations, but not on the way."""
     codes = np.zeros((5, 40), np.uint8)
@@ -363,17 +368,19 @@ def test_layer_is_compared_by_value_and_read_only():
     ]
 
 
-def test_encode_takes_any_memory_order():
+@pytest.mark.parametrize("permute", [None, "balance", "spread"])
+def test_encode_takes_any_memory_order(permute):
     codes = random_codes(np.random.default_rng(2), (40, 30), 0.2)
-    layer = encode(codes, CODEBOOK, EieConfig())
-    assert encode(np.asfortranarray(codes), CODEBOOK, EieConfig()) == layer
+    layer = encode(codes, CODEBOOK, EieConfig(), permute=permute)
+    assert encode(np.asfortranarray(codes), CODEBOOK, EieConfig(), permute=permute) == layer
     wide = np.zeros((80, 60), np.uint8)
     wide[::2, ::2] = codes
-    assert encode(wide[::2, ::2], CODEBOOK, EieConfig()) == layer
+    assert encode(wide[::2, ::2], CODEBOOK, EieConfig(), permute=permute) == layer
 
 
-def test_large_layer():
+@pytest.mark.parametrize("permute", ["balance", "spread"])
+def test_large_layer(permute):
     """The paper's Alex-6."""
     codes = random_codes(np.random.default_rng(0), (4096, 9216), 0.09)
-    layer = encode(codes, CODEBOOK, EieConfig.paper(), permute="balance")
+    layer = encode(codes, CODEBOOK, EieConfig.paper(), permute=permute)
     assert (decode(layer) == codes).all()

@@ -16,12 +16,12 @@ def layer(rng: np.random.Generator, config: EieConfig, n_out: int, n_in: int, **
     return encode(codes, CODEBOOK[: 2**config.code_bits], config, **options)
 
 
-def network(rng: np.random.Generator, config: EieConfig, sizes: list[int]) -> list[EieLayer]:
+def network(rng: np.random.Generator, config: EieConfig, sizes: list[int], permute: str) -> list[EieLayer]:
     layers = []
     for n, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
         bias = rng.integers(-(10**6), 10**6, n_out) if n != 2 else None
-        permute = "balance" if n != 1 else None
-        layers.append(layer(rng, config, n_out, n_in, bias=bias, relu=n == 0, permute=permute, shift=8 + n))
+        how = permute if n != 1 else None
+        layers.append(layer(rng, config, n_out, n_in, bias=bias, relu=n == 0, permute=how, shift=8 + n))
     return layers
 
 
@@ -109,6 +109,7 @@ class Machine:
             self.buffers = self.buffers[::-1].copy()
 
 
+@pytest.mark.parametrize("permute", ["balance", "spread"])
 @pytest.mark.parametrize(
     ("config", "sizes"),
     [
@@ -120,9 +121,9 @@ class Machine:
     ],
     ids=["4", "3", "5-narrow", "6-long", "two-beat steps"],
 )
-def test_interpreter_gets_the_results(config, sizes):
+def test_interpreter_gets_the_results(config, sizes, permute):
     rng = np.random.default_rng(len(sizes))
-    layers = network(rng, config, sizes)
+    layers = network(rng, config, sizes, permute)
     program = link(config, layers)
     machine = Machine(program)
     assert machine.vectors == 3

@@ -104,11 +104,17 @@ FLOATS = np.ones(5)
         ({"shift": 36}, ValueError, r"shift 36 is outside \[0, 35\]"),
         ({"act_max": 0}, ValueError, r"act_max 0 is outside \[1, 32768\]"),
         ({"act_max": 32769}, ValueError, r"act_max 32769 is outside \[1, 32768\]"),
-        ({"permute": "best"}, ValueError, "permute 'best' is unknown; use 'balance' or None"),
-        ({"permute": [0, 1]}, TypeError, r"permute \[0, 1\] is not a string; use 'balance' or None"),
+        ({"permute": "best"}, ValueError, "permute 'best' is unknown; use 'balance', 'spread' or None"),
+        ({"permute": [0, 1]}, TypeError, r"permute \[0, 1\] is not a string; use 'balance', 'spread' or None"),
         ({"frequencies": FLOATS}, ValueError, "Frequencies have no effect without a permutation; use permute='bal"),
         ({"permute": "balance", "frequencies": np.ones(5, int)}, TypeError, "Frequencies has dtype int64"),
         ({"permute": "balance", "frequencies": FLOATS[:4]}, ValueError, r"Frequencies have shape \(4,\) but the codes"),
+        (
+            {"permute": "spread", "frequencies": FLOATS[None]},
+            ValueError,
+            r"Frequencies have shape \(1, 5\) but the codes",
+        ),
+        ({"permute": "spread", "frequencies": FLOATS * np.inf}, ValueError, "Frequencies has 5 of 5 values not"),
         ({"permute": "balance", "frequencies": -FLOATS}, ValueError, r"Frequency -1.0 at index \(0,\) is negative"),
         ({"permute": "balance", "frequencies": FLOATS * np.nan}, ValueError, "Frequencies has 5 of 5 values not"),
     ],
@@ -120,7 +126,7 @@ def test_encode_refuses(changed, error, match):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("permute", [None, "balance"])
+@pytest.mark.parametrize("permute", [None, "balance", "spread"])
 def test_memories_are_exactly_full_or_refused(permute):
     """18 rows of 11 codes on 4 PEs: 5 rows, 55 entries and so 7 words in PE 0, 12 pointers."""
     codes = np.ones((18, 11), np.uint8)

@@ -21,7 +21,7 @@ def network(seed=0, shapes=((24, 30), (17, 24), (5, 17)), code_bits=4):
     return layers
 
 
-@pytest.mark.parametrize("permute", [None, "balance"])
+@pytest.mark.parametrize("permute", [None, "balance", "spread"])
 @pytest.mark.parametrize("config", [CONFIG, EieConfig(n_pe=3, code_bits=6, index_bits=3, act_frac=10, weight_frac=13)])
 def test_equals_the_network_in_real_numbers(config, permute):
     """What fixed point loses is a few LSBs; a wrong shift, scale, ReLU or order is far more."""
@@ -60,6 +60,8 @@ def test_frequencies_deal_the_rows():
     (dealt,) = eie_layers(layers, config, permute="balance", frequencies=[[0.0, 0.0, 0.0, 1.0]])
     assert [rows.tolist() for rows in plain[0].rows] == [[0, 2], [1, 3]]
     assert [rows.tolist() for rows in dealt.rows] == [[2, 0], [3, 1]]
+    (dealt,) = eie_layers(layers, config, permute="spread", frequencies=[[0.0, 0.0, 0.0, 1.0]])
+    assert [sorted(rows) for rows in zip(*dealt.rows, strict=True)] == [[2, 3], [0, 1]]
 
 
 def layer(centroids=(0.0, 1.0), bias=0.0):
