@@ -1,0 +1,160 @@
+"""Tensor cores word for word from the specification: an element at a time, in Python's integers and fractions."""
+
+import math
+from fractions import Fraction
+
+__all__ = ["decode", "encode", "ref_dot", "ref_exact", "ref_int_dot"]
+
+# Exponent bits, fraction bits, bits below them, whether there are infinities.
+LAYOUTS = {
+    "fp32": (8, 23, 0, True),
+    "tf32": (8, 10, 13, True),
+    "fp16": (5, 10, 0, True),
+    "bf16": (8, 7, 0, True),
+    "e4m3": (4, 3, 0, False),
+    "e5m2": (5, 2, 0, True),
+}
+
+
+def decode(pattern, format):
+    """ "nan", "inf" or "number"; sign as 1 or -1; significand; exponent by which a significand of 1.0 counts."""
+    exponent_bits, fraction_bits, spare, infinities = LAYOUTS[format]
+    digits = f"{pattern >> spare:0{1 + exponent_bits + fraction_bits}b}"
+    sign = -1 if digits[0] == "1" else 1
+    biased, fraction = int(digits[1 : 1 + exponent_bits], 2), int(digits[1 + exponent_bits :], 2)
+    if "0" not in digits[1 : 1 + exponent_bits]:
+        if infinities:
+            return ("nan" if fraction else "inf"), sign, 0, 0
+        if "0" not in digits[1:]:
+            return "nan", sign, 0, 0
+    hidden = 2**fraction_bits if biased else 0
+    return "number", sign, hidden + fraction, max(biased, 1) - (2 ** (exponent_bits - 1) - 1)
+
+
+def encode(value, format, rounding, fraction_bits=None):
+    """The pattern of a Fraction, cut off ("zero") or rounded to even ("nearest"); a zero is +0."""
+    exponent_bits, all_bits, spare, infinities = LAYOUTS[format]
+    kept = all_bits if fraction_bits is None else fraction_bits
+    spare += all_bits - kept
+    bias = 2 ** (exponent_bits - 1) - 1
+    magnitude = abs(value)
+    exponent = 1 - bias
+    if magnitude:
+        # 2**guess may be too large by one, or too small.
+        guess = magnitude.numerator.bit_length() - magnitude.denominator.bit_length()
+        while Fraction(2) ** guess > magnitude:
+            guess -= 1
+        while Fraction(2) ** (guess + 1) <= magnitude:
+            guess += 1
+        exponent = max(guess, exponent)
+    units = magnitude / Fraction(2) ** (exponent - kept)
+    units = math.floor(units) if rounding == "zero" else round(units)
+    if units == 2 ** (kept + 1):
+        units, exponent = 2**kept, exponent + 1
+    biased = exponent + bias if units >= 2**kept else 0
+    top = 2**exponent_bits - 1
+    fraction = units % 2**kept
+    if infinities and biased >= top:
+        biased, fraction = top, 0
+    elif biased > top or (biased == top and not infinities and fraction == 2**kept - 1):
+        biased, fraction = top, 2**kept - 1
+    negative = value < 0 and units > 0
+    return (((negative << exponent_bits | biased) << kept) | fraction) << spare
+
+
+def _special(a, b, c):
+    """The result if infinities or NaNs decide it, else None."""
+    infinities = set()
+    for (kind_a, sign_a, significand_a, _), (kind_b, sign_b, significand_b, _) in zip(a, b, strict=True):
+        if "nan" in (kind_a, kind_b):
+            return "nan"
+        if kind_a == "inf":
+            if kind_b == "number" and significand_b == 0:
+                return "nan"
+            infinities.add(sign_a * sign_b)
+        elif kind_b == "inf":
+            if significand_a == 0:
+                return "nan"
+            infinities.add(sign_a * sign_b)
+    if c[0] == "nan":
+        return "nan"
+    if c[0] == "inf":
+        infinities.add(c[1])
+    if len(infinities) == 2:
+        return "nan"
+    return infinities.pop() if infinities else None
+
+
+def _step(a, b, c, config, formats):
+    """One step: patterns to a pattern."""
+    a_format, b_format, out_format = formats
+    a, b = [decode(p, a_format) for p in a], [decode(p, b_format) for p in b]
+    c = decode(c, out_format)
+    exponent_bits, out_bits = LAYOUTS[out_format][:2]
+    special = _special(a, b, c)
+    if special == "nan":
+        return config["nan"]
+    if special is not None:
+        infinity = (2**exponent_bits - 1) << out_bits
+        return infinity if special > 0 else infinity | 1 << (exponent_bits + out_bits)
+    # Each term: exponent, and what it is a multiple of 2**exponent of.
+    terms = [
+        (ea + eb, sa * sb * Fraction(ma * mb, 2 ** (LAYOUTS[a_format][1] + LAYOUTS[b_format][1])))
+        for (_, sa, ma, ea), (_, sb, mb, eb) in zip(a, b, strict=True)
+    ]
+    terms.append((c[3], c[1] * Fraction(c[2], 2**out_bits)))
+    alive = [exponent for exponent, factor in terms if factor]
+    if not alive:
+        return 0
+    unit = Fraction(2) ** (max(alive) - config["fraction_bits"])
+    total = 0
+    for exponent, factor in terms:
+        term = factor * Fraction(2) ** exponent / unit
+        total += math.trunc(term)
+    assert abs(total).bit_length() <= config["fraction_bits"] + math.ceil(math.log2(4 * len(a) + 2))
+    rounding = "nearest" if out_format == "fp16" else "zero"
+    return encode(total * unit, out_format, rounding, config["out_fraction_bits"])
+
+
+def ref_dot(a, b, c, formats, l, fraction_bits, out_fraction_bits=None, nan=None):  # noqa: E741
+    """Chained steps; `a` and `b` lists of patterns, `c` a pattern, `formats` of a, b and the output."""
+    if nan is None:
+        nan = 0x7FFF if formats[2] == "fp16" else 0x7FFFFFFF
+    config = {"fraction_bits": fraction_bits, "out_fraction_bits": out_fraction_bits, "nan": nan}
+    for k in range(0, len(a), l):
+        c = _step(a[k : k + l], b[k : k + l], c, config, formats)
+    return c
+
+
+def _value(number, format):
+    _, sign, significand, exponent = number
+    return sign * Fraction(significand) * Fraction(2) ** (exponent - LAYOUTS[format][1])
+
+
+def ref_exact(a, b, c, formats):
+    """The whole sum in fractions, rounded once."""
+    numbers = [decode(p, formats[0]) for p in a], [decode(p, formats[1]) for p in b], decode(c, formats[2])
+    special = _special(*numbers)
+    exponent_bits, out_bits = LAYOUTS[formats[2]][:2]
+    if special == "nan":
+        return 2 ** (exponent_bits + out_bits) - 1
+    if special is not None:
+        return ((1 if special < 0 else 0) << exponent_bits | 2**exponent_bits - 1) << out_bits
+    pairs = zip(*numbers[:2], strict=True)
+    total = sum((_value(x, formats[0]) * _value(y, formats[1]) for x, y in pairs), _value(numbers[2], formats[2]))
+    return encode(total, formats[2], "nearest")
+
+
+def ref_int_dot(a, b, c, l, overflow):  # noqa: E741
+    """int8 operands, an int32 sum after each step."""
+    for k in range(0, len(a), l):
+        for x, y in zip(a[k : k + l], b[k : k + l], strict=True):
+            c += x * y
+        if overflow == "saturate":
+            c = max(-(2**31), min(c, 2**31 - 1))
+        else:
+            while c >= 2**31:
+                c -= 2**32
+            while c < -(2**31):
+                c += 2**32
+    return c
