@@ -6,8 +6,10 @@ from typing import Any
 
 from tercet.golden.eie_layer import EieConfig
 from tercet.golden.systolic import SystolicConfig
+from tercet.golden.tensorcore_config import TensorCoreConfig
 from tercet.rtl.eie import generate as eie_generate
 from tercet.rtl.systolic import generate as systolic_generate
+from tercet.rtl.tensorcore import generate as tensorcore_generate
 
 __all__ = ["ENGINES", "Engine", "examples"]
 
@@ -89,6 +91,23 @@ _EIE = {
         "--shape 64x64x3 --stall 0.2 --waves out.fst",
     ),
 }
+_TENSORCORE = {
+    "generate": (
+        "--family ecp5 -o build/tensorcore",
+        "--preset hopper --a-format e4m3 --b-format e5m2 --fold 4",
+        "--config board.toml",
+    ),
+    "synth": (
+        "--unit dot --device ecp5-85k",
+        "--unit engine --fold 4 --device ecp5-25k --freq 150 --seeds 5 --json report.json",
+    ),
+    "sim": (
+        "--preset ampere --shape 64x64x64",
+        "--a a.npy --b b.npy --c c.npy --out-format fp16",
+        "--preset turing --a-format int8 --overflow saturate --shape 20x32x20x3 --stall 0.3",
+        "--fold 4 --shape 16x16x16 --waves out.fst",
+    ),
+}
 
 ENGINES = {
     "systolic": Engine(
@@ -110,5 +129,15 @@ ENGINES = {
         ("family", "any"),
         follows_device=True,
         examples=_EIE,
+    ),
+    "tensorcore": Engine(
+        "mixed-precision multiply and add of 4x4x4 tiles, bit-identical to NVIDIA's tensor cores",
+        TensorCoreConfig,
+        ("volta", "turing", "ampere", "hopper", "exact"),
+        tensorcore_generate.UNITS,
+        tensorcore_generate,
+        ("family", "any"),
+        follows_device=True,
+        examples=_TENSORCORE,
     ),
 }

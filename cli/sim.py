@@ -3,7 +3,7 @@
 import click
 
 from .engines import examples
-from .sims import eie, systolic
+from .sims import eie, systolic, tensorcore
 
 __all__ = ["sim"]
 
@@ -13,5 +13,5 @@ def sim() -> None:
     """Run an engine's RTL on arrays and compare it with the golden model."""
 
 
-for engine in (systolic, eie):
+for engine in (systolic, eie, tensorcore):
     sim.add_command(engine.command)

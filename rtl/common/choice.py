@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from amaranth import *
 from tercet.rtl.emit import shared
-from tercet.rtl.primitives.ccu2c import AddChosen
+from tercet.rtl.primitives.ccu2c import AddChosen, AddInverted
 from tercet.rtl.primitives.pfumx import ChooseOfFour
 
-__all__ = ["add_chosen", "choose"]
+__all__ = ["add_chosen", "add_inverted", "choose"]
 
 
 def add_chosen(
@@ -31,6 +31,18 @@ def add_chosen(
         m.d.comb += total.eq(adder.o)
     else:
         m.d.comb += total.eq(term + Mux(choice, chosen, otherwise))
+    return total
+
+
+def add_inverted(m: Module, name: str, family: str, a: Value, b: Value, invert: Value, width: int) -> Signal:
+    """``a + (invert ? ~b : b)``, both first made `width` bits wide; combinational. See `add_chosen`."""
+    total = Signal(width, name=name)
+    if family == "ecp5":
+        m.submodules[f"{name}_adder"] = adder = shared(AddInverted, width=width)
+        m.d.comb += [adder.a.eq(a), adder.b.eq(b), adder.invert.eq(invert), total.eq(adder.o)]
+    else:
+        extended = Signal(width, name=f"{name}_term")
+        m.d.comb += [extended.eq(b), total.eq(a + (extended ^ invert.replicate(width)))]
     return total
 
 

@@ -8,6 +8,7 @@ __all__ = ["FAMILIES", "MODELS", "models", "used"]
 FAMILIES = {
     "CCU2C": "ecp5",
     "DP16KD": "ecp5",
+    "LUT4": "ecp5",
     "MULT18X18D": "ecp5",
     "PFUMX": "ecp5",
     "SB_MAC16": "ice40",

@@ -1,6 +1,6 @@
-"""The carry cell of the Lattice ECP5 with a choice folded into its adder.
+"""The carry cell of the Lattice ECP5 with a choice, or an inversion, folded into its adder.
 
-Synthesis puts the choice into tables of its own in front of the carry chain, which costs a table a bit and a quarter of
+Synthesis puts either into tables of its own in front of the carry chain, which costs a table a bit and a quarter of
 the clock.
 """
 
@@ -8,10 +8,12 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["AddChosen"]
+__all__ = ["AddChosen", "AddInverted"]
 
 # A ^ (B ? D : C). Where this is 0 the carry is A: what the table holds for C = D = 0.
-_INIT = sum(((n & 1) ^ (n >> 3 & 1 if n & 2 else n >> 2 & 1)) << n for n in range(16))
+_CHOSEN = sum(((n & 1) ^ (n >> 3 & 1 if n & 2 else n >> 2 & 1)) << n for n in range(16))
+# A ^ C ^ D; the same holds.
+_INVERTED = sum(((n ^ n >> 2 ^ n >> 3) & 1) << n for n in range(16))
 
 
 class AddChosen(wiring.Component):
@@ -43,28 +45,60 @@ class AddChosen(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        carry: Value = Const(0, 1)
-        for low in range(0, self.width, 2):
-            after = Signal(name=f"carry{low + 2}")
-            ports = {}
-            for half in range(2):
-                n, inside = low + half, low + half < self.width
-                ports |= {
-                    f"i_A{half}": self.a[n] if inside else Const(0, 1),
-                    f"i_B{half}": self.choice,
-                    f"i_C{half}": self.b[n] if inside else Const(0, 1),
-                    f"i_D{half}": self.c[n] if inside else Const(0, 1),
-                    f"o_S{half}": self.o[n] if inside else Signal(name="unused"),
-                }
-            m.submodules[f"bits{low}"] = Instance(
-                "CCU2C",
-                p_INIT0=Const(_INIT, 16),
-                p_INIT1=Const(_INIT, 16),
-                p_INJECT1_0="NO",
-                p_INJECT1_1="NO",
-                i_CIN=carry,
-                o_COUT=after,
-                **ports,
-            )
-            carry = after
+        _chain(m, _CHOSEN, self.a, [self.choice] * self.width, self.b, self.c, self.o)
         return m
+
+
+class AddInverted(wiring.Component):
+    """``a + (invert ? ~b : b)``, without a register; half a ``CCU2C`` a bit.
+
+    Parameters
+    ----------
+    width : int
+        Bits, at least 1.
+
+    Members
+    -------
+    a, b : In(width)
+        Terms.
+    invert : In(1)
+        Invert `b` bit by bit.
+    o : Out(width)
+        The sum, cut to its width.
+    """
+
+    def __init__(self, *, width: int):
+        if width < 1:
+            raise ValueError(f"Adder of width {width}; use at least 1")
+        self.width = width
+        super().__init__({"a": In(width), "b": In(width), "invert": In(1), "o": Out(width)})
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        unused = Const(0, self.width)
+        _chain(m, _INVERTED, self.a, unused, self.b, [self.invert] * self.width, self.o)
+        return m
+
+
+def _chain(m: Module, init: int, a, b, c, d, o: Signal) -> None:
+    """Cells from the lowest bit up; the inputs are by bit, the carry into the lowest one is 0."""
+    carry: Value = Const(0, 1)
+    for low in range(0, len(o), 2):
+        after = Signal(name=f"carry{low + 2}")
+        ports = {}
+        for half in range(2):
+            n, inside = low + half, low + half < len(o)
+            for port, value in {"A": a, "B": b, "C": c, "D": d}.items():
+                ports[f"i_{port}{half}"] = value[n] if inside else Const(0, 1)
+            ports[f"o_S{half}"] = o[n] if inside else Signal(name="unused")
+        m.submodules[f"bits{low}"] = Instance(
+            "CCU2C",
+            p_INIT0=Const(init, 16),
+            p_INIT1=Const(init, 16),
+            p_INJECT1_0="NO",
+            p_INJECT1_1="NO",
+            i_CIN=carry,
+            o_COUT=after,
+            **ports,
+        )
+        carry = after

@@ -9,6 +9,9 @@ from amaranth.lib.wiring import In, Out
 
 __all__ = ["ChooseOfFour"]
 
+# C ? B : A.
+_INIT = sum((n >> 1 & 1 if n & 4 else n & 1) << n for n in range(16))
+
 
 class ChooseOfFour(wiring.Component):
     """One of four values, without a register; two tables and a ``PFUMX`` a bit::
@@ -26,7 +29,7 @@ class ChooseOfFour(wiring.Component):
     Members
     -------
     i0, i1, i2, i3 : In(width)
-        Values; all of them variable, since a table that vanishes leaves the multiplexer without its input.
+        Values.
     choice : In(2)
         Number of the value.
     o : Out(width)
@@ -41,13 +44,19 @@ class ChooseOfFour(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        lower, upper = Signal(self.width), Signal(self.width)
-        m.d.comb += [
-            lower.eq(Mux(self.choice[0], self.i1, self.i0)),
-            upper.eq(Mux(self.choice[0], self.i3, self.i2)),
-        ]
         for n in range(self.width):
-            m.submodules[f"bit{n}"] = Instance(
-                "PFUMX", i_ALUT=upper[n], i_BLUT=lower[n], i_C0=self.choice[1], o_Z=self.o[n]
-            )
+            lower, upper = Signal(name=f"lower{n}"), Signal(name=f"upper{n}")
+            for name, table, first, second in (("lower", lower, self.i0, self.i1), ("upper", upper, self.i2, self.i3)):
+                # Not left to synthesis, which would share one table between two multiplexers, or let one vanish; the
+                # multiplexer has wires to its own two tables only.
+                m.submodules[f"{name}{n}"] = Instance(
+                    "LUT4",
+                    p_INIT=Const(_INIT, 16),
+                    i_A=first[n],
+                    i_B=second[n],
+                    i_C=self.choice[0],
+                    i_D=Const(0, 1),
+                    o_Z=table,
+                )
+            m.submodules[f"bit{n}"] = Instance("PFUMX", i_ALUT=upper, i_BLUT=lower, i_C0=self.choice[1], o_Z=self.o[n])
         return m

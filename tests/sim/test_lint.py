@@ -5,8 +5,10 @@ import subprocess
 import pytest
 from tercet.golden.eie import EieConfig
 from tercet.golden.systolic import SystolicConfig
+from tercet.golden.tensorcore_config import TensorCoreConfig
 from tercet.rtl.eie import generate as eie
 from tercet.rtl.systolic import generate as systolic
+from tercet.rtl.tensorcore import generate as tensorcore
 from tercet.sim.simulators import SimulatorNotFound, find
 
 WAIVERS = {
@@ -24,6 +26,11 @@ ENGINES = {
     "systolic-os": (systolic, SystolicConfig(rows=4, cols=4, acc_depth=16, dataflow="os")),
     # A tree with a branch that is not full; entries that do not divide a word.
     "eie-5": (eie, EieConfig(n_pe=5, act_depth=32)),
+    "tensorcore-volta": (tensorcore, TensorCoreConfig(fold=4)),
+    # Products that reach FP32's lowest exponents; a short pipeline; integers.
+    "tensorcore-bf16": (tensorcore, TensorCoreConfig.ampere(a_format="bf16", fold=16, pipeline=5)),
+    "tensorcore-fp16": (tensorcore, TensorCoreConfig(l=2, out_format="fp16", fold=8)),
+    "tensorcore-int8": (tensorcore, TensorCoreConfig(a_format="int8", overflow="saturate")),
     "eie-odd": (eie, EieConfig(n_pe=1, code_bits=3, index_bits=4, pointer_depth=300, fifo_depth=3)),
 }
 

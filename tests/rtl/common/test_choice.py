@@ -1,4 +1,4 @@
-"""Choices in front of an adder and among four, against plain arithmetic, in the form of every FPGA family."""
+"""Choices and inversions before an adder, choices among four and shifts made of them, for every FPGA family."""
 
 import random
 
@@ -7,10 +7,11 @@ import pytest
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
-from tercet.rtl.common.choice import add_chosen, choose
+from tercet.rtl.common.choice import add_chosen, add_inverted, choose
+from tercet.rtl.common.shift import shift_left, shift_right
 from tercet.rtl.emit import verilog
 from tercet.rtl.primitives import used
-from tercet.rtl.primitives.ccu2c import AddChosen
+from tercet.rtl.primitives.ccu2c import AddChosen, AddInverted
 from tercet.rtl.primitives.pfumx import ChooseOfFour
 from tercet.sim import simulators
 from tercet.sim.bench import Job, StreamPort, run
@@ -23,6 +24,7 @@ SUMS = [
     (unsigned(10), signed(5), signed(5), 6),
 ]
 # Widths of values to choose among.
+SHIFTS = (1, 2, 6, 7, 8, 28)
 CHOICES = [[1] * 4, [9] * 4, [3, 5, 8, 2], [9] * 2, [5] * 3, [6] * 5, [4] * 8]
 
 
@@ -34,11 +36,14 @@ def names():
     for n, widths in enumerate(CHOICES):
         inputs |= {f"value{n}_{k}": unsigned(width) for k, width in enumerate(widths)}
         inputs[f"number{n}"] = unsigned((len(widths) - 1).bit_length())
+    for n, width in enumerate(SHIFTS):
+        inputs |= {f"shifted{n}": unsigned(width), f"amount{n}": unsigned(3), f"invert{n}": unsigned(1)}
     return inputs
 
 
 INPUTS = names()
-OUTPUTS = [width for *_, width in SUMS] + [max(widths) for widths in CHOICES]
+OUTPUTS = [width for *_, width in SUMS for _ in range(2)] + [max(widths) for widths in CHOICES]
+OUTPUTS += [width for width in SHIFTS for _ in range(3)]
 
 
 class Choices(wiring.Component):
@@ -59,9 +64,15 @@ class Choices(wiring.Component):
                 value[f"{part}{n}"] for part in ("term", "choice", "chosen", "otherwise")
             )
             outputs.append(add_chosen(m, f"sum{n}", self.family, term, choice, chosen, otherwise, width))
+            outputs.append(add_inverted(m, f"difference{n}", self.family, term, otherwise, choice, width))
         for n, widths in enumerate(CHOICES):
             among = [value[f"value{n}_{k}"] for k in range(len(widths))]
             outputs.append(choose(m, f"chosen_of{n}", self.family, among, value[f"number{n}"]))
+        for n in range(len(SHIFTS)):
+            word, amount, invert = (value[f"{part}{n}"] for part in ("shifted", "amount", "invert"))
+            outputs.append(shift_right(m, f"right{n}", self.family, word, amount))
+            outputs.append(shift_right(m, f"inverted{n}", self.family, word, amount, invert))
+            outputs.append(shift_left(m, f"left{n}", self.family, word, amount))
         shown = Signal(sum(OUTPUTS))
         valid = Signal()
         m.d.sync += [shown.eq(Cat(outputs)), valid.eq(self.i.valid)]
@@ -95,11 +106,17 @@ def stimuli(count, seed):
 
 
 def ref_choices(beat):
-    sums = [
-        beat[f"term{n}"] + beat[f"{'chosen' if beat[f'choice{n}'] else 'otherwise'}{n}"] & (1 << width) - 1
-        for n, (*_, width) in enumerate(SUMS)
-    ]
-    return sums + [beat[f"value{n}_{beat[f'number{n}']}"] for n in range(len(CHOICES))]
+    results = []
+    for n, (*_, width) in enumerate(SUMS):
+        term, choice, chosen, otherwise = (beat[f"{part}{n}"] for part in ("term", "choice", "chosen", "otherwise"))
+        results.append(term + (chosen if choice else otherwise) & (1 << width) - 1)
+        results.append(term + (~otherwise if choice else otherwise) & (1 << width) - 1)
+    results += [beat[f"value{n}_{beat[f'number{n}']}"] for n in range(len(CHOICES))]
+    for n, width in enumerate(SHIFTS):
+        word, amount, ones = beat[f"shifted{n}"], beat[f"amount{n}"], (1 << width) - 1
+        right = word >> amount
+        results += [right, right ^ ones if beat[f"invert{n}"] else right, word << amount & ones]
+    return results
 
 
 def joined(values, widths):
@@ -140,7 +157,7 @@ def test_cells_of_ecp5(simulator):
     beats = stimuli(600, seed=2)
     text = verilog(Choices("ecp5"), name="choices")
     models = used(text)
-    assert [path.name for path in models] == ["CCU2C.v", "PFUMX.v"]
+    assert [path.name for path in models] == ["CCU2C.v", "LUT4.v", "PFUMX.v"]
     ports = [StreamPort("i", sum(WIDTHS), "in"), StreamPort("o", sum(OUTPUTS), "out")]
     raw = b"".join(joined(beat.values(), WIDTHS).to_bytes(ports[0].bytes, "little") for beat in beats)
     job = Job({"i": np.frombuffer(raw, np.uint8).reshape(-1, ports[0].bytes)}, {"o": len(beats)})
@@ -150,7 +167,9 @@ def test_cells_of_ecp5(simulator):
     assert found == [ref_choices(beat) for beat in beats]
 
 
-@pytest.mark.parametrize(("component", "name"), [(AddChosen, "Adder"), (ChooseOfFour, "Choice")])
+@pytest.mark.parametrize(
+    ("component", "name"), [(AddChosen, "Adder"), (AddInverted, "Adder"), (ChooseOfFour, "Choice")]
+)
 def test_refuses(component, name):
     with pytest.raises(ValueError, match=f"{name} of width 0; use at least 1"):
         component(width=0)

@@ -347,7 +347,7 @@ def test_models():
     assert [path.name for path in models(["SB_MAC16", "MULT18X18D", "SB_MAC16"])] == ["MULT18X18D.v", "SB_MAC16.v"]
     assert models([]) == []
     assert all(path.is_file() for path in MODELS.values())
-    with pytest.raises(ValueError, match=r"Primitive 'DSP48E1' has no model; there are CCU2C, DP16KD, MULT18X18D"):
+    with pytest.raises(ValueError, match=r"Primitive 'DSP48E1' has no model; there are CCU2C, DP16KD, LUT4, MULT"):
         models(["DSP48E1"])
 
 

@@ -1,4 +1,4 @@
-"""The models of the ECP5's carry cell and slice multiplexer against yosys' own, for every input."""
+"""The models of the ECP5's carry cell, table and slice multiplexer against yosys' own, for every input."""
 
 import importlib.resources
 import os
@@ -28,14 +28,14 @@ def icarus(folder, text, files=()):
 
 
 def theirs():
-    """Yosys' cells, with their own names but for the two under test."""
+    """Yosys' cells, with names of their own."""
     texts = {name: (SHARE / name).read_text() for name in ("ccu2c_sim.vh", "common_sim.vh")}
     cells = [re.findall(r"^module CCU2C\b.*?^endmodule", texts["ccu2c_sim.vh"], re.M | re.S)]
     for name in ("PFUMX", "LUT4", "LUT2"):
         cells.append(re.findall(rf"^module {name}\b.*?^endmodule", texts["common_sim.vh"], re.M | re.S))
     text = "\n".join(cell for (cell,) in cells)
     text = re.sub(r"specify.*?endspecify", "", text, flags=re.S)
-    return re.sub(r"^module (CCU2C|PFUMX)\b", r"module yosys_\1", text, flags=re.M)
+    return re.sub(r"\b(CCU2C|PFUMX|LUT[24])\b", r"yosys_\1", text)
 
 
 def inits():
@@ -92,6 +92,34 @@ endmodule
     lines = icarus(tmp_path, text, models(["CCU2C"]))
     assert ("CCU2C: this mode is not modelled" in lines) == (not runs)
     assert ("went on" in lines) == runs
+
+
+def test_lut4_equals_yosys(tmp_path):
+    tables = [table for pair in inits() for table in pair]
+    pins = ", ".join(f".{pin}(i[{n}])" for n, pin in enumerate("ABCD"))
+    instances = [
+        f"{module} #(.INIT(16'h{table:x})) {out}_{n} ({pins}, .Z({out}[{n}]));"
+        for n, table in enumerate(tables)
+        for module, out in (("LUT4", "ours"), ("yosys_LUT4", "yosys"))
+    ]
+    text = f"""
+{theirs()}
+module bench;
+    reg [3:0] i;
+    wire [{len(tables) - 1}:0] ours, yosys;
+    integer step;
+    {" ".join(instances)}
+    initial for (step = 0; step < 16; step = step + 1) begin
+        i = step;
+        #1 $display("%b %b", ours, yosys);
+    end
+endmodule
+"""
+    lines = [line.split() for line in icarus(tmp_path, text, models(["LUT4"]))]
+    # Entry `step` of every table.
+    for step, (ours, yosys) in enumerate(lines):
+        assert ours == yosys == "".join(str(table >> step & 1) for table in reversed(tables))
+    assert len(lines) == 16
 
 
 def test_pfumx_equals_yosys(tmp_path):

@@ -1,0 +1,143 @@
+"""Tiles step by step: which blocks meet when."""
+
+from amaranth import *
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+from tercet.golden.tensorcore_config import TensorCoreConfig
+from tercet.golden.tensorcore_cycles import TILE, block_parts
+
+from .layouts import command_layout
+
+__all__ = ["Sequencer", "issue_layout"]
+
+
+def issue_layout(config: TensorCoreConfig) -> data.StructLayout:
+    """What is started: a part of the product of two blocks."""
+    by_rows, by_cols = block_parts(config)
+    return data.StructLayout(
+        {
+            "row": range(TILE[0]),
+            "col": range(TILE[1]),
+            # At least a bit: a signal without any is no Verilog.
+            "row_part": range(max(2, by_rows)),
+            "col_part": range(max(2, by_cols)),
+            "first": 1,  # the addend is C
+            "last": 1,  # the result is D
+            "close": 1,  # of the tile
+        }
+    )
+
+
+class Sequencer(wiring.Component):
+    """For each step along K all pairs of its blocks, for each pair all pairs of their parts.
+
+    A part's result is its addend in the next step: as many starts later as a step has. It is there when fewer than so
+    many are under way.
+
+    Parameters
+    ----------
+    config : TensorCoreConfig
+        Size of a block, fold.
+    under_way : int
+        Clocks from a start to `retire`, and so starts that can be under way.
+
+    Members
+    -------
+    command : In(stream.Signature(command_layout()))
+        A tile.
+    a_ready, b_ready : In(1)
+        Operands of the next step are here.
+    release : Out(1)
+        The step is over.
+    c_valid : In(1)
+        The next block of C is here.
+    c_take : Out(1)
+        Its last part is started.
+    room : In(1)
+        There is room for a result.
+    issue : Out(1), item : Out(issue_layout(config))
+        A part is started.
+    retire : In(1)
+        What is started from the next clock on can have the oldest result that is under way as its addend.
+    running : Out(1)
+        There is a tile.
+    operands, addend, sum : Out(1)
+        What the next part needs is here: operands of its step, its block of C, its sum.
+    """
+
+    def __init__(self, *, config: TensorCoreConfig, under_way: int):
+        self.config, self.under_way = config, under_way
+        super().__init__(
+            {
+                "command": In(stream.Signature(command_layout())),
+                "a_ready": In(1),
+                "b_ready": In(1),
+                "release": Out(1),
+                "c_valid": In(1),
+                "c_take": Out(1),
+                "room": In(1),
+                "issue": Out(1),
+                "item": Out(issue_layout(config)),
+                "retire": In(1),
+                "running": Out(1),
+                "operands": Out(1),
+                "addend": Out(1),
+                "sum": Out(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        config = self.config
+        by_rows, by_cols = block_parts(config)
+        tile = Signal(command_layout())
+        row, col = Signal(range(TILE[0])), Signal(range(TILE[1]))
+        row_part, col_part = Signal.like(self.item.row_part), Signal.like(self.item.col_part)
+        first = Signal()
+        # Starts of a step, and those whose result is not there yet.
+        starts = Signal(range(TILE[0] * TILE[1] * config.fold + 1))
+        under_way = Signal(range(self.under_way + 1))
+        last_col_part, last_row_part = col_part == by_cols - 1, row_part == by_rows - 1
+        last_part = last_col_part & last_row_part
+        last_col = last_part & (col == tile.cols)
+        last_row = last_col & (row == tile.rows)
+        last = tile.steps == 0
+        over = Signal()
+        m.d.comb += [
+            self.operands.eq(self.a_ready & self.b_ready),
+            self.addend.eq(self.c_valid | ~first),
+            self.sum.eq((under_way < starts) | first),
+            self.issue.eq(self.running & self.operands & self.addend & self.sum & (self.room | ~last)),
+            self.c_take.eq(self.issue & first & last_part),
+            self.release.eq(self.issue & last_row),
+            over.eq(self.release & last),
+            self.command.ready.eq(~self.running | over),
+            self.item.row.eq(row),
+            self.item.col.eq(col),
+            self.item.row_part.eq(row_part),
+            self.item.col_part.eq(col_part),
+            self.item.first.eq(first),
+            self.item.last.eq(last),
+            self.item.close.eq(over),
+        ]
+        m.d.sync += under_way.eq(under_way + self.issue - self.retire)
+        counters = (
+            (self.issue, last_col_part, col_part),
+            (self.issue & last_col_part, last_row_part, row_part),
+            (self.issue & last_part, col == tile.cols, col),
+            (self.issue & last_col, row == tile.rows, row),
+        )
+        for step, wrap, place in counters:
+            with m.If(step):
+                m.d.sync += place.eq(Mux(wrap, 0, place + 1))
+        with m.If(self.release):
+            m.d.sync += [first.eq(0), tile.steps.eq(tile.steps - 1)]
+        with m.If(self.command.ready):
+            new = self.command.payload
+            m.d.sync += [
+                self.running.eq(self.command.valid),
+                tile.eq(new),
+                first.eq(1),
+                starts.eq((new.rows + 1) * (new.cols + 1) * config.fold),
+            ]
+        return m

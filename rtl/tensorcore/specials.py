@@ -1,0 +1,60 @@
+"""Whether a result is infinite, or not a number."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from tercet.golden.tensorcore_config import TensorCoreConfig
+from tercet.rtl.common.pipeline import register
+
+__all__ = ["Specials"]
+
+
+class Specials(wiring.Component):
+    """Look at all terms at once; two clocks.
+
+    Parameters
+    ----------
+    config : TensorCoreConfig
+        Number of products.
+
+    Members
+    -------
+    sign, nan, infinite : In(l + 1)
+        Of the products, and of the addend last.
+    any_nan : Out(1)
+        A term is not a number, or there are infinities of both signs; `latency` clocks later.
+    any_infinite : Out(1)
+        A term is infinite.
+    infinite_sign : Out(1)
+        One that is negative is.
+    """
+
+    def __init__(self, *, config: TensorCoreConfig):
+        terms = config.l + 1
+        super().__init__(
+            {
+                "sign": In(terms),
+                "nan": In(terms),
+                "infinite": In(terms),
+                "any_nan": Out(1),
+                "any_infinite": Out(1),
+                "infinite_sign": Out(1),
+            }
+        )
+
+    @property
+    def latency(self) -> int:
+        """Clocks from terms to the result."""
+        return 2
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        nan = register(m, "s1_nan", self.nan.any())
+        above = register(m, "s1_above", (self.infinite & ~self.sign).any())
+        below = register(m, "s1_below", (self.infinite & self.sign).any())
+        m.d.comb += [
+            self.any_nan.eq(register(m, "s2_nan", nan | (above & below))),
+            self.any_infinite.eq(register(m, "s2_infinite", above | below)),
+            self.infinite_sign.eq(register(m, "s2_below", below)),
+        ]
+        return m

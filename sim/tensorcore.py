@@ -1,0 +1,156 @@
+"""The tensor-core engine's RTL as a function on NumPy arrays."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from tercet.golden.tensorcore import TensorCoreConfig, check_mma, result_array
+from tercet.golden.tensorcore_cycles import tiles
+from tercet.rtl import primitives
+from tercet.rtl.emit import verilog
+from tercet.rtl.tensorcore.counters import COUNTER_BITS, COUNTERS
+from tercet.rtl.tensorcore.engine import Engine
+from tercet.rtl.tensorcore.layouts import command_layout
+from tercet.rtl.tensorcore.plan import Plan
+
+from .bench import Job, JobResult, StreamPort, run
+from .packing import join, pack, unpack
+
+__all__ = ["TensorCoreRun", "mma", "mmas", "sources", "streams"]
+
+TOP = "tensorcore"
+
+Operands = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+@dataclass(frozen=True)
+class TensorCoreRun:
+    """Result of products on the RTL.
+
+    Attributes
+    ----------
+    out : (..., M, N) float32, float16 or int32 array
+        What the RTL delivered.
+    cycles : int
+        Clocks from the first command to the last result, both included, the whole batch.
+    counters : dict[str, int]
+        The engine's performance counters: clocks in which a part was started, and in which one waited for what.
+    """
+
+    out: np.ndarray
+    cycles: int
+    counters: dict[str, int]
+
+
+def mma(config: TensorCoreConfig, a: Any, b: Any, c: Any, **options: Any) -> TensorCoreRun:
+    """``a @ b + c`` on the RTL.
+
+    Parameters
+    ----------
+    config : TensorCoreConfig
+        The engine.
+    a, b, c : (..., M, K), (..., K, N) and (..., M, N) arrays
+        As in `tercet.golden.tensorcore.mma`; the products of a batch run in one simulation, one after the other.
+    simulator, stall, seed, waves
+        As in :func:`tercet.sim.bench.run`.
+
+    Returns
+    -------
+    TensorCoreRun
+
+    Raises
+    ------
+    TypeError, ValueError
+        If arrays do not fit each other or the config, or the config is for the golden model only.
+    SimulationError
+        If the RTL gets stuck or breaks the stream protocol.
+    """
+    return mmas(config, [(a, b, c)], **options)[0]
+
+
+def mmas(config: TensorCoreConfig, items: Sequence[tuple[Any, Any, Any]], **options: Any) -> list[TensorCoreRun]:
+    """Run several products, each from reset, in one simulator process; see `mma`."""
+    operands = [check_mma(a, b, c, config) for a, b, c in items]
+    jobs = [_job(config, *_flat(arrays)) for arrays in operands]
+    results = run(sources(config), TOP, streams(config), jobs, probes=dict.fromkeys(COUNTERS, COUNTER_BITS), **options)
+    return [_result(config, arrays, result) for arrays, result in zip(operands, results, strict=True)]
+
+
+@functools.lru_cache(maxsize=32)
+def _engine(config: TensorCoreConfig) -> str:
+    return verilog(Engine(config=config), name=TOP)
+
+
+def sources(config: TensorCoreConfig) -> dict[str, str]:
+    """File name to Verilog text: the engine, and models of the primitives in it."""
+    text = _engine(config)
+    return {f"{TOP}.v": text, **{path.name: path.read_text() for path in primitives.used(text)}}
+
+
+def streams(config: TensorCoreConfig) -> list[StreamPort]:
+    """The engine's streams."""
+    plan = Plan(config)
+    block = config.m * config.n * plan.c_width
+    return [
+        StreamPort("commands", command_layout().size, "in"),
+        StreamPort("a", config.m * config.l * plan.a_width, "in"),
+        StreamPort("b", config.n * config.l * plan.b_width, "in"),
+        StreamPort("c", block, "in"),
+        StreamPort("d", block + 1, "out"),
+    ]
+
+
+def _flat(arrays: Operands) -> Operands:
+    """With one leading dimension."""
+    a, b, c = (array.reshape(-1, *array.shape[-2:]) for array in arrays)
+    return a, b, c
+
+
+def _blocks(array: np.ndarray, rows: int, cols: int) -> np.ndarray:
+    """Patterns (batch, M, N) as blocks (batch, M / rows, N / cols, rows * cols), filled up with zeros."""
+    batch, m, n = array.shape
+    padded = np.pad(array, ((0, 0), (0, -m % rows), (0, -n % cols)))
+    cut = padded.reshape(batch, -(-m // rows), rows, -(-n // cols), cols)
+    return cut.transpose(0, 1, 3, 2, 4).reshape(batch, cut.shape[1], cut.shape[3], -1)
+
+
+def _job(config: TensorCoreConfig, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> Job:
+    plan = Plan(config)
+    batch, steps = len(a), a.shape[-1] // config.l
+    a_blocks, c_blocks = _blocks(a, config.m, config.l), _blocks(c, config.m, config.n)
+    # A column of B lies side by side.
+    b_blocks = _blocks(np.swapaxes(b, -1, -2), config.n, config.l)
+    commands: list[tuple[int, int, int]] = []
+    beats: dict[str, list[np.ndarray]] = {"a": [], "b": [], "c": []}
+    for rows, cols in tiles(config, a.shape[-2], b.shape[-1]):
+        commands.append((len(rows) - 1, len(cols) - 1, steps - 1))
+        # All blocks of a step, then those of the next.
+        beats["a"].append(a_blocks[:, rows.start : rows.stop].swapaxes(1, 2))
+        beats["b"].append(b_blocks[:, cols.start : cols.stop].swapaxes(1, 2))
+        beats["c"].append(c_blocks[:, rows.start : rows.stop, cols.start : cols.stop])
+    fields = zip(np.array(commands * batch).T, (field.width for _, field in command_layout()), strict=True)
+    inputs = {"commands": join(*fields)}
+    for name, width in {"a": plan.a_width, "b": plan.b_width, "c": plan.c_width}.items():
+        parts = [part.reshape(batch, -1, part.shape[-1]) for part in beats[name]]
+        inputs[name] = pack(np.concatenate(parts, axis=1).reshape(-1, parts[0].shape[-1]), width)
+    return Job(inputs, {"d": len(inputs["c"])})
+
+
+def _result(config: TensorCoreConfig, arrays: Operands, result: JobResult) -> TensorCoreRun:
+    shape = arrays[2].shape
+    m, n = shape[-2:]
+    high, wide = -(-m // config.m), -(-n // config.n)
+    width = Plan(config).c_width
+    blocks = unpack(result.outputs["d"], width, config.m * config.n) & (2**width - 1)
+    blocks = blocks.reshape(-1, high * wide, config.m, config.n)
+    out = np.empty((len(blocks), high, wide, config.m, config.n), np.int64)
+    at = 0
+    for rows, cols in tiles(config, m, n):
+        here = blocks[:, at : at + len(rows) * len(cols)]
+        at += here.shape[1]
+        tile = here.reshape(-1, len(rows), len(cols), config.m, config.n)
+        out[:, rows.start : rows.stop, cols.start : cols.stop] = tile
+    whole = out.swapaxes(2, 3).reshape(-1, high * config.m, wide * config.n)[:, :m, :n]
+    return TensorCoreRun(result_array(whole.reshape(shape), config), result.cycles, dict(result.probes))

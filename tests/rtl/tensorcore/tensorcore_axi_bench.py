@@ -1,0 +1,52 @@
+"""The cocotb side of test_axi.py: tiles through independent AXI sources, and the counters read back."""
+
+import os
+
+import cocotb
+import numpy as np
+from axi_master import start
+from cocotb.triggers import ClockCycles
+from cocotbext.axi import AxiResp
+from tercet.rtl.tensorcore.axi import IDENTITY, REGISTERS
+from tercet.rtl.tensorcore.counters import COUNTERS
+
+STREAMS = (("commands", "a", "b", "c"), ("d",))
+
+
+def jobs():
+    return np.load(os.environ["TERCET_JOBS"])
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def tiles_run(dut):
+    """Results, framing, status and counters, twice without a reset between."""
+    port, sources, sinks = await start(dut, REGISTERS, *STREAMS)
+    job = jobs()
+    assert await port.read("id") == IDENTITY
+    for name in ("size", "formats", "numbers"):
+        assert await port.read(name) == int(job[name])
+    for times in (1, 2):
+        for name, source in sources.items():
+            await source.send(job[name].tobytes())
+        for tile in range(int(job["tiles"])):
+            frame = await sinks["d"].recv()
+            assert bytes(frame.tdata) == job[f"d{tile}"].tobytes()
+        while await port.read("status") & 1:
+            pass
+        assert await port.read("busy_low") == times * int(job["busy"])
+        assert await port.read("busy_high") == 0
+    assert await port.read("operand_wait_low") > 0
+    assert await port.write("control", 1) == AxiResp.OKAY
+    for name in COUNTERS:
+        assert await port.read(f"{name}_low") == 0
+
+
+@cocotb.test(timeout_time=1, timeout_unit="ms")
+async def refusals(dut):
+    """What is only read or does not exist answers SLVERR."""
+    port, _, _ = await start(dut, REGISTERS, *STREAMS)
+    for name in ("id", "size", "status", "formats", "busy_low"):
+        assert await port.write(name, 1) == AxiResp.SLVERR
+    assert (await port.master.read(0x3C, 4)).resp == AxiResp.SLVERR
+    await ClockCycles(dut.clk, 2)
+    assert await port.read("id") == IDENTITY

@@ -1,0 +1,57 @@
+"""The AXI edges of the tensor-core engine, driven by cocotbext-axi."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tercet.golden.tensorcore import TensorCoreConfig, check_mma, mma
+from tercet.golden.tensorcore_cycles import tiles
+from tercet.rtl.common.registers import joined
+from tercet.rtl.tensorcore.axi import FORMAT_NUMBERS, REGISTERS
+from tercet.rtl.tensorcore.generate import engine_verilog
+from tercet.sim import simulators, tensorcore
+from tercet.sim.build import build, run
+from tercet.sim.tensorcore_stimuli import random_operands
+
+SIMULATORS = [found.name for found in simulators.available() if found.simulator is not None]
+CONFIG = TensorCoreConfig(m=2, n=2, l=2, fold=2, pipeline=6)
+
+
+def job():
+    """A product of two tiles, two steps deep, and the blocks that must come of it."""
+    a, b, c = random_operands(np.random.default_rng(6), CONFIG, 9, 4, 6)
+    streams = tensorcore._job(CONFIG, *(array[None] for array in check_mma(a, b, c, CONFIG))).inputs
+    want = np.pad(mma(a, b, c, CONFIG), ((0, 1), (0, 0)))
+    frames = {}
+    for number, (rows, cols) in enumerate(tiles(CONFIG, 9, 6)):
+        blocks = [want[2 * row : 2 * row + 2, 2 * col : 2 * col + 2] for row in rows for col in cols]
+        frames[f"d{number}"] = np.stack(blocks)
+    found = {}
+    for name in ("size", "formats", "numbers"):
+        values = {field: getattr(CONFIG, field) for field in REGISTERS[name].fields}
+        found[name] = joined(
+            REGISTERS[name], **{field: FORMAT_NUMBERS[v] if isinstance(v, str) else v for field, v in values.items()}
+        )
+    return {**streams, **frames, **found, "tiles": len(frames), "busy": 5 * 3 * 2 * CONFIG.fold}
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_tiles_over_axi(simulator, tmp_path, monkeypatch):
+    pytest.importorskip("cocotbext.axi")
+    np.savez(tmp_path / "jobs.npz", **job())
+    for folder in Path(__file__).parents[:2]:
+        monkeypatch.syspath_prepend(str(folder))
+    built = build({"tensorcore.v": engine_verilog(CONFIG)}, "tensorcore", simulator)
+    run(built, "tensorcore_axi_bench", env={"TERCET_JOBS": str(tmp_path / "jobs.npz")})
+
+
+def test_registers():
+    """Addresses are words, none twice, fields inside and apart."""
+    addresses = [register.address for register in REGISTERS.values()]
+    assert len(set(addresses)) == len(REGISTERS)
+    assert max(addresses) < 128
+    for register in REGISTERS.values():
+        assert register.address % 4 == 0
+        ranges = sorted(register.fields.values())
+        assert all(low + bits <= 32 for low, bits in ranges)
+        assert all(a[0] + a[1] <= b[0] for a, b in zip(ranges, ranges[1:], strict=False))

@@ -1,0 +1,167 @@
+"""Tiles from streams of blocks: every fold, tiles of many shapes, stalls on each stream, against the golden model."""
+
+import random
+
+import numpy as np
+import pytest
+from tercet.golden.floats import FORMATS
+from tercet.golden.tensorcore import TensorCoreConfig, mma
+from tercet.golden.tensorcore_cycles import tile_cycles
+from tercet.rtl.tensorcore.engine import Engine
+
+# Blocks down, blocks across, steps: large enough to hide their sums, and so small that each step waits.
+TILES = [(2, 2, 2), (1, 1, 1), (1, 1, 2), (4, 1, 1), (1, 5, 1), (2, 3, 2), (1, 1, 1), (1, 2, 3)]
+STREAMS = ("commands", "a", "b", "c", "d")
+
+
+def patterns(format, shape, generator):
+    """Numbers of either sign near 1, zeros, and others; or integers."""
+    if format in ("int8", "int32"):
+        bits = 8 if format == "int8" else 32
+        values = [generator.randrange(-(2 ** (bits - 1)), 2 ** (bits - 1)) for _ in range(shape[0] * shape[1])]
+        return np.array(values, f"int{bits}").reshape(shape)
+    form = FORMATS[format]
+    spare = form.width - 1 - form.exponent_bits - form.fraction_bits
+    values = []
+    for _ in range(shape[0] * shape[1]):
+        exponent = form.bias + generator.randint(-4, 4)
+        near = exponent << form.fraction_bits | generator.getrandbits(form.fraction_bits)
+        any_number = generator.randrange((2**form.exponent_bits - 1) << form.fraction_bits)
+        value = generator.choices((near, 0, any_number), (20, 1, 1))[0]
+        values.append(generator.getrandbits(1) << form.width - 1 | value << spare)
+    return np.array(values, form.dtype).reshape(shape)
+
+
+def unsigned(values):
+    """Patterns of a matrix, as lists of integers."""
+    return np.ascontiguousarray(values).view(f"uint{8 * values.dtype.itemsize}").tolist()
+
+
+def blocks_of(matrix, rows, cols):
+    """Cut from the left to the right, then down: lists of rows."""
+    whole = unsigned(matrix)
+    return [
+        [line[left : left + cols] for line in whole[top : top + rows]]
+        for top in range(0, len(whole), rows)
+        for left in range(0, len(whole[0]), cols)
+    ]
+
+
+def jobs(config, tiles, seed=0):
+    """Payloads of all streams."""
+    m, n, l = config.m, config.n, config.l  # noqa: E741
+    generator = random.Random(seed)
+    found = {name: [] for name in STREAMS}
+    for rows, cols, steps in tiles:
+        a = patterns(config.a_format, (rows * m, steps * l), generator)
+        b = patterns(config.b_format, (steps * l, cols * n), generator)
+        c = patterns(config.out_format, (rows * m, cols * n), generator)
+        found["commands"].append({"rows": rows - 1, "cols": cols - 1, "steps": steps - 1})
+        for k in range(0, steps * l, l):
+            found["a"] += blocks_of(a[:, k : k + l], m, l)
+            found["b"] += blocks_of(b[k : k + l].T, n, l)
+        found["c"] += blocks_of(c, m, n)
+        results = blocks_of(mma(a, b, c, config), m, n)
+        found["d"] += [{"data": block, "last": place == len(results) - 1} for place, block in enumerate(results)]
+    return found
+
+
+def run(simulate, send, receive, config, tiles, stalls=None, seed=0):
+    """Compare all results, and give what was taken from each stream in each clock."""
+    engine = Engine(config=config)
+    found, stalls = jobs(config, tiles, seed), stalls or {}
+    benches = [
+        send(getattr(engine, name), found[name], stall=stalls.get(name, 0.0), seed=n)
+        for n, name in enumerate(STREAMS[:-1])
+    ]
+    benches.append(receive(engine.d, len(found["d"]), stall=stalls.get("d", 0.0), seed=9))
+    watched = {name: getattr(engine, name) for name in (*STREAMS, "running", "busy")}
+    trace = simulate(engine, *benches, **watched)
+    assert [item for item in trace.d if item is not None] == found["d"]
+    for name in STREAMS[1:-1]:
+        assert sum(item is not None for item in getattr(trace, name)) == len(found[name])
+    assert trace.busy[-1] == sum(rows * cols * steps for rows, cols, steps in tiles) * config.fold
+    assert not trace.running[-1]
+    return trace
+
+
+def clocks_of(stream):
+    return [clock for clock, item in enumerate(stream) if item is not None]
+
+
+@pytest.mark.parametrize("stalls", [{}, dict.fromkeys(STREAMS, 0.3)], ids=["no stalls", "stalls"])
+@pytest.mark.parametrize(("fold", "m", "n"), [(1, 2, 2), (2, 4, 2), (4, 4, 2), (8, 4, 4), (16, 4, 4)])
+def test_every_fold(simulate, send, receive, fold, m, n, stalls):
+    config = TensorCoreConfig(l=2, m=m, n=n, fold=fold, pipeline=6)
+    trace = run(simulate, send, receive, config, TILES, stalls, seed=fold)
+    if not stalls:
+        # From the first command to the last result, as the cycle model says.
+        clocks = clocks_of(trace.d)[-1] - clocks_of(trace.commands)[0] + 1
+        assert clocks == tile_cycles(config, TILES)
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_one_stream_stalls(simulate, send, receive, name):
+    """All others wait for it."""
+    config = TensorCoreConfig(l=2, m=2, n=1, fold=2, pipeline=5)
+    run(simulate, send, receive, config, TILES, {name: 0.85})
+
+
+CONFIGS = {
+    "volta": TensorCoreConfig.volta(fold=16),
+    "volta to FP16": TensorCoreConfig.volta(fold=8, out_format="fp16", m=2, n=4, pipeline=14),
+    "ampere TF32": TensorCoreConfig.ampere(a_format="tf32", fold=4, m=2, n=2),
+    "mixed FP8": TensorCoreConfig(a_format="e4m3", b_format="e5m2", fraction_bits=13, fold=2, m=1, n=4),
+    "wide blocks": TensorCoreConfig(l=2, m=3, n=4, fold=4, pipeline=4),
+    "high blocks": TensorCoreConfig(l=2, m=8, n=1, fold=2, pipeline=7),
+    "int8": TensorCoreConfig(a_format="int8", l=4, fold=4, pipeline=7),
+    "int8, saturated": TensorCoreConfig(a_format="int8", l=2, m=2, n=2, overflow="saturate", pipeline=4),
+}
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_configs(simulate, send, receive, config):
+    """Formats, blocks that are not square, short and long pipelines."""
+    tiles = [(1, 2, 2), (2, 1, 1), (1, 1, 3)]
+    trace = run(simulate, send, receive, config, tiles)
+    assert clocks_of(trace.d)[-1] - clocks_of(trace.commands)[0] + 1 == tile_cycles(config, tiles)
+
+
+def test_largest_tile(simulate, send, receive):
+    """All sums there can be, in more steps than have room: a start in each clock once the first is there."""
+    config = TensorCoreConfig(l=2, m=1, n=2, pipeline=8)
+    tiles = [(4, 8, 6), (4, 8, 1)]
+    trace = run(simulate, send, receive, config, tiles)
+    clocks = clocks_of(trace.d)
+    assert clocks == [*range(clocks[0], clocks[0] + 64)]
+    assert clocks[-1] - clocks_of(trace.commands)[0] + 1 == tile_cycles(config, tiles)
+
+
+def test_tiles_back_to_back(simulate, send, receive):
+    """Tiles of one start follow each other without a gap."""
+    config = TensorCoreConfig(l=2, m=1, n=2, pipeline=8)
+    trace = run(simulate, send, receive, config, [(1, 1, 1)] * 30)
+    clocks = clocks_of(trace.d)
+    assert clocks == [*range(clocks[0], clocks[0] + 30)]
+
+
+def test_results_wait(simulate, send):
+    """Nothing is lost while nobody takes results, and then all of them are there."""
+    config = TensorCoreConfig(l=2, m=1, n=2, pipeline=5)
+    engine = Engine(config=config)
+    tiles = [(4, 8, 2), (4, 8, 1)]
+    found = jobs(config, tiles)
+
+    async def late(ctx):
+        await ctx.tick().repeat(200)
+        ctx.set(engine.d.ready, 1)
+        await ctx.tick().repeat(120)
+
+    benches = [send(getattr(engine, name), found[name]) for name in STREAMS[:-1]]
+    trace = simulate(engine, late, beside=benches, c=engine.c, d=engine.d, running=engine.running)
+    assert [item for item in trace.d if item is not None] == found["d"]
+    assert min(clocks_of(trace.d)) == 200
+    # Not all could be started before.
+    assert trace.running[199]
+    assert sum(clock < 200 for clock in clocks_of(trace.c)) < len(found["c"])
+    assert not trace.running[-1]

@@ -1,0 +1,129 @@
+"""Sums of every magnitude: their value is kept, the leading 1 is on top, and subnormal ones stop below."""
+
+import random
+from fractions import Fraction
+
+import pytest
+from tercet.golden.floats import FORMATS
+from tercet.golden.tensorcore_config import TensorCoreConfig
+from tercet.rtl.tensorcore.normalise import Normalise
+from tercet.rtl.tensorcore.plan import Plan
+
+CONFIGS = {
+    "FP16 to FP32": {},
+    "FP16 to FP32 in 4 clocks": {"pipeline": 4},
+    "FP16 to FP16": {"out_format": "fp16", "pipeline": 8},
+    "16 of FP16 to FP16": {"out_format": "fp16", "l": 16, "fraction_bits": 25},
+    "BF16 to FP32": {"a_format": "bf16", "b_format": "bf16", "l": 8, "fraction_bits": 24},
+    "BF16 to FP16": {"a_format": "bf16", "b_format": "bf16", "out_format": "fp16", "pipeline": 7},
+    "TF32 to FP32": {"a_format": "tf32", "b_format": "tf32", "l": 8, "fraction_bits": 25, "pipeline": 10},
+    "BF16 to FP32, short": {"a_format": "bf16", "b_format": "bf16", "fraction_bits": 13},
+    "FP8 to 13 bits": {
+        "a_format": "e4m3",
+        "b_format": "e5m2",
+        "l": 32,
+        "fraction_bits": 13,
+        "out_fraction_bits": 13,
+    },
+    "FP8 to FP16": {"a_format": "e5m2", "b_format": "e5m2", "out_format": "fp16", "fraction_bits": 13},
+    # Products go down into the subnormal numbers, but not far.
+    "E4M3 to FP16": {"a_format": "e4m3", "out_format": "fp16", "fraction_bits": 13},
+    # These sums are shorter than the result.
+    "E4M3 to FP32": {"a_format": "e4m3", "b_format": "e4m3", "l": 2, "fraction_bits": 13},
+    "FP16 to FP32, short": {"l": 4, "fraction_bits": 13, "pipeline": 9},
+}
+
+
+def magnitudes(width, generator):
+    """0 and 1, every power of two and one of what is next to it, one other of every size, and the largest."""
+    found = {0, 1, 2**width - 1}
+    for place in range(width):
+        power = 1 << place
+        found |= {power, power + generator.choice((-1, 1)), generator.randrange(power, 2 * power)}
+    return sorted(found)
+
+
+def cases_of(config, generator):
+    """Totals, and the exponent of their terms."""
+    plan = Plan(config)
+    c = FORMATS[config.out_format]
+    # With this exponent, 1.0 among the terms is the smallest normal number of the output.
+    smallest = plan.origin + 1 - c.bias
+    lowest, highest = plan.product_exponents[0], max(plan.product_exponents[-1], smallest + 2**c.exponent_bits - 2)
+    width = config.fraction_bits + (4 * config.l + 1).bit_length()
+    cases = []
+    for magnitude in magnitudes(width, generator):
+        power = magnitude & (magnitude - 1) == 0
+        # The ends; and where the leading 1 is about the smallest normal number, the last bit of a subnormal one, or
+        # half of that.
+        normal = smallest - (magnitude.bit_length() - 1 - config.fraction_bits)
+        last = normal - config.out_fraction_bits
+        ends = [lowest, lowest + 1, highest, generator.randint(lowest, highest)]
+        near = [normal - 1, normal, normal + 1, last - 2, last - 1, last, generator.randint(last, normal)]
+        near = [most for most in near if lowest <= most <= highest]
+        for most in {generator.choice(ends), *generator.sample(near, min(len(near), 3 if power else 1))}:
+            cases += [(sign * magnitude, most) for sign in ((1, -1) if power else generator.choice(((1,), (-1,))))]
+    # An addend alone, as it is, with the least exponent also a subnormal one. Its sign is taken out.
+    spare = max(0, config.fraction_bits - c.fraction_bits)
+    places = range(config.fraction_bits + 1 - spare)
+    for most in range(smallest, lowest):
+        cases.append((generator.randrange(1 << places[-1], 2 << places[-1]) << spare, most))
+        if most == smallest:
+            some = [generator.choice((1 << place, generator.randrange(1, 2 << place))) for place in places]
+            cases += [(magnitude << spare, most) for magnitude in some]
+    generator.shuffle(cases)
+    return cases
+
+
+def run(through, config, cases):
+    component = Normalise(config=config)
+    width = config.fraction_bits + (4 * config.l + 1).bit_length() + 1
+    names = ("negative", "significand", "below", "above", "exponent")
+    out = through(
+        component,
+        [{"total": total % 2**width, "maximum": most} for total, most in cases],
+        {"total": component.lead},
+        **dict.fromkeys(names, component.lead + component.latency),
+    )
+    return list(zip(*(getattr(out, name) for name in names), strict=True)), len(component.below)
+
+
+@pytest.mark.parametrize("fields", CONFIGS.values(), ids=CONFIGS)
+def test_value(through, fields):
+    config = TensorCoreConfig(**fields)
+    c, one = FORMATS[config.out_format], Plan(config).origin
+    cases = cases_of(config, random.Random(config.l))
+    out, rest = run(through, config, cases)
+    kept = config.out_fraction_bits + 1
+    least = Fraction(2) ** (1 - c.bias)
+    seen = set()
+    for (total, most), (negative, significand, below, above, exponent) in zip(cases, out, strict=True):
+        said = (total, most)
+        value = abs(total) * Fraction(2) ** (most - one - config.fraction_bits)
+        assert negative == (total < 0), said
+        # Without a leading 1 the exponent is the least.
+        whole = above or significand >> kept - 1
+        unit = (Fraction(2) ** (exponent - c.bias) if whole else least) / 2 ** (kept - 1)
+        assert whole if value >= least else not whole, said
+        if 0 < value < unit / 2:
+            # Not all is kept of a sum that is so small, but it does not come near the half either.
+            assert (significand, below >> rest - 1) == (0, 0), said
+            seen.add("nothing")
+            continue
+        assert Fraction((above << kept | significand) << rest | below, 2**rest) * unit == value, said
+        if whole:
+            assert exponent >= 1, said
+            # Only a power of two can be above, and has nothing below.
+            assert not above or not significand and not below, said
+        seen.add("above" if above else "normal" if whole else "subnormal" if total else "zero")
+    # Where the smallest products are larger than the smallest output, only an addend alone becomes subnormal.
+    little = Plan(config).product_exponents[0] - one - config.fraction_bits < 1 - c.bias - kept
+    assert seen == {"normal", "above", "subnormal", "zero"} | ({"nothing"} if little else set())
+
+
+@pytest.mark.parametrize("fields", CONFIGS.values(), ids=CONFIGS)
+def test_clocks(fields):
+    registers = Plan(TensorCoreConfig(**fields)).registers
+    component = Normalise(config=TensorCoreConfig(**fields))
+    assert component.lead == ("add_c" in registers)
+    assert component.latency == sum(step in registers for step in ("negate", "leading", "normalise"))

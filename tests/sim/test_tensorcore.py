@@ -1,0 +1,145 @@
+"""The tensor-core engine's RTL against its golden model: every bit, every clock, every counter."""
+
+import re
+
+import numpy as np
+import pytest
+from tercet.golden.tensorcore import TensorCoreConfig, cycles, mma
+from tercet.sim import simulators, tensorcore
+from tercet.sim.build import SimulationError
+from tercet.sim.tensorcore import mmas
+from tercet.sim.tensorcore_stimuli import events, hard_dots, random_operands
+
+SIMULATORS = [found.name for found in simulators.available() if found.simulator is not None]
+
+# One dot-product unit each, for many single sums.
+DOTS = {
+    "volta": TensorCoreConfig.volta(m=1, n=1, family="ecp5"),
+    "volta-fp16": TensorCoreConfig.volta(m=1, n=1, out_format="fp16"),
+    "ampere": TensorCoreConfig.ampere(m=1, n=1, pipeline=9),
+    "hopper": TensorCoreConfig.hopper(m=1, n=1),
+    "hopper-bf16": TensorCoreConfig.hopper(m=1, n=1, a_format="bf16"),
+    "hopper-tf32": TensorCoreConfig.hopper(m=1, n=1, a_format="tf32", family="ice40"),
+    "hopper-e4m3": TensorCoreConfig.hopper(m=1, n=1, a_format="e4m3"),
+    "hopper-e5m2": TensorCoreConfig.hopper(m=1, n=1, a_format="e5m2", b_format="e4m3"),
+    "turing-int8": TensorCoreConfig.turing(m=1, n=1, a_format="int8", overflow="saturate"),
+}
+# Tiles of every fold, and of other sizes.
+TILES = {
+    "fold1": TensorCoreConfig(family="ecp5"),
+    "fold4": TensorCoreConfig(fold=4, pipeline=7),
+    "fold16-ice40": TensorCoreConfig(fold=16, family="ice40", out_format="fp16"),
+    "2x8": TensorCoreConfig.ampere(m=2, n=8, fold=8),
+    "int8": TensorCoreConfig(a_format="int8", fold=2),
+}
+# Sizes that fill blocks and tiles, and that do not.
+SHAPES = [(4, 4, 1), (16, 4, 16), (5, 12, 9), (1, 16, 40), (20, 3, 37), (33, 2, 2)]
+
+
+def same(config, items, runs, *, exactly):
+    for (a, b, c), run in zip(items, runs, strict=True):
+        want = mma(a, b, c, config)
+        assert run.out.dtype == want.dtype
+        assert run.out.tobytes() == want.tobytes()
+        *lead, m, k = a.shape
+        model = cycles(config, m, b.shape[-1], k, int(np.prod(lead)))
+        assert run.cycles == model if exactly else run.cycles >= model
+        blocks = int(np.prod(lead)) * -(-m // config.m) * -(-b.shape[-1] // config.n) * (k // config.l)
+        assert run.counters["busy"] == blocks * config.fold
+
+
+@pytest.mark.parametrize("name", DOTS)
+def test_dots(name):
+    """Single sums on which everything rare happens often; each a product of its own, back to back."""
+    config = DOTS[name]
+    a, b, c = hard_dots(np.random.default_rng(0), config, 11_000)
+    item = (a[:, None, :], b[:, :, None], c[:, None, None])
+    (run,) = mmas(config, [item])
+    same(config, [item], [run], exactly=True)
+    if config.integers:
+        return
+    found = events(config, (a, b, c), run.out.ravel().view(c.dtype))
+    assert (found.distances[: config.fraction_bits + 4] > 20).all()
+    counts = vars(found) | {"distances": 99}
+    if config.a_format in ("fp16", "e4m3", "e5m2") and config.out_format == "fp32":
+        # Products are far from the ends of FP32's range; only the addend gets there.
+        counts |= {"overflow": 99}
+    assert min(counts.values()) > 20, counts
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.3])
+@pytest.mark.parametrize("name", TILES)
+def test_tiles(name, stall):
+    config = TILES[name]
+    rng = np.random.default_rng(1)
+    items = [random_operands(rng, config, m, steps * config.l, n) for m, steps, n in SHAPES]
+    items += [random_operands(rng, config, 3, config.l, 5, 2, 3), random_operands(rng, config, 4, 2 * config.l, 4, 7)]
+    same(config, items, mmas(config, items, stall=stall), exactly=stall == 0)
+
+
+@pytest.mark.parametrize("simulator", SIMULATORS)
+def test_simulators_agree(simulator):
+    config = TILES["fold4"]
+    rng = np.random.default_rng(2)
+    items = [random_operands(rng, config, 9, 3 * config.l, 17)]
+    same(config, items, mmas(config, items, simulator=simulator, stall=0.3), exactly=False)
+
+
+@pytest.mark.parametrize("fold", [1, 4])
+def test_full_throughput(fold):
+    """Operations back to back take `fold` clocks each, whether they are apart or chained through tiles."""
+    config = TensorCoreConfig(fold=fold, family="ecp5")
+    rng = np.random.default_rng(3)
+    items = [random_operands(rng, config, 4, 4, 4, count) for count in (1, 100)]
+    items.append(random_operands(rng, config, 16, 64, 32))
+    one, many, chained = mmas(config, items)
+    assert many.cycles - one.cycles == 99 * fold
+    assert many.counters["busy"] == 100 * fold
+    latency = one.cycles - fold
+    # Blocks of the first step are loaded first: four of A, each in four parts where the fold is 4, beside eight of B.
+    assert chained.cycles - 4 * 8 * 16 * fold - latency < max(4 * fold, 8)
+    same(config, items, [one, many, chained], exactly=True)
+
+
+# A module, one change in its text, and what it breaks.
+MUTATIONS = {
+    "sums that are not there": ("sequencer", r"starts <= ", "starts <= 6'h3f | "),
+    "ring of steps": ("operands", r"read_step <= ", "read_step <= 2'h1 ^ "),
+    "largest exponent": ("exponent_maximum", r"addend_first_1 <= ", "addend_first_1 <= 1'h1 | "),
+    "inversion": ("align", r"invert <= ", "invert <= 1'h0 & "),
+    "carry": ("sum", r"carry_1_0 <= ", "carry_1_0 <= 1'h0 & "),
+    "subnormal results": ("normalise", r"mark <= ", "mark <= 28'h0 & "),
+    "infinities of both signs": ("specials", r"s1_below <= ", "s1_below <= 1'h0 & "),
+}
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS)
+def test_broken_rtl_is_caught(mutation, monkeypatch):
+    config = TensorCoreConfig.volta(m=1, n=1)
+    module, pattern, replacement = MUTATIONS[mutation]
+    text = tensorcore.sources(config)["tensorcore.v"]
+    start = re.search(rf"^module tensorcore_{module}(_\w+)?\(", text, re.M)
+    assert start, re.findall(r"^module (\w+)", text, re.M)
+    end = text.index("endmodule", start.start())
+    broken, changes = re.subn(pattern, replacement, text[start.start() : end], count=1)
+    assert changes == 1, text[start.start() : end]
+    whole = text[: start.start()] + broken + text[end:]
+    monkeypatch.setattr(tensorcore, "sources", lambda config: {"tensorcore.v": whole})
+    rng = np.random.default_rng(4)
+    a, b, c = hard_dots(rng, config, 2000)
+    items = [(a[:, None, :], b[:, :, None], c[:, None, None]), random_operands(rng, config, 3, 5 * config.l, 2)]
+    with pytest.raises((AssertionError, SimulationError)):
+        same(config, items, mmas(config, items), exactly=True)
+
+
+def test_refuses():
+    config = TensorCoreConfig()
+    a, b, c = np.ones((4, 8), np.float16), np.ones((8, 4), np.float16), np.ones((4, 4), np.float32)
+    with pytest.raises(ValueError, match="K is 6, not a multiple of l 4"):
+        tensorcore.mma(config, a[:, :6], b[:6], c)
+    with pytest.raises(ValueError, match=r"do not fit; use \(..., M, K\)"):
+        tensorcore.mma(config, a, b, c[:3])
+    with pytest.raises(TypeError, match="C have dtype int32, but the format is fp32"):
+        tensorcore.mma(config, a, b, c.astype(np.int32))
+    with pytest.raises(ValueError, match="fraction_bits 0 keeps all, which only the golden model does"):
+        tensorcore.mma(TensorCoreConfig.exact(), a, b, c)
