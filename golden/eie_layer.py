@@ -58,7 +58,7 @@ _DEEP = EieTiming(hop=1, scan=5, node=3, pointers=4, queue=2, written=8, sweep=6
 
 # For the size, where a register that follows no logic takes a logic cell of its own: memories and multipliers alone
 # make the clocks.
-_SHALLOW = EieTiming(hop=0, scan=1, node=0, pointers=1, queue=1, written=2, sweep=3, bias=2, writeback=3, step=1)
+_SHALLOW = EieTiming(hop=0, scan=1, node=1, pointers=1, queue=1, written=2, sweep=3, bias=2, writeback=3, step=1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,7 @@ class Node(wiring.Component):
     children : int
         Subtrees, 1 to 4.
     shallow : bool
-        Nothing is registered but which subtrees' items have gone.
+        The token is chosen in the clock in which the subtrees show theirs, and registered once.
 
     Members
     -------
@@ -67,7 +67,7 @@ class Node(wiring.Component):
     @property
     def latency(self) -> int:
         """Clocks from the last subtree's token to `o`."""
-        return 0 if self.shallow else 3
+        return 1 if self.shallow else 3
 
     @property
     def inputs(self) -> list:
@@ -103,16 +103,19 @@ class Node(wiring.Component):
         return m
 
     def _at_once(self, m: Module, inputs: list, tokens: list, valid: Value) -> Module:
-        """Show the first item that waits, in the same clock."""
-        waits, last = self._subtrees(m, inputs, tokens, valid, self.o.ready)
+        """Show the first item that waits in the next clock."""
+        move = Signal()
+        waits, last = self._subtrees(m, inputs, tokens, valid, move)
         each = [Cat(token.act, token.index, Const(n, 2)) for n, token in enumerate(tokens)]
         first = Mux(waits[:2].any(), Mux(waits[0], each[0], each[1]), Mux(waits[2], each[2], each[3]))
-        m.d.comb += [
-            self.o.valid.eq(valid),
-            Cat(self.o.payload.act, self.o.payload.index).eq(first),
-            self.o.payload.item.eq(waits.any()),
-            self.o.payload.close.eq(last),
-        ]
+        o = self.o.payload
+        m.d.comb += move.eq(~self.o.valid | self.o.ready)
+        with m.If(move):
+            m.d.sync += [Cat(o.act, o.index).eq(first), o.item.eq(waits.any()), o.close.eq(last)]
+        with m.If(~self.enable):
+            m.d.sync += self.o.valid.eq(0)
+        with m.Elif(move):
+            m.d.sync += self.o.valid.eq(valid)
         return m
 
     def _leaves(self, m: Module, tokens: list, valid: Value, room: Value) -> tuple[list, Value, Value, Value]:

@@ -58,17 +58,18 @@ class ShallowFrameReader(wiring.Component):
         depths = self._depths()
         # Of addresses, only the bits that one within a memory has.
         kind, count, address = Signal(4), Signal(24), Signal(range(max(depths) + 1))
-        fits, strobe, last = Signal(), Signal(), Signal()
+        goes = Signal(len(FRAMES))  # where the words of this frame go, if it fits
         part = Signal(range(64 // program_width(self.config)))
         program = kind == FRAMES.index("program")
         strobes = Cat(*(load[name] for name in LOADED), self.program)
+        run = FRAMES.index("run")
         m.d.comb += [
-            last.eq(count == 1),
             load.data.eq(self.i.payload),
             load.address.eq(address),
             self.program_data.eq(self.i.payload.word_select(part, len(self.program_data))),
             self.program_address.eq(Cat(part, address)),
-            *(each.eq(strobe & (kind == n)) for n, each in enumerate(strobes)),
+            strobes.eq(goes & self.i.valid.replicate(len(strobes))),
+            self.run.eq(goes[run]),
             self.first_step.eq(address),
             self.vectors.eq(count),
         ]
@@ -81,22 +82,24 @@ class ShallowFrameReader(wiring.Component):
                 with m.If(self.i.valid):
                     m.next = "CHECK"
             with m.State("CHECK"):
-                m.d.sync += [fits.eq(checked), self.error.eq(self.error | ~checked)]
-                with m.If(kind == FRAMES.index("run")):
+                m.d.sync += [goes.eq(Mux(checked, 1 << kind, 0)), self.error.eq(self.error | ~checked)]
+                with m.If(kind == run):
                     m.next = "START"
                 with m.Elif(count == 0):
+                    m.d.sync += goes.eq(0)
                     m.next = "HEAD"
                 with m.Else():
                     m.next = "WORDS"
             with m.State("WORDS"), m.If(self.i.valid):
-                m.d.comb += [strobe.eq(fits), self.i.ready.eq(~program | part.all())]
+                m.d.comb += self.i.ready.eq(~program | part.all())
                 m.d.sync += part.eq(part + program)
                 with m.If(self.i.ready):
                     m.d.sync += [address.eq(address + 1), count.eq(count - 1)]
-                    with m.If(last):
+                    with m.If(count == 1):
+                        m.d.sync += goes.eq(0)
                         m.next = "HEAD"
             with m.State("START"):
-                m.d.comb += self.run.eq(fits)
+                m.d.sync += goes.eq(0)
                 m.next = "RUN"
             with m.State("RUN"), m.If(~self.running):
                 m.next = "HEAD"

@@ -1,8 +1,8 @@
 """The multiplier of the Lattice iCE40 UltraPlus: one 16x16 or two 8x8 products a clock, with its registers in use.
 
-Synthesis never infers the mode of two products. Both register settings here are among those for which Lattice's tools
-have timing (``MUL_S_8X8_ALL_PIPELINE`` and ``MUL_S_16X16_ALL_PIPELINE`` in Project IceStorm); yosys can set others
-(yosys issue 2379).
+Synthesis never infers the mode of two products. The register settings here are among those for which Lattice's tools
+have timing (``MUL_S_8X8_ALL_PIPELINE``, ``MUL_S_16X16_ALL_PIPELINE`` and, with latency 2, ``MUL_S_16X16_IM_BYPASS`` in
+Project IceStorm); yosys can set others (yosys issue 2379).
 """
 
 from amaranth import *
