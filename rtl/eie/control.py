@@ -1,5 +1,7 @@
 """The central control: a program of steps, run once for every vector, without the host in between."""
 
+from typing import Any
+
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.data import View
@@ -20,7 +22,7 @@ class _Progress:
         self.fetch = 1 if config.shallow else 3
         self.place = Signal(range(config.program_depth))  # of the next step
         self.wait = Signal(range(self.fetch + 1))  # until it is fetched
-        # Of a step: the word that the program memory shows in a shallow engine, and the one that it shows next.
+        # In a shallow engine the word of a step that the program memory shows, and the one that it shows next.
         self.part, self.ahead = Signal(range(step_words(config))), Signal(range(step_words(config)))
         self.vectors = Signal(24)  # behind this one
         self.loaded = Signal()  # this step's activations
@@ -117,7 +119,7 @@ class Control(wiring.Component):
         now = _Progress(self.config)
         source = Signal()
         shallow = self.config.shallow
-        fetched = self._words(m, now) if shallow else self._program(m, now.place)
+        fetched: Any = self._words(m, now) if shallow else self._program(m, now.place)
         with m.If(now.wait != 0):
             m.d.sync += now.wait.eq(now.wait - 1)
         m.d.comb += [

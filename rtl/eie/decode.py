@@ -12,6 +12,7 @@ from .layouts import address_width
 
 __all__ = ["Decode"]
 
+
 class Decode(wiring.Component):
     """Weights and biases come from one memory, which is free for biases while rows are swept::
 

@@ -206,7 +206,8 @@ def check(config, trace, steps, vectors, around, source=0, window=0):
     number = 0
     for clock in rows:
         number = 0 if want[clock]["sweep_first"] else number + 1
-        assert trace.bias_address[first + clock + config.timing.bias] == steps[want[clock]["step"]].get("biases", 0) + number
+        biases = steps[want[clock]["step"]].get("biases", 0)
+        assert trace.bias_address[first + clock + config.timing.bias] == biases + number
     return want
 
 
@@ -238,7 +239,8 @@ def test_counted_clocks(simulate, pipeline):
         inside = getattr(trace, name)
         assert sum(inside) == sum(clock[name] for clock in want), name
     # What the second step computes: its beginning, the scan and the clock in which it is done, the rest.
-    assert sum(trace.computing) == 1 + config.timing.step + around.scans[0] + 1 + config.drain_clocks + LAST["rows"] + config.settle_clocks
+    begin, end = 1 + config.timing.step, config.drain_clocks + LAST["rows"] + config.settle_clocks
+    assert sum(trace.computing) == begin + around.scans[0] + 1 + end
     assert sum(trace.unloading) == LAST["rows"] + 1
 
 

@@ -66,7 +66,8 @@ class Streamed(wiring.Component):
 
 
 @pytest.mark.parametrize(
-    ("family", "latency", "model"), [("ecp5", 3, "MULT18X18D.v"), ("ice40", 3, "SB_MAC16.v"), ("ice40", 2, "SB_MAC16.v")]
+    ("family", "latency", "model"),
+    [("ecp5", 3, "MULT18X18D.v"), ("ice40", 3, "SB_MAC16.v"), ("ice40", 2, "SB_MAC16.v")],
 )
 def test_block(family, latency, model):
     try:
