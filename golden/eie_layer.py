@@ -53,11 +53,11 @@ class EieTiming:
     step: int
 
 
-# For the clock rate: a register behind every memory and every little of logic.
+# For the clock rate: a register behind every memory and every bit of logic.
 _DEEP = EieTiming(hop=1, scan=5, node=3, pointers=4, queue=2, written=8, sweep=6, bias=3, writeback=6, step=1)
 
-# For the size, where a register that follows no logic takes a logic cell of its own: memories and multipliers alone
-# make the clocks.
+# For the size: on iCE40 a register that follows no look-up table takes a logic cell of its own, so that the clocks are
+# those of memories and multipliers, and a few behind much logic.
 _SHALLOW = EieTiming(hop=0, scan=1, node=1, pointers=1, queue=1, written=2, sweep=3, bias=2, writeback=3, step=1)
 
 
@@ -93,7 +93,8 @@ class EieConfig:
     program_depth : int
         Steps of a program: one for each layer, and one at the start.
     family : "any", "ecp5" or "ice40"
-        FPGA family whose memories and multipliers are instantiated; "any" leaves them to synthesis.
+        FPGA family whose memories and multipliers are instantiated; "any" leaves them to synthesis. On "ice40", where
+        an engine is short of logic cells first, the pipeline is shorter: see `timing`.
 
     Raises
     ------
@@ -174,6 +175,7 @@ class EieConfig:
         """Clocks of the pipeline's parts."""
         if not self.shallow:
             return _DEEP
+        # A queue in block RAM is the same one everywhere.
         queue = _SHALLOW.queue if self.queue_in_cells else _DEEP.queue
         return replace(_SHALLOW, queue=queue, step=self.step_parts)
 
@@ -190,7 +192,7 @@ class EieConfig:
     @property
     def tree_clocks(self) -> int:
         """Clocks down the tree, and up."""
-        return self.tree_levels * (0 if self.shallow else _DEEP.hop)
+        return self.tree_levels * (_SHALLOW if self.shallow else _DEEP).hop
 
     @property
     def drain_clocks(self) -> int:

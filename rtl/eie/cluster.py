@@ -111,7 +111,7 @@ class Cluster(wiring.Component):
         return m
 
     def _below(self, m: Module, above: View) -> View:
-        """Registers for what all branches are told; what makes something happen is reset."""
+        """What all branches are told, behind registers; what makes something happen is reset."""
         if self.config.shallow:
             return above
         layout = above.shape()

@@ -26,6 +26,8 @@ class Pe(wiring.Component):
              |                                                        ^
              +-- sweep -----------------------------------------------+
 
+    ``config.timing`` has the clocks of these parts; s4, s6 and so on are those of a deep pipeline.
+
     Parameters
     ----------
     config : EieConfig

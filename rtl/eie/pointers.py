@@ -69,7 +69,7 @@ class PointerRead(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         shallow = self.config.shallow
-        # Clocks of the memory, and registers behind its words and behind their difference.
+        # Clocks of the memory, and registers behind its words.
         self._read, self._between = (1, 0) if shallow else (2, 1)
         self._domain = "comb" if shallow else "sync"
         # Entries in a word are a power of two: a pointer is a plain number.

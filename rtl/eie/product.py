@@ -44,7 +44,7 @@ class Product(wiring.Component):
             act, weight = register(m, "s1_act", self.act), register(m, "s1_weight", self.weight)
             m.d.comb += self.product.eq(register(m, f"s{self.latency}_product", act * weight, self.latency - 1))
             return m
-        m.submodules.block = block = shared(Mult18x18D) if self.family == "ecp5" else self._mac()
+        m.submodules.block = block = self._block()
         # At the upper end: constants below an operand cost nothing, while its sign would be routed to many pins.
         spare = len(block.a) - 16
         m.d.comb += [
@@ -55,5 +55,7 @@ class Product(wiring.Component):
         ]
         return m
 
-    def _mac(self):
-        return shared(SbMac16) if self.latency == 3 else shared(SbMac16, latency=self.latency)
+    def _block(self):
+        if self.family == "ecp5":
+            return shared(Mult18x18D)
+        return shared(SbMac16, latency=self.latency)

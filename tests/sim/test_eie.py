@@ -29,7 +29,7 @@ CONFIGS = {
         act_depth=128,
         constant_depth=256,
         acc_width=24,
-        fifo_depth=4,
+        fifo_depth=2,
         family="ice40",
     ),
     "6-uneven": EieConfig(n_pe=6, code_bits=5, index_bits=2, fifo_depth=1),
