@@ -8,12 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .eie_layer import POINTER_LATENCY, EieConfig
+from .eie_layer import EieConfig
 
 __all__ = ["EieCycles", "column_counts", "step_cycles"]
-
-# Clocks from a source buffer to its token, through a node of the detection tree, and through the queue.
-_SCAN, _NODE, _QUEUE = 5, 3, 2
 
 
 @dataclass(frozen=True)
@@ -81,9 +78,9 @@ def step_cycles(
     """
     used = np.flatnonzero(acts)
     done, stall = _broadcast(config, counts[used], used, acts.size)
-    compute = done + config.tree_levels + 1
+    compute = done + config.tree_clocks + 1
     sweep = 0 if rows is None else rows + config.settle_clocks
-    begin = 1 if loaded else 2
+    begin = 1 if loaded else 1 + config.timing.step
     total = begin + compute + config.drain_clocks + sweep
     busy = int(counts[used].sum())
     return EieCycles(total, stall, busy, config.n_pe * total - busy, int(fillers[used].sum()))
@@ -91,7 +88,7 @@ def step_cycles(
 
 def _broadcast(config: EieConfig, counts: np.ndarray, used: np.ndarray, n_in: int) -> tuple[int, int]:
     """Clock in which the last PE is done, counted from the first of the detection, and clocks of stall."""
-    n_pe, levels = config.n_pe, config.tree_levels
+    n_pe, hops, timing = config.n_pe, config.tree_clocks, config.timing
     slots = _slots(used, n_in, n_pe)
     if slots.size > used.size:
         # The last group is all zero: its end is broadcast as a column that is empty everywhere.
@@ -100,21 +97,21 @@ def _broadcast(config: EieConfig, counts: np.ndarray, used: np.ndarray, n_in: in
     left = np.zeros((slots.size, n_pe), np.int64)
     free = np.zeros(n_pe, np.int64)
     oldest = 0  # of those that have not left every queue
-    stall, token = 0, levels * (1 + _NODE) + _SCAN - 1
+    stall, token = 0, hops + config.tree_levels * timing.node + timing.scan - 1
     for i, slot in enumerate(slots):
         # The register slice before the broadcast holds two columns; groups of zeros wait with those behind them.
         gap = int(slot - slots[i - 1]) if i else int(slot) + 1
         token = max(token + 1, int(sent[i]) + 1) + gap - 1
         ready = max(token, int(sent[i + 1])) + 1
-        while oldest < i and left[oldest].max() <= ready - levels - 2:
+        while oldest < i and left[oldest].max() <= ready - hops - 2:
             oldest += 1
         clock = _not_full(config, ready, sent[2 + oldest : i + 2], left[oldest:i])
         stall += clock - ready
         sent[i + 2] = clock
-        queued = clock + levels + POINTER_LATENCY
+        queued = clock + hops + timing.pointers
         here = counts[i]
         keep = here > 0 if i + 1 < slots.size else np.ones(n_pe, bool)
-        taken = np.maximum(queued + _QUEUE, free)
+        taken = np.maximum(queued + timing.queue, free)
         free = np.where(keep, taken + np.maximum(here, 1), free)
         left[i] = np.where(keep, taken, queued)
     return int(free.max()) + 1, stall
@@ -136,14 +133,14 @@ def _not_full(config: EieConfig, clock: int, sent: np.ndarray, left: np.ndarray)
 
     `sent` and `left` are of the columns that may still wait: when each was broadcast, and left each queue.
     """
-    levels, depth = config.tree_levels, config.full_level
+    hops, depth = config.tree_clocks, config.full_level
     while True:
-        arrived = int(np.searchsorted(sent, clock - 2 * levels - 1, side="right"))
+        arrived = int(np.searchsorted(sent, clock - 2 * hops - 1, side="right"))
         here = left[:arrived]
-        if arrived < depth or not ((here > clock - levels - 2).sum(axis=0) >= depth).any():
+        if arrived < depth or not ((here > clock - hops - 2).sum(axis=0) >= depth).any():
             return clock
         if arrived == sent.size:
             # All that were sent are there: wait until every queue has a place.
             nth = np.partition(here, arrived - depth, axis=0)[arrived - depth]
-            return int(nth.max()) + levels + 2
+            return int(nth.max()) + hops + 2
         clock += 1

@@ -1,6 +1,6 @@
 """What an EIE engine is, and one layer in the form that it holds."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -9,16 +9,56 @@ from .checks import ByValue
 from .config import check_fields, option
 from .eie_format import unpack
 
-__all__ = ["POINTER_LATENCY", "SWEEP_LATENCY", "WRITEBACK_LATENCY", "EieConfig", "EieLayer"]
+__all__ = ["EieConfig", "EieLayer", "EieTiming", "step_fields"]
 
-POINTER_LATENCY = 4
-"""Clocks from a column's arrival in a PE to its queue: two pointers, their difference, its sign."""
 
-SWEEP_LATENCY = 6
-"""Clocks from a row that is swept to its sum."""
+@dataclass(frozen=True, kw_only=True)
+class EieTiming:
+    """Clocks that the parts of an engine take: of the cycle model, and of the RTL, which is built by them.
 
-WRITEBACK_LATENCY = 6
-"""Clocks from a sum to its activation: shift, rounding, saturation."""
+    Attributes
+    ----------
+    hop : int
+        Of everything on its way down or up a level of the tree.
+    scan : int
+        From a source buffer to its token.
+    node : int
+        Through a node of the detection tree.
+    pointers : int
+        From a column's arrival in a PE to its queue: two pointers, their difference, its sign.
+    queue : int
+        Through the queue.
+    written : int
+        From the clock in which a PE has read its last column to the first one in which a row may be swept there: every
+        sum is written before it is read.
+    sweep : int
+        From a row that is swept to its sum.
+    bias : int
+        From a row that is swept to the address of its bias.
+    writeback : int
+        From a sum to its activation: shift, rounding, saturation.
+    step : int
+        From the end of a step to the beginning of the next, in which that is read.
+    """
+
+    hop: int
+    scan: int
+    node: int
+    pointers: int
+    queue: int
+    written: int
+    sweep: int
+    bias: int
+    writeback: int
+    step: int
+
+
+# For the clock rate: a register behind every memory and every bit of logic.
+_DEEP = EieTiming(hop=1, scan=5, node=3, pointers=4, queue=2, written=8, sweep=6, bias=3, writeback=6, step=1)
+
+# For the size: on iCE40 a register that follows no look-up table takes a logic cell of its own, so that the clocks are
+# those of memories and multipliers, and a few behind much logic.
+_SHALLOW = EieTiming(hop=0, scan=1, node=1, pointers=1, queue=1, written=2, sweep=3, bias=2, writeback=3, step=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +93,8 @@ class EieConfig:
     program_depth : int
         Steps of a program: one for each layer, and one at the start.
     family : "any", "ecp5" or "ice40"
-        FPGA family whose memories and multipliers are instantiated; "any" leaves them to synthesis.
+        FPGA family whose memories and multipliers are instantiated; "any" leaves them to synthesis. On "ice40", where
+        an engine is short of logic cells first, the pipeline is shorter: see `timing`.
 
     Raises
     ------
@@ -125,14 +166,44 @@ class EieConfig:
         return max(1, -(-(self.n_pe - 1).bit_length() // 2))
 
     @property
+    def shallow(self) -> bool:
+        """Whether the pipeline is short, for the size, and not long, for the clock rate."""
+        return self.family == "ice40"
+
+    @property
+    def timing(self) -> EieTiming:
+        """Clocks of the pipeline's parts."""
+        if not self.shallow:
+            return _DEEP
+        # A queue in block RAM is the same one everywhere.
+        queue = _SHALLOW.queue if self.queue_in_cells else _DEEP.queue
+        return replace(_SHALLOW, queue=queue, step=self.step_parts)
+
+    @property
+    def step_parts(self) -> int:
+        """Words of 16 bits of a step, in which a shallow engine reads it."""
+        return -(-sum(step_fields(self).values()) // 16)
+
+    @property
+    def queue_in_cells(self) -> bool:
+        """Whether the queue is in logic cells: so short, block RAM is wasted on it."""
+        return self.shallow and self.queue_depth <= 8
+
+    @property
+    def tree_clocks(self) -> int:
+        """Clocks down the tree, and up."""
+        return self.tree_levels * (_SHALLOW if self.shallow else _DEEP).hop
+
+    @property
     def drain_clocks(self) -> int:
         """Clocks from the last column's end to the first swept row, so that every sum is written before it is read."""
-        return max(1, 7 - 2 * self.tree_levels, 2 * self.tree_levels - 2)
+        # And the mark of the end is gone before the next step could see it.
+        return max(1, self.timing.written - 1 - 2 * self.tree_clocks, 2 * self.tree_clocks - 2)
 
     @property
     def settle_clocks(self) -> int:
         """Clocks from the last swept row to the write of its activation: on its way, in the PE, in the rounding."""
-        return self.tree_levels + SWEEP_LATENCY + WRITEBACK_LATENCY
+        return self.tree_clocks + self.timing.sweep + self.timing.writeback
 
     @property
     def full_level(self) -> int:
@@ -142,7 +213,30 @@ class EieConfig:
     @property
     def queue_depth(self) -> int:
         """Columns a PE has room for: those that make the broadcast wait, and those on their way when that shows."""
-        return self.full_level + 2 * self.tree_levels + 1
+        # And one to spare, where that costs next to nothing.
+        return self.full_level + 2 * self.tree_clocks + (0 if self.shallow else 1)
+
+
+def step_fields(config: EieConfig) -> dict[str, int]:
+    """Fields of a step of a program and their bits, the first in the least significant ones.
+
+    What is set does happen, from the first flag to the last.
+    """
+    rows, constants = config.act_depth.bit_length(), max(1, (config.constant_depth - 1).bit_length())
+    return {
+        "load": 1,  # take `groups` beats of activations
+        "compute": 1,  # multiply by the non-zeros of `groups` groups
+        "sweep": 1,  # let `rows` sums go out and biases take their places
+        "deliver": 1,  # the sums are activations of the next step
+        "last": 1,  # give the delivered activations out; then comes the next vector
+        "relu": 1,
+        "shift": 6,
+        "groups": rows,
+        "rows": rows,
+        "pointers": max(1, (config.pointer_depth - 1).bit_length()),  # address of the first column's pointer
+        "biases": constants,  # address of the first bias
+        "codebook": constants - config.code_bits,
+    }
 
 
 @dataclass(frozen=True, eq=False)

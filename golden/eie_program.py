@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .eie_layer import EieConfig, EieLayer
+from .eie_layer import EieConfig, EieLayer, step_fields
 
 __all__ = ["EVERY_PE", "FRAMES", "FRAME_FIELDS", "Linked", "Program", "link", "step_fields"]
 
@@ -25,28 +25,6 @@ FRAME_FIELDS = {"kind": 4, "pe": 12, "address": 24, "count": 24}
 
 EVERY_PE = 2**12 - 1
 """Instead of the number of a PE: all of them."""
-
-
-def step_fields(config: EieConfig) -> dict[str, int]:
-    """Fields of a step and their bits, the first in the least significant ones.
-
-    What is set does happen, from the first flag to the last.
-    """
-    rows, constants = config.act_depth.bit_length(), max(1, (config.constant_depth - 1).bit_length())
-    return {
-        "load": 1,  # take `groups` beats of activations
-        "compute": 1,  # multiply by the non-zeros of `groups` groups
-        "sweep": 1,  # let `rows` sums go out and biases take their places
-        "deliver": 1,  # the sums are activations of the next step
-        "last": 1,  # give the delivered activations out; then comes the next vector
-        "relu": 1,
-        "shift": 6,
-        "groups": rows,
-        "rows": rows,
-        "pointers": max(1, (config.pointer_depth - 1).bit_length()),  # address of the first column's pointer
-        "biases": constants,  # address of the first bias
-        "codebook": constants - config.code_bits,
-    }
 
 
 @dataclass(frozen=True)

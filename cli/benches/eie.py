@@ -39,11 +39,12 @@ _ENGINES = [
 ]
 
 
-# All four large RAMs of the device. A depth of 2**14 would take a 17th bit in every pointer, and more block RAM.
+# All four large RAMs of the device, one for each PE. A depth of 2**14 would take another bit in every pointer.
 _UP5K = EieConfig(
-    n_pe=2,
+    n_pe=4,
     family="ice40",
-    word_width=32,
+    fifo_depth=2,
+    word_width=16,
     matrix_depth=2**14 - 1,
     pointer_depth=512,
     act_depth=128,
@@ -54,7 +55,7 @@ _UP5K = EieConfig(
 _SYNTHS = [
     Synth("pe", EieConfig(family="ecp5"), "default", "ecp5-85k", 250.0, seeds=5),
     Synth("engine", EieConfig(n_pe=16, family="ecp5"), "16 PEs", "ecp5-85k", 200.0, placer="static"),
-    Synth("engine", _UP5K, "2 PEs", "up5k", 40.0),
+    Synth("engine", _UP5K, "4 PEs", "up5k", 40.0),
 ]
 
 

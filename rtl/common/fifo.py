@@ -1,10 +1,10 @@
-"""A FIFO whose writer counts credits: it has no way to say that it is full, and is a good deal faster."""
+"""FIFOs whose writer counts credits: they have no way to say that they are full, and are a good deal faster."""
 
 from amaranth import *
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["CreditFifo"]
+__all__ = ["CreditFifo", "ShiftFifo"]
 
 
 class CreditFifo(wiring.Component):
@@ -70,3 +70,51 @@ class CreditFifo(wiring.Component):
         with m.If(step):
             m.d.sync += [place.eq(after), after.eq(Mux(after == last, 0, after + 1))]
         return place, after
+
+
+class ShiftFifo(wiring.Component):
+    """A clock from `arrive` to `o`: registers that move on together, for few words::
+
+        arrive --+-------------+-------------+
+                 v             v             v
+              [word 2] --> [word 1] --> [word 0] --> o
+
+    What arrives goes into the first place that is free. A bit takes a logic cell with look-up table and flip-flop.
+
+    Parameters
+    ----------
+    shape : ShapeLike
+        Payload.
+    depth : int
+        Words, at least 1; more is lost.
+
+    Members
+    -------
+    arrive, value, o
+        As those of `CreditFifo`.
+    """
+
+    def __init__(self, *, shape, depth: int):
+        if depth < 1:
+            raise ValueError(f"FIFO of {depth} words; use at least 1")
+        self.depth = depth
+        super().__init__({"arrive": In(1), "value": In(shape), "o": Out(stream.Signature(shape))})
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        value = Value.cast(self.value)
+        some = Signal(self.depth)  # from the lowest on
+        take = Signal()
+        m.d.comb += [take.eq(self.o.valid & self.o.ready), self.o.valid.eq(some[0])]
+        with m.If(self.arrive & ~take):
+            m.d.sync += some.eq(Cat(1, some))
+        with m.Elif(take & ~self.arrive):
+            m.d.sync += some.eq(some[1:])
+        words = [Signal(len(value), name=f"word_{n}", reset_less=True) for n in range(self.depth)]
+        for n, word in enumerate(words):
+            last = n + 1 == self.depth
+            # The word behind this one moves here; with none behind it, what arrives now or later.
+            with m.If(take | ~some[n]):
+                m.d.sync += word.eq(value if last else Mux(some[n + 1], words[n + 1], value))
+        m.d.comb += Value.cast(self.o.payload).eq(words[0])
+        return m

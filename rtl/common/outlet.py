@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from .fifo import CreditFifo
 
-__all__ = ["Outlet"]
+__all__ = ["HeldOutlet", "Outlet"]
 
 
 class Outlet(wiring.Component):
@@ -71,4 +71,40 @@ class Outlet(wiring.Component):
         with m.Elif(~self.start):
             # Also the first clock after reset.
             m.d.sync += [self.ready.eq(room != 0), self.empty.eq(room == self.depth)]
+        return m
+
+
+class HeldOutlet(wiring.Component):
+    """Deliver what its source holds until the next is started.
+
+    Never stalls as long as `o` is taken every clock.
+
+    Parameters
+    ----------
+    shape : ShapeLike
+        Payload.
+
+    Members
+    -------
+    ready, start, empty, o
+        As those of `Outlet`.
+    value : In(shape)
+        What was started last, from the clock after `start` to the next.
+    """
+
+    def __init__(self, *, shape):
+        super().__init__(
+            {"ready": Out(1), "start": In(1), "value": In(shape), "empty": Out(1), "o": Out(stream.Signature(shape))}
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        valid = Signal()
+        m.d.comb += [
+            self.ready.eq(~valid | self.o.ready),
+            self.empty.eq(~valid),
+            self.o.valid.eq(valid),
+            self.o.payload.eq(self.value),
+        ]
+        m.d.sync += valid.eq(self.start | (valid & ~self.o.ready))
         return m

@@ -17,12 +17,12 @@ def register(m: Module, name: str, value: Value, clocks: int = 1) -> Signal:
     value : Value
         What to register, of its own shape.
     clocks : int
-        Registers in a row, at least 1.
+        Registers in a row; with 0 the value itself is given.
 
     Returns
     -------
-    Signal
-        The last register.
+    Signal or Value
+        The last register, or the value.
     """
     for left in reversed(range(clocks)):
         signal = Signal(value.shape(), name=f"{name}_{left}" if left else name, reset_less=True)

@@ -1,4 +1,4 @@
-"""Memories with the same two clocks of latency on every FPGA family."""
+"""Memories with the same clocks of latency on every FPGA family."""
 
 from amaranth import *
 from amaranth.lib import memory, wiring
@@ -39,6 +39,8 @@ class Ram(wiring.Component):
     exclusive : bool
         The user never reads and writes in one clock, so that a single-port memory will do; and a word that is still in
         the latch alone may be lost in a write.
+    latency : 1 or 2
+        Clocks from an address to its word; with 1 there is no output register, and the latch is `read_data`.
 
     Members
     -------
@@ -47,7 +49,7 @@ class Ram(wiring.Component):
     read_address : In(range(depth))
         Word to read.
     out_enable : In(1)
-        Take the latch into the output register.
+        Take the latch into the output register; without effect where there is none.
     read_data : Out(width)
         The output register: with both enables 1, the word `latency` clocks after its address.
     write : In(1), write_address : In(range(depth)), write_data : In(width)
@@ -56,16 +58,19 @@ class Ram(wiring.Component):
     Raises
     ------
     ValueError
-        If `width` or `depth` is below 1, or the family is unknown.
+        If `width` or `depth` is below 1, the family is unknown, or the latency is one that it does not have.
     """
 
-    def __init__(self, *, width: int, depth: int, family: str = "any", exclusive: bool = False):
+    def __init__(self, *, width: int, depth: int, family: str = "any", exclusive: bool = False, latency: int = 2):
         for name, value in (("width", width), ("depth", depth)):
             if value < 1:
                 raise ValueError(f"Memory {name} is {value}; use at least 1")
         if family not in _FAMILIES:
             raise ValueError(f"Memory for unknown family {family!r}; use {', '.join(_FAMILIES)}")
+        if latency not in (1, 2) or (latency == 1 and family == "ecp5"):
+            raise ValueError(f"Memory of {family} with latency {latency}; use 2, or 1 for any or ice40")
         self.width, self.depth, self.family, self.exclusive = width, depth, family, exclusive
+        self.clocks = latency
         address = max(1, (depth - 1).bit_length())
         super().__init__(
             {
@@ -82,7 +87,7 @@ class Ram(wiring.Component):
     @property
     def latency(self) -> int:
         """Clocks from an address to its word."""
-        return 2
+        return self.clocks
 
     def elaborate(self, platform) -> Module:
         m = Module()
@@ -114,6 +119,9 @@ class Ram(wiring.Component):
 
     def _register(self, m: Module, latch: Value):
         """The output register, where no block has one."""
+        if self.latency == 1:
+            m.d.comb += self.read_data.eq(latch)
+            return
         out = Signal(self.width, reset_less=True)
         with m.If(self.out_enable):
             m.d.sync += out.eq(latch)
@@ -153,15 +161,24 @@ class Ram(wiring.Component):
         """One above the other; which of them has the word goes along with it, through latch and output register."""
         low = _BLOCK.bit_length() - 1
         s1_bank = Signal(len(self.read_address) - low, reset_less=True)
-        s2_bank = Signal.like(s1_bank, name="s2_bank")
+        shown = s1_bank
         with m.If(self.read_enable):
             m.d.sync += s1_bank.eq(self.read_address[low:])
-        with m.If(self.out_enable):
-            m.d.sync += s2_bank.eq(s1_bank)
+        if self.latency == 2:
+            shown = Signal.like(s1_bank, name="s2_bank")
+            with m.If(self.out_enable):
+                m.d.sync += shown.eq(s1_bank)
         words = []
         for n in range(-(-self.depth // _BLOCK)):
             depth = min(_BLOCK, self.depth - n * _BLOCK)
-            bank = shared(Ram, width=self.width, depth=depth, family=self.family, exclusive=self.exclusive)
+            bank = shared(
+                Ram,
+                width=self.width,
+                depth=depth,
+                family=self.family,
+                exclusive=self.exclusive,
+                latency=self.latency,
+            )
             m.submodules[f"bank_{n}"] = bank
             m.d.comb += [
                 bank.read_enable.eq(self.read_enable),
@@ -172,4 +189,4 @@ class Ram(wiring.Component):
                 bank.write_data.eq(self.write_data),
             ]
             words.append(bank.read_data)
-        m.d.comb += self.read_data.eq(Array(words)[s2_bank])
+        m.d.comb += self.read_data.eq(Array(words)[shown])

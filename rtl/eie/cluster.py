@@ -27,6 +27,8 @@ class Cluster(wiring.Component):
                        | | | |                   ^ ^ ^ ^               ^ ^ ^ ^
                       four branches             four branches        four branches
 
+    In a shallow engine nothing is registered here.
+
     Parameters
     ----------
     config : EieConfig
@@ -76,11 +78,13 @@ class Cluster(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
+        shallow = self.config.shallow
         each = 4 ** (self.level - 1)
         sizes = [min(each, self.count - first) for first in range(0, self.count, each)]
         broadcast, setup = self._below(m, self.broadcast), self._below(m, self.setup)
-        acts = register(m, "acts_below", self.acts)
-        m.submodules.node = node = shared(Node, level=self.level, children=len(sizes))
+        acts = register(m, "acts_below", self.acts, not shallow)
+        kind = {"shallow": True} if shallow else {}
+        m.submodules.node = node = shared(Node, level=self.level, children=len(sizes), **kind)
         m.d.comb += node.enable.eq(setup.scan)
         branches = []
         for n, size in enumerate(sizes):
@@ -96,17 +100,20 @@ class Cluster(wiring.Component):
                 branch.load.eq(self._load(m, n)),
             ]
         wiring.connect(m, node.o, wiring.flipped(self.tokens))
-        m.d.sync += [
+        m.d["comb" if shallow else "sync"] += [
             self.full.eq(Cat(branch.full for branch in branches).any()),
             self.done.eq(Cat(branch.done for branch in branches).all()),
             self.busy.eq(sum(branch.busy for branch in branches)),
             self.filler.eq(sum(branch.filler for branch in branches)),
         ]
-        m.d.comb += self.unloaded.eq(register(m, "unloaded_here", Cat(branch.unloaded for branch in branches)))
+        unloaded = Cat(branch.unloaded for branch in branches)
+        m.d.comb += self.unloaded.eq(register(m, "unloaded_here", unloaded, not shallow))
         return m
 
     def _below(self, m: Module, above: View) -> View:
-        """Registers for what all branches are told; what makes something happen is reset."""
+        """What all branches are told, behind registers; what makes something happen is reset."""
+        if self.config.shallow:
+            return above
         layout = above.shape()
         fields = []
         for name, field in layout:
@@ -129,6 +136,9 @@ class Cluster(wiring.Component):
         for name, field in load_layout(self.config, self.level - 1):
             if not field.width:
                 continue  # the number of a PE in a tile
+            if self.config.shallow:
+                below.append(load[name] & here if name in LOADED else load[name][: field.width])
+                continue
             kept = Signal(field.shape, name=f"load_{name}_{branch}", reset_less=name not in LOADED)
             below.append(kept)
             if name in LOADED:

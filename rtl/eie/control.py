@@ -1,5 +1,7 @@
 """The central control: a program of steps, run once for every vector, without the host in between."""
 
+from typing import Any
+
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.data import View
@@ -7,23 +9,21 @@ from amaranth.lib.wiring import In, Out
 from tercet.golden.eie_layer import EieConfig
 from tercet.rtl.common.ram import Ram
 
-from .layouts import address_width, setup_layout, step_beats, step_layout
+from .layouts import address_width, program_width, setup_layout, step_beats, step_layout, step_words
 
 __all__ = ["Control"]
-
-# Clocks from a program address to its step, and one in hand.
-_FETCH = 3
-
-# Clocks from a swept row to the address of its bias, which follows the row's longer way to the adder.
-_BIAS_DELAY = 3
 
 
 class _Progress:
     """Where a run stands."""
 
     def __init__(self, config: EieConfig):
+        # Clocks from a program address to its step, and one in hand; or to the first word of it.
+        self.fetch = 1 if config.shallow else 3
         self.place = Signal(range(config.program_depth))  # of the next step
-        self.wait = Signal(range(_FETCH + 1))  # until it is fetched
+        self.wait = Signal(range(self.fetch + 1))  # until it is fetched
+        # In a shallow engine the word of a step that the program memory shows, and the one that it shows next.
+        self.part, self.ahead = Signal(range(step_words(config))), Signal(range(step_words(config)))
         self.vectors = Signal(24)  # behind this one
         self.loaded = Signal()  # this step's activations
         # Beats, rows or groups behind this one, less one: below 0 when there is none.
@@ -39,7 +39,8 @@ class Control(wiring.Component):
                                                                                   `-> STEP
 
     What a step does not ask for is left out. The next step is fetched while one runs, so that only a clock each is
-    spent on STEP and BEGIN. The last step is followed by the first of the next vector.
+    spent on STEP and BEGIN. The last step is followed by the first of the next vector. A shallow engine reads the step
+    in STEP, a word a clock, from one narrow memory.
 
     Parameters
     ----------
@@ -53,7 +54,7 @@ class Control(wiring.Component):
     running : Out(1)
         A run is not over.
     program : In(1), program_address, program_data : In
-        Write 64 bits of a step.
+        Write a word of a step, of 64 bits, or of 16 in a shallow engine.
     acts_valid : In(1), acts_ready : Out(1)
         A beat of activations, taken when both are 1.
     setup : Out(setup_layout(config))
@@ -69,7 +70,7 @@ class Control(wiring.Component):
     sweep, sweep_first : Out(1)
         The next row goes out; it is the first.
     bias_address : Out
-        The row's bias, three clocks later.
+        The row's bias, ``config.timing.bias`` clocks later.
     room : In(1)
         Another group of results may be read.
     unload, unload_last : Out(1)
@@ -89,8 +90,8 @@ class Control(wiring.Component):
                 "vectors": In(24),
                 "running": Out(1),
                 "program": In(1),
-                "program_address": In(address_width(config.program_depth * step_beats(config))),
-                "program_data": In(64),
+                "program_address": In(address_width(config.program_depth * step_words(config))),
+                "program_data": In(program_width(config)),
                 "acts_valid": In(1),
                 "acts_ready": Out(1),
                 "setup": Out(setup_layout(config)),
@@ -117,7 +118,8 @@ class Control(wiring.Component):
         setup: View = self.setup  # pyright: ignore[reportAssignmentType]
         now = _Progress(self.config)
         source = Signal()
-        fetched = self._program(m, now.place)
+        shallow = self.config.shallow
+        fetched: Any = self._words(m, now) if shallow else self._program(m, now.place)
         with m.If(now.wait != 0):
             m.d.sync += now.wait.eq(now.wait - 1)
         m.d.comb += [
@@ -132,7 +134,8 @@ class Control(wiring.Component):
             self.loading.eq(self.running & ~self.computing & ~self.unloading),
         ]
         with m.FSM():
-            self._fetch(m, now, fetched)
+            self._idle(m, now)
+            (self._read if shallow else self._fetch)(m, now, step, fetched)
             self._begin(m, now, step, setup)
             self._compute(m, now, step, setup)
             self._sweep(m, now, step, setup, source)
@@ -147,18 +150,40 @@ class Control(wiring.Component):
         with m.Else():
             m.next = "STEP"
 
-    def _fetch(self, m: Module, now: "_Progress", fetched: View):
+    def _idle(self, m: Module, now: "_Progress"):
         with m.State("IDLE"), m.If(self.run):
             m.d.sync += [self.running.eq(1), now.vectors.eq(self.vectors - 1)]
-            m.d.sync += [now.place.eq(self.first_step), now.wait.eq(_FETCH)]
+            m.d.sync += [now.place.eq(self.first_step), now.wait.eq(now.fetch)]
             m.next = "STEP"
+
+    def _fetch(self, m: Module, now: "_Progress", step: View, fetched: View):
         with m.State("STEP"), m.If(now.wait == 0):
             last = Signal()
             m.d.comb += last.eq(fetched.last | (now.place == self.config.program_depth - 1))
             m.d.comb += self.computing.eq(fetched.compute & ~fetched.load)
-            m.d.sync += [self.step.eq(fetched), self.step.last.eq(last), now.loaded.eq(0)]
-            m.d.sync += [now.place.eq(Mux(last, self.first_step, now.place + 1)), now.wait.eq(_FETCH)]
+            m.d.sync += [step.eq(fetched), step.last.eq(last), now.loaded.eq(0)]
+            m.d.sync += [now.place.eq(Mux(last, self.first_step, now.place + 1)), now.wait.eq(now.fetch)]
             m.next = "BEGIN"
+
+    def _read(self, m: Module, now: "_Progress", step: View, word: Value):
+        end = self.config.step_parts - 1
+        parts = Value.cast(step)
+        with m.State("STEP"), m.If(now.wait == 0):
+            m.d.comb += now.ahead.eq(Mux(now.part == end, 0, now.part + 1))
+            m.d.sync += now.part.eq(now.ahead)
+            for n in range(1, end + 1):
+                with m.If(now.part == n):
+                    m.d.comb += self.computing.eq(step.compute & ~step.load)
+                    m.d.sync += parts[16 * n : 16 * n + 16].eq(word)
+            with m.If(now.part == 0):
+                # All flags are in the first word.
+                first = View(step.shape(), Cat(word, C(0, len(parts) - 16)))
+                last = first.last | (now.place == self.config.program_depth - 1)
+                m.d.comb += self.computing.eq(first.compute & ~first.load)
+                m.d.sync += [parts[:16].eq(word), step.last.eq(last), now.loaded.eq(0)]
+            with m.If(now.part == end):
+                m.d.sync += now.place.eq(Mux(step.last, self.first_step, now.place + 1))
+                m.next = "BEGIN"
 
     def _begin(self, m: Module, now: "_Progress", step: View, setup: View):
         with m.State("BEGIN"):
@@ -250,9 +275,23 @@ class Control(wiring.Component):
         layout = step_layout(self.config)
         return View(layout, Cat(columns)[: layout.size])
 
+    def _words(self, m: Module, now: "_Progress") -> Value:
+        """The program memory, 16 bits wide; gives the word at the place and part of the clock before."""
+        words = step_words(self.config)
+        depth, family = self.config.program_depth * words, self.config.family
+        m.submodules.program = memory = Ram(width=16, depth=depth, family=family, latency=1)
+        m.d.comb += [
+            memory.read_enable.eq(1),
+            memory.read_address.eq(Cat(now.ahead, now.place)),
+            memory.write.eq(self.program),
+            memory.write_address.eq(self.program_address),
+            memory.write_data.eq(self.program_data),
+        ]
+        return memory.read_data
+
     def _biases(self, m: Module):
         """Mark the first row, and let the addresses of biases follow their rows."""
-        swept = Signal(_BIAS_DELAY)
+        swept = Signal(self.config.timing.bias)
         m.d.sync += swept.eq(Cat(self.sweep, swept))
         m.d.comb += self.sweep_first.eq(~swept[0])
         with m.If(swept[-1]):

@@ -12,9 +12,6 @@ from .layouts import address_width
 
 __all__ = ["Decode"]
 
-# Clocks from a swept row to the address of its bias.
-_BIAS_DELAY = 3
-
 
 class Decode(wiring.Component):
     """Weights and biases come from one memory, which is free for biases while rows are swept::
@@ -23,6 +20,8 @@ class Decode(wiring.Component):
         s5                 [         ]                     row
         s6  constant: a weight                             row
         s9  constant: a bias
+
+    In a shallow engine an entry that comes at s1 has its row and its weight at s2, and a swept row its bias at s4.
 
     Parameters
     ----------
@@ -36,21 +35,21 @@ class Decode(wiring.Component):
     sweep, sweep_first : In(1)
         Instead of an entry: the next row, or the first one.
     bias_address : In
-        The row's bias, three clocks after `sweep`.
+        The row's bias, ``config.timing.bias`` clocks after `sweep`.
     codebook : In
         Which codebook: the upper bits of a weight's address.
     load : In(1), load_address, load_data : In
         Write a constant.
     constant : Out(signed)
-        A weight at s6, a bias at s9.
+        A weight `latency` clocks behind its entry; a bias as many behind its address.
     row : Out
-        The row, at s6.
+        The row, with the weight.
     write : Out(1)
-        The row is to be written: the entry is no filler, or the row is swept; at s6.
+        The row is to be written: the entry is no filler, or the row is swept; with the weight.
     swept : Out(1)
-        The row is swept; at s6.
+        The row is swept; with the weight.
     filler : Out(1)
-        The entry is a filler; at s5.
+        The entry is a filler; a clock behind it.
     """
 
     def __init__(self, *, config: EieConfig):
@@ -78,6 +77,11 @@ class Decode(wiring.Component):
             }
         )
 
+    @property
+    def latency(self) -> int:
+        """Clocks from an entry to its weight."""
+        return 1 if self.config.shallow else 2
+
     def elaborate(self, platform) -> Module:
         m = Module()
         s5_row = Signal.like(self.row, reset_less=True)
@@ -89,19 +93,22 @@ class Decode(wiring.Component):
             m, "next_row", self.config.family, Cat(~first, self.zeros), first, C(0, width), Cat(1, s5_row), width
         )
         m.d.sync += s5_row.eq(row[1:])
-        m.d.comb += self.row.eq(register(m, "s6_row", s5_row))
+        m.d.comb += self.row.eq(register(m, "s6_row", s5_row, self.latency - 1))
 
         some = Signal()
         m.d.comb += some.eq(self.value != 0)
         s5_write = Signal(reset_less=True)
         m.d.sync += [s5_write.eq(some | self.sweep), self.filler.eq(self.valid & ~some)]
-        m.d.comb += self.write.eq(register(m, "s6_write", s5_write))
-        m.d.comb += self.swept.eq(register(m, "s6_sweep", self.sweep, 2))
+        m.d.comb += self.write.eq(register(m, "s6_write", s5_write, self.latency - 1))
+        m.d.comb += self.swept.eq(register(m, "s6_sweep", self.sweep, self.latency))
 
         m.submodules.constants = constants = Ram(
-            width=self.constant_width, depth=self.config.constant_depth, family=self.config.family
+            width=self.constant_width,
+            depth=self.config.constant_depth,
+            family=self.config.family,
+            latency=self.latency,
         )
-        s7_sweep = register(m, "s7_sweep", self.sweep, _BIAS_DELAY)
+        s7_sweep = register(m, "s7_sweep", self.sweep, self.config.timing.bias)
         m.d.comb += [
             constants.read_enable.eq(1),
             constants.out_enable.eq(1),

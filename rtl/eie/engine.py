@@ -6,7 +6,7 @@ from amaranth.lib.data import View
 from amaranth.lib.wiring import In, Out
 from tercet.golden.eie_layer import EieConfig
 from tercet.rtl.common.delay import Delay
-from tercet.rtl.common.outlet import Outlet
+from tercet.rtl.common.outlet import HeldOutlet, Outlet
 from tercet.rtl.emit import prototype, shared
 
 from .activations import Activations
@@ -16,6 +16,7 @@ from .counters import COUNTER_BITS, COUNTERS, Counters
 from .frames import FrameReader
 from .issue import Issue
 from .layouts import output_layout
+from .shallow_frames import ShallowFrameReader
 
 __all__ = ["Engine"]
 
@@ -73,7 +74,7 @@ class Engine(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         config = self.config
-        m.submodules.reader = reader = FrameReader(config=config)
+        m.submodules.reader = reader = (ShallowFrameReader if config.shallow else FrameReader)(config=config)
         m.submodules.control = control = Control(config=config)
         m.submodules.issue = issue = shared(Issue, config=config)
         m.submodules.pes = pes = shared(Cluster, config=config, level=config.tree_levels, count=config.n_pe)
@@ -85,7 +86,7 @@ class Engine(wiring.Component):
             control.vectors.eq(reader.vectors),
             reader.running.eq(control.running),
             control.program.eq(reader.program),
-            control.program_address.eq(reader.load.address),
+            control.program_address.eq(reader.program_address if config.shallow else reader.load.address),
             control.program_data.eq(reader.program_data),
             pes.load.eq(reader.load),
             pes.setup.eq(control.setup),
@@ -127,6 +128,9 @@ class Engine(wiring.Component):
         ]
 
     def _unload(self, m: Module, control, pes):
+        if self.config.shallow:
+            self._unload_held(m, control, pes)
+            return
         latency = 2 * self.config.tree_levels + prototype(Activations, config=self.config).unload_latency
         layout = output_layout(self.config)
         m.submodules.outlet = outlet = shared(Outlet, shape=layout, latency=latency)
@@ -139,5 +143,18 @@ class Engine(wiring.Component):
             last.i.eq(Cat(control.unload, control.unload & control.unload_last)),
             outlet.arrive.eq(last.o[0]),
             outlet.value.last.eq(last.o[1]),
+            outlet.value.data.eq(pes.unloaded),
+        ]
+
+    def _unload_held(self, m: Module, control, pes):
+        """The memories of the activations hold the group that was read."""
+        m.submodules.outlet = outlet = shared(HeldOutlet, shape=output_layout(self.config))
+        wiring.connect(m, outlet.o, wiring.flipped(self.outs))
+        with m.If(control.unload):
+            m.d.sync += outlet.value.last.eq(control.unload_last)
+        m.d.comb += [
+            control.room.eq(outlet.ready),
+            control.delivered.eq(outlet.empty),
+            outlet.start.eq(control.unload),
             outlet.value.data.eq(pes.unloaded),
         ]

@@ -23,6 +23,8 @@ class EntryRead(wiring.Component):
         s3                      1 of those
         s4  value, zeros
 
+    In a shallow engine all choices are made at the memory's word: entries come at s1.
+
     Parameters
     ----------
     config : EieConfig
@@ -37,7 +39,7 @@ class EntryRead(wiring.Component):
     load : In(1), load_address, load_data : In
         Write a word of entries, the first in the least significant bits.
     valid : Out(1)
-        There is an entry, at s4.
+        There is an entry, `latency` clocks behind s0.
     first : Out(1)
         It is the first one of its column.
     value, zeros : Out
@@ -69,8 +71,17 @@ class EntryRead(wiring.Component):
             }
         )
 
+    @property
+    def latency(self) -> int:
+        """Clocks from an entry at s0 to `valid`."""
+        return 1 if self.config.shallow else 4
+
     def elaborate(self, platform) -> Module:
         m = Module()
+        shallow = self.config.shallow
+        # Clocks of the memory, and registers behind the choice of two entries.
+        self._read_clocks, self._between = (1, 0) if shallow else (2, 1)
+        self._domain = "comb" if shallow else "sync"
         head: View = self.columns.payload  # pyright: ignore[reportAssignmentType]
         s0_left = Signal(signed(count_width(self.config)), init=-1)
         over = Signal()  # no further entry of this column
@@ -93,14 +104,14 @@ class EntryRead(wiring.Component):
         m.d.comb += self.busy.eq(s0_valid)
 
         s2_word, s0_offset = self._read(m, over, s0_valid, s0_first)
-        s3_valid = register(m, "s3_valid", s0_valid, 3)
+        s3_valid = register(m, "s3_valid", s0_valid, self._read_clocks + self._between)
         entry = self._choose(m, s2_word, s0_offset)
         s4_entry = Signal(len(entry), reset_less=True)
-        m.d.sync += [self.valid.eq(s3_valid), s4_entry.eq(Mux(s3_valid, entry, 0))]
+        m.d[self._domain] += [self.valid.eq(s3_valid), s4_entry.eq(Mux(s3_valid, entry, 0))]
         m.d.comb += [
             Cat(self.value, self.zeros).eq(s4_entry),
-            self.first.eq(register(m, "s4_first", s0_first, 4)),
-            self.act.eq(register(m, "s4_act", s0_act, 4)),
+            self.first.eq(register(m, "s4_first", s0_first, self.latency)),
+            self.act.eq(register(m, "s4_act", s0_act, self.latency)),
         ]
         return m
 
@@ -126,7 +137,11 @@ class EntryRead(wiring.Component):
                 s0_word.eq(Mux(over, word_begin, s0_word) + (~over & s0_last)),
             ]
         m.submodules.matrix = matrix = Ram(
-            width=config.word_width, depth=config.matrix_depth, family=config.family, exclusive=True
+            width=config.word_width,
+            depth=config.matrix_depth,
+            family=config.family,
+            exclusive=True,
+            latency=self._read_clocks,
         )
         m.d.comb += [
             matrix.read_address.eq(s0_word),
@@ -144,12 +159,12 @@ class EntryRead(wiring.Component):
         width, count = self.config.entry_width, self.config.entries_per_word
         entries = [s2_word[n * width : (n + 1) * width] for n in range(count)]
         if count == 1:
-            return register(m, "s3_entry", entries[0])
-        s2_offset = register(m, "s2_offset", s0_offset, 2)
-        s3_offset = register(m, "s3_offset", s2_offset[0])
+            return register(m, "s3_entry", entries[0], self._between)
+        s2_offset = register(m, "s2_offset", s0_offset, self._read_clocks)
+        s3_offset = register(m, "s3_offset", s2_offset[0], self._between)
         pair = []
         for name, half in (("s3_even", entries[0::2]), ("s3_odd", entries[1::2])):
             s3_half = Signal(width, name=name, reset_less=True)
-            m.d.sync += s3_half.eq(choose(m, f"{name}_entry", self.config.family, half, s2_offset[1:]))
+            m.d[self._domain] += s3_half.eq(choose(m, f"{name}_entry", self.config.family, half, s2_offset[1:]))
             pair.append(s3_half)
         return Mux(s3_offset, pair[1], pair[0])

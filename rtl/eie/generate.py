@@ -26,6 +26,9 @@ from .pe import Pe
 from .pointers import PointerRead
 from .product import Product
 from .queue import ActivationQueue
+from .shallow_activations import ShallowActivations
+from .shallow_arithmetic import ShallowArithmetic
+from .shallow_frames import ShallowFrameReader
 from .tile import Tile
 from .writeback import Writeback
 
@@ -38,16 +41,16 @@ _UNITS: Units = {
     "queue": lambda config: ActivationQueue(config=config),
     "entries": lambda config: EntryRead(config=config),
     "decode": lambda config: Decode(config=config),
-    "arithmetic": lambda config: Arithmetic(config=config),
-    "product": lambda config: Product(family=config.family),
+    "arithmetic": lambda config: (ShallowArithmetic if config.shallow else Arithmetic)(config=config),
+    "product": lambda config: Product(family=config.family, latency=2 if config.shallow else 3),
     "writeback": lambda config: Writeback(config=config),
-    "activations": lambda config: Activations(config=config),
+    "activations": lambda config: (ShallowActivations if config.shallow else Activations)(config=config),
     "tile": lambda config: Tile(config=config),
     "cluster": lambda config: Cluster(config=config, level=1, count=min(4, config.n_pe)),
-    "node": lambda config: Node(level=config.tree_levels),
+    "node": lambda config: Node(level=config.tree_levels, shallow=config.shallow),
     "issue": lambda config: Issue(config=config),
     "control": lambda config: Control(config=config),
-    "frames": lambda config: FrameReader(config=config),
+    "frames": lambda config: (ShallowFrameReader if config.shallow else FrameReader)(config=config),
 }
 
 _STEP = {

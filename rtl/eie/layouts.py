@@ -2,8 +2,8 @@
 
 from amaranth import *
 from amaranth.lib import data
-from tercet.golden.eie_layer import EieConfig
-from tercet.golden.eie_program import FRAME_FIELDS, step_fields
+from tercet.golden.eie_layer import EieConfig, step_fields
+from tercet.golden.eie_program import FRAME_FIELDS
 
 __all__ = [
     "LOADED",
@@ -14,9 +14,11 @@ __all__ = [
     "frame_layout",
     "load_layout",
     "output_layout",
+    "program_width",
     "setup_layout",
     "step_beats",
     "step_layout",
+    "step_words",
     "token_layout",
 ]
 
@@ -125,6 +127,16 @@ def step_layout(config: EieConfig) -> data.StructLayout:
 def step_beats(config: EieConfig) -> int:
     """64-bit words of a step."""
     return -(-step_layout(config).size // 64)
+
+
+def program_width(config: EieConfig) -> int:
+    """Bits of a word of the program memory."""
+    return 16 if config.shallow else 64
+
+
+def step_words(config: EieConfig) -> int:
+    """Words of a step there."""
+    return step_beats(config) * 64 // program_width(config)
 
 
 def output_layout(config: EieConfig) -> data.StructLayout:

@@ -27,6 +27,8 @@ class Node(wiring.Component):
         Levels of nodes in this tree, this one included; at least 1.
     children : int
         Subtrees, 1 to 4.
+    shallow : bool
+        The token is chosen in the clock in which the subtrees show theirs, and registered once.
 
     Members
     -------
@@ -47,12 +49,12 @@ class Node(wiring.Component):
     Source: Han et al., ISCA 2016, section IV; ``spec/eie.md``, "The machine".
     """
 
-    def __init__(self, *, level: int, children: int = 4):
+    def __init__(self, *, level: int, children: int = 4, shallow: bool = False):
         if level < 1:
             raise ValueError(f"Level {level} has no subtrees; use at least 1")
         if not 1 <= children <= 4:
             raise ValueError(f"A node of {children} subtrees; use 1 to 4")
-        self.level, self.children = level, children
+        self.level, self.children, self.shallow = level, children, shallow
         below = In(stream.Signature(token_layout(level - 1)))
         super().__init__(
             {
@@ -65,7 +67,7 @@ class Node(wiring.Component):
     @property
     def latency(self) -> int:
         """Clocks from the last subtree's token to `o`."""
-        return 3
+        return 1 if self.shallow else 3
 
     @property
     def inputs(self) -> list:
@@ -76,11 +78,13 @@ class Node(wiring.Component):
         m = Module()
         # Subtrees that are not there have no items.
         absent = Signal(token_layout(self.level - 1), init={"close": 1})
-        inputs = self.inputs if self.level == 1 else self._near(m)
+        inputs = self.inputs if self.level == 1 or self.shallow else self._near(m)
         tokens = [i.payload for i in inputs] + [absent] * (4 - self.children)
         valid = Signal()  # every subtree shows a token
         room = Signal(init=1)
         m.d.comb += valid.eq(Cat(i.valid for i in inputs).all())
+        if self.shallow:
+            return self._at_once(m, inputs, tokens, valid)
         if self.level == 1:
             tokens, valid, waits, last = self._leaves(m, tokens, valid, room)
         else:
@@ -96,6 +100,22 @@ class Node(wiring.Component):
             outlet.item.eq(s1_item),
             outlet.close.eq(s1_close),
         ]
+        return m
+
+    def _at_once(self, m: Module, inputs: list, tokens: list, valid: Value) -> Module:
+        """Show the first item that waits in the next clock."""
+        move = Signal()
+        waits, last = self._subtrees(m, inputs, tokens, valid, move)
+        each = [Cat(token.act, token.index, Const(n, 2)) for n, token in enumerate(tokens)]
+        first = Mux(waits[:2].any(), Mux(waits[0], each[0], each[1]), Mux(waits[2], each[2], each[3]))
+        o = self.o.payload
+        m.d.comb += move.eq(~self.o.valid | self.o.ready)
+        with m.If(move):
+            m.d.sync += [Cat(o.act, o.index).eq(first), o.item.eq(waits.any()), o.close.eq(last)]
+        with m.If(~self.enable):
+            m.d.sync += self.o.valid.eq(0)
+        with m.Elif(move):
+            m.d.sync += self.o.valid.eq(valid)
         return m
 
     def _leaves(self, m: Module, tokens: list, valid: Value, room: Value) -> tuple[list, Value, Value, Value]:

@@ -4,7 +4,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.data import View
 from amaranth.lib.wiring import In, Out
-from tercet.golden.eie_layer import SWEEP_LATENCY, EieConfig
+from tercet.golden.eie_layer import EieConfig
 from tercet.rtl.common.pipeline import register
 from tercet.rtl.emit import shared
 
@@ -14,6 +14,7 @@ from .entries import EntryRead
 from .layouts import broadcast_layout, load_layout, setup_layout
 from .pointers import PointerRead
 from .queue import ActivationQueue
+from .shallow_arithmetic import ShallowArithmetic
 
 __all__ = ["Pe"]
 
@@ -24,6 +25,8 @@ class Pe(wiring.Component):
         broadcast -> PointerRead -> ActivationQueue -> EntryRead -> Decode -> Arithmetic -> total
              |                                                        ^
              +-- sweep -----------------------------------------------+
+
+    ``config.timing`` has the clocks of these parts; s4, s6 and so on are those of a deep pipeline.
 
     Parameters
     ----------
@@ -67,7 +70,7 @@ class Pe(wiring.Component):
     @property
     def sweep_latency(self) -> int:
         """Clocks from a swept row to its sum."""
-        return SWEEP_LATENCY
+        return self.config.timing.sweep
 
     def elaborate(self, platform) -> Module:
         m = Module()
@@ -77,7 +80,8 @@ class Pe(wiring.Component):
         m.submodules.queue = queue = shared(ActivationQueue, config=self.config)
         m.submodules.entries = entries = shared(EntryRead, config=self.config)
         m.submodules.decode = decode = shared(Decode, config=self.config)
-        m.submodules.arithmetic = arithmetic = shared(Arithmetic, config=self.config)
+        kind = ShallowArithmetic if self.config.shallow else Arithmetic
+        m.submodules.arithmetic = arithmetic = shared(kind, config=self.config)
         for name, part in (("matrix", entries), ("pointers", pointers), ("constants", decode)):
             m.d.comb += [part.load.eq(self.load[name]), part.load_data.eq(self.load.data)]
             if part is not pointers:
@@ -103,7 +107,7 @@ class Pe(wiring.Component):
             decode.sweep_first.eq(cast.first),
             decode.bias_address.eq(cast.address),
             decode.codebook.eq(setup.codebook),
-            arithmetic.act.eq(register(m, "s6_act", entries.act, 2)),
+            arithmetic.act.eq(register(m, "s6_act", entries.act, decode.latency)),
             arithmetic.constant.eq(decode.constant),
             arithmetic.row.eq(decode.row),
             arithmetic.write.eq(decode.write),

@@ -3,7 +3,7 @@
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from tercet.golden.eie_layer import POINTER_LATENCY, EieConfig
+from tercet.golden.eie_layer import EieConfig
 from tercet.rtl.common.pipeline import register
 from tercet.rtl.common.ram import Ram
 from tercet.rtl.primitives.dp16kd import BlockRam
@@ -19,6 +19,8 @@ class PointerRead(wiring.Component):
 
         address ------>[p_1, p_3, p_5 ...]--> lower or upper --> begin
         next_address ->[p_0, p_2, p_4 ...]--> upper or lower --> less begin: entries
+
+    The pointers are read in two clocks and two more make the column of them; in a shallow engine one clock is for both.
 
     It never waits, so it stands before the queue: what is queued can run at once, and a column that is empty in this PE
     does not get there at all.
@@ -62,10 +64,14 @@ class PointerRead(wiring.Component):
     @property
     def latency(self) -> int:
         """Clocks from a column's number to `o`."""
-        return POINTER_LATENCY
+        return self.config.timing.pointers
 
     def elaborate(self, platform) -> Module:
         m = Module()
+        shallow = self.config.shallow
+        # Clocks of the memory, and registers behind its words.
+        self._read, self._between = (1, 0) if shallow else (2, 1)
+        self._domain = "comb" if shallow else "sync"
         # Entries in a word are a power of two: a pointer is a plain number.
         linear = 1 << self.config.offset_width == self.config.entries_per_word
         if self.true_dual_port:
@@ -73,14 +79,14 @@ class PointerRead(wiring.Component):
             odd, even, s2_odd = *self._ports(m), C(1, 1)
         else:
             odd, even = self._banks(m)
-            s2_odd = register(m, "s2_odd", self.address[0], 2)
+            s2_odd = register(m, "s2_odd", self.address[0], self._read)
         begin = Signal.like(odd)
         m.d.comb += begin.eq(Mux(s2_odd, odd, even))
-        before = self.latency - 1
+        before = self._read + self._between
         item = register(m, "s_item", self.item, before)
         more = (self._count if linear else self._count_words)(m, odd, even, s2_odd)
-        m.d.sync += [
-            self.o.begin.eq(register(m, "s3_begin", begin)),
+        m.d[self._domain] += [
+            self.o.begin.eq(register(m, "s3_begin", begin, self._between)),
             self.o.more.eq(Mux(item, more, -1)),
             self.o.act.eq(register(m, "s_act", self.act, before)),
             self.o.end.eq(register(m, "s_end", self.end, before)),
@@ -124,7 +130,8 @@ class PointerRead(wiring.Component):
             ("odd", self.address, self.address[0]),
             ("even", self.next_address, ~self.address[0]),
         ):
-            m.submodules[name] = bank = Ram(width=self.config.pointer_width, depth=depth, family=self.config.family)
+            width, family = self.config.pointer_width, self.config.family
+            m.submodules[name] = bank = Ram(width=width, depth=depth, family=family, latency=self._read)
             m.d.comb += [
                 bank.read_enable.eq(1),
                 bank.out_enable.eq(1),
@@ -145,8 +152,8 @@ class PointerRead(wiring.Component):
         low = count_width(self.config)
         s3_difference = Signal(low + 1, reset_less=True)
         # A bit below, to borrow the 1 from: synthesis folds no third term into a carry chain.
-        m.d.sync += s3_difference.eq(Cat(C(0, 1), even[:low]) - Cat(s2_odd, odd[:low]))
-        s3_even = register(m, "s3_even", ~s2_odd)
+        m.d[self._domain] += s3_difference.eq(Cat(C(0, 1), even[:low]) - Cat(s2_odd, odd[:low]))
+        s3_even = register(m, "s3_even", ~s2_odd, self._between)
         return (s3_difference[1:] ^ s3_even.replicate(low)).as_signed()
 
     def _count_words(self, m: Module, odd: Value, even: Value, s2_odd: Value) -> Value:
@@ -154,11 +161,11 @@ class PointerRead(wiring.Component):
         offsets, low = self.config.offset_width, count_width(self.config)
         words = Signal(low, name="s3_words", reset_less=True)
         places = Signal(signed(offsets + 1), name="s3_places", reset_less=True)
-        m.d.sync += [words.eq(even[offsets:] - odd[offsets:]), places.eq(even[:offsets] - odd[:offsets])]
+        m.d[self._domain] += [words.eq(even[offsets:] - odd[offsets:]), places.eq(even[:offsets] - odd[:offsets])]
         # Shifts and adds: a multiplication would take a multiplier block.
         per_word = self.config.entries_per_word
         entries = sum((words << bit for bit in range(offsets) if per_word >> bit & 1), places)
-        s3_odd = register(m, "s3_odd", s2_odd)
+        s3_odd = register(m, "s3_odd", s2_odd, self._between)
         difference = Signal(low)
         m.d.comb += difference.eq(entries - s3_odd)
         return (difference ^ (~s3_odd).replicate(low)).as_signed()

@@ -18,6 +18,8 @@ class Product(wiring.Component):
     ----------
     family : "any", "ecp5" or "ice40"
         Whose multiplier.
+    latency : int
+        3; or 2, but not for "ecp5".
 
     Members
     -------
@@ -27,22 +29,22 @@ class Product(wiring.Component):
         Their product, `latency` clocks later.
     """
 
-    def __init__(self, *, family: str = "any"):
-        self.family = family
+    def __init__(self, *, family: str = "any", latency: int = 3):
+        self.family, self.clocks = family, latency
         super().__init__({"act": In(signed(16)), "weight": In(signed(16)), "product": Out(signed(32))})
 
     @property
     def latency(self) -> int:
         """Clocks from operands to their product."""
-        return 3
+        return self.clocks
 
     def elaborate(self, platform) -> Module:
         m = Module()
         if self.family == "any":
             act, weight = register(m, "s1_act", self.act), register(m, "s1_weight", self.weight)
-            m.d.comb += self.product.eq(register(m, "s3_product", act * weight, 2))
+            m.d.comb += self.product.eq(register(m, f"s{self.latency}_product", act * weight, self.latency - 1))
             return m
-        m.submodules.block = block = shared({"ecp5": Mult18x18D, "ice40": SbMac16}[self.family])
+        m.submodules.block = block = self._block()
         # At the upper end: constants below an operand cost nothing, while its sign would be routed to many pins.
         spare = len(block.a) - 16
         m.d.comb += [
@@ -52,3 +54,8 @@ class Product(wiring.Component):
             self.product.eq(block.p[2 * spare :]),
         ]
         return m
+
+    def _block(self):
+        if self.family == "ecp5":
+            return shared(Mult18x18D)
+        return shared(SbMac16, latency=self.latency)

@@ -4,7 +4,7 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.eie_layer import EieConfig
-from tercet.rtl.common.fifo import CreditFifo
+from tercet.rtl.common.fifo import CreditFifo, ShiftFifo
 from tercet.rtl.emit import shared
 
 from .layouts import column_layout
@@ -57,7 +57,8 @@ class ActivationQueue(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         depth = self.config.queue_depth
-        m.submodules.fifo = fifo = shared(CreditFifo, shape=column_layout(self.config), depth=depth)
+        kind = ShiftFifo if self.config.queue_in_cells else CreditFifo
+        m.submodules.fifo = fifo = shared(kind, shape=column_layout(self.config), depth=depth)
         m.d.comb += [fifo.value.eq(self.i), fifo.arrive.eq(self.keep)]
         wiring.connect(m, fifo.o, wiring.flipped(self.o))
         # Below zero while there is room, so that `full` is one bit of a register.

@@ -10,6 +10,7 @@ from tercet.rtl.emit import shared
 from .activations import Activations
 from .layouts import broadcast_layout, load_layout, setup_layout, token_layout
 from .pe import Pe
+from .shallow_activations import ShallowActivations
 from .writeback import Writeback
 
 __all__ = ["Tile"]
@@ -64,7 +65,8 @@ class Tile(wiring.Component):
         setup: View = self.setup  # pyright: ignore[reportAssignmentType]
         m.submodules.pe = pe = shared(Pe, config=self.config)
         m.submodules.writeback = writeback = shared(Writeback, config=self.config)
-        m.submodules.activations = activations = shared(Activations, config=self.config)
+        kind = ShallowActivations if self.config.shallow else Activations
+        m.submodules.activations = activations = shared(kind, config=self.config)
         wiring.connect(m, activations.tokens, wiring.flipped(self.tokens))
         m.d.comb += [
             pe.broadcast.eq(self.broadcast),

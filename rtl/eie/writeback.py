@@ -25,7 +25,8 @@ class Writeback(wiring.Component):
 
     Inverted where it is negative, the sum has zeros above its magnitude: there is no sign to shift in, a bit lost at
     the top is an overflow if it is 1, and saturation is all ones. A stage is one multiplexer of two a bit. Each also
-    collects whether a bit below half was 1. The largest result is not rounded up.
+    collects whether a bit below half was 1. The largest result is not rounded up. In a shallow engine of all these
+    registers only those of s1, s3 and s5 are there.
 
     Parameters
     ----------
@@ -68,13 +69,14 @@ class Writeback(wiring.Component):
     @property
     def latency(self) -> int:
         """Clocks from `acc` to `act`."""
-        return 6
+        return self.config.timing.writeback
 
     def elaborate(self, platform) -> Module:
         m = Module()
+        self._stages = (1, 3, 5) if self.config.shallow else range(1, 7)
         self._sign = [self.acc[-1]]
         for stage in range(1, 6):
-            self._sign.append(register(m, f"s{stage}_sign", self._sign[-1]))
+            self._sign.append(self._at(m, stage, "sign", self._sign[-1]))
         s1, s1_over, s1_lost = self._shift_coarse(m)
         s2, s2_over, s2_lost = self._shift(m, 2, s1, s1_over, s1_lost)
         s3, s3_over, s3_lost = self._shift(m, 3, s2, s2_over, s2_lost)
@@ -82,6 +84,16 @@ class Writeback(wiring.Component):
         self._round(m, s4, s4_lost)
         m.d.comb += self.o_valid.eq(register(m, "o_valid", self.valid, self.latency))
         return m
+
+    def _domain(self, stage: int) -> str:
+        """Whether a stage begins with registers."""
+        return "sync" if stage in self._stages else "comb"
+
+    def _at(self, m: Module, stage: int, name: str, value: Value) -> Signal:
+        """What a stage begins with."""
+        signal = Signal(value.shape(), name=f"s{stage}_{name}" if name else f"s{stage}", reset_less=True)
+        m.d[self._domain(stage)] += signal.eq(value)
+        return signal
 
     def _set(self, bits: Value, stage: int) -> Value:
         """Whether one of the magnitude's `bits` is 1 in the sum itself."""
@@ -97,15 +109,15 @@ class Writeback(wiring.Component):
         kept = _KEPT[0]
         s1 = Signal(kept, reset_less=True)
         with m.If(by_32):
-            m.d.sync += s1.eq(magnitude[32:])
+            m.d[self._domain(1)] += s1.eq(magnitude[32:])
         with m.Elif(by_16):
-            m.d.sync += s1.eq(magnitude[16:])
+            m.d[self._domain(1)] += s1.eq(magnitude[16:])
         with m.Else():
-            m.d.sync += s1.eq(magnitude)
-        s1_above = register(m, "s1_above", magnitude[kept:].any())
-        s1_far_above = register(m, "s1_far_above", magnitude[kept + 16 :].any())
-        s1_below = register(m, "s1_below", raw[:16].any())
-        s1_next_below = register(m, "s1_next_below", raw[16:32].any())
+            m.d[self._domain(1)] += s1.eq(magnitude)
+        s1_above = self._at(m, 1, "above", magnitude[kept:].any())
+        s1_far_above = self._at(m, 1, "far_above", magnitude[kept + 16 :].any())
+        s1_below = self._at(m, 1, "below", raw[:16].any())
+        s1_next_below = self._at(m, 1, "next_below", raw[16:32].any())
         over = Mux(by_16, s1_far_above, s1_above & ~by_32)
         lost = (s1_below & (by_16 | by_32)) | (s1_next_below & by_32)
         return s1, over, lost
@@ -116,9 +128,9 @@ class Writeback(wiring.Component):
         step = len(value) - kept
         here = self.shift[step.bit_length() - 1]
         return (
-            register(m, f"s{stage}", Mux(here, value[step:], value[:kept])),
-            register(m, f"s{stage}_over", over | (value[kept:].any() & ~here)),
-            register(m, f"s{stage}_lost", lost | (self._set(value[:step], stage - 1) & here)),
+            self._at(m, stage, "", Mux(here, value[step:], value[:kept])),
+            self._at(m, stage, "over", over | (value[kept:].any() & ~here)),
+            self._at(m, stage, "lost", lost | (self._set(value[:step], stage - 1) & here)),
         )
 
     def _saturate(self, m: Module, s3: Value, over: Value, lost: Value) -> tuple[Value, Value]:
@@ -127,23 +139,23 @@ class Writeback(wiring.Component):
         above = (s3[16] & ~by_2 & ~by_1) | (s3[17] & ~by_2) | (s3[18] & ~(by_2 & by_1))
         s4 = Signal(_KEPT[3], reset_less=True)
         with m.If(over | above):
-            m.d.sync += s4.eq(~0)
+            m.d[self._domain(4)] += s4.eq(~0)
         with m.Else():
-            m.d.sync += s4.eq(Mux(by_2, s3[2:], s3))
-        return s4, register(m, "s4_lost", lost | (self._set(s3[:2], 3) & by_2))
+            m.d[self._domain(4)] += s4.eq(Mux(by_2, s3[2:], s3))
+        return s4, self._at(m, 4, "lost", lost | (self._set(s3[:2], 3) & by_2))
 
     def _round(self, m: Module, s4: Value, lost: Value) -> None:
         """Shift by 1 or not, back to two's complement, and round; two clocks."""
         by_1 = self.shift[0]
         shifted = Mux(by_1, s4[1:], s4[:16])
-        s5 = register(m, "s5", shifted ^ self._sign[4].replicate(16))
-        s5_lost = register(m, "s5_lost", lost | (self._set(s4[0], 4) & by_1))
-        s5_full = register(m, "s5_full", shifted[1:].all() & ~self._sign[4])
-        s5_zero = register(m, "s5_zero", self._sign[4] & self.relu)
+        s5 = self._at(m, 5, "", shifted ^ self._sign[4].replicate(16))
+        s5_lost = self._at(m, 5, "lost", lost | (self._set(s4[0], 4) & by_1))
+        s5_full = self._at(m, 5, "full", shifted[1:].all() & ~self._sign[4])
+        s5_zero = self._at(m, 5, "zero", self._sign[4] & self.relu)
         half, value = s5[0], Cat(s5[1:], self._sign[5])
         s6 = Signal(16, reset_less=True)
         with m.If(s5_zero):
-            m.d.sync += s6.eq(0)
+            m.d[self._domain(6)] += s6.eq(0)
         with m.Else():
-            m.d.sync += s6.eq(value + (half & (s5_lost | value[0]) & ~s5_full))
+            m.d[self._domain(6)] += s6.eq(value + (half & (s5_lost | value[0]) & ~s5_full))
         m.d.comb += self.act.eq(s6)

@@ -1,8 +1,8 @@
 """The multiplier of the Lattice iCE40 UltraPlus: one 16x16 or two 8x8 products a clock, with its registers in use.
 
-Synthesis never infers the mode of two products. Both register settings here are among those for which Lattice's tools
-have timing (``MUL_S_8X8_ALL_PIPELINE`` and ``MUL_S_16X16_ALL_PIPELINE`` in Project IceStorm); yosys can set others
-(yosys issue 2379).
+Synthesis never infers the mode of two products. The register settings here are among those for which Lattice's tools
+have timing (``MUL_S_8X8_ALL_PIPELINE``, ``MUL_S_16X16_ALL_PIPELINE`` and, with latency 2, ``MUL_S_16X16_IM_BYPASS`` in
+Project IceStorm); yosys can set others (yosys issue 2379).
 """
 
 from amaranth import *
@@ -14,8 +14,10 @@ __all__ = ["SbMac16", "SbMac16Dual"]
 _MULT_8X8, _MULT_16X16 = 2, 3  # what O can be, beside the adder and its register
 
 
-def _instance(a: Value, b: Value, b_load: Value, o: Value, *, dual: bool) -> Instance:
-    """Signed multiplier without the adder behind it; all registers on the way are used."""
+def _instance(a: Value, b: Value, b_load: Value, o: Value, *, dual: bool, middle: bool = True) -> Instance:
+    """Signed multiplier without the adder behind it; all registers on the way are used, or not those in the `middle`,
+    of the partial products.
+    """
     select = _MULT_8X8 if dual else _MULT_16X16
     zeros = ("AHOLD", "CHOLD", "DHOLD", "IRSTTOP", "IRSTBOT", "ORSTTOP", "ORSTBOT", "OLOADTOP", "OLOADBOT")
     zeros += ("ADDSUBTOP", "ADDSUBBOT", "OHOLDTOP", "OHOLDBOT", "CI", "ACCUMCI", "SIGNEXTIN")
@@ -23,9 +25,9 @@ def _instance(a: Value, b: Value, b_load: Value, o: Value, *, dual: bool) -> Ins
         "SB_MAC16",
         p_A_REG=Const(1),
         p_B_REG=Const(1),
-        p_TOP_8x8_MULT_REG=Const(1),
-        p_BOT_8x8_MULT_REG=Const(1),
-        p_PIPELINE_16x16_MULT_REG1=Const(1),
+        p_TOP_8x8_MULT_REG=Const(middle, 1),
+        p_BOT_8x8_MULT_REG=Const(middle, 1),
+        p_PIPELINE_16x16_MULT_REG1=Const(middle, 1),
         p_PIPELINE_16x16_MULT_REG2=Const(0 if dual else 1, 1),
         p_TOPOUTPUT_SELECT=Const(select, 2),
         p_BOTOUTPUT_SELECT=Const(select, 2),
@@ -61,6 +63,11 @@ class SbMac16(wiring.Component):
     An `a` that comes together with `b_load` is multiplied by the new `b`. One product per clock; one ``SB_MAC16``.
     Nothing is reset.
 
+    Parameters
+    ----------
+    latency : 2 or 3
+        Clocks from `a` to `p`; with 2 the partial products have no registers.
+
     Members
     -------
     a : In(signed(16))
@@ -71,19 +78,27 @@ class SbMac16(wiring.Component):
         Takes `b`; the register holds otherwise.
     p : Out(signed(32))
         Product, `latency` clocks after `a`.
+
+    Raises
+    ------
+    ValueError
+        If `latency` is neither 2 nor 3.
     """
 
-    def __init__(self):
+    def __init__(self, *, latency: int = 3):
+        if latency not in (2, 3):
+            raise ValueError(f"Multiplier of latency {latency}; use 2 or 3")
+        self.clocks = latency
         super().__init__({"a": In(signed(16)), "b": In(signed(16)), "b_load": In(1), "p": Out(signed(32))})
 
     @property
     def latency(self) -> int:
         """Clocks from `a` to `p`."""
-        return 3
+        return self.clocks
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.mac = _instance(self.a, self.b, self.b_load, self.p, dual=False)
+        m.submodules.mac = _instance(self.a, self.b, self.b_load, self.p, dual=False, middle=self.latency == 3)
         return m
 
 

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from tercet.golden.eie import EieConfig, cycles, encode, network_cycles, spmv
 from tercet.golden.eie_cycles import EieCycles
-from tercet.golden.eie_layer import POINTER_LATENCY, SWEEP_LATENCY, WRITEBACK_LATENCY
 
 CODEBOOK = np.arange(16, dtype=np.int16)
 
@@ -25,7 +24,7 @@ def stepped(config: EieConfig, counts: np.ndarray, acts: np.ndarray) -> tuple[in
     """Clock in which the last PE is done, and clocks of stall: tokens, register slice, broadcast and queues, by the
     clock.
     """
-    n_pe, levels = config.n_pe, config.tree_levels
+    n_pe, hops, timing = config.n_pe, config.tree_clocks, config.timing
     tokens: deque = deque()
     for start in range(0, len(acts), n_pe):
         columns = [j for j in range(start, min(start + n_pe, len(acts))) if acts[j]]
@@ -33,41 +32,41 @@ def stepped(config: EieConfig, counts: np.ndarray, acts: np.ndarray) -> tuple[in
         tokens += [(j, last and j == columns[-1]) for j in columns] or [(None, last)]
     held: deque = deque()  # in the register slice
     cast: dict[int, tuple] = {}  # by the clock of arrival
-    full = deque([False] * levels)  # on its way to the root
+    full = deque([False] * hops)  # on its way to the root
     queues: list[deque] = [deque() for _ in range(n_pe)]
     level = [0] * n_pe
     leaving = [deque([0]) for _ in range(n_pe)]
     free, done = [0] * n_pe, [0] * n_pe
     stall = 0
     for clock in itertools.count():
-        # What arrives counts in the next clock, what leaves a clock later.
-        arrived = cast.pop(clock, None)
-        for k in range(n_pe):
-            left = 0
-            if arrived:
-                queues[k].append((clock + POINTER_LATENCY, *arrived))
-            for item in [i for i in queues[k] if i[0] == clock and not i[2] and not counts[i[1], k]]:
-                queues[k].remove(item)
-                left += 1
-            if queues[k] and queues[k][0][0] + 2 <= clock and free[k] <= clock:
-                _, j, end = queues[k].popleft()
-                left += 1
-                free[k] = clock + max(1, counts[j, k] if j is not None else 0)
-                done[k] = free[k] + 1 if end else 0
-            leaving[k].append(left)
         full.append(any(one > config.fifo_depth for one in level))
-        level = [one + bool(arrived) - gone.popleft() for one, gone in zip(level, leaving, strict=True)]
         # The root: a column goes out, and a token comes into the slice if there was room in the clock before.
         room = len(held) < 2
         wait = full.popleft()
         if held and wait:
             stall += 1
         elif held:
-            cast[clock + levels] = held.popleft()
-        if room and tokens and clock >= 4 * levels + 5:
+            cast[clock + hops] = held.popleft()
+        if room and tokens and clock >= hops + config.tree_levels * timing.node + timing.scan:
             j, end = tokens.popleft()
             if j is not None or end:
                 held.append((j, end))
+        # What arrives counts in the next clock, what leaves a clock later.
+        arrived = cast.pop(clock, None)
+        for k in range(n_pe):
+            left = 0
+            if arrived:
+                queues[k].append((clock + timing.pointers, *arrived))
+            for item in [i for i in queues[k] if i[0] == clock and not i[2] and not counts[i[1], k]]:
+                queues[k].remove(item)
+                left += 1
+            if queues[k] and queues[k][0][0] + timing.queue <= clock and free[k] <= clock:
+                _, j, end = queues[k].popleft()
+                left += 1
+                free[k] = clock + max(1, counts[j, k] if j is not None else 0)
+                done[k] = free[k] + 1 if end else 0
+            leaving[k].append(left)
+        level = [one + bool(arrived) - gone.popleft() for one, gone in zip(level, leaving, strict=True)]
         if all(done):
             return max(done), stall
     raise AssertionError
@@ -82,8 +81,10 @@ def stepped(config: EieConfig, counts: np.ndarray, acts: np.ndarray) -> tuple[in
         EieConfig(n_pe=5, fifo_depth=3),
         EieConfig(n_pe=21, fifo_depth=1),
         EieConfig(n_pe=4, fifo_depth=20, matrix_depth=4096),
+        EieConfig(n_pe=4, fifo_depth=1, family="ice40"),
+        EieConfig(n_pe=6, fifo_depth=9, family="ice40"),
     ],
-    ids=lambda config: f"{config.n_pe}-{config.fifo_depth}",
+    ids=lambda config: f"{config.n_pe}-{config.fifo_depth}-{config.family}",
 )
 def test_queues_by_the_clock(config, density):
     rng = np.random.default_rng(int(100 * density))
@@ -94,8 +95,8 @@ def test_queues_by_the_clock(config, density):
             acts = random_acts(rng, n_in, used)
             done, stall = stepped(config, counts, acts)
             model = cycles(layer, acts)
-            after = config.tree_levels + 1 + config.drain_clocks + max(r.size for r in layer.rows)
-            assert (model.total, model.stall) == (2 + done + after + config.settle_clocks, stall)
+            after = config.tree_clocks + 1 + config.drain_clocks + max(r.size for r in layer.rows)
+            assert (model.total, model.stall) == (1 + config.timing.step + done + after + config.settle_clocks, stall)
             busy = int(counts[acts != 0].sum())
             assert (model.busy, model.starve) == (busy, config.n_pe * model.total - busy)
 
@@ -126,11 +127,16 @@ def test_sums():
     assert network.busy == total.busy + alone.busy
 
 
-def test_long_vectors_are_steps():
-    """Parts that the source buffers can hold; all but the first begin a clock shorter, behind their activations."""
-    config = EieConfig(n_pe=2, act_depth=10)
+@pytest.mark.parametrize("family", ["any", "ice40"])
+def test_long_vectors_are_steps(family):
+    """Parts that the source buffers can hold; all but the first begin sooner, behind their activations."""
+    config = EieConfig(n_pe=2, act_depth=10, family=family)
+    timing = config.timing
     layer = random_layer(np.random.default_rng(0), config, 20, 25, 0.0)
     settle = 10 + config.settle_clocks
-    part = 2 + 4 + 5 + 1 + 1 + POINTER_LATENCY + 2 + 1 + 1 + config.tree_levels + 1 + config.drain_clocks
-    assert cycles(layer, np.zeros(25, np.int16)).total == (part + 9) + (part - 1 + 2) + settle
-    assert config.settle_clocks == SWEEP_LATENCY + WRITEBACK_LATENCY + 1
+    # To the token; through the slice and down the tree; to the queue and from it; up the tree.
+    part = timing.hop + timing.node + timing.scan + 1 + timing.hop + timing.pointers + timing.queue + 1 + 1
+    part += timing.hop + 1 + config.drain_clocks
+    begin = 1 + timing.step
+    assert cycles(layer, np.zeros(25, np.int16)).total == (begin + part + 9) + (1 + part + 2) + settle
+    assert config.settle_clocks == timing.hop + timing.sweep + timing.writeback

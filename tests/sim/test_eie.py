@@ -1,5 +1,6 @@
 """The EIE engine's RTL against its golden model: every bit, every clock, every counter."""
 
+import dataclasses
 import itertools
 import re
 
@@ -19,7 +20,18 @@ SIMULATORS = [found.name for found in simulators.available() if found.simulator 
 CONFIGS = {
     "1": EieConfig(n_pe=1, matrix_depth=4096),
     "4-ecp5": EieConfig(n_pe=4, family="ecp5"),
-    "3-ice40": EieConfig(n_pe=3, word_width=16, matrix_depth=4096, acc_width=32, fifo_depth=2, family="ice40"),
+    # As it fits an UP5K, with all large RAMs.
+    "4-ice40": EieConfig(
+        n_pe=4,
+        word_width=16,
+        matrix_depth=2**14 - 1,
+        pointer_depth=512,
+        act_depth=128,
+        constant_depth=256,
+        acc_width=24,
+        fifo_depth=2,
+        family="ice40",
+    ),
     "6-uneven": EieConfig(n_pe=6, code_bits=5, index_bits=2, fifo_depth=1),
     "13-wide": EieConfig(n_pe=13, code_bits=8, index_bits=8, acc_width=48, act_depth=64),
     "17-ternary": EieConfig(n_pe=17, code_bits=2, index_bits=3, acc_width=24, fifo_depth=4, act_depth=32),
@@ -55,7 +67,7 @@ def test_rtl_is_golden(config, stall):
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
-@pytest.mark.parametrize("name", ["3-ice40", "4-ecp5"])
+@pytest.mark.parametrize("name", ["4-ice40", "4-ecp5"])
 def test_simulators_agree(name, simulator):
     config = CONFIGS[name]
     items = [([layer], acts) for layer, acts in layer_jobs(config, 3, seed=3, largest=30)]
@@ -70,7 +82,7 @@ def network(rng: np.random.Generator, config: EieConfig, sizes: list[int]) -> li
     ]
 
 
-@pytest.mark.parametrize("name", ["4-ecp5", "6-uneven"])
+@pytest.mark.parametrize("name", ["4-ecp5", "4-ice40", "6-uneven"])
 def test_networks(name):
     """The host gives a batch and gets results; rows of a layer may be more or fewer than those of the next."""
     config = CONFIGS[name]
@@ -82,9 +94,10 @@ def test_networks(name):
     check_all(config, items, stall=0.2)
 
 
-def test_long_vectors_run_in_batches():
+@pytest.mark.parametrize("family", ["any", "ice40"])
+def test_long_vectors_run_in_batches(family):
     """More inputs than the source buffers hold: they are loaded in parts, and sums stay until the last."""
-    config = EieConfig(n_pe=6, code_bits=5, index_bits=2, fifo_depth=1, act_depth=8)
+    config = EieConfig(n_pe=6, code_bits=5, index_bits=2, fifo_depth=1, act_depth=8, family=family)
     rng = np.random.default_rng(5)
     for n_in in (48, 49, 96, 130):
         layers = [random_layer(rng, config, 40, n_in, 0.4, bias=True, act_max=500)]
@@ -104,9 +117,10 @@ def given(config: EieConfig, columns: list[dict[int, int]], n_out: int, **option
 
 
 HAZARDOUS = EieConfig(n_pe=1, index_bits=2, fifo_depth=3)
+SHALLOW = EieConfig(n_pe=1, index_bits=2, fifo_depth=3, word_width=16, family="ice40")
 
 
-def hazards() -> list[tuple[list[EieLayer], np.ndarray]]:
+def hazards(config: EieConfig) -> list[tuple[list[EieLayer], np.ndarray]]:
     """The same accumulator again after every distance: other entries, fillers, or nothing in between."""
     items = []
     for distance in range(1, 9):
@@ -119,18 +133,20 @@ def hazards() -> list[tuple[list[EieLayer], np.ndarray]]:
             [{0: 1}] * distance,
             [{0: 1}, {}, {0: 5}, {}, {}, {0: 6}],
         ):
-            layer = given(HAZARDOUS, columns, 40, act_max=100, bias=np.arange(40))
+            layer = given(config, columns, 40, act_max=100, bias=np.arange(40))
             items.append(([layer], np.arange(7, 7 + len(columns), dtype=np.int16)))
     return items
 
 
-def test_hazards():
-    check_all(HAZARDOUS, hazards())
+@pytest.mark.parametrize("config", [HAZARDOUS, SHALLOW], ids=["any", "ice40"])
+def test_hazards(config):
+    check_all(config, hazards(config))
 
 
-def test_uneven_work():
+@pytest.mark.parametrize("name", ["4-ecp5", "4-ice40"])
+def test_uneven_work(name):
     """Columns empty in one PE and full in another, the last one empty; all activations zero, or one not."""
-    config = CONFIGS["4-ecp5"]
+    config = CONFIGS[name]
     full = {row: 1 + row % 15 for row in range(0, 64, 4)}
     one = {row + 1: 2 for row in full}
     columns = [full, one, full, {}, full, {5: 3}, one, {}]
@@ -152,9 +168,10 @@ def test_filler_heavy():
     check([layer], acts, eie.spmv(config, layer, acts))
 
 
-def test_one_entry_a_clock():
+@pytest.mark.parametrize("family", ["any", "ice40"])
+def test_one_entry_a_clock(family):
     """A PE that never waits issues an entry in every clock, whatever the columns' lengths."""
-    config = EieConfig(n_pe=1)
+    config = EieConfig(n_pe=1, family=family)
     rng = np.random.default_rng(6)
     layer = random_layer(rng, config, 50, 100, 0.3, act_max=100)
     acts = random_acts(rng, 100, 1.0, act_max=100)
@@ -166,9 +183,10 @@ def test_one_entry_a_clock():
     assert run.cycles <= around - 100 + layer.entries + 2
 
 
-def test_one_non_zero_a_clock():
+@pytest.mark.parametrize("family", ["any", "ice40"])
+def test_one_non_zero_a_clock(family):
     """With next to nothing to multiply, a column goes out in every clock, or a group of zeros is passed."""
-    config = CONFIGS["13-wide"]
+    config = dataclasses.replace(CONFIGS["13-wide"], family=family)
     layer = given(config, [{}] * 13 * 40, 13)
     dense = np.ones((1, 13 * 40), np.int16)
     sparse = dense * (np.arange(13 * 40) % 13 == 5)
@@ -178,31 +196,38 @@ def test_one_non_zero_a_clock():
     assert runs[1].cycles == runs[2].cycles
 
 
-# A module, one change in its text, and what it breaks.
+# An engine's module, one change in its text, and what it breaks.
 MUTATIONS = {
-    "row": ("decode", r"s5_row <= (\w+)\[8:1\]", r"s5_row <= \1[7:0]"),
-    "bypass": ("arithmetic", r"s10_one <= ", "s10_one <= 1'h0 & "),
-    "older bypass": ("arithmetic", r"s8_same_3 <= ", "s8_same_3 <= 1'h0 & "),
-    "fillers write": ("decode", r"s5_write <= \w+;", "s5_write <= 1'h1;"),
-    "queue": ("activation_queue", r"full = ", "full = 1'h1 | "),
-    "pointers": ("pointer_read", r"s2_odd <= ", "s2_odd <= ~"),
-    "source": ("control", r"source <= ", "source <= ~"),
+    "row": (HAZARDOUS, "decode", r"s5_row <= (\w+)\[8:1\]", r"s5_row <= \1[7:0]"),
+    "bypass": (HAZARDOUS, "arithmetic", r"s10_one <= ", "s10_one <= 1'h0 & "),
+    "older bypass": (HAZARDOUS, "arithmetic", r"s8_same_3 <= ", "s8_same_3 <= 1'h0 & "),
+    "fillers write": (HAZARDOUS, "decode", r"s5_write <= \w+;", "s5_write <= 1'h1;"),
+    "queue": (HAZARDOUS, "activation_queue", r"full = ", "full = 1'h1 | "),
+    "pointers": (HAZARDOUS, "pointer_read", r"s2_odd <= ", "s2_odd <= ~"),
+    "source": (HAZARDOUS, "control", r"source <= ", "source <= ~"),
+    "shallow bypass": (SHALLOW, "shallow_arithmetic", r"s4_again <= ", "s4_again <= 1'h0 & "),
+    "shallow sweep": (SHALLOW, "shallow_arithmetic", r"total_valid <= \w+", "total_valid <= swept"),
+    "shallow drain": (SHALLOW, "shallow_arithmetic", r"write_address <= \w+", "write_address <= row"),
+    "shallow queue": (SHALLOW, "shift_fifo", r"o__valid = ", "o__valid = 1'h1 | "),
+    "shallow outlet": (SHALLOW, "held_outlet", r"ready = ", "ready = 1'h1 | "),
+    "shallow program": (SHALLOW, "control", r"loaded <= ", "loaded <= ~"),
 }
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
 def test_broken_rtl_is_caught(mutation, monkeypatch):
-    module, pattern, replacement = MUTATIONS[mutation]
-    text = eie.sources(HAZARDOUS)["eie.v"]
-    start = re.search(rf"^module eie_{module}\w*\(", text, re.M)
-    assert start, re.findall(r"^module (\w+)", text, re.M)
-    end = text.index("endmodule", start.start())
-    broken, changes = re.subn(pattern, replacement, text[start.start() : end], count=1)
-    assert changes == 1, text[start.start() : end]
-    monkeypatch.setattr(eie, "sources", lambda config: {"eie.v": text[: start.start()] + broken + text[end:]})
-    items = hazards() + [([layer], acts) for layer, acts in layer_jobs(HAZARDOUS, 8, seed=7, largest=30)]
+    config, module, pattern, replacement = MUTATIONS[mutation]
+    text = eie.sources(config)
+    start = re.search(rf"^module eie_{module}\w*\(", text["eie.v"], re.M)
+    assert start, re.findall(r"^module (\w+)", text["eie.v"], re.M)
+    end = text["eie.v"].index("endmodule", start.start())
+    broken, changes = re.subn(pattern, replacement, text["eie.v"][start.start() : end], count=1)
+    assert changes == 1, text["eie.v"][start.start() : end]
+    broken = text["eie.v"][: start.start()] + broken + text["eie.v"][end:]
+    monkeypatch.setattr(eie, "sources", lambda config: {**text, "eie.v": broken})
+    items = hazards(config) + [([layer], acts) for layer, acts in layer_jobs(config, 8, seed=7, largest=30)]
     with pytest.raises((AssertionError, SimulationError)):
-        check_all(HAZARDOUS, items)
+        check_all(config, items, stall=0.3)
 
 
 def test_runs_back_to_back():

@@ -4,7 +4,7 @@ import random
 
 import pytest
 from tercet.rtl.common.delay import Delay, Skew
-from tercet.rtl.common.outlet import Outlet
+from tercet.rtl.common.outlet import HeldOutlet, Outlet
 
 
 @pytest.mark.parametrize(("clocks", "width"), [(0, 5), (1, 1), (3, 130), (8, 8), (9, 8), (21, 70)])
@@ -89,6 +89,32 @@ def test_outlet_loses_nothing(simulate, latency, stall):
     assert received == sent
     if stall == 0:
         assert starts == 280
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.5])
+def test_held_outlet_loses_nothing(simulate, stall):
+    """Its source keeps each word until it may give the next; without pauses that is every clock."""
+    generator = random.Random(1)
+    received, starts = [], 0
+    component = HeldOutlet(shape=8)
+
+    async def bench(ctx):
+        nonlocal starts
+        for clock in range(200):
+            ctx.set(component.o.ready, generator.random() >= stall)
+            start = bool(ctx.get(component.ready)) and clock < 150 and generator.random() < 0.9
+            ctx.set(component.start, start)
+            assert ctx.get(component.empty) == (len(received) == starts)
+            if ctx.get(component.o.valid) and ctx.get(component.o.ready):
+                received.append(ctx.get(component.o.payload))
+            await ctx.tick()
+            starts += start
+            ctx.set(component.value, starts % 256)
+        assert ctx.get(component.empty)
+
+    simulate(component, bench)
+    assert received == [n % 256 for n in range(1, starts + 1)]
+    assert starts > 130 * (1 - stall)
 
 
 def test_refuses():

@@ -21,6 +21,7 @@ class Case(NamedTuple):
     width: int
     depth: int
     exclusive: bool = False
+    latency: int = 2
 
 
 CELLS = ("DP16KD", "TRELLIS_DPR16X4", "TRELLIS_FF", "SB_SPRAM256KA", "SB_RAM40_4K", "SB_DFF")
@@ -44,6 +45,10 @@ RAMS = {
     Case("ice40", 8, 16384 + 512, exclusive=True): {"SB_SPRAM256KA": 1, "SB_RAM40_4K": 1, "SB_DFF": 2 * 8 + 2},
     Case("ice40", 20, 1024, exclusive=True): {"SB_RAM40_4K": 5, "SB_DFF": 20},
     Case("ice40", 16, 2048): {"SB_RAM40_4K": 8, "SB_DFF": 16},
+    Case("any", 12, 30, latency=1): {},
+    Case("ice40", 24, 256, latency=1): {"SB_RAM40_4K": 2},
+    Case("ice40", 16, 16383, exclusive=True, latency=1): {"SB_SPRAM256KA": 1},
+    Case("ice40", 8, 16384 + 512, exclusive=True, latency=1): {"SB_SPRAM256KA": 1, "SB_RAM40_4K": 1, "SB_DFF": 1},
 }
 ENABLES = ("read_enable", "out_enable", "write")
 
@@ -73,7 +78,10 @@ class Side(wiring.Component):
                 value = self.i.payload[first : first + width]
                 m.d.comb += getattr(ram, name).eq(value & self.i.valid if name in ENABLES else value)
                 first += width
-            outputs.append(ram.read_data)
+            # Until something has been read the latch is undefined.
+            known = Signal(name=f"known_{n}")
+            m.d.sync += known.eq(known | ram.read_enable)
+            outputs.append(Mux(known, ram.read_data, 0))
         shown = Signal(self.o_width)
         valid = Signal()
         m.d.sync += [shown.eq(Cat(outputs)), valid.eq(self.i.valid)]
@@ -106,10 +114,10 @@ def steps_of(rng, shape, count):
 
 
 def ref_ram(shape, steps):
-    """What the output register shows in each step, None where that is undefined."""
+    """What the last register shows in each step, None where that is undefined."""
     words, latch, out, shown = {}, None, None, []
     for read_enable, out_enable, write, read_address, write_address, write_data in zip(*steps.values(), strict=True):
-        shown.append(out)
+        shown.append(latch if shape.latency == 1 else out)
         if out_enable:
             out = latch
         if read_enable:
@@ -175,6 +183,8 @@ def test_synthesis_uses_the_blocks(tmp_path, family, command):
     [
         ({"width": 0, "depth": 4}, "Memory width is 0; use at least 1"),
         ({"width": 4, "depth": 0}, "Memory depth is 0; use at least 1"),
+        ({"width": 4, "depth": 4, "latency": 3}, "Memory of any with latency 3; use 2, or 1 for any or ice40"),
+        ({"width": 4, "depth": 4, "latency": 1, "family": "ecp5"}, "Memory of ecp5 with latency 1; use 2"),
         ({"width": 4, "depth": 4, "family": "ecp6"}, "Memory for unknown family 'ecp6'; use any, ecp5, ice40"),
     ],
 )

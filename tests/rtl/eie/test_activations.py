@@ -5,6 +5,7 @@ import random
 import pytest
 from tercet.golden.eie_layer import EieConfig
 from tercet.rtl.eie.activations import Activations
+from tercet.rtl.eie.shallow_activations import ShallowActivations
 
 CONFIG = EieConfig(act_depth=32)
 
@@ -75,14 +76,21 @@ class Driver:
         return tokens, clocks
 
 
-def made(config=CONFIG):
-    component = Activations(config=config)
-    return component, Driver(component)
+@pytest.fixture
+def made(pipeline):
+    """``made(config)``: the component and its driver."""
+
+    def make(config=CONFIG):
+        config = pipeline(config)
+        component = (ShallowActivations if config.shallow else Activations)(config=config)
+        return component, Driver(component)
+
+    return make
 
 
 @pytest.mark.parametrize("pauses", [0.0, 0.4, 0.8])
 @pytest.mark.parametrize("source", [0, 1])
-def test_scan_beside_writes(simulate, source, pauses):
+def test_scan_beside_writes(simulate, made, source, pauses):
     """Around the source more than once while the destination is written; then the buffers swap."""
     old, new, count = words(32, 1), words(32, 2), 75
     component, driver = made()
@@ -116,7 +124,7 @@ def test_scan_beside_writes(simulate, source, pauses):
 
 
 @pytest.mark.parametrize("together", [False, True])
-def test_clocks_of_a_scan(simulate, together):
+def test_clocks_of_a_scan(simulate, made, together):
     """The first token `scan_latency` clocks after `scan` without `restart`; then one every clock."""
     values = words(32, 5)
     component, driver = made()
@@ -135,7 +143,7 @@ def test_clocks_of_a_scan(simulate, together):
 
 @pytest.mark.parametrize("ready", [0, 1])
 @pytest.mark.parametrize("clocks", range(1, 9))
-def test_scan_again(simulate, clocks, ready):
+def test_scan_again(simulate, made, clocks, ready):
     """However far a scan is, the clock after its end no token is valid, and a restart begins with place 0."""
     values = words(32, 6)
     component, driver = made()
@@ -168,7 +176,7 @@ def test_scan_again(simulate, clocks, ready):
 
 
 @pytest.mark.parametrize("gaps", [0.0, 0.6])
-def test_unload(simulate, gaps):
+def test_unload(simulate, made, gaps):
     """Word after word, across pauses; the places of reading and writing are apart."""
     values, more = words(20, 7), words(12, 8)
     component, driver = made()
@@ -185,7 +193,7 @@ def test_unload(simulate, gaps):
     simulate(component, bench)
 
 
-def test_write_latency(simulate):
+def test_write_latency(simulate, made):
     """A word can be read so many clocks after its `write`."""
     component, driver = made()
 
@@ -203,7 +211,7 @@ def test_write_latency(simulate):
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 24])
-def test_depth(simulate, depth):
+def test_depth(simulate, made, depth):
     """Two buffers of any size do not touch."""
     component, driver = made(EieConfig(act_depth=depth))
     first, second = words(depth, 9), words(depth, 10)

@@ -6,14 +6,20 @@ import random
 import pytest
 from tercet.golden.eie_layer import EieConfig
 from tercet.rtl.eie.arithmetic import Arithmetic
+from tercet.rtl.eie.shallow_arithmetic import ShallowArithmetic
 
-# Clocks from a swept row at s6 to its bias at s9 and its total at s10, and from an entry to a read without bypass.
-BIAS, SWEPT, SETTLED = 3, 4, 5
 NOTHING: tuple = ("nothing",)
 
 
-def config_of(width=36, depth=8):
-    return EieConfig(acc_width=width, act_depth=depth)
+@pytest.fixture
+def config_of(pipeline):
+    """``config_of(width, depth)``: a config with accumulators of that width, so many."""
+    return lambda width=36, depth=8: pipeline(EieConfig(acc_width=width, act_depth=depth))
+
+
+def clocks_of(config):
+    """From a swept row to its bias and to its total, and from an entry to a read without bypass."""
+    return (2, 2, 2) if config.shallow else (3, 4, 5)
 
 
 def wrapped(value, width):
@@ -37,7 +43,8 @@ def sweep(generator, config):
     limit = 1 << (config.acc_width - 1)
     corners = (-limit, limit - 1, generator.randrange(-limit, limit))
     swept = [("sweep", row, generator.choice(corners)) for row in range(config.act_depth)]
-    return [NOTHING] * (SETTLED - 1) + swept + [NOTHING] * SWEPT
+    _, total, settled = clocks_of(config)
+    return [NOTHING] * (settled - 1) + swept + [NOTHING] * total
 
 
 def ref_totals(config, clocks):
@@ -57,14 +64,15 @@ def ref_totals(config, clocks):
 
 def rtl_totals(simulate, config, clocks):
     """The same from the RTL, each in its clock; what has no meaning in a clock is garbage."""
-    arithmetic = Arithmetic(config=config)
+    arithmetic = (ShallowArithmetic if config.shallow else Arithmetic)(config=config)
+    bias, total, _ = clocks_of(config)
     generator = random.Random(0)
     constants = {}  # by clock
     for clock, (kind, *rest) in enumerate(clocks):
         if kind == "entry":
             assert constants.setdefault(clock, rest[2]) == rest[2]
         elif kind == "sweep":
-            constants[clock + BIAS] = rest[1]
+            constants[clock + bias] = rest[1]
 
     async def bench(ctx):
         for clock, (kind, *rest) in enumerate(clocks):
@@ -78,7 +86,7 @@ def rtl_totals(simulate, config, clocks):
         ctx.set(arithmetic.swept, 0)
 
     trace = simulate(arithmetic, bench, clocks=50_000, total=arithmetic.total, valid=arithmetic.total_valid)
-    swept = [clock + SWEPT for clock, (kind, *_) in enumerate(clocks) if kind == "sweep"]
+    swept = [clock + total for clock, (kind, *_) in enumerate(clocks) if kind == "sweep"]
     assert [clock for clock, valid in enumerate(trace.valid) if valid] == swept
     return [trace.total[clock] for clock in swept]
 
@@ -89,7 +97,7 @@ def run(simulate, config, clocks):
 
 @pytest.mark.parametrize("between", ["nothing", "fillers", "fillers of the row", "others", "others and fillers"])
 @pytest.mark.parametrize("distance", range(1, 9))
-def test_distance(simulate, distance, between):
+def test_distance(simulate, config_of, distance, between):
     """A row again and again at one distance; between two of its entries what must not count for it."""
     config, generator = config_of(), random.Random(distance)
     others = itertools.cycle(range(1, config.act_depth))
@@ -108,7 +116,7 @@ def test_distance(simulate, distance, between):
     run(simulate, config, clocks)
 
 
-def test_every_pattern(simulate):
+def test_every_pattern(simulate, config_of):
     """Entries and fillers of one row, entries of another, and nothing, in all orders of five clocks."""
     config, generator = config_of(depth=2), random.Random(1)
     clocks = sweep(generator, config)
@@ -123,7 +131,7 @@ def test_every_pattern(simulate):
 
 @pytest.mark.parametrize("width", [24, 32, 36, 48])
 @pytest.mark.parametrize("depth", [1, 2, 3, 5, 40])
-def test_random_rows(simulate, width, depth):
+def test_random_rows(simulate, config_of, width, depth):
     """Among few rows nearly all are on their way; sums wrap."""
     config, generator = config_of(width, depth), random.Random(width * depth)
     clocks = sweep(generator, config)
@@ -136,7 +144,7 @@ def test_random_rows(simulate, width, depth):
 
 
 @pytest.mark.parametrize("gap", range(1, 8))
-def test_entries_behind_a_sweep(simulate, gap):
+def test_entries_behind_a_sweep(simulate, config_of, gap):
     """A bias on its way counts like a sum: the last swept rows are added to as soon as its memory is free."""
     config, generator = config_of(), random.Random(gap)
     clocks = sweep(generator, config)
@@ -145,7 +153,7 @@ def test_entries_behind_a_sweep(simulate, gap):
     run(simulate, config, clocks)
 
 
-def test_sweeps_alone(simulate):
+def test_sweeps_alone(simulate, config_of):
     """Biases go out as they came in."""
     config, generator = config_of(depth=5), random.Random(2)
     clocks = [NOTHING]

@@ -7,14 +7,12 @@ import pytest
 from tercet.golden.eie_layer import EieConfig
 from tercet.golden.eie_program import step_fields
 from tercet.rtl.eie.control import Control
-from tercet.rtl.eie.layouts import step_beats
+from tercet.rtl.eie.layouts import program_width, step_beats, step_words
 
 SIZES: dict[str, Any] = {"act_depth": 16, "pointer_depth": 64, "constant_depth": 64, "program_depth": 6}
 CONFIGS = {str(n_pe): EieConfig(n_pe=n_pe, **SIZES) for n_pe in (1, 4, 16, 256)}
 # Steps of two words.
 CONFIGS["2 beats"] = EieConfig(**{**SIZES, "act_depth": 2**15, "pointer_depth": 2**20, "constant_depth": 2**16})
-# Clocks that the first step takes to be fetched, and from a swept row to its bias' address.
-FETCH, BIAS_ADDRESS = 3, 3
 EVENTS = ("ready", "store", "restart", "start", "scan", "sweep", "sweep_first", "unload", "unload_last")
 PHASES = ("computing", "loading", "unloading")
 HELD = ("codebook", "shift", "relu", "deliver")
@@ -67,7 +65,9 @@ def ref_clocks(config, steps, vectors, around):
             clock(phase, **events, **{mark: value for mark, value in marks.items() if mark})
             count -= there
 
-    source, step, fetched = 0, None, FETCH
+    # Clocks until the first step, or its first word, has been fetched.
+    fetch = 1 if config.shallow else 3
+    source, step, fetched = 0, None, fetch
     for _ in range(vectors):
         for place, each in enumerate(steps):
             get = each.get
@@ -75,8 +75,10 @@ def ref_clocks(config, steps, vectors, around):
             # The step has been fetched while the one before ran.
             for _ in range(max(0, fetched - len(clocks))):
                 clock("loading")
-            clock(begin)
-            fetched, step = len(clocks) + FETCH, place
+            for left in reversed(range(config.timing.step)):
+                clock(begin)
+                step = place if not left else None
+            fetched = len(clocks) + fetch
             if get("load"):
                 clock("loading", restart=1)
                 until("acts", "loading", get("groups"), ready=1)
@@ -110,9 +112,10 @@ def run(simulate, config, steps, vectors, around, first_step=0, runs=1):
             for name, width in fields.items():
                 packed |= each.get(name, 0) << low
                 low += width
-            for beat in range(step_beats(config)):
-                ctx.set(control.program_address, place * step_beats(config) + beat)
-                ctx.set(control.program_data, packed >> 64 * beat & 2**64 - 1)
+            width, words = program_width(config), step_words(config)
+            for word in range(words):
+                ctx.set(control.program_address, place * words + word)
+                ctx.set(control.program_data, packed >> width * word & 2**width - 1)
                 await ctx.tick()
         ctx.set(control.program, 0)
 
@@ -203,52 +206,54 @@ def check(config, trace, steps, vectors, around, source=0, window=0):
     number = 0
     for clock in rows:
         number = 0 if want[clock]["sweep_first"] else number + 1
-        assert trace.bias_address[first + clock + BIAS_ADDRESS] == steps[want[clock]["step"]].get("biases", 0) + number
+        biases = steps[want[clock]["step"]].get("biases", 0)
+        assert trace.bias_address[first + clock + config.timing.bias] == biases + number
     return want
 
 
 @pytest.mark.parametrize("busy", [0.0, 0.6])
 @pytest.mark.parametrize("vectors", [1, 2])
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_programs(simulate, name, vectors, busy):
-    config, steps, around = CONFIGS["4"], PROGRAMS[name], Surroundings(busy, seed=len(name))
+def test_programs(simulate, pipeline, name, vectors, busy):
+    config, steps, around = pipeline(CONFIGS["4"]), PROGRAMS[name], Surroundings(busy, seed=len(name))
     trace = run(simulate, config, steps, vectors, around)
     check(config, trace, steps, vectors, around)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_configs(simulate, name):
+def test_configs(simulate, pipeline, name):
     """The clocks in which sums are on their way depend on the tree."""
-    config, steps, around = CONFIGS[name], PROGRAMS["three layers"], Surroundings(0.3, seed=1)
+    config, steps, around = pipeline(CONFIGS[name]), PROGRAMS["three layers"], Surroundings(0.3, seed=1)
     assert (step_beats(config) == 2) == (name == "2 beats")
     trace = run(simulate, config, steps, 2, around)
     check(config, trace, steps, 2, around)
 
 
-def test_counted_clocks(simulate):
+def test_counted_clocks(simulate, pipeline):
     """Every clock of a run belongs to one counter."""
-    config, steps, around = CONFIGS["4"], PROGRAMS["one layer"], Surroundings(0.0, seed=3)
+    config, steps, around = pipeline(CONFIGS["4"]), PROGRAMS["one layer"], Surroundings(0.0, seed=3)
     trace = run(simulate, config, steps, 1, around)
     want = check(config, trace, steps, 1, around)
     assert all(sum(clock[name] for name in PHASES) == 1 for clock in want)
     for name in PHASES:
         inside = getattr(trace, name)
         assert sum(inside) == sum(clock[name] for clock in want), name
-    # What the second step computes: two clocks to begin, the scan and the clock in which it is done, the rest.
-    assert sum(trace.computing) == 2 + around.scans[0] + 1 + config.drain_clocks + LAST["rows"] + config.settle_clocks
+    # What the second step computes: its beginning, the scan and the clock in which it is done, the rest.
+    begin, end = 1 + config.timing.step, config.drain_clocks + LAST["rows"] + config.settle_clocks
+    assert sum(trace.computing) == begin + around.scans[0] + 1 + end
     assert sum(trace.unloading) == LAST["rows"] + 1
 
 
-def test_first_step(simulate):
+def test_first_step(simulate, pipeline):
     """A program behind another one starts where it is told, for each vector."""
-    config, steps, around = CONFIGS["4"], PROGRAMS["three layers"], Surroundings(0.3, seed=4)
+    config, steps, around = pipeline(CONFIGS["4"]), PROGRAMS["three layers"], Surroundings(0.3, seed=4)
     trace = run(simulate, config, steps, 3, around, first_step=2)
     check(config, trace, steps, 3, around)
 
 
-def test_one_run_after_the_other(simulate):
+def test_one_run_after_the_other(simulate, pipeline):
     """The buffers go on from where they are: three deliveries swap them."""
-    config, steps, around = CONFIGS["4"], PROGRAMS["three layers"], Surroundings(0.3, seed=5)
+    config, steps, around = pipeline(CONFIGS["4"]), PROGRAMS["three layers"], Surroundings(0.3, seed=5)
     trace = run(simulate, config, steps, 1, around, runs=3)
     assert len(windows(trace)) == 3
     for window in range(3):

@@ -12,8 +12,6 @@ CONFIGS = {
     "wide": EieConfig(code_bits=8, index_bits=2, act_depth=33, constant_depth=300, acc_width=48),
     "one row": EieConfig(act_depth=1, constant_depth=16),
 }
-# Clocks from an entry to its row and weight, to its filler flag; from a swept row to its bias, and the bias' address.
-ROW, FILLER, BIAS, BIAS_ADDRESS = 2, 1, 5, 3
 IDLE = dict.fromkeys(("valid", "first", "value", "zeros", "sweep", "sweep_first"), 0)
 
 
@@ -42,7 +40,7 @@ def random_clocks(config, seed):
             clocks += column(config, generator) + nothing(config, generator, generator.choice([0, 0, 1, 5]))
         rows = config.act_depth if number == 0 else generator.randrange(1, config.act_depth + 1)
         clocks += [{**IDLE, "sweep": 1, "sweep_first": int(n == 0)} for n in range(rows)]
-        clocks += nothing(config, generator, BIAS_ADDRESS + generator.randrange(3))
+        clocks += nothing(config, generator, config.timing.bias + generator.randrange(3))
     return clocks
 
 
@@ -57,8 +55,11 @@ def ref_rows(clocks):
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-def test_decode(simulate, config):
+def test_decode(simulate, pipeline, config):
+    config = pipeline(config)
     decode = Decode(config=config)
+    # Clocks from an entry to its filler flag; to its row and weight; from a swept row to its bias.
+    filler, latency, bias_latency = 1, decode.latency, config.timing.bias + decode.latency
     generator = random.Random(5)
     constants = [generator.getrandbits(decode.constant_width) for _ in range(config.constant_depth)]
     clocks = random_clocks(config, seed=6) + nothing(config, generator, 6)
@@ -91,18 +92,18 @@ def test_decode(simulate, config):
     rows = ref_rows(clocks)
     assert set(range(config.act_depth)) == {row for row in rows if row is not None}
     for number, (clock, row) in enumerate(zip(clocks, rows, strict=True)):
-        if number + BIAS >= len(clocks):
+        if number + bias_latency >= len(clocks):
             break
         at = start + number
         some = clock["valid"] and clock["value"] != 0
-        assert trace.filler[at + FILLER] == (clock["valid"] and not clock["value"])
-        assert trace.write[at + ROW] == int(some or clock["sweep"])
-        assert trace.swept[at + ROW] == clock["sweep"]
+        assert trace.filler[at + filler] == (clock["valid"] and not clock["value"])
+        assert trace.write[at + latency] == int(some or clock["sweep"])
+        assert trace.swept[at + latency] == clock["sweep"]
         if row is not None:
-            assert trace.row[at + ROW] == row
+            assert trace.row[at + latency] == row
         if clock["valid"]:
             weight = constants[books[number] << config.code_bits | clock["value"]]
-            assert trace.constant[at + ROW] == (weight ^ sign) - sign
+            assert trace.constant[at + latency] == (weight ^ sign) - sign
         if clock["sweep"]:
-            bias = constants[biases[number + BIAS_ADDRESS]]
-            assert trace.constant[at + BIAS] == (bias ^ sign) - sign
+            bias = constants[biases[number + config.timing.bias]]
+            assert trace.constant[at + bias_latency] == (bias ^ sign) - sign

@@ -22,16 +22,16 @@ CONFIGS = {
     count: EieConfig(act_depth=40, matrix_depth=max(60, -(-240 // count)), constant_depth=256, **widths)
     for count, widths in WIDTHS.items()
 }
-# Clocks from an entry at s0 to `valid`.
-LATENCY = 4
 
 
 def made(monkeypatch, config):
     """The component and its matrix memory, made beforehand so that its ports can be watched."""
-    ram = Ram(width=config.word_width, depth=config.matrix_depth, family="any", exclusive=True)
+    latency = 1 if config.shallow else 2
+    given = {"width": config.word_width, "depth": config.matrix_depth, "family": "any", "exclusive": True}
+    ram = Ram(**given, latency=latency)
 
     def the_ram(**params):
-        assert params == {"width": ram.width, "depth": ram.depth, "family": ram.family, "exclusive": True}
+        assert params == {**given, "latency": latency}
         return ram
 
     monkeypatch.setattr(entries, "Ram", the_ram)
@@ -134,7 +134,8 @@ def check(config, trace, memory, columns):
     assert [tuple(entry) for valid, *entry in fields if valid] == ref_entries(memory, columns)
     # Where there is no entry, none can be taken for one that counts.
     assert not any(value or zeros for valid, value, zeros, *_ in fields if not valid)
-    assert trace.valid == [0] * LATENCY + trace.busy[:-LATENCY]
+    latency = EntryRead(config=config).latency
+    assert trace.valid == [0] * latency + trace.busy[:-latency]
     reads = iter(ref_reads(config, columns))
     for busy, read, address in zip(trace.busy, trace.read, trace.address, strict=True):
         word = next(reads) if busy else None
@@ -143,8 +144,8 @@ def check(config, trace, memory, columns):
 
 @pytest.mark.parametrize("gaps", [0.5, 0.9])
 @pytest.mark.parametrize("count", WIDTHS)
-def test_entries(simulate, send, monkeypatch, count, gaps):
-    config = CONFIGS[count]
+def test_entries(simulate, pipeline, send, monkeypatch, count, gaps):
+    config = pipeline(CONFIGS[count])
     assert config.entries_per_word == count
     columns = random_columns(config, 40, seed=count)
     trace, memory = run(simulate, send, monkeypatch, config, [columns], gaps)
@@ -153,9 +154,9 @@ def test_entries(simulate, send, monkeypatch, count, gaps):
 
 @pytest.mark.parametrize("sizes", [[1], [1, 2], [0, 1], [40, 3], [0], None], ids=str)
 @pytest.mark.parametrize("count", WIDTHS)
-def test_clocks(simulate, send, monkeypatch, count, sizes):
+def test_clocks(simulate, pipeline, send, monkeypatch, count, sizes):
     """Columns that wait follow each other without a bubble; one without entries takes a clock."""
-    config = CONFIGS[count]
+    config = pipeline(CONFIGS[count])
     columns = random_columns(config, 30, seed=count, sizes=sizes)
     trace, memory = run(simulate, send, monkeypatch, config, [columns])
     check(config, trace, memory, columns)
@@ -172,9 +173,9 @@ def test_clocks(simulate, send, monkeypatch, count, sizes):
 
 
 @pytest.mark.parametrize("count", [8, 7])
-def test_every_size_and_place(simulate, send, monkeypatch, count):
+def test_every_size_and_place(simulate, pipeline, send, monkeypatch, count):
     """Short and long columns, from every place in a word to every other."""
-    config = CONFIGS[count]
+    config = pipeline(CONFIGS[count])
     generator = random.Random(count)
     columns = [(count * 3 + offset, size, size + 1) for size in (*range(20), 39, 40) for offset in range(count)]
     generator.shuffle(columns)
@@ -183,9 +184,9 @@ def test_every_size_and_place(simulate, send, monkeypatch, count):
 
 
 @pytest.mark.parametrize("last", [0, 1, 2, 9])
-def test_one_run_after_the_other(simulate, send, monkeypatch, last):
+def test_one_run_after_the_other(simulate, pipeline, send, monkeypatch, last):
     """`done` belongs to the last column of each run, however many entries it has."""
-    config = CONFIGS[8]
+    config = pipeline(CONFIGS[8])
     runs = [[*random_columns(config, 10, seed), (30, last, seed)] for seed in range(3)]
     trace, memory = run(simulate, send, monkeypatch, config, runs, gaps=0.4)
     check(config, trace, memory, [column for columns in runs for column in columns])

@@ -7,7 +7,8 @@ import pytest
 from tercet.golden.eie_layer import EieConfig
 from tercet.golden.eie_program import EVERY_PE, FRAME_FIELDS, FRAMES
 from tercet.rtl.eie.frames import FrameReader
-from tercet.rtl.eie.layouts import LOADED, step_beats
+from tercet.rtl.eie.layouts import LOADED, program_width, step_beats
+from tercet.rtl.eie.shallow_frames import ShallowFrameReader
 
 SIZES: dict[str, Any] = {"matrix_depth": 20, "pointer_depth": 33, "constant_depth": 16, "program_depth": 5}
 CONFIGS = {str(n_pe): EieConfig(n_pe=n_pe, **SIZES) for n_pe in (1, 4, 6, 256)}
@@ -15,9 +16,12 @@ CONFIGS = {str(n_pe): EieConfig(n_pe=n_pe, **SIZES) for n_pe in (1, 4, 6, 256)}
 CONFIGS["2 beats"] = EieConfig(
     n_pe=4, matrix_depth=20, pointer_depth=2**20, constant_depth=2**16, act_depth=2**15, program_depth=5
 )
-# Clocks from a head to its first word, and from a word to its memory.
-HEAD, LATENCY = 4, 1
 PROGRAM, RUN = FRAMES.index("program"), FRAMES.index("run")
+
+
+def clocks_of(config):
+    """From a head to its first word, and from a word to its memory."""
+    return (2, 0) if config.shallow else (4, 1)
 
 
 def depth(config, kind):
@@ -54,13 +58,17 @@ def ref_reader(config, frames):
             runs.append((address, count))
         else:
             where = None if kind == PROGRAM else "every" if pe == EVERY_PE else pe
-            loads += [(kind, where, address + n, word) for n, word in enumerate(words)]
+            # What of a word goes where: a program's may be cut into several.
+            width = program_width(config) if kind == PROGRAM else 64
+            parts = [word >> low & 2**width - 1 for word in words for low in range(0, 64, width)]
+            first = address * 64 // width
+            loads += [(kind, where, first + n, part) for n, part in enumerate(parts)]
     return loads, runs, error
 
 
 def run(simulate, send, config, frames, gaps=0.0, clocks_of_run=7):
     """Gives the loads and runs by the clock in which they show, and the trace."""
-    reader = FrameReader(config=config)
+    reader = (ShallowFrameReader if config.shallow else FrameReader)(config=config)
     words = [word for _, words in frames for word in words]
 
     async def runner(ctx):
@@ -76,6 +84,8 @@ def run(simulate, send, config, frames, gaps=0.0, clocks_of_run=7):
     load = {name: reader.load[name] for name in (*LOADED, "every", "pe", "address", "data")}
     names = ("program", "run", "first_step", "vectors", "running", "error", "i")
     watch = load | {name: getattr(reader, name) for name in names}
+    watch["program_data"] = reader.program_data
+    watch["program_address"] = reader.program_address if config.shallow else reader.load.address
     trace = simulate(reader, send(reader.i, words, gaps, 5), beside=[runner], clocks=20_000, **watch)
     strobes = list(zip(trace.matrix, trace.pointers, trace.constants, trace.program, strict=True))
     assert max(map(sum, strobes)) <= 1
@@ -83,8 +93,11 @@ def run(simulate, send, config, frames, gaps=0.0, clocks_of_run=7):
     for clock, strobe in enumerate(strobes):
         if any(strobe):
             kind = strobe.index(1)
-            where = None if kind == PROGRAM else "every" if trace.every[clock] else trace.pe[clock]
-            loads[clock] = (kind, where, trace.address[clock], trace.data[clock])
+            if kind == PROGRAM:
+                loads[clock] = (kind, None, trace.program_address[clock], trace.program_data[clock])
+            else:
+                where = "every" if trace.every[clock] else trace.pe[clock]
+                loads[clock] = (kind, where, trace.address[clock], trace.data[clock])
     runs = {clock: (trace.first_step[clock], trace.vectors[clock]) for clock, on in enumerate(trace.run) if on}
     return trace, loads, runs
 
@@ -115,8 +128,8 @@ def legal_frames(config, count, seed):
 
 @pytest.mark.parametrize("gaps", [0.0, 0.5])
 @pytest.mark.parametrize("name", CONFIGS)
-def test_frames(simulate, send, name, gaps):
-    config = CONFIGS[name]
+def test_frames(simulate, pipeline, send, name, gaps):
+    config = pipeline(CONFIGS[name])
     assert (step_beats(config) == 2) == (name == "2 beats")
     frames = legal_frames(config, 60, seed=3)
     trace, loads, runs = run(simulate, send, config, frames, gaps)
@@ -126,9 +139,9 @@ def test_frames(simulate, send, name, gaps):
 
 @pytest.mark.parametrize("kind", range(3), ids=LOADED)
 @pytest.mark.parametrize("n_pe", [1, 6, 256])
-def test_every_pe(simulate, send, kind, n_pe):
+def test_every_pe(simulate, pipeline, send, kind, n_pe):
     """One word for each PE, then one for all."""
-    config, generator = CONFIGS[str(n_pe)], random.Random(n_pe)
+    config, generator = pipeline(CONFIGS[str(n_pe)]), random.Random(n_pe)
     numbers = range(n_pe) if n_pe < 10 else [0, 1, 63, 64, 200, 255]
     frames = [frame(generator, kind, pe, 3, 1) for pe in (*numbers, EVERY_PE)]
     trace, loads, runs = run(simulate, send, config, frames)
@@ -155,9 +168,9 @@ def illegal_frames(config):
 
 
 @pytest.mark.parametrize("name", ["1", "6", "2 beats"])
-def test_skips(simulate, send, name):
+def test_skips(simulate, pipeline, send, name):
     """What does not fit, each behind and before a frame that does, leaves no word, and its mark."""
-    config, generator = CONFIGS[name], random.Random(2)
+    config, generator = pipeline(CONFIGS[name]), random.Random(2)
     frames = []
     for number, bad in enumerate(illegal_frames(config)):
         assert not fits(config, *bad[0]), bad[0]
@@ -167,40 +180,43 @@ def test_skips(simulate, send, name):
     assert not runs
 
 
-def test_each_is_marked(simulate, send):
+def test_each_is_marked(simulate, pipeline, send):
     """Alone, every frame that does not fit sets `error`, for good; the frame before it does not."""
-    config, generator = CONFIGS["6"], random.Random(4)
+    config, generator = pipeline(CONFIGS["6"]), random.Random(4)
+    head, _ = clocks_of(config)
     for bad in illegal_frames(config):
         frames = [frame(generator, 0, 0, 0, 1), bad, frame(generator, 1, 0, 0, 1)]
         trace, loads, runs = run(simulate, send, config, frames)
         check(config, trace, loads, runs, frames)
         heads = [clock for clock, word in enumerate(trace.i) if word is not None]
-        assert trace.error.index(1) == heads[2] + HEAD, bad[0]
-        assert all(trace.error[heads[2] + HEAD :])
+        assert trace.error.index(1) == heads[2] + head, bad[0]
+        assert all(trace.error[heads[2] + head :])
 
 
-def test_clocks(simulate, send):
-    """A word a clock, from `HEAD` clocks behind the head; the next head in the clock after the last word."""
-    config, generator = CONFIGS["4"], random.Random(5)
+def test_clocks(simulate, pipeline, send):
+    """A word of a memory a clock, soon behind the head; the next head in the clock after the last word."""
+    config, generator = pipeline(CONFIGS["4"]), random.Random(5)
     frames = [frame(generator, kind, 1, 0, count) for kind in range(4) for count in (1, 4, 5)]
     trace, loads, runs = run(simulate, send, config, frames)
     check(config, trace, loads, runs, frames)
+    head, latency = clocks_of(config)
     words, clock = [], 0
-    for (*_, count), _ in frames:
-        words += range(clock + HEAD, clock + HEAD + count)
-        clock += HEAD + count
-    assert list(loads) == [at + LATENCY for at in words]
+    for (kind, *_, count), _ in frames:
+        count *= 64 // program_width(config) if kind == PROGRAM else 1
+        words += range(clock + head, clock + head + count)
+        clock += head + count
+    assert list(loads) == [at + latency for at in words]
 
 
 @pytest.mark.parametrize("clocks", [1, 2, 30])
-def test_run_waits(simulate, send, clocks):
+def test_run_waits(simulate, pipeline, send, clocks):
     """Nothing is taken from a run's head to the end of the run; `run` is one clock."""
-    config, generator = CONFIGS["4"], random.Random(6)
+    config, generator = pipeline(CONFIGS["4"]), random.Random(6)
     frames = [frame(generator, RUN, 0, n, n + 1) for n in range(5)] + [frame(generator, 0, 0, 0, 1)]
     trace, loads, runs = run(simulate, send, config, frames, clocks_of_run=clocks)
     check(config, trace, loads, runs, frames)
     heads = [clock for clock, word in enumerate(trace.i) if word is not None]
     for start, head, after in zip(runs, heads, heads[1:], strict=False):
-        assert start == head + HEAD
+        assert start == head + clocks_of(config)[0]
         assert all(trace.running[start + 1 : after - 1])
         assert not any(trace.running[after - 1 : after + 1])

@@ -1,14 +1,14 @@
 """The clocks that the golden model counts with are those of the RTL."""
 
 import pytest
-from tercet.golden import eie_cycles
-from tercet.golden.eie_layer import POINTER_LATENCY, WRITEBACK_LATENCY, EieConfig
+from tercet.golden.eie_layer import EieConfig
 from tercet.rtl.eie.activations import Activations
 from tercet.rtl.eie.lnzd import Node
 from tercet.rtl.eie.pe import Pe
 from tercet.rtl.eie.pointers import PointerRead
 from tercet.rtl.eie.product import Product
 from tercet.rtl.eie.queue import ActivationQueue
+from tercet.rtl.eie.shallow_activations import ShallowActivations
 from tercet.rtl.eie.writeback import Writeback
 
 CONFIG = EieConfig(act_depth=8, matrix_depth=4, pointer_depth=8, constant_depth=32)
@@ -16,12 +16,14 @@ CONFIG = EieConfig(act_depth=8, matrix_depth=4, pointer_depth=8, constant_depth=
 TAKEN = 1
 
 
-def test_properties():
-    assert PointerRead(config=CONFIG).latency == POINTER_LATENCY
-    assert Writeback(config=CONFIG).latency == WRITEBACK_LATENCY
-    assert Activations(config=CONFIG).scan_latency == eie_cycles._SCAN
-    # Nodes of leaves take one more, which the model adds once.
-    assert [Node(level=level).latency - eie_cycles._NODE for level in range(1, 5)] == [0, 0, 0, 0]
+def test_properties(pipeline):
+    config = pipeline(CONFIG)
+    assert PointerRead(config=config).latency == config.timing.pointers
+    assert Writeback(config=config).latency == config.timing.writeback
+    activations = (ShallowActivations if config.shallow else Activations)(config=config)
+    assert activations.scan_latency == config.timing.scan
+    nodes = [Node(level=level, shallow=config.shallow) for level in range(1, 5)]
+    assert [node.latency for node in nodes] == [config.timing.node] * 4
     assert Product().latency == 3
 
 
@@ -29,9 +31,11 @@ def clocks_of(values):
     return [clock for clock, value in enumerate(values) if value]
 
 
-def test_queue(simulate):
+@pytest.mark.parametrize("depth", [1, 8])
+def test_queue(simulate, pipeline, depth):
     """From the column's end of the pointer read to where it can be taken."""
-    queue = ActivationQueue(config=CONFIG)
+    config = pipeline(EieConfig(fifo_depth=depth))
+    queue = ActivationQueue(config=config)
 
     async def bench(ctx):
         await ctx.tick()
@@ -41,7 +45,7 @@ def test_queue(simulate):
         await ctx.tick().repeat(4)
 
     trace = simulate(queue, bench, valid=queue.o.valid)
-    assert clocks_of(trace.valid)[0] == 1 + eie_cycles._QUEUE
+    assert clocks_of(trace.valid)[0] == 1 + config.timing.queue
 
 
 async def fill(ctx, pe):
@@ -76,9 +80,9 @@ async def sweep(ctx, pe, rows):
     await ctx.tick().repeat(10)
 
 
-def run_pe(simulate, wait):
+def run_pe(simulate, config, wait):
     """A column into a PE, and a sweep `wait` clocks behind its `done`."""
-    pe = Pe(config=CONFIG)
+    pe = Pe(config=config)
 
     async def bench(ctx):
         await fill(ctx, pe)
@@ -96,30 +100,31 @@ def run_pe(simulate, wait):
     return trace, [trace.total[clock + pe.sweep_latency] for clock in swept]
 
 
-def test_pe(simulate):
+def test_pe(simulate, pipeline):
     """As the golden model counts: a column's way to its first entry, and from a swept row to its sum."""
-    trace, totals = run_pe(simulate, wait=10)
+    config = pipeline(CONFIG)
+    trace, totals = run_pe(simulate, config, wait=10)
     (sent,) = clocks_of(trace.column)
-    taken = sent + POINTER_LATENCY + eie_cycles._QUEUE
+    taken = sent + config.timing.pointers + config.timing.queue
     assert clocks_of(trace.busy) == [taken + TAKEN]
     assert clocks_of(trace.done)[0] == taken + TAKEN + 1
     assert totals == [300, 0, 0, 0]
 
 
 @pytest.mark.parametrize("n_pe", [1, 4, 5, 16, 17, 64, 65, 256])
-def test_drain_and_settle(simulate, n_pe):
+def test_drain_and_settle(simulate, pipeline, n_pe):
     """What the control waits is what is needed, for the way through a tree of every height."""
-    config = EieConfig(n_pe=n_pe)
-    levels = config.tree_levels
-    assert config.settle_clocks == levels + Pe(config=config).sweep_latency + Writeback(config=config).latency
+    config = pipeline(EieConfig(n_pe=n_pe))
+    hops = config.tree_clocks
+    assert config.settle_clocks == hops + Pe(config=config).sweep_latency + Writeback(config=config).latency
     # `done` goes up through the tree and its clock is one of the scan; the first swept row comes down.
-    wait = levels + 1 + config.drain_clocks + levels
-    _, totals = run_pe(simulate, wait)
+    wait = hops + 1 + config.drain_clocks + hops
+    _, totals = run_pe(simulate, pipeline(CONFIG), wait)
     assert totals == [300, 0, 0, 0]
 
 
-def test_no_sooner(simulate):
+def test_no_sooner(simulate, pipeline):
     """A clock earlier than the smallest tree allows, the first row is read while it is written."""
-    config = EieConfig(n_pe=1)
-    _, totals = run_pe(simulate, 2 * config.tree_levels + config.drain_clocks)
+    config = pipeline(EieConfig(n_pe=1))
+    _, totals = run_pe(simulate, pipeline(CONFIG), 2 * config.tree_clocks + config.drain_clocks)
     assert totals == [0, 0, 0, 0]

@@ -8,15 +8,17 @@ from amaranth.lib import wiring
 from tercet.rtl.eie.layouts import token_layout
 from tercet.rtl.eie.lnzd import Node
 
+SHALLOW = pytest.mark.parametrize("shallow", [False, True], ids=["deep", "shallow"])
 TREES = {"1": [1], "2": [2], "3": [3], "4": [4], "4+1": [4, 1], "4+4+4+3": [4, 4, 4, 3]}
 
 
 class Tree(Elaboratable):
     """One node of leaves, or a node of such nodes."""
 
-    def __init__(self, sizes):
-        self.nodes = [Node(level=1, children=size) for size in sizes]
-        self.root = self.nodes[0] if len(sizes) == 1 else Node(level=2, children=len(sizes))
+    def __init__(self, sizes, shallow):
+        self.nodes = [Node(level=1, children=size, shallow=shallow) for size in sizes]
+        two = Node(level=2, children=len(sizes), shallow=shallow) if len(sizes) > 1 else None
+        self.root = two or self.nodes[0]
         self.enable = Signal()
         self.leaves = [leaf for node in self.nodes for leaf in node.inputs]
         # Number of each leaf: the number within its node, and above it that of the node.
@@ -66,8 +68,8 @@ def rtl_tokens(seen):
     return [(t["act"], t["item"], t["close"], t["index"] if t["item"] else None) for t in seen if t is not None]
 
 
-def run(simulate, send, receive, sizes, groups, gaps=0.0, pauses=0.0):
-    tree = Tree(sizes)
+def run(simulate, send, receive, sizes, shallow, groups, gaps=0.0, pauses=0.0):
+    tree = Tree(sizes, shallow)
     want = ref_tokens(groups, tree.numbers)
 
     async def enable(ctx):
@@ -79,38 +81,42 @@ def run(simulate, send, receive, sizes, groups, gaps=0.0, pauses=0.0):
     return trace.o
 
 
+@SHALLOW
 @pytest.mark.parametrize(("gaps", "pauses"), [(0.4, 0.0), (0.0, 0.5), (0.3, 0.3), (0.7, 0.1)])
 @pytest.mark.parametrize("sizes", TREES.values(), ids=TREES)
-def test_order(simulate, send, receive, sizes, gaps, pauses):
+def test_order(simulate, send, receive, sizes, shallow, gaps, pauses):
     groups = random_groups(60, sum(sizes), seed=len(sizes))
-    run(simulate, send, receive, sizes, groups, gaps, pauses)
+    run(simulate, send, receive, sizes, shallow, groups, gaps, pauses)
 
 
+@SHALLOW
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
-def test_every_pair_of_groups(simulate, send, receive, size):
+def test_every_pair_of_groups(simulate, send, receive, size, shallow):
     """Each pattern of items, followed by each."""
     generator = random.Random(size)
     patterns = [n for a in range(2**size) for b in range(2**size) for n in (a, b)]
     groups = [[generator.randrange(1, 2**15) * (n >> k & 1) for k in range(size)] for n in patterns]
-    run(simulate, send, receive, [size], groups)
+    run(simulate, send, receive, [size], shallow, groups)
 
 
+@SHALLOW
 @pytest.mark.parametrize("sizes", TREES.values(), ids=TREES)
-def test_token_a_clock(simulate, send, receive, sizes):
+def test_token_a_clock(simulate, send, receive, sizes, shallow):
     """After the first, `latency` clocks behind the leaves in each level, a token every clock; also empty ones."""
     groups = random_groups(150, sum(sizes), seed=7)
-    seen = run(simulate, send, receive, sizes, groups)
+    seen = run(simulate, send, receive, sizes, shallow, groups)
     levels = 1 if len(sizes) == 1 else 2
-    latency = sum(Node(level=n + 1).latency for n in range(levels))
+    latency = sum(Node(level=n + 1, shallow=shallow).latency for n in range(levels))
     first = next(clock for clock, token in enumerate(seen) if token is not None)
     assert first == latency
     assert None not in seen[first : first + len(rtl_tokens(seen))]
 
 
+@SHALLOW
 @pytest.mark.parametrize("before", range(1, 14))
-def test_enable(simulate, send, receive, before):
+def test_enable(simulate, send, receive, before, shallow):
     """Without it nothing is valid in the clock after; nothing from before it is left, in the middle of a group too."""
-    tree = Tree([4, 2])
+    tree = Tree([4, 2], shallow)
     old = [[1, 0, 3, 4, 5, 6]] * 20
     new = [[5, 0, 8, 2, 6, 3], [0] * 6, [7, 0, 9, 0, 0, 1]]
     want = ref_tokens(new, tree.numbers)

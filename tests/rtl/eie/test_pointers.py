@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from tercet.golden.eie_layer import POINTER_LATENCY, EieConfig
+from tercet.golden.eie_layer import EieConfig
 from tercet.rtl.eie.pointers import PointerRead
 
 # Entries in a word: powers of two, whose pointers are plain numbers, and others.
@@ -78,9 +78,9 @@ async def load(ctx, reader, places):
 
 @pytest.mark.parametrize("gaps", [0.0, 0.5])
 @pytest.mark.parametrize("count", WIDTHS)
-def test_columns(simulate, count, gaps):
+def test_columns(simulate, pipeline, count, gaps):
     """Every column of a full memory, `latency` clocks later; with and without clocks that hold none."""
-    config = CONFIGS[count]
+    config = pipeline(CONFIGS[count])
     assert config.entries_per_word == count
     reader = PointerRead(config=config)
     places = random_places(config, seed=count)
@@ -98,7 +98,7 @@ def test_columns(simulate, count, gaps):
         ctx.set(reader.column, 0)
 
     trace = simulate(reader, bench, o=reader.o, keep=reader.keep, drop=reader.drop)
-    assert reader.latency == POINTER_LATENCY
+    assert reader.latency == config.timing.pointers
     assert not any(trace.keep[: start + reader.latency] + trace.drop[: start + reader.latency])
     for clock, inputs in enumerate(clocks, start + reader.latency):
         column, keep = ref_column(config, places, inputs)
@@ -115,9 +115,9 @@ def test_columns(simulate, count, gaps):
 
 
 @pytest.mark.parametrize("count", WIDTHS)
-def test_latency(simulate, count):
+def test_latency(simulate, pipeline, count):
     """A column alone."""
-    config = CONFIGS[count]
+    config = pipeline(CONFIGS[count])
     reader = PointerRead(config=config)
     places = random_places(config, seed=1)
     (j,) = random.Random(2).sample([j for j in range(len(places) - 1) if places[j] < places[j + 1]], 1)
@@ -133,4 +133,4 @@ def test_latency(simulate, count):
         await ctx.tick().repeat(8)
 
     trace = simulate(reader, bench, keep=reader.keep)
-    assert [clock for clock, keep in enumerate(trace.keep) if keep] == [len(places) + POINTER_LATENCY]
+    assert [clock for clock, keep in enumerate(trace.keep) if keep] == [len(places) + config.timing.pointers]

@@ -27,9 +27,11 @@ def operands(count, seed):
     return pairs
 
 
-def test_left_to_synthesis(simulate):
+@pytest.mark.parametrize("latency", [2, 3])
+def test_left_to_synthesis(simulate, latency):
     """A new pair every clock, its product `latency` clocks later."""
-    product = Product()
+    product = Product(latency=latency)
+    assert product.latency == latency
     pairs = operands(300, seed=1)
 
     async def bench(ctx):
@@ -45,13 +47,13 @@ def test_left_to_synthesis(simulate):
 class Streamed(wiring.Component):
     """A pair a beat, its product `latency` clocks later."""
 
-    def __init__(self, family):
-        self.family = family
+    def __init__(self, family, latency):
+        self.family, self.latency = family, latency
         super().__init__({"i": In(stream.Signature(32)), "o": Out(stream.Signature(32))})
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.product = product = shared(Product, family=self.family)
+        m.submodules.product = product = shared(Product, family=self.family, latency=self.latency)
         m.submodules.valid = valid = Delay(clocks=product.latency, width=1)
         m.d.comb += [
             Cat(product.act, product.weight).eq(self.i.payload),
@@ -63,13 +65,16 @@ class Streamed(wiring.Component):
         return m
 
 
-@pytest.mark.parametrize(("family", "model"), [("ecp5", "MULT18X18D.v"), ("ice40", "SB_MAC16.v")])
-def test_block(family, model):
+@pytest.mark.parametrize(
+    ("family", "latency", "model"),
+    [("ecp5", 3, "MULT18X18D.v"), ("ice40", 3, "SB_MAC16.v"), ("ice40", 2, "SB_MAC16.v")],
+)
+def test_block(family, latency, model):
     try:
         simulators.find("icarus")
     except simulators.SimulatorNotFound as error:
         pytest.skip(str(error))
-    text = verilog(Streamed(family), name="streamed")
+    text = verilog(Streamed(family, latency), name="streamed")
     models = used(text)
     assert [path.name for path in models] == [model]
     pairs = np.array(operands(300, seed=2))

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from tercet.golden.eie_layer import POINTER_LATENCY, EieConfig
+from tercet.golden.eie_layer import EieConfig
 from tercet.rtl.eie.queue import ActivationQueue
 
 CONFIGS = {
@@ -25,16 +25,17 @@ def run(simulate, config, count, *, gaps=0.0, pauses=0.0, drops=0.0, hold=0, dea
     """
     queue = ActivationQueue(config=config)
     generator = random.Random(seed)
-    levels = config.tree_levels
+    hops = config.tree_clocks
     kept = []
 
     async def bench(ctx):
-        heard = [0] * levels
-        down = [0] * levels
-        reading = [0] * POINTER_LATENCY
+        heard = [0] * hops
+        down = [0] * hops
+        reading = [0] * config.timing.pointers
         sent = left = clock = 0
         while sent < count or any(down) or any(reading) or left < len(kept):
-            send = sent < count and (deaf or not heard[0]) and generator.random() >= gaps
+            wait = heard[0] if hops else ctx.get(queue.full)
+            send = sent < count and (deaf or not wait) and generator.random() >= gaps
             sent += send
             down.append(send)
             arrive = down.pop(0)
@@ -74,8 +75,9 @@ def ref_full(config, trace):
 @pytest.mark.parametrize("drops", [0.0, 0.4, 1.0])
 @pytest.mark.parametrize(("gaps", "pauses"), [(0.0, 0.0), (0.0, 0.6), (0.3, 0.3), (0.0, 0.8)])
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-def test_level(simulate, config, gaps, pauses, drops):
+def test_level(simulate, pipeline, config, gaps, pauses, drops):
     """What is kept comes out in order, and `full` is the count of what has not left."""
+    config = pipeline(config)
     trace, kept = run(simulate, config, 60, gaps=gaps, pauses=pauses, drops=drops, seed=3)
     assert [item for item in trace.o if item is not None] == kept
     full, level = ref_full(config, trace)
@@ -83,9 +85,9 @@ def test_level(simulate, config, gaps, pauses, drops):
     assert level == 0
 
 
-def test_at_once(simulate):
+def test_at_once(simulate, pipeline):
     """An arrival, a drop and a column taken, in every combination in one clock, around the level that is full."""
-    config = EieConfig(n_pe=256, fifo_depth=2)
+    config = pipeline(EieConfig(n_pe=256, fifo_depth=2))
     trace, kept = run(simulate, config, 400, gaps=0.4, pauses=0.3, drops=0.4, deaf=True, seed=1)
     assert [item for item in trace.o if item is not None] == kept
     assert trace.full == ref_full(config, trace)[0]
@@ -95,18 +97,20 @@ def test_at_once(simulate):
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-def test_room_until_full_is_heard(simulate, config):
+def test_room_until_full_is_heard(simulate, pipeline, config):
     """As many columns as ever come before the broadcast hears that the queue is full; none is lost."""
+    config = pipeline(config)
     trace, kept = run(simulate, config, 60, hold=50)
     assert [item for item in trace.o if item is not None] == kept
     under_way = sum(trace.arrive[:50])
-    assert under_way == config.full_level + 2 * config.tree_levels
-    assert under_way <= config.queue_depth
+    assert under_way == config.full_level + 2 * config.tree_clocks
+    assert under_way + (0 if config.shallow else 1) == config.queue_depth
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
-def test_holds_its_depth(simulate, config):
+def test_holds_its_depth(simulate, pipeline, config):
     """`queue_depth` columns wait, whatever `full` says; it stays until fewer than `full_level` are left."""
+    config = pipeline(config)
     trace, kept = run(simulate, config, config.queue_depth, hold=40, deaf=True)
     out = [clock for clock, item in enumerate(trace.o) if item is not None]
     assert [trace.o[clock] for clock in out] == kept
@@ -115,9 +119,9 @@ def test_holds_its_depth(simulate, config):
     assert trace.full == ref_full(config, trace)[0]
 
 
-def test_full_to_empty_clocks(simulate):
+def test_full_to_empty_clocks(simulate, pipeline):
     """Full in the clock after the arrival that makes it so, not full two clocks after a column has been taken."""
-    config = EieConfig(n_pe=4, fifo_depth=3)
+    config = pipeline(EieConfig(n_pe=4, fifo_depth=3))
     queue = ActivationQueue(config=config)
 
     async def bench(ctx):

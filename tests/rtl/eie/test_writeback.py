@@ -31,9 +31,9 @@ def ref_activation(acc, shift, relu):
     return min(max(whole, 0 if relu else -(2**15)), 2**15 - 1)
 
 
-def run(simulate, width, jobs, gaps=0.0):
+def run(simulate, pipeline, width, jobs, gaps=0.0):
     """Activations of jobs (shift, relu, accumulators); settings change when nothing is under way."""
-    component = Writeback(config=EieConfig(acc_width=width))
+    component = Writeback(config=pipeline(EieConfig(acc_width=width)))
     generator = random.Random(width)
 
     async def bench(ctx):
@@ -58,28 +58,28 @@ def run(simulate, width, jobs, gaps=0.0):
 
 @pytest.mark.parametrize("relu", [0, 1])
 @pytest.mark.parametrize("width", WIDTHS)
-def test_every_shift(simulate, width, relu):
+def test_every_shift(simulate, pipeline, width, relu):
     generator = random.Random(width)
     jobs = [(shift, relu, accumulators(width, shift, generator)) for shift in range(width)]
     want = [ref_activation(acc, shift, relu) for shift, relu, accs in jobs for acc in accs]
     # All that can happen does.
     assert {0, 1, 2, 32766, 32767} <= set(want)
     assert relu or {-1, -32767, -32768} <= set(want)
-    assert run(simulate, width, jobs) == want
+    assert run(simulate, pipeline, width, jobs) == want
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_gaps(simulate, width):
+def test_gaps(simulate, pipeline, width):
     """What is not valid leaves no trace."""
     generator = random.Random(width)
     jobs = [(shift, shift % 2, accumulators(width, shift, generator)[:30]) for shift in (0, 5, 12, 17, width - 1)]
     want = [ref_activation(acc, shift, relu) for shift, relu, accs in jobs for acc in accs]
-    assert run(simulate, width, jobs, gaps=0.5) == want
+    assert run(simulate, pipeline, width, jobs, gaps=0.5) == want
 
 
-def test_small_accumulators_exhaustively(simulate):
+def test_small_accumulators_exhaustively(simulate, pipeline):
     """Each of 10 bits around 0, through the shifts that round all of them."""
     accs = list(range(-512, 512))
     jobs = [(shift, 0, accs) for shift in range(1, 11)]
     want = [ref_activation(acc, shift, 0) for shift, _, accs in jobs for acc in accs]
-    assert run(simulate, 24, jobs) == want
+    assert run(simulate, pipeline, 24, jobs) == want

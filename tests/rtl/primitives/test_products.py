@@ -1,5 +1,6 @@
 """The wrappers multiply exactly, keep a loaded operand, and have the latency they tell."""
 
+import functools
 import json
 import re
 import subprocess
@@ -18,6 +19,7 @@ from tercet.sim.simulators import SimulatorNotFound, find
 PRODUCTS = {
     "mult18": (Mult18x18D, ["a", "b"], ["p"], 18),
     "mac16": (SbMac16, ["a", "b"], ["p"], 16),
+    "mac16_2": (functools.partial(SbMac16, latency=2), ["a", "b"], ["p"], 16),
     "dual": (SbMac16Dual, ["a0", "a1", "b0", "b1"], ["p0", "p1"], 8),
 }
 
@@ -108,6 +110,7 @@ def test_products(product, simulator, loads):
     [
         (Mult18x18D, "MULT18X18D", "synth_ecp5"),
         (SbMac16, "SB_MAC16", "synth_ice40"),
+        (functools.partial(SbMac16, latency=2), "SB_MAC16", "synth_ice40"),
         (SbMac16Dual, "SB_MAC16", "synth_ice40"),
     ],
 )
@@ -122,3 +125,8 @@ def test_synthesis_takes_one_block(tmp_path, component, cell, command):
     # Beside it, no more than the inverter of BHOLD.
     assert [t for t in types if t not in (cell, "SB_LUT4")] == []
     assert types.count("SB_LUT4") <= 1
+
+
+def test_refuses():
+    with pytest.raises(ValueError, match="Multiplier of latency 1; use 2 or 3"):
+        SbMac16(latency=1)

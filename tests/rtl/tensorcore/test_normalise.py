@@ -116,7 +116,7 @@ def test_value(through, fields):
             # Only a power of two can be above, and has nothing below.
             assert not above or not significand and not below, said
         seen.add("above" if above else "normal" if whole else "subnormal" if total else "zero")
-    # Where the smallest products are larger than the smallest output, only an addend alone becomes subnormal.
+    # Where products are not so small, nothing is lost.
     little = Plan(config).product_exponents[0] - one - config.fraction_bits < 1 - c.bias - kept
     assert seen == {"normal", "above", "subnormal", "zero"} | ({"nothing"} if little else set())
 

@@ -1,0 +1,89 @@
+"""The activations of a PE of a shallow engine: what the memory has read is the token."""
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from tercet.golden.eie_layer import EieConfig
+from tercet.rtl.common.ram import Ram
+
+from .layouts import address_width, token_layout
+
+__all__ = ["ShallowActivations"]
+
+
+class ShallowActivations(wiring.Component):
+    """Source and destination in one memory, as in `Activations`; its latch holds a word until that is taken::
+
+        place --> [latch] --> != 0 --> tokens, unloaded
+           source and destination
+        write place --^
+
+    Parameters
+    ----------
+    config : EieConfig
+        ``act_depth`` and ``family``.
+
+    Members
+    -------
+    source, restart, scan, tokens, unload, write, write_data, to_source
+        As those of `Activations`.
+    unloaded : Out(signed(16))
+        The word, `unload_latency` clocks after `unload`, until the next one is read.
+    """
+
+    def __init__(self, *, config: EieConfig):
+        self.config = config
+        super().__init__(
+            {
+                "source": In(1),
+                "restart": In(1),
+                "scan": In(1),
+                "tokens": Out(stream.Signature(token_layout(0))),
+                "unload": In(1),
+                "unloaded": Out(signed(16)),
+                "write": In(1),
+                "write_data": In(signed(16)),
+                "to_source": In(1),
+            }
+        )
+
+    @property
+    def scan_latency(self) -> int:
+        """Clocks from the first clock of `scan` to the first token."""
+        return self.config.timing.scan
+
+    @property
+    def unload_latency(self) -> int:
+        """Clocks from `unload` to its word."""
+        return 1
+
+    @property
+    def write_latency(self) -> int:
+        """Clocks from `write` to the first clock in which the place can be read: scanned or unloaded."""
+        return 1
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        width = address_width(self.config.act_depth)
+        m.submodules.words = words = Ram(width=16, depth=2 << width, family=self.config.family, latency=1)
+        place, write_place = Signal(width), Signal(width)
+        valid, read = Signal(), Signal()
+        m.d.comb += read.eq(self.unload | (self.scan & (~valid | self.tokens.ready)))
+        m.d.sync += valid.eq(self.scan & ~self.restart)
+        with m.If(self.restart):
+            m.d.sync += [place.eq(0), write_place.eq(0)]
+        with m.Else():
+            m.d.sync += [place.eq(place + read), write_place.eq(write_place + self.write)]
+        m.d.comb += [
+            words.read_enable.eq(read),
+            words.read_address.eq(Cat(place, self.source)),
+            words.write.eq(self.write),
+            words.write_address.eq(Cat(write_place, self.source ^ ~self.to_source)),
+            words.write_data.eq(self.write_data),
+            self.tokens.valid.eq(valid),
+            self.tokens.payload.act.eq(words.read_data),
+            self.tokens.payload.item.eq(words.read_data.any()),
+            self.tokens.payload.close.eq(1),
+            self.unloaded.eq(words.read_data),
+        ]
+        return m

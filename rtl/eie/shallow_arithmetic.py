@@ -1,0 +1,85 @@
+"""Multiply and accumulate in few logic cells: one entry at a time is between reading a sum and writing it."""
+
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from tercet.golden.eie_layer import EieConfig
+from tercet.rtl.common.pipeline import register
+from tercet.rtl.common.ram import Ram
+from tercet.rtl.emit import shared
+
+from .layouts import address_width
+from .product import Product
+
+__all__ = ["ShallowArithmetic"]
+
+
+class ShallowArithmetic(wiring.Component):
+    """The accumulators of a PE of a shallow engine; it does what `Arithmetic` does::
+
+        s2   act, weight          row
+        s3   [multiplier]        [accumulators]
+        s4   product (or bias) + (sum of the row, or the one at s5: the entry before) --> written
+        s5   sum
+
+    The sum is written in the clock in which it is made, so that only that of the entry before can be on its way: one
+    register, and one comparison of rows. A swept row gives its sum away at s4, where its bias takes the place of
+    product and sum.
+
+    Parameters
+    ----------
+    config : EieConfig
+        Widths and depths.
+
+    Members
+    -------
+    act, row, write, swept : In
+        As those of `Arithmetic`, at s2.
+    constant : In(signed)
+        Weight at s2, or bias at s4.
+    total, total_valid : Out
+        As those of `Arithmetic`, at s4.
+    """
+
+    def __init__(self, *, config: EieConfig):
+        self.config = config
+        super().__init__(
+            {
+                "act": In(signed(16)),
+                "constant": In(signed(max(16, config.acc_width))),
+                "row": In(address_width(config.act_depth)),
+                "write": In(1),
+                "swept": In(1),
+                "total": Out(signed(config.acc_width)),
+                "total_valid": Out(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        width, family = self.config.acc_width, self.config.family
+        m.submodules.product = product = shared(Product, family=family, latency=2)
+        m.submodules.sums = sums = Ram(width=width, depth=self.config.act_depth, family=family, latency=1)
+        m.d.comb += [product.act.eq(self.act), product.weight.eq(self.constant[:16])]
+
+        s3_row, s3_write = register(m, "s3_row", self.row), register(m, "s3_write", self.write)
+        s4_row, s4_write = register(m, "s4_row", s3_row), register(m, "s4_write", s3_write)
+        s4_swept = register(m, "s4_swept", self.swept, 2)
+        # The entry before is written while this one's sum is read.
+        s4_again = register(m, "s4_again", (s3_row == s4_row) & s4_write)
+
+        s4_sum, s4_old, s4_term = Signal(width), Signal(signed(width)), Signal(signed(width))
+        s5_sum = register(m, "s5_sum", s4_sum)
+        m.d.comb += [
+            s4_old.eq(Mux(s4_swept, 0, Mux(s4_again, s5_sum, sums.read_data))),
+            s4_term.eq(Mux(s4_swept, self.constant[:width].as_signed(), product.product)),
+            s4_sum.eq(s4_term + s4_old),
+            sums.read_enable.eq(1),
+            sums.read_address.eq(s3_row),
+            sums.write.eq(s4_write),
+            sums.write_address.eq(s4_row),
+            sums.write_data.eq(s4_sum),
+            self.total.eq(sums.read_data),
+            self.total_valid.eq(s4_swept),
+        ]
+        return m
