@@ -136,8 +136,8 @@ def test_everything(through, name):
     config, more = CONFIGS[name]
     cases = make_cases(config, 26)
     seen, product_distances, addend_distances = set(), set(), set()
-    for case, d in zip(cases, check(through, config, cases), strict=True):
-        found, products, addends = happens(config, *case, d)
+    for (a, b, c), d in zip(cases, check(through, config, cases), strict=True):
+        found, products, addends = happens(config, a, b, c, d)
         seen |= found
         product_distances |= products
         addend_distances |= addends

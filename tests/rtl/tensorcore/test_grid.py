@@ -33,8 +33,8 @@ def test_every_unit(through, fields, rows, cols):
         b = np.array([some[col][1] for col in range(cols)], b_form.dtype)
         c = np.array([c for _, _, c in some], c_form.dtype).reshape(rows, cols)
         inputs.append({"a": flat(a, a_form.width), "b": flat(b, b_form.width), "c": flat(c, c_form.width)})
-        pairs = [np.broadcast_to(operand, (rows, cols, config.l)) for operand in (a[:, None], b[None])]
-        want.append(flat(dot(*pairs, c, config).view(c_form.dtype), c_form.width))
+        left, right = (np.broadcast_to(operand, (rows, cols, config.l)) for operand in (a[:, None], b[None]))
+        want.append(flat(dot(left, right, c, config).view(c_form.dtype), c_form.width))
     grid = Grid(config=config, rows=rows, cols=cols)
     assert grid.latency == grid.lead + config.pipeline
     assert through(grid, inputs, {"c": grid.lead}, d=grid.latency).d == want

@@ -54,7 +54,7 @@ def number(format, pattern):
         "significand": significand,
         "kind": {"normal": normal, "some": some, "special": kind != "number"},
     }
-    return Const(value, number_layout(format)).as_bits()
+    return Const(value, number_layout(format)).as_bits()  # pyright: ignore[reportArgumentType]
 
 
 def ref_kind(a, b):
