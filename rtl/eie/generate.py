@@ -7,6 +7,7 @@ from amaranth.lib import wiring
 from tercet.golden.eie_layer import EieConfig
 from tercet.golden.eie_program import EVERY_PE, FRAME_FIELDS, FRAMES, step_fields
 from tercet.rtl.common.edges import axi_interface
+from tercet.rtl.common.product import Product
 from tercet.rtl.common.units import Units, make_unit
 from tercet.rtl.emit import verilog
 
@@ -24,7 +25,6 @@ from .layouts import step_beats
 from .lnzd import Node
 from .pe import Pe
 from .pointers import PointerRead
-from .product import Product
 from .queue import ActivationQueue
 from .shallow_activations import ShallowActivations
 from .shallow_arithmetic import ShallowArithmetic

@@ -5,11 +5,11 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.eie_layer import EieConfig
 from tercet.rtl.common.pipeline import register
+from tercet.rtl.common.product import Product
 from tercet.rtl.common.ram import Ram
 from tercet.rtl.emit import shared
 
 from .layouts import address_width
-from .product import Product
 
 __all__ = ["ShallowArithmetic"]
 

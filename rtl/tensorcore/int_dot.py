@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 from tercet.golden.tensorcore_config import TensorCoreConfig
-from tercet.rtl.eie.product import Product as Multiplier
+from tercet.rtl.common.product import Product as Multiplier
 from tercet.rtl.emit import shared
 
 from .plan import Plan

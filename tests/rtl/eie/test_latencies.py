@@ -2,11 +2,11 @@
 
 import pytest
 from tercet.golden.eie_layer import EieConfig
+from tercet.rtl.common.product import Product
 from tercet.rtl.eie.activations import Activations
 from tercet.rtl.eie.lnzd import Node
 from tercet.rtl.eie.pe import Pe
 from tercet.rtl.eie.pointers import PointerRead
-from tercet.rtl.eie.product import Product
 from tercet.rtl.eie.queue import ActivationQueue
 from tercet.rtl.eie.shallow_activations import ShallowActivations
 from tercet.rtl.eie.writeback import Writeback

@@ -1,4 +1,4 @@
-"""The multiplier of a PE: the FPGA's own block, or one that synthesis finds."""
+"""A multiplier: the FPGA's own block, or one that synthesis finds."""
 
 from amaranth import *
 from amaranth.lib import wiring

@@ -1,4 +1,4 @@
-"""The multiplier of a PE, as every family has it."""
+"""The multiplier, as every family has it."""
 
 import random
 
@@ -8,7 +8,7 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.rtl.common.delay import Delay
-from tercet.rtl.eie.product import Product
+from tercet.rtl.common.product import Product
 from tercet.rtl.emit import shared, verilog
 from tercet.rtl.primitives import used
 from tercet.sim import simulators
