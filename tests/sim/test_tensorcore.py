@@ -88,7 +88,7 @@ def test_simulators_agree(simulator):
 @pytest.mark.parametrize("fold", [1, 4])
 def test_full_throughput(fold):
     """Operations back to back take `fold` clocks each, whether they are apart or chained through tiles."""
-    config = TensorCoreConfig(fold=fold, family="ecp5")
+    config = TILES[f"fold{fold}"]
     rng = np.random.default_rng(3)
     items = [random_operands(rng, config, 4, 4, 4, count) for count in (1, 100)]
     items.append(random_operands(rng, config, 16, 64, 32))

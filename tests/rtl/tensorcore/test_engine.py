@@ -10,8 +10,9 @@ from tercet.golden.tensorcore_cycles import tile_cycles
 from tercet.rtl.tensorcore.engine import Engine
 
 # Blocks down, blocks across, steps: large enough to hide their sums, and so small that each step waits.
-TILES = [(2, 2, 2), (1, 1, 1), (1, 1, 2), (4, 1, 1), (1, 5, 1), (2, 3, 2), (1, 1, 1), (1, 2, 3)]
+TILES = [(2, 2, 2), (1, 1, 1), (1, 1, 2), (4, 1, 1), (1, 5, 1), (1, 2, 3), (1, 1, 1)]
 STREAMS = ("commands", "a", "b", "c", "d")
+WAITS = ("operand_wait", "addend_wait", "sum_wait", "room_wait")
 
 
 def patterns(format, shape, generator):
@@ -75,7 +76,7 @@ def run(simulate, send, receive, config, tiles, stalls=None, seed=0):
         for n, name in enumerate(STREAMS[:-1])
     ]
     benches.append(receive(engine.d, len(found["d"]), stall=stalls.get("d", 0.0), seed=9))
-    watched = {name: getattr(engine, name) for name in (*STREAMS, "running", "busy")}
+    watched = {name: getattr(engine, name) for name in (*STREAMS, *WAITS, "busy", "running")}
     trace = simulate(engine, *benches, **watched)
     assert [item for item in trace.d if item is not None] == found["d"]
     for name in STREAMS[1:-1]:
@@ -100,11 +101,18 @@ def test_every_fold(simulate, send, receive, fold, m, n, stalls):
         assert clocks == tile_cycles(config, TILES)
 
 
-@pytest.mark.parametrize("name", STREAMS)
-def test_one_stream_stalls(simulate, send, receive, name):
-    """All others wait for it."""
+@pytest.mark.parametrize(
+    ("name", "wait"),
+    [("commands", None), ("a", "operand_wait"), ("b", "operand_wait"), ("c", "addend_wait"), ("d", "room_wait")],
+)
+def test_one_stream_stalls(simulate, send, receive, name, wait):
+    """All others wait for it, and the counters say so."""
     config = TensorCoreConfig(l=2, m=2, n=1, fold=2, pipeline=5)
-    run(simulate, send, receive, config, TILES, {name: 0.85})
+    trace = run(simulate, send, receive, config, TILES, {name: 0.85})
+    counts = {counter: getattr(trace, counter)[-1] for counter in WAITS}
+    if wait:
+        assert counts[wait] > 20
+        assert max(counts.values()) == counts[wait]
 
 
 CONFIGS = {
@@ -143,6 +151,41 @@ def test_tiles_back_to_back(simulate, send, receive):
     trace = run(simulate, send, receive, config, [(1, 1, 1)] * 30)
     clocks = clocks_of(trace.d)
     assert clocks == [*range(clocks[0], clocks[0] + 30)]
+
+
+def test_running(simulate, send, receive):
+    """From the first start to the last result, then not until the next tile; the counters are cleared in between."""
+    config = TensorCoreConfig(l=2, m=2, n=1, fold=2, pipeline=5)
+    engine = Engine(config=config)
+    tiles = [(2, 2, 2), (1, 1, 3)]
+    found = jobs(config, tiles)
+
+    async def commands(ctx):
+        await ctx.tick().repeat(3)
+        for command in found["commands"]:
+            await send(engine.commands, [command])(ctx)
+            await ctx.tick().until(engine.running)
+            await ctx.tick().until(~engine.running)
+            ctx.set(engine.clear, command is found["commands"][0])
+            await ctx.tick()
+            ctx.set(engine.clear, 0)
+
+    benches = [send(getattr(engine, name), found[name]) for name in ("a", "b", "c")]
+    benches.append(receive(engine.d, len(found["d"]), stall=0.5))
+    watched = {name: getattr(engine, name) for name in ("commands", "c", "d", "busy", "running")}
+    trace = simulate(engine, commands, *benches, **watched)
+    assert [item for item in trace.d if item is not None] == found["d"]
+    begins = [clock for clock, command in enumerate(trace.commands) if command is not None]
+    # A block of C is taken with the last start of its first product.
+    starts = [clock - config.fold + 1 for clock in (clocks_of(trace.c)[0], clocks_of(trace.c)[4])]
+    ends = [clocks_of(trace.d)[3], clocks_of(trace.d)[4]]
+    for begin, start, end in zip(begins, starts, ends, strict=True):
+        assert not trace.running[begin]
+        assert all(trace.running[start : end + 1])
+        assert not any(trace.running[end + 3 : end + 5])
+    assert trace.busy[begins[1]] == 0
+    assert max(trace.busy) == 2 * 2 * 2 * config.fold
+    assert trace.busy[-1] == 3 * config.fold
 
 
 def test_results_wait(simulate, send):
