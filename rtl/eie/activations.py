@@ -68,7 +68,7 @@ class Activations(wiring.Component):
     @property
     def scan_latency(self) -> int:
         """Clocks from the first clock of `scan` to the first token."""
-        return 5
+        return self.config.timing.scan
 
     @property
     def unload_latency(self) -> int:

@@ -1,17 +1,15 @@
 """The activations of a PE of a shallow engine: what the memory has read is the token."""
 
 from amaranth import *
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
-from tercet.golden.eie_layer import EieConfig
 from tercet.rtl.common.ram import Ram
 
-from .layouts import address_width, token_layout
+from .activations import Activations
+from .layouts import address_width
 
 __all__ = ["ShallowActivations"]
 
 
-class ShallowActivations(wiring.Component):
+class ShallowActivations(Activations):
     """Source and destination in one memory, as in `Activations`; its latch holds a word until that is taken::
 
         place --> [latch] --> != 0 --> tokens, unloaded
@@ -31,35 +29,9 @@ class ShallowActivations(wiring.Component):
         The word, `unload_latency` clocks after `unload`, until the next one is read.
     """
 
-    def __init__(self, *, config: EieConfig):
-        self.config = config
-        super().__init__(
-            {
-                "source": In(1),
-                "restart": In(1),
-                "scan": In(1),
-                "tokens": Out(stream.Signature(token_layout(0))),
-                "unload": In(1),
-                "unloaded": Out(signed(16)),
-                "write": In(1),
-                "write_data": In(signed(16)),
-                "to_source": In(1),
-            }
-        )
-
-    @property
-    def scan_latency(self) -> int:
-        """Clocks from the first clock of `scan` to the first token."""
-        return self.config.timing.scan
-
     @property
     def unload_latency(self) -> int:
         """Clocks from `unload` to its word."""
-        return 1
-
-    @property
-    def write_latency(self) -> int:
-        """Clocks from `write` to the first clock in which the place can be read: scanned or unloaded."""
         return 1
 
     def elaborate(self, platform) -> Module:

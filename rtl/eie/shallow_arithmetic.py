@@ -1,20 +1,17 @@
 """Multiply and accumulate in few logic cells: one entry at a time is between reading a sum and writing it."""
 
 from amaranth import *
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In, Out
-from tercet.golden.eie_layer import EieConfig
 from tercet.rtl.common.pipeline import register
 from tercet.rtl.common.product import Product
 from tercet.rtl.common.ram import Ram
 from tercet.rtl.emit import shared
 
-from .layouts import address_width
+from .arithmetic import Arithmetic
 
 __all__ = ["ShallowArithmetic"]
 
 
-class ShallowArithmetic(wiring.Component):
+class ShallowArithmetic(Arithmetic):
     """The accumulators of a PE of a shallow engine; it does what `Arithmetic` does::
 
         s2   act, weight          row
@@ -40,20 +37,6 @@ class ShallowArithmetic(wiring.Component):
     total, total_valid : Out
         As those of `Arithmetic`, at s4.
     """
-
-    def __init__(self, *, config: EieConfig):
-        self.config = config
-        super().__init__(
-            {
-                "act": In(signed(16)),
-                "constant": In(signed(max(16, config.acc_width))),
-                "row": In(address_width(config.act_depth)),
-                "write": In(1),
-                "swept": In(1),
-                "total": Out(signed(config.acc_width)),
-                "total_valid": Out(1),
-            }
-        )
 
     def elaborate(self, platform) -> Module:
         m = Module()

@@ -7,6 +7,7 @@ from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 from tercet.golden.tensorcore_config import TensorCoreConfig
+from tercet.rtl.common.pipeline import register
 from tercet.rtl.emit import shared
 
 from .align import Align
@@ -101,34 +102,34 @@ class Dot(wiring.Component):
         behind = plan.clocks("coarse", "fine")
         for n, product in enumerate(products):
             m.submodules[f"align_{n}"] = align = shared(Align, config=config)
-            negate = plan.delay(m, f"negate_{n}", product.sign ^ s1["sign"], lead)
+            negate = register(m, f"negate_{n}", product.sign ^ s1["sign"], lead)
             m.d.comb += [
                 align.maximum.eq(maximum.maximum),
-                align.exponent.eq(plan.common(plan.delay(m, f"exponent_{n}", product.exponent, front))),
+                align.exponent.eq(plan.common(register(m, f"exponent_{n}", product.exponent, front))),
                 align.significand.eq(
-                    plan.delay(
+                    register(
                         m, f"product_{n}_later", product.product, plan.clocks("exponent", "distance") - product.latency
                     )
                 ),
                 align.negate.eq(negate),
                 total.terms[n].eq(align.term),
-                total.negate[n].eq(plan.delay(m, f"negate_{n}_later", negate, behind)),
+                total.negate[n].eq(register(m, f"negate_{n}_later", negate, behind)),
             ]
         m.submodules.align_addend = align = shared(Align, config=config, addend=True)
         m.d.comb += [
             align.maximum.eq(maximum.maximum),
-            align.exponent.eq(plan.delay(m, "exponent_addend", s1_exponent, front)),
-            align.significand.eq(plan.delay(m, "addend", s1["significand"], lead)),
+            align.exponent.eq(register(m, "exponent_addend", s1_exponent, front)),
+            align.significand.eq(register(m, "addend", s1["significand"], lead)),
             total.addend.eq(align.term),
         ]
 
         m.submodules.normalise = normalise = shared(Normalise, config=config)
         clocks = plan.clocks("distance", plan.steps[plan.steps.index("add_c") - 1])
         m.d.comb += [
-            normalise.maximum.eq(plan.delay(m, "maximum_later", maximum.maximum, clocks)),
+            normalise.maximum.eq(register(m, "maximum_later", maximum.maximum, clocks)),
             normalise.total.eq(total.total),
             self._pack.negative.eq(
-                normalise.negative ^ plan.delay(m, "sign", s1["sign"], plan.clocks("compare", "normalise"))
+                normalise.negative ^ register(m, "sign", s1["sign"], plan.clocks("compare", "normalise"))
             ),
         ]
         for name in ("significand", "below", "above", "exponent"):
@@ -146,9 +147,9 @@ class Dot(wiring.Component):
             specials.sign.eq(Cat(*(product.sign for product in products), s1_sign)),
             specials.nan.eq(Cat(*(product.nan for product in products), s1_kind.nan)),
             specials.infinite.eq(Cat(*(product.infinite for product in products), s1_kind.infinite)),
-            pack.nan.eq(plan.delay(m, "nan", specials.any_nan, later)),
-            pack.infinite.eq(plan.delay(m, "infinite", specials.any_infinite, later)),
-            pack.infinite_sign.eq(plan.delay(m, "infinite_sign", specials.infinite_sign, later)),
+            pack.nan.eq(register(m, "nan", specials.any_nan, later)),
+            pack.infinite.eq(register(m, "infinite", specials.any_infinite, later)),
+            pack.infinite_sign.eq(register(m, "infinite_sign", specials.infinite_sign, later)),
         ]
 
 

@@ -53,7 +53,7 @@ class Engine(wiring.Component):
     clear : In(1)
         Set the counters to zero.
     running : Out(1)
-        There is a tile, or a result that has not been taken.
+        A command has been taken, and not all results of its tile.
     """
 
     def __init__(self, *, config: TensorCoreConfig):
@@ -85,7 +85,7 @@ class Engine(wiring.Component):
         m.submodules.sums = sums
         before = sums.latency
         latency = before + grid.latency
-        m.submodules.sequencer = sequencer = shared(Sequencer, config=config, under_way=latency + 1)
+        m.submodules.sequencer = sequencer = shared(Sequencer, config=config, under_way=latency - grid.lead)
         item = sequencer.item
         m.submodules.a_blocks = a = shared(
             Operands, width=len(Value.cast(self.a.payload)), blocks=TILE[0], parts=by_rows, family=config.family
@@ -139,8 +139,16 @@ class Engine(wiring.Component):
             outlet.arrive.eq(valid[-1] & last),
             outlet.value.data.eq(Value.cast(grid.d)),
             outlet.value.last.eq(close),
-            self.running.eq(sequencer.running | ~outlet.empty),
         ]
+        # Tiles in the register slices, in the sequencer and in the outlet.
+        tiles = Signal(range(outlet.depth + 8))
+        begins, ends = Signal(), Signal()
+        m.d.comb += [
+            begins.eq(self.commands.valid & self.commands.ready),
+            ends.eq(self.d.valid & self.d.ready & self.d.payload.last),
+            self.running.eq(tiles != 0),
+        ]
+        m.d.sync += tiles.eq(tiles + begins - ends)
         m.submodules.counters = counters = Counters()
         for name in ("running", "issue", "operands", "addend", "sum"):
             m.d.comb += getattr(counters, name).eq(getattr(sequencer, name))

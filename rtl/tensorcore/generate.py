@@ -54,7 +54,7 @@ _UNITS: Units = {
     "dot": lambda config: DotUnit(config=config),
     "grid": _grid,
     "operands": _operands,
-    "sequencer": lambda config: Sequencer(config=config, under_way=config.pipeline + SUM_LOOP),
+    "sequencer": lambda config: Sequencer(config=config, under_way=config.pipeline + SUM_LOOP - 1),
     "assemble": lambda config: Assemble(config=config),
     **_FLOAT_UNITS,
 }

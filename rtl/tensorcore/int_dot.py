@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 from tercet.golden.tensorcore_config import TensorCoreConfig
+from tercet.rtl.common.pipeline import register
 from tercet.rtl.common.product import Product as Multiplier
 from tercet.rtl.emit import shared
 
@@ -65,7 +66,7 @@ class IntDot(wiring.Component):
                 for n, (lower, upper) in enumerate(zip(values[0::2], values[1::2], strict=True))
             ]
         clocks = plan.clocks("multiply_1", plan.steps[plan.steps.index("add_c") - 1])
-        addend = plan.delay(m, "addend", self.c, clocks).as_signed()
+        addend = register(m, "addend", self.c, clocks).as_signed()
         total = plan.behind(m, "add_c", "total", values[0] + addend)
         if config.overflow == "saturate":
             high = total[31:]

@@ -5,6 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.tensorcore_config import TensorCoreConfig
 from tercet.rtl.common.choice import add_inverted
+from tercet.rtl.common.pipeline import register
 from tercet.rtl.common.shift import shift_left
 
 from .plan import Plan
@@ -87,11 +88,11 @@ class Normalise(wiring.Component):
         inverted = self.total[:-1] ^ negative.replicate(plan.sum_width)
         magnitude = add_inverted(m, "absolute", self.config.family, negative, self.total[:-1], negative, plan.sum_width)
         magnitude = plan.behind(m, "negate", "magnitude", magnitude)
-        mark = Cat(mark, Const(0, field - len(mark)))
-        ones = Cat(inverted, Const(0, field - plan.sum_width)) | mark
+        found = Cat(inverted, Const(0, field - plan.sum_width)) | mark
         # Of -1 the complement has no 1 at all: the last bit counts as one, and then it is one. The uppermost group
         # first, the last one filled up with zeros.
-        ones = Cat(Const(0, groups * _GROUP - field), Const(1, 1), ones[1:])
+        ones = Signal(groups * _GROUP)
+        m.d.comb += ones.eq(Cat(Const(0, groups * _GROUP - field), Const(1, 1), found[1:]))
         parts = [ones[n * _GROUP :][:_GROUP] for n in reversed(range(groups))]
         some = [plan.behind(m, "negate", f"some_{n}", part.any()) for n, part in enumerate(parts[:-1])]
         where = [plan.behind(m, "negate", f"where_{n}", _zeros(m, n, part)) for n, part in enumerate(parts)]
@@ -117,7 +118,7 @@ class Normalise(wiring.Component):
             # A short sum has nothing to cut off.
             Cat(self.below, self.significand, self.above).eq(fine << max(0, plan.kept + 1 - field)),
             self.exponent.eq(exponent),
-            self.negative.eq(plan.delay(m, "negative", negative, clocks)),
+            self.negative.eq(register(m, "negative", negative, clocks)),
         ]
         return m
 

@@ -243,10 +243,6 @@ class Plan:
         """The value behind a step: registered if there is a register."""
         return register(m, name, value) if step in self.registers else value
 
-    def delay(self, m: Module, name: str, value: Value, clocks: int) -> Value:
-        """The value, so many clocks later."""
-        return register(m, name, value, clocks) if clocks else value
-
 
 @lru_cache
 def _cut(steps: tuple[str, ...], parts: int, passed: int = 0) -> tuple[str, ...] | None:

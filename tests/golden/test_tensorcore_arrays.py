@@ -1,26 +1,15 @@
 """Tensor-core products of matrices, and what arrays the golden model takes."""
 
-import ml_dtypes
 import numpy as np
 import pytest
 from tercet.golden.floats import FORMATS, convert
 from tercet.golden.tensorcore import TensorCoreConfig, check_mma, dot, mma, result_array
 
-TYPES = {
-    "fp16": np.float16,
-    "bf16": ml_dtypes.bfloat16,
-    "tf32": np.float32,
-    "e4m3": ml_dtypes.float8_e4m3fn,
-    "e5m2": ml_dtypes.float8_e5m2,
-}
+from .tensorcore_cases import FLOATS, TYPES, bits
 
 
 def make(**fields):
     return TensorCoreConfig(**fields)
-
-
-def bits(values, format="fp32"):
-    return np.asarray(values).view(FORMATS[format].dtype)
 
 
 # mma.
@@ -72,7 +61,7 @@ def test_mma_int8():
 
 def test_arrays_of_every_type():
     rng = np.random.default_rng(13)
-    for format in TYPES:
+    for format in FLOATS:
         config = make(a_format=format)
         values = rng.standard_normal((10, 4)).astype(np.float32)
         a = values.astype(TYPES[format])

@@ -43,15 +43,3 @@ def test_tiles_over_axi(simulator, tmp_path, monkeypatch):
         monkeypatch.syspath_prepend(str(folder))
     built = build({"tensorcore.v": engine_verilog(CONFIG)}, "tensorcore", simulator)
     run(built, "tensorcore_axi_bench", env={"TERCET_JOBS": str(tmp_path / "jobs.npz")})
-
-
-def test_registers():
-    """Addresses are words, none twice, fields inside and apart."""
-    addresses = [register.address for register in REGISTERS.values()]
-    assert len(set(addresses)) == len(REGISTERS)
-    assert max(addresses) < 128
-    for register in REGISTERS.values():
-        assert register.address % 4 == 0
-        ranges = sorted(register.fields.values())
-        assert all(low + bits <= 32 for low, bits in ranges)
-        assert all(a[0] + a[1] <= b[0] for a, b in zip(ranges, ranges[1:], strict=False))

@@ -1,0 +1,25 @@
+"""How tests run the command line: in this process, as a user would."""
+
+import re
+
+from click.testing import CliRunner
+from tercet.cli import main
+
+__all__ = ["cycles_agree", "fails", "tercet"]
+
+
+def tercet(*args):
+    return CliRunner().invoke(main, [str(arg) for arg in args])
+
+
+def fails(*args):
+    """Standard error of a command that a user got wrong."""
+    result = tercet(*args)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("tercet: error: ")
+    assert result.stderr.count("\n") == 1
+    return result.stderr
+
+
+def cycles_agree(stdout):
+    return re.findall(r"cycles(?: by the model)? +│ +(\d+) │", stdout)

@@ -1,0 +1,9 @@
+"""Fixtures of the command line's tests."""
+
+import pytest
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path

@@ -1,0 +1,44 @@
+"""``tercet compress``."""
+
+import re
+
+import numpy as np
+from tercet.golden.compress.container import load
+
+from .command import fails, tercet
+
+
+def test_compress(folder):
+    rng = np.random.default_rng(0)
+    weights = [rng.normal(size=(6, 20)), rng.normal(size=(20, 3))]
+    np.savez(folder / "model.npz", W0=weights[0], b0=np.zeros(20), W1=weights[1])
+    x = rng.normal(size=(100, 6))
+    labels = (np.maximum(x @ weights[0], 0) @ weights[1]).argmax(axis=1)
+    np.savez(folder / "data.npz", x=x, y=labels)
+    np.savez(folder / "split.npz", x=x[:50], y=labels[:50], test_x=x[50:], test_y=labels[50:])
+    result = tercet("compress", "model.npz", "-o", "new/a.tercet", "--density", "0.2")
+    assert result.exit_code == 0, result.stderr
+    assert re.search(r"float +│ +812 │ +1.0 │ +│", result.stdout)
+    layers = load(folder / "new/a.tercet")
+    assert [(one.codes > 0).sum() for one in layers] == [24, 12]
+    for name in ("data.npz", "split.npz"):
+        options = ["--density", "0.3,0.6", "--code-bits", "3", "--data", name, "--epochs", "3"]
+        result = tercet("compress", "model.npz", "-o", "b.tercet", *options)
+        assert result.exit_code == 0, result.stderr
+        assert re.search(r"float +│ +812 │ +1.0 │ +100.00% │", result.stdout)
+    assert load(folder / "b.tercet")[1].code_bits == 3
+    mistakes = {
+        ("data.npz",): "'data.npz' has x, y; use W0, b0, W1, b1 and so on, without gaps",
+        ("none.npz",): "No such file or directory: 'none.npz'",
+        ("new/a.tercet",): "is no NumPy file: it is neither .npy nor .npz",
+        ("model.npz", "--density", "a"): "Density 'a' is no number",
+        ("model.npz", "--density", "1.5"): "Density 1.5 is outside [0, 1]",
+        ("model.npz", "--density", "0.1,0.1,0.1"): "There are 3 densities for 2 layers",
+        ("model.npz", "--code-bits", "0"): "Code bits 0 is outside [1, 8]",
+        ("model.npz", "--index-bits", "9"): "Index bits 9 is outside [2, 8]",
+        ("model.npz", "--data", "model.npz"): "'model.npz' has W0, W1, b0; use x, y, test_x and test_y",
+        ("model.npz", "--data", "data.npz", "--epochs", "-1"): "Epochs -1 is outside",
+    }
+    for args, message in mistakes.items():
+        assert message in fails("compress", *args, "-o", "c.tercet")
+    assert not (folder / "c.tercet").exists()

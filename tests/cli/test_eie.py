@@ -1,0 +1,145 @@
+"""The EIE engine on the command line."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from tercet.golden.compress.container import load, save
+from tercet.golden.compress.model import CompressedLayer, to_mlp
+from tercet.golden.eie import EieConfig, encode, spmv
+
+from .command import cycles_agree, fails, tercet
+
+TINY = ["--n-pe", "3", "--act-depth", "8", "--pointer-depth", "32", "--matrix-depth", "32"]
+
+
+def test_generate_eie(folder):
+    for name in ("a", "b"):
+        assert tercet("generate", "eie", *TINY, "--family", "ecp5", "-o", name).exit_code == 0
+    for name in ("eie.v", "manifest.json"):
+        assert (folder / "a" / name).read_bytes() == (folder / "b" / name).read_bytes()
+    manifest = json.loads((folder / "a/manifest.json").read_text())
+    assert (manifest["engine"], manifest["top"]) == ("eie", "eie")
+    assert manifest["parameters"]["n_pe"] == 3
+    assert manifest["golden"] == "tercet.golden.eie.spmv"
+    assert list(manifest["frames"]["kinds"]) == ["matrix", "pointers", "constants", "program", "run"]
+    assert "sim/MULT18X18D.v" in manifest["simulation_models"]
+    assert tercet("generate", "eie", "--preset", "paper", *TINY, "-o", "c").exit_code == 0
+    assert json.loads((folder / "c/manifest.json").read_text())["parameters"]["n_pe"] == 3
+
+
+def test_sim_eie_random(folder):
+    result = tercet("sim", "eie", *TINY, "--shape", "20x30x2", "--relu", "--permute", "balance")
+    assert result.exit_code == 0, result.stderr
+    assert "eie, 3 PEs, 30-20, " in result.stdout
+    assert "2 vectors" in result.stdout
+    assert "yes, every bit" in result.stdout
+    measured, model = cycles_agree(result.stdout)
+    assert measured == model
+    assert "efficiency" in result.stdout
+    result = tercet("sim", "eie", *TINY, "--shape", "20x30x2", "--relu", "--permute", "spread")
+    assert result.exit_code == 0, result.stderr
+    assert "yes, every bit" in result.stdout
+    assert cycles_agree(result.stdout) not in ([measured] * 2, [])
+    result = tercet("sim", "eie", *TINY, "--shape", "20x30", "--stall", "0.3", "--density", "1", "--act-density", "0")
+    assert result.exit_code == 0, result.stderr
+    assert re.search(r"busy +│ +0 +0.0% of all", result.stdout)
+    assert "(without stalls)" in result.stdout
+
+
+def test_sim_eie_given(folder):
+    rng = np.random.default_rng(0)
+    codes = np.where(rng.random((20, 30)) < 0.3, rng.integers(1, 16, (20, 30)), 0).astype(np.uint8)
+    codebook, bias = np.arange(0, -16 * 256, -256).astype(np.int16), rng.integers(-(10**6), 10**6, 20)
+    acts = rng.integers(-99, 99, (2, 30)).astype(np.int16)
+    np.savez(folder / "layer.npz", codes=codes, codebook=codebook, bias=bias)
+    np.save(folder / "acts.npy", acts)
+    given = [*("--codes", "layer.npz", "--codebook", "layer.npz"), "--relu", "--shift", "9"]
+    for arrays, with_bias in (((), None), (("--bias", "layer.npz"), bias)):
+        result = tercet("sim", "eie", *TINY, *given, *arrays, "--acts", "acts.npy", "-o", "new/out.npy")
+        assert result.exit_code == 0, result.stderr
+        config = EieConfig(n_pe=3, act_depth=8, pointer_depth=32, matrix_depth=32)
+        want = spmv(encode(codes, codebook, config, bias=with_bias, relu=True, shift=9), acts)
+        np.testing.assert_array_equal(np.load(folder / "new/out.npy"), want)
+    assert "1 vector " in tercet("sim", "eie", *TINY, *given, "--simulator", "icarus").stdout
+
+
+def test_sim_eie_model(folder):
+    rng = np.random.default_rng(0)
+    shapes = [(30, 20), (20, 5)]
+    weights = [rng.normal(size=shape) for shape in shapes]
+    np.savez(folder / "model.npz", W0=weights[0], W1=weights[1], b1=np.ones(5))
+    assert tercet("compress", "model.npz", "-o", "model.tercet", "--density", "0.4").exit_code == 0
+    x = rng.uniform(-1, 1, (4, 30))
+    np.save(folder / "real.npy", x)
+    np.save(folder / "fixed.npy", np.rint(x * 256).astype(np.int16))
+    options = ["--pointer-depth", "80", "--permute", "balance"]
+    for name in ("real", "fixed"):
+        given = ["--model", "model.tercet", "--acts", f"{name}.npy", "-o", f"{name}_out.npy"]
+        result = tercet("sim", "eie", *TINY, *options, *given)
+        assert result.exit_code == 0, result.stderr
+        assert "eie, 3 PEs, 30-20-5, " in result.stdout
+        measured, model = cycles_agree(result.stdout)
+        assert measured == model
+    real, fixed = (np.load(folder / f"{name}_out.npy") for name in ("real", "fixed"))
+    np.testing.assert_array_equal(real, fixed)
+    want = to_mlp(load(folder / "model.tercet")).activations(x)[-1]
+    np.testing.assert_allclose(real / 256, want, atol=0.1)
+    assert tercet("sim", "eie", *TINY, *options, "--model", "model.tercet").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["generate", "eie", "--n-pe", "0"], "n_pe 0 is outside [1, 256]"),
+        (["generate", "eie", "--code-bits", "8", "--constant-depth", "9"], "constant_depth 9 does not hold"),
+        (["generate", "eie", "--preset", "tpu_v1"], "'tpu_v1' is not 'paper'"),
+        (["sim", "eie", "--shape", "3"], "Shape '3' is not OUTxIN[xBATCH]"),
+        (["sim", "eie", "--shape", "3x4x5x6"], "Shape '3x4x5x6' is not OUTxIN[xBATCH]"),
+        (["sim", "eie", "--shape", "3x0"], "Shape '3x0' is not OUTxIN[xBATCH]"),
+        (["sim", "eie", "--shape", "3x2000"], "2000 inputs need 2001 pointers in each PE but pointer_depth is 1024"),
+        (["sim", "eie", "--density", "2"], "Density 2.0 is outside [0, 1]"),
+        (["sim", "eie", "--act-density", "-1"], "Activation density -1.0 is outside [0, 1]"),
+        (["sim", "eie", "--shift", "99"], "shift 99 is outside [0, 35]"),
+        (["sim", "eie", "--seed", "-1"], "Seed -1 is below 0"),
+        (["sim", "eie", "--codes", "l.npz"], "Only one of --codes and --codebook is given"),
+        (["sim", "eie", "--acts", "acts.npy"], "--acts goes with --codes and --codebook, not with a random layer"),
+        (["sim", "eie", *("--codes", "l.npz", "--codebook", "l.npz"), "--shape", "3x3"], "--shape goes with a random"),
+        (["sim", "eie", *("--codes", "real.npy", "--codebook", "l.npz")], "Codes have dtype float64; use uint8"),
+        (["sim", "eie", *("--codes", "l.npz", "--codebook", "real.npy")], "Codebook has dtype float64; use int16"),
+        (
+            ["sim", "eie", *("--codes", "l.npz", "--codebook", "l.npz", "--bias", "l.npz")],
+            "'l.npz' has no array 'bias'; it has codes, codebook",
+        ),
+        (
+            ["sim", "eie", *("--codes", "l.npz", "--codebook", "l.npz", "--acts", "real.npy")],
+            "Activations have dtype float64; use int16",
+        ),
+        (
+            ["sim", "eie", *("--codes", "l.npz", "--codebook", "l.npz", "--acts", "acts.npy", "--act-density", "1")],
+            "--act-density goes with random activations",
+        ),
+        (["sim", "eie", "--model", "l.npz"], "'l.npz': this is no compressed network"),
+        (["sim", "eie", "--model", "none.tercet"], "No such file or directory: 'none.tercet'"),
+        (["sim", "eie", "--model", "m.tercet", "--relu"], "--relu goes with one layer, not with --model"),
+        (["sim", "eie", "--model", "m.tercet", "--codes", "l.npz"], "--codes goes with one layer, not with --model"),
+        (["sim", "eie", "--model", "m.tercet", "--density", "0.5"], "--density goes with a random layer"),
+        (["sim", "eie", "--model", "m.tercet"], "centroids reach [0, 9], beyond 16 bits with weight_frac 12; use"),
+        (
+            ["sim", "eie", "--model", "m.tercet", "--weight-frac", "11", "--acts", "real.npy"],
+            "Activations reach [500, 500], beyond 16 bits with act_frac 8; use act_frac=6 or less",
+        ),
+        (["synth", "eie", "--unit", "alu", "--device", "up5k"], "'alu' is not one of 'engine', 'pe'"),
+        (
+            ["synth", "eie", "--unit", "product", "--family", "ecp5", "--device", "up5k"],
+            "eie product instantiates MULT18X18D, which up5k does not have; use another device, or blocks of ice40",
+        ),
+    ],
+)
+def test_mistakes_with_eie_are_one_line(folder, args, message):
+    np.savez(folder / "l.npz", codes=np.ones((3, 2), np.uint8), codebook=np.zeros(16, np.int16))
+    np.save(folder / "acts.npy", np.zeros(2, np.int16))
+    np.save(folder / "real.npy", np.full(2, 500.0))
+    save(folder / "m.tercet", [CompressedLayer(np.ones((1, 2), np.uint8), np.array([0.0, 9.0]), np.zeros(1))])
+    assert message in fails(*args)

@@ -1,0 +1,68 @@
+"""The tensor core on the command line."""
+
+import json
+
+import numpy as np
+import pytest
+from tercet.golden.tensorcore import TensorCoreConfig, mma
+
+from .command import cycles_agree, fails, tercet
+
+
+def test_generate_tensorcore(folder):
+    given = ["--fold", "16", "--family", "ecp5", "--preset", "ampere", "--a-format", "bf16"]
+    for name in ("a", "b"):
+        assert tercet("generate", "tensorcore", *given, "-o", name).exit_code == 0
+    for name in ("tensorcore.v", "manifest.json"):
+        assert (folder / "a" / name).read_bytes() == (folder / "b" / name).read_bytes()
+    manifest = json.loads((folder / "a/manifest.json").read_text())
+    assert (manifest["engine"], manifest["top"]) == ("tensorcore", "tensorcore")
+    assert (manifest["parameters"]["l"], manifest["parameters"]["b_format"]) == (8, "bf16")
+    assert manifest["golden"] == "tercet.golden.tensorcore.mma"
+    assert "sim/MULT18X18D.v" in manifest["simulation_models"]
+
+
+def test_sim_tensorcore(folder):
+    small = ["--m", "2", "--n", "2", "--pipeline", "7"]
+    result = tercet("sim", "tensorcore", *small, "--shape", "5x8x3x2", "--fold", "2")
+    assert result.exit_code == 0, result.stderr
+    assert "yes, every bit" in result.stdout
+    measured, model = cycles_agree(result.stdout)
+    assert measured == model
+    rng = np.random.default_rng(0)
+    a, b = rng.standard_normal((5, 8)).astype(np.float16), rng.standard_normal((8, 3)).astype(np.float16)
+    c = rng.standard_normal((5, 3)).astype(np.float32)
+    a[0, 0] = np.nan  # a result that equals nothing, itself included
+    np.savez("all.npz", a=a, b=b, c=c)
+    arrays = ("--a", "all.npz", "--b", "all.npz")
+    for more, addend in (((), np.zeros_like(c)), (("--c", "all.npz"), c)):
+        result = tercet("sim", "tensorcore", *small, *arrays, *more, "--stall", "0.2", "-o", "out.npy")
+        assert result.exit_code == 0, result.stderr
+        want = mma(a, b, addend, TensorCoreConfig(m=2, n=2))
+        assert np.load("out.npy").tobytes() == want.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["generate", "tensorcore", "--fold", "3"], "fold 3 is not a power of two"),
+        (["generate", "tensorcore", "--preset", "exact"], "fraction_bits 0 keeps all, which only the golden"),
+        (["generate", "tensorcore", "--pipeline", "15"], "Pipeline of 15 clocks; with l 4 use 4 to 14"),
+        (["generate", "tensorcore", "--preset", "volta", "--a-format", "bf16"], "Preset volta has no a_format 'bf16'"),
+        (["sim", "tensorcore", "--a-format", "e4m3", "--b-format", "fp16"], "do not go together"),
+        (["sim", "tensorcore", "--fraction-bits", "49"], "fraction_bits 49 is outside [0, 48]"),
+        (["sim", "tensorcore", "--shape", "4x6x4"], "K is 6, not a multiple of l 4"),
+        (["sim", "tensorcore", "--shape", "4x4"], "Shape '4x4' is not MxKxN[xBATCH]"),
+        (["sim", "tensorcore", "--a", "a.npy"], "Not both of --a and --b are given"),
+        (["sim", "tensorcore", "--a", "a.npy", "--b", "a.npy", "--shape", "4x4x4"], "--shape goes with random"),
+        (["sim", "tensorcore", "--a", "a.npy", "--b", "a.npy"], "A have dtype float64, but the format is fp16"),
+        (["sim", "tensorcore", "--out-format", "fp16", *("--a", "h.npy", "--b", "h.npy", "--c", "s.npy")],
+         "C have dtype float32, but the format is fp16"),
+        (["synth", "tensorcore", "--unit", "pack", "--a-format", "int8", "--device", "up5k"], "int8 has none"),
+    ],
+)  # fmt: skip
+def test_tensorcore_refuses(folder, arguments, message):
+    np.save("a.npy", np.ones((4, 4)))
+    np.save("h.npy", np.ones((4, 4), np.float16))
+    np.save("s.npy", np.ones((4, 4), np.float32))
+    assert message in fails(*arguments)
