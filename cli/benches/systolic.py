@@ -132,13 +132,14 @@ def _bench_generate() -> Rows:
 
 def _bench_synth() -> Rows:
     """Area and fmax after place and route."""
-    jobs = [
-        ("array", SystolicConfig(rows=4, cols=4, mac="ecp5"), "ecp5-25k", 250.0),
-        ("array", SystolicConfig(rows=8, cols=8, mac="ecp5"), "ecp5-85k", 250.0),
-        ("engine", SystolicConfig(rows=8, cols=8, mac="ecp5"), "ecp5-85k", 200.0),
-        ("array", SystolicConfig(rows=4, cols=4, mac="ice40"), "up5k", 60.0),
+    small, large = SystolicConfig(rows=4, cols=4, mac="ecp5"), SystolicConfig(rows=8, cols=8, mac="ecp5")
+    up5k = SystolicConfig(rows=4, cols=4, mac="ice40")
+    synths = [
+        Synth("array", small, _label(small), "ecp5-25k", 250.0),
+        Synth("array", large, _label(large), "ecp5-85k", 250.0),
+        Synth("engine", large, _label(large), "ecp5-85k", 200.0, placer="static"),
+        Synth("array", up5k, _label(up5k), "up5k", 60.0),
     ]
-    synths = [Synth(name, config, _label(config), device, freq) for name, config, device, freq in jobs]
     return place_and_route("systolic", unit, synths)
 
 
