@@ -9,7 +9,7 @@ JOBS   ?= 2
 .PHONY: demo test lint bench clean setup help
 
 help:
-	@echo "make demo   two small networks, through golden models and RTL: tables, and plots in build/demo"
+	@echo "make demo   small networks on the three engines, golden models and RTL: tables, and plots in build/demo"
 	@echo "make test   all tests"
 	@echo "make lint   ruff and pyright"
 	@echo "make bench  the long measurements: tables and plots in build/bench"
@@ -26,6 +26,7 @@ $(STAMP): pyproject.toml
 demo: $(STAMP)
 	$(BIN)/tercet demo systolic
 	$(BIN)/tercet demo eie
+	$(BIN)/tercet demo tensorcore
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal

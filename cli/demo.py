@@ -19,6 +19,12 @@ _TEXTS = {
     Trains a small network on scikit-learn's digits, prunes it to a tenth, lets its weights share 15 values a layer, and
     runs the test images on the golden model and on the simulated RTL. Leaves the Verilog, the compressed network and
     pictures in the output folder.""",
+    "tensorcore": """Handwritten digits, learned in mixed precision as a tensor core multiplies.
+
+    Trains a small network with every product in FP16, its sums in FP32 and in FP16, with and without a scaled loss,
+    beside FP32; and takes the products of one training step, forward and backward, on the simulated RTL. Leaves the
+    Verilog, its manifest and pictures in the output folder: learning curves, and errors by the fraction bits that
+    alignment keeps.""",
 }
 
 
