@@ -2,7 +2,7 @@
 
 import click
 
-from . import bench, compress, demo, doctor, generate, listing, sim, synth
+from . import bench, compress, demo, doctor, generate, listing, sim, synth, verify_gpu
 from .errors import TercetGroup
 
 __all__ = ["main"]
@@ -17,6 +17,7 @@ Examples:
   tercet sim eie --n-pe 8 --shape 512x256    a sparse layer, pruned to 10 %
   tercet compress model.npz -o model.tercet --density 0.1
   tercet demo systolic                       handwritten digits, through the RTL
+  tercet verify-gpu                          an NVIDIA GPU's tensor cores against the golden model
 """
 
 
@@ -35,5 +36,6 @@ for command in (
     compress.compress,
     demo.demo,
     bench.bench,
+    verify_gpu.verify_gpu,
 ):
     main.add_command(command)

@@ -8,6 +8,7 @@ from importlib import metadata
 import click
 from tercet.boards.catalog import BOARDS, board
 from tercet.boards.tools import ToolNotFound, find_tool
+from tercet.gpu.device import GpuError, open_gpu
 from tercet.rtl.emit import EmitError, yosys_command
 from tercet.sim import simulators
 
@@ -51,6 +52,13 @@ def _boards_table():
     return result
 
 
+def _gpu() -> str:
+    try:
+        return open_gpu().title
+    except GpuError as error:
+        return f"nothing: {' '.join(str(error).split())}"
+
+
 @click.command(epilog="\b\nExamples:\n  tercet doctor\n")
 def doctor() -> None:
     """Tell what is installed, which simulator and which place and route would be used, and what is missing."""
@@ -82,5 +90,6 @@ def doctor() -> None:
     console().print(_boards_table())
     usable = [c.simulator for c in candidates if c.simulator]
     click.echo(f"Python {sys.version.split()[0]}; simulations run on {usable[0] if usable else 'nothing: see above'}")
+    click.echo(f"verify-gpu runs on {_gpu()}")
     if missing or not usable:
         click.echo("Missing: " + ", ".join([*missing, *([] if usable else ["a simulator"])]))

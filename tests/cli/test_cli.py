@@ -25,6 +25,7 @@ SMALL = ["--rows", "2", "--cols", "2", "--acc-depth", "4"]
         *([command] for command in ("generate", "sim", "synth", "compress", "demo", "bench")),
         *([command, engine] for command in ("generate", "sim", "synth") for engine in ENGINES),
         ["demo", "systolic"],
+        ["verify-gpu"],
         ["bench", "systolic"],
     ],
     ids=" ".join,

@@ -1,0 +1,153 @@
+"""Dot products that each show one thing a tensor core does, after Fasi et al., PeerJ CS 7:e330, 2021."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from tercet.golden.floats import FORMATS, convert
+from tercet.golden.tensorcore import TensorCoreConfig
+
+__all__ = ["directed_dots"]
+
+# A product as its two factors, and a dot product as its products and c.
+Product = tuple[float, float]
+Dot = tuple[Sequence[Product], float]
+
+_ONE = (1.0, 1.0)
+_INFINITE = float("inf")
+
+
+def directed_dots(config: TensorCoreConfig, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The directed cases for a config's formats, and the same with the other sign.
+
+    Parameters
+    ----------
+    config : TensorCoreConfig
+        Formats, and the fraction bits at whose edge the cases lie.
+    k : int
+        Products of a dot product.
+
+    Returns
+    -------
+    (count, k), (count, k) and (count,) arrays
+        Patterns of the config's formats, or int8 and int32. What a format has no room for is rounded to it.
+    """
+    chosen = _integers(k) if config.integers else _floats(config, k)
+    dots = [(products, sign * c, sign) for products, c in chosen for sign in (1, -1)]
+    padded = [[*products, *[(0.0, 0.0)] * (k - len(products))] for products, _, _ in dots]
+    factors = np.array(padded, np.float64)
+    signs = np.array([sign for _, _, sign in dots])
+    a, b, c = factors[..., 0] * signs[:, None], factors[..., 1], np.array([c for _, c, _ in dots])
+    if config.integers:
+        c = np.clip(c, -(2**31), 2**31 - 1)
+        return np.clip(a, -128, 127).astype(np.int8), b.astype(np.int8), c.astype(np.int32)
+    formats = (config.a_format, config.b_format, config.out_format)
+    return tuple(_patterns(values, format) for values, format in zip((a, b, c), formats, strict=True))  # pyright: ignore[reportReturnType]
+
+
+def _patterns(values: np.ndarray, format: str) -> np.ndarray:
+    return convert(values.astype(np.float32).view(np.uint32), "fp32", format)
+
+
+def _power(exponent: int) -> Product:
+    """A power of two as a product of two."""
+    return 2.0 ** (exponent // 2), 2.0 ** (exponent - exponent // 2)
+
+
+def _negative(product: Product) -> Product:
+    return -product[0], product[1]
+
+
+def _floats(config: TensorCoreConfig, k: int) -> Iterator[Dot]:
+    yield from _kept_bits(config.fraction_bits)
+    yield from _order(config.fraction_bits, k)
+    yield from _rounding(config)
+    yield from _ends(config, k)
+    yield from _specials()
+
+
+def _kept_bits(fraction: int) -> Iterator[Dot]:
+    """How small a term is seen beside 1: a term of the products, or c, or beside c."""
+    for below in range(1, fraction + 5):
+        small = _power(-below)
+        yield [_ONE, _negative(small)], 0.0
+        yield [_ONE], -(2.0**-below)
+        yield [_negative(small)], 1.0
+        # The large terms cancel, and what was cut off before does not come back.
+        yield [_negative(_ONE), small], 1.0
+
+
+def _order(fraction: int, k: int) -> Iterator[Dot]:
+    """1 in every place, the others too small for it: where steps end, and whether they are taken in the order of k."""
+    for below in (fraction - 1, fraction, fraction + 1):
+        small = [_power(-below)] * k
+        yield small, 1.0
+        yield small, 1 - 2.0**-24
+        for place in range(k):
+            yield [*small[:place], _ONE, *small[place + 1 :]], 2.0**-below
+
+
+def _rounding(config: TensorCoreConfig) -> Iterator[Dot]:
+    """Sums between two results: a quarter, a half and three quarters above an even one and an odd one."""
+    last = FORMATS[config.out_format].fraction_bits
+    for kept in {last, config.out_fraction_bits}:
+        for odd in ([], [_power(-kept)]):
+            half, quarter = _power(-kept - 1), _power(-kept - 2)
+            for more in ([quarter], [half], [half, quarter]):
+                yield [_ONE, *odd, *more], 0.0
+                yield [_ONE, *odd, *more], 1.0
+                yield [*odd, *more], 1.0
+
+
+def _ends(config: TensorCoreConfig, k: int) -> Iterator[Dot]:
+    """Carries, overflow, subnormal factors, addends and results."""
+    a, b, out = (FORMATS[name] for name in (config.a_format, config.b_format, config.out_format))
+    below_two = 2 - 2.0**-a.fraction_bits, 2 - 2.0**-b.fraction_bits
+    yield [below_two] * k, 2 - 2.0**-out.fraction_bits
+    yield [below_two] * k, 0.0
+    smallest = 2.0 ** (a.min_exponent - a.fraction_bits), 2.0 ** (b.min_exponent - b.fraction_bits)
+    lowest = 2.0 ** (out.min_exponent - out.fraction_bits)
+    largest = 2.0**out.bias * (2 - 2.0**-out.fraction_bits)
+    for product in (smallest, (smallest[0], 1.0), (1.0, smallest[1])):
+        yield [product] * k, 0.0
+        yield [product], lowest
+        yield [product], -lowest
+    yield [], lowest
+    yield [], lowest * 3
+    # A last place of the largest result is lost, half of one may round up to infinity, and one is infinite.
+    for down in (2, 1, 0):
+        yield [_power(out.bias - out.fraction_bits - down)], largest
+    most = 2.0 ** min(a.bias, b.bias, out.bias // 2)
+    yield [(most, most)] * k, largest
+    yield [(most, most), (-most, most)], largest
+
+
+def _specials() -> Iterator[Dot]:
+    """Infinities, NaNs, and zeros with a sign; E4M3 has no infinities and takes NaN for them."""
+    nan = float("nan")
+    infinite = (_INFINITE, 1.0)
+    yield [infinite], 1.0
+    yield [infinite, infinite], _INFINITE
+    yield [infinite, _negative(infinite)], 0.0
+    yield [infinite], -_INFINITE
+    yield [(_INFINITE, 0.0)], 1.0
+    yield [(0.0, _INFINITE)], 1.0
+    yield [_ONE], _INFINITE
+    yield [_ONE], nan
+    yield [(nan, 1.0)], 0.0
+    yield [(nan, 0.0)], _INFINITE
+    yield [(-0.0, 1.0)], -0.0
+    yield [(0.0, 1.0)], -0.0
+    yield [_ONE, _negative(_ONE)], 0.0
+    yield [_ONE, _negative(_ONE)], -0.0
+
+
+def _integers(k: int) -> Iterator[Dot]:
+    """The largest products, sums at both ends of int32, and sums that leave it and come back."""
+    up, down = (-128.0, -128.0), (127.0, -128.0)
+    for c in (0, 1, 2**31 - 1, -(2**31), 2**31 - 1 - k * 2**14, 2**31 - k * 2**14):
+        yield [up] * k, c
+        yield [down] * k, c
+        # In the first half beyond what int32 has, in the second back.
+        yield [*[up] * (k // 2), *[down] * (k - k // 2)], c
+        yield [*[down] * (k // 2), *[up] * (k - k // 2)], c
+        yield [up, down] * (k // 2), c

@@ -1,0 +1,137 @@
+"""``tercet verify-gpu``, on modules that stand for CuPy and its GPU."""
+
+import json
+import re
+import sys
+
+import numpy as np
+import pytest
+
+from ..gpu.fake_cupy import fake_cupy
+from .command import fails, tercet
+
+FEW = ("--count", 3000)
+
+
+def install(monkeypatch, *args, **kwargs):
+    module = fake_cupy(*args, **kwargs)
+    monkeypatch.setitem(sys.modules, "cupy", module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("capability", "preset", "runs"),
+    [((7, 0), "volta", 2), ((7, 5), "turing", 4), ((8, 6), "ampere", 6), ((9, 0), "hopper", 22)],
+)
+def test_a_gpu_that_is_the_golden_model(monkeypatch, capability, preset, runs):
+    """Registers are packed, unpacked, computed with, packed and unpacked again."""
+    install(monkeypatch, capability, preset=preset)
+    result = tercet("verify-gpu", *FEW)
+    assert result.exit_code == 0, result.stderr
+    major, minor = capability
+    assert f"Fake A100, compute capability {major}.{minor}, against preset {preset}" in result.stdout
+    lines = re.findall(r"(\d+) of (\d+) equal", result.stdout)
+    assert len(lines) == runs
+    assert all(equal == total and int(total) >= 3000 for equal, total in lines)
+    assert "Differences" not in result.stdout
+
+
+def test_another_architecture_is_told_apart(monkeypatch, folder):
+    """A GPU that sums as Volta does is not an Ampere one."""
+    install(monkeypatch, (8, 0), preset="volta")
+    result = tercet("verify-gpu", "--format", "fp16", *FEW, "--json", "out/report.json")
+    assert result.exit_code == 1
+    assert "off by one in the last place" in result.stdout
+    report = json.loads((folder / "out/report.json").read_text())
+    assert (report["gpu"], report["compute_capability"], report["preset"]) == ("Fake A100", "8.0", "ampere")
+    assert len(report["runs"]) == 2
+    for run in report["runs"]:
+        assert run["equal"] + sum(kind["count"] for kind in run["differences"].values()) == run["compared"]
+        assert f"{run['equal']} of {run['compared']} equal" in result.stdout
+        for kind in run["differences"].values():
+            first = kind["first"]
+            assert len(first["a"]) == len(first["b"]) == 16
+            assert f"  a    {' '.join(first['a'])}\n  b    {' '.join(first['b'])}\n" in result.stdout
+            assert f"  c    {first['c']}\n  got  {first['got']}\n  want {first['want']}\n" in result.stdout
+    assert "last_place" in report["runs"][0]["differences"]
+    # Asked whether it is a Volta one, it is.
+    result = tercet("verify-gpu", "--preset", "volta", *FEW)
+    assert result.exit_code == 0, result.stderr
+    assert "against preset volta" in result.stdout
+
+
+def test_each_alteration_is_counted(monkeypatch):
+    """One result of each kernel's first tile, the same one each time."""
+
+    def alter(results):
+        results[0, 0, 1] ^= 1
+        return results
+
+    install(monkeypatch, (7, 5), preset="turing", alter=alter)
+    result = tercet("verify-gpu", "--format", "int8", "--count", 1000)
+    assert result.exit_code == 1
+    assert re.findall(r"(\d+) of (\d+) equal", result.stdout) == [("1023", "1024")] * 2
+    assert re.search(r"int8 x int8 \+ int32, saturating │ +1 │ off by one in the last place", result.stdout)
+
+
+def test_what_is_guessed_is_said_to_be(monkeypatch):
+    def alter(results):
+        return np.where(results == 0, results, results ^ 1)
+
+    install(monkeypatch, (9, 0), preset="hopper", alter=alter)
+    result = tercet("verify-gpu", "--format", "e5m2", "--count", 1)
+    assert result.exit_code == 1
+    assert "e5m2 x e4m3 + fp32, c = 0" in result.stdout
+    assert "fraction bits that should be zero" in result.stdout
+    assert "FP8 was published for c = 0 only" in result.stdout
+    result = tercet("verify-gpu", "--format", "bf16", "--count", 1)
+    assert result.exit_code == 1
+    assert "FP8" not in result.stdout
+
+
+def test_the_gpu_can_be_chosen(monkeypatch):
+    module = install(monkeypatch, (8, 0), preset="ampere", count=3)
+    assert tercet("verify-gpu", "--device", 2, "--format", "int8", "--count", 1).exit_code == 0
+    assert module.used == [2]
+
+
+def test_without_cupy(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", None)
+    assert re.search(r"CuPy cannot be imported .*; pip install 'tercet\[gpu\]'", fails("verify-gpu"))
+    assert re.search(r"verify-gpu runs on nothing: CuPy cannot be imported", tercet("doctor").stdout)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "arguments", "message"),
+    [
+        ({"fails": ["driver"]}, (), "CuPy finds no NVIDIA GPU: the driver fails"),
+        ({"count": 0}, (), "GPU 0 is not there; there is none"),
+        ({"count": 1}, ("--device", 1), "GPU 1 is not there; there is only 0"),
+        ({"count": 2}, ("--device", 2), "GPU 2 is not there; there are 0 to 1"),
+        ({"capability": (6, 1)}, (), "Fake A100: Compute capability 6.1 has no tensor cores"),
+        ({"capability": (7, 5), "name": "NVIDIA GeForce GTX 1660"}, (), "GTX 1660 has no tensor cores, though"),
+        ({"capability": (12, 0)}, (), "No preset is known for compute capability 12.0; choose by --preset: volta"),
+        ({"fails": ["compile"]}, (), "f32.f16.f16.f32 cannot be built for sm_80: tile.cu(3): error: something"),
+        ({"fails": ["load"]}, (), "cannot be built for sm_80: the load fails"),
+        ({"fails": ["launch"]}, (), "Fake A100 did not run mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32: the la"),
+        ({}, ("--format", "e4m3"), "Format 'e4m3' is not in both preset ampere"),
+        ({}, ("--count", 0), "Invalid value for '--count'"),
+        ({}, ("--preset", "exact"), "Invalid value for '--preset'"),
+    ],
+)  # fmt: skip
+def test_what_goes_wrong_is_one_line(monkeypatch, kwargs, arguments, message):
+    install(monkeypatch, preset="ampere", **kwargs)
+    assert message in fails("verify-gpu", *arguments)
+
+
+def test_doctor_names_the_gpu(monkeypatch):
+    install(monkeypatch, (9, 0), preset="hopper", name="NVIDIA H100")
+    assert "verify-gpu runs on NVIDIA H100, compute capability 9.0\n" in tercet("doctor").stdout
+
+
+def test_help_has_examples():
+    page = tercet("verify-gpu", "--help").stdout
+    options, _, shown = page.partition("Examples:")
+    assert "  tercet verify-gpu\n" in shown
+    for flag in re.findall(r" (--[a-z]+)", shown):
+        assert flag in options
