@@ -40,6 +40,7 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/tercet bench systolic
 	$(BIN)/tercet bench eie
+	$(BIN)/tercet bench tensorcore
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -10,6 +10,7 @@ __all__ = ["bench"]
 _PARTS = {
     "systolic": ("products", "requantiser", "cycles", "generate", "synth"),
     "eie": ("layers", "large", "paper", "queue", "pes", "encode", "synth"),
+    "tensorcore": ("sums", "pairs", "throughput", "golden", "errors", "pipelines", "synth"),
 }
 
 _TEXTS = {
@@ -19,6 +20,9 @@ _TEXTS = {
     "eie": """Measure the EIE engine: random layers against the golden model and the cycle model, the published layers,
     efficiency by queue depth and number of PEs, seconds to encode, and place and route. About half an hour on two
     cores, most of it place and route.""",
+    "tensorcore": """Measure the tensor core: a million sums of each of fourteen units and all pairs of E4M3 numbers
+    against the golden model, throughput, errors against exact sums, a dot-product unit by its pipeline, whole engines,
+    and a conventional unit beside it. About two hours on two cores, most of it place and route.""",
 }
 
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import numpy as np
 from tercet.golden.tensorcore import TensorCoreConfig
+from tercet.sim.tensorcore_directed import directed_dots
 from tercet.sim.tensorcore_stimuli import hard_dots, random_operands
 
-from .directed import directed_dots
 from .instructions import Instruction
 
 __all__ = ["tiles"]

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 from tercet.golden.tensorcore import TensorCoreConfig, check_mma, result_array
-from tercet.golden.tensorcore_cycles import tiles
+from tercet.golden.tensorcore_cycles import block_parts, tiles
 from tercet.rtl import primitives
 from tercet.rtl.emit import verilog
 from tercet.rtl.tensorcore.counters import COUNTER_BITS, COUNTERS
 from tercet.rtl.tensorcore.engine import Engine
-from tercet.rtl.tensorcore.layouts import command_layout
+from tercet.rtl.tensorcore.layouts import addend_layout, column_layout, command_layout, row_layout
 from tercet.rtl.tensorcore.plan import Plan
 
 from .bench import Job, JobResult, StreamPort, run
@@ -91,12 +91,11 @@ def sources(config: TensorCoreConfig) -> dict[str, str]:
 
 def streams(config: TensorCoreConfig) -> list[StreamPort]:
     """The engine's streams."""
-    plan = Plan(config)
-    block = config.m * config.n * plan.c_width
+    block = addend_layout(config).size
     return [
         StreamPort("commands", command_layout().size, "in"),
-        StreamPort("a", config.m * config.l * plan.a_width, "in"),
-        StreamPort("b", config.n * config.l * plan.b_width, "in"),
+        StreamPort("a", row_layout(config).size, "in"),
+        StreamPort("b", column_layout(config).size, "in"),
         StreamPort("c", block, "in"),
         StreamPort("d", block + 1, "out"),
     ]
@@ -108,20 +107,25 @@ def _flat(arrays: Operands) -> Operands:
     return a, b, c
 
 
-def _blocks(array: np.ndarray, rows: int, cols: int) -> np.ndarray:
-    """Patterns (batch, M, N) as blocks (batch, M / rows, N / cols, rows * cols), filled up with zeros."""
+def _blocks(array: np.ndarray, rows: int, cols: int, by_rows: int, by_cols: int = 1) -> np.ndarray:
+    """Patterns (batch, M, N) as blocks (batch, M / rows, N / cols, parts, elements), filled up with zeros.
+
+    A block is cut into `by_rows` times `by_cols` parts.
+    """
     batch, m, n = array.shape
     padded = np.pad(array, ((0, 0), (0, -m % rows), (0, -n % cols)))
-    cut = padded.reshape(batch, -(-m // rows), rows, -(-n // cols), cols)
-    return cut.transpose(0, 1, 3, 2, 4).reshape(batch, cut.shape[1], cut.shape[3], -1)
+    high, wide = -(-m // rows), -(-n // cols)
+    cut = padded.reshape(batch, high, by_rows, rows // by_rows, wide, by_cols, cols // by_cols)
+    return cut.transpose(0, 1, 4, 2, 5, 3, 6).reshape(batch, high, wide, by_rows * by_cols, -1)
 
 
 def _job(config: TensorCoreConfig, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> Job:
     plan = Plan(config)
     batch, steps = len(a), a.shape[-1] // config.l
-    a_blocks, c_blocks = _blocks(a, config.m, config.l), _blocks(c, config.m, config.n)
+    by_rows, by_cols = block_parts(config)
+    a_blocks, c_blocks = _blocks(a, config.m, config.l, by_rows), _blocks(c, config.m, config.n, by_rows, by_cols)
     # A column of B lies side by side.
-    b_blocks = _blocks(np.swapaxes(b, -1, -2), config.n, config.l)
+    b_blocks = _blocks(np.swapaxes(b, -1, -2), config.n, config.l, by_cols)
     commands: list[tuple[int, int, int]] = []
     beats: dict[str, list[np.ndarray]] = {"a": [], "b": [], "c": []}
     for rows, cols in tiles(config, a.shape[-2], b.shape[-1]):
@@ -143,14 +147,17 @@ def _result(config: TensorCoreConfig, arrays: Operands, result: JobResult) -> Te
     m, n = shape[-2:]
     high, wide = -(-m // config.m), -(-n // config.n)
     width = Plan(config).c_width
-    blocks = unpack(result.outputs["d"], width, config.m * config.n) & (2**width - 1)
+    by_rows, by_cols = block_parts(config)
+    rows, cols = config.m // by_rows, config.n // by_cols
+    parts = unpack(result.outputs["d"], width, rows * cols) & (2**width - 1)
+    blocks = parts.reshape(-1, high * wide, by_rows, by_cols, rows, cols).swapaxes(3, 4)
     blocks = blocks.reshape(-1, high * wide, config.m, config.n)
     out = np.empty((len(blocks), high, wide, config.m, config.n), np.int64)
     at = 0
-    for rows, cols in tiles(config, m, n):
-        here = blocks[:, at : at + len(rows) * len(cols)]
+    for tile_rows, tile_cols in tiles(config, m, n):
+        here = blocks[:, at : at + len(tile_rows) * len(tile_cols)]
         at += here.shape[1]
-        tile = here.reshape(-1, len(rows), len(cols), config.m, config.n)
-        out[:, rows.start : rows.stop, cols.start : cols.stop] = tile
+        tile = here.reshape(-1, len(tile_rows), len(tile_cols), config.m, config.n)
+        out[:, tile_rows.start : tile_rows.stop, tile_cols.start : tile_cols.stop] = tile
     whole = out.swapaxes(2, 3).reshape(-1, high * config.m, wide * config.n)[:, :m, :n]
     return TensorCoreRun(result_array(whole.reshape(shape), config), result.cycles, dict(result.probes))

@@ -3,8 +3,10 @@
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+from tercet.rtl.emit import shared
 
 from .fifo import CreditFifo
+from .pipeline import register
 
 __all__ = ["HeldOutlet", "Outlet"]
 
@@ -25,6 +27,9 @@ class Outlet(wiring.Component):
         Payload.
     latency : int
         Clocks from `start` to the `arrive` that it causes, at least 0.
+    lanes : tuple of int
+        Bits of the payload, from the least significant ones, that have a FIFO of their own each, with all that controls
+        it: many bits are far apart. They arrive through a register, which takes a clock more. All in one if empty.
 
     Members
     -------
@@ -42,9 +47,13 @@ class Outlet(wiring.Component):
         What arrived.
     """
 
-    def __init__(self, *, shape, latency: int):
+    def __init__(self, *, shape, latency: int, lanes: tuple[int, ...] = ()):
+        width = Shape.cast(shape).width
+        if lanes and sum(lanes) != width:
+            raise ValueError(f"Lanes of {sum(lanes)} bits for a payload of {width}; use as many")
+        self.lanes = lanes
         # The way of a place: start, pipeline, two clocks in the FIFO, taken, counted.
-        self.depth = latency + 6
+        self.depth = latency + 6 + bool(lanes)
         super().__init__(
             {
                 "ready": Out(1),
@@ -59,9 +68,12 @@ class Outlet(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         # Two clocks from `arrive` to `o`.
-        m.submodules.fifo = fifo = CreditFifo(shape=self.value.shape(), depth=self.depth)
-        m.d.comb += [fifo.arrive.eq(self.arrive), fifo.value.eq(self.value)]
-        wiring.connect(m, fifo.o, wiring.flipped(self.o))
+        if self.lanes:
+            self._side_by_side(m)
+        else:
+            m.submodules.fifo = fifo = CreditFifo(shape=self.value.shape(), depth=self.depth)
+            m.d.comb += [fifo.arrive.eq(self.arrive), fifo.value.eq(self.value)]
+            wiring.connect(m, fifo.o, wiring.flipped(self.o))
         room = Signal(range(self.depth + 1), init=self.depth)
         taken = self.o.valid & self.o.ready
         with m.If(self.start & ~taken):
@@ -71,6 +83,40 @@ class Outlet(wiring.Component):
         with m.Elif(~self.start):
             # Also the first clock after reset.
             m.d.sync += [self.ready.eq(room != 0), self.empty.eq(room == self.depth)]
+        return m
+
+    def _side_by_side(self, m: Module) -> None:
+        """All FIFOs do the same in the same clock."""
+        low, value, payload = 0, Value.cast(self.value), Value.cast(self.o.payload)
+        for n, width in enumerate(self.lanes):
+            m.submodules[f"lane_{n}"] = lane = shared(Lane, width=width, depth=self.depth)
+            m.d.comb += [
+                lane.arrive.eq(self.arrive),
+                lane.value.eq(value[low : low + width]),
+                payload[low : low + width].eq(lane.o.payload),
+                lane.o.ready.eq(self.o.ready),
+            ]
+            if n == 0:
+                m.d.comb += self.o.valid.eq(lane.o.valid)
+            low += width
+
+
+class Lane(wiring.Component):
+    """A part of an `Outlet`: a register and a `CreditFifo`, whose members it has."""
+
+    # Synthesis would make one set of registers out of the equal ones of all lanes.
+    keep_hierarchy = True
+
+    def __init__(self, *, width: int, depth: int):
+        self.depth = depth
+        super().__init__({"arrive": In(1), "value": In(width), "o": Out(stream.Signature(width))})
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.fifo = fifo = CreditFifo(shape=unsigned(len(self.value)), depth=self.depth)
+        m.d.sync += fifo.arrive.eq(self.arrive)
+        m.d.comb += fifo.value.eq(register(m, "s1_value", self.value))
+        wiring.connect(m, fifo.o, wiring.flipped(self.o))
         return m
 
 

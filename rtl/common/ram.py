@@ -7,13 +7,18 @@ from tercet.rtl.emit import shared
 from tercet.rtl.primitives.dp16kd import BlockRam
 from tercet.rtl.primitives.sb_spram256ka import SinglePortRam
 
-__all__ = ["Ram"]
+__all__ = ["Ram", "has_latency_1"]
 
 _FAMILIES = ("any", "ecp5", "ice40")
 _BLOCK = 16384  # words of the deepest block, in both families
 _ECP5_MODES = {512: 36, 1024: 18, 2048: 9, 4096: 4, 8192: 2, _BLOCK: 1}  # words of a block to bits of a word
 _ECP5_DISTRIBUTED = 32  # words that are cheaper in logic cells
 _ICE40_BLOCK_RAM = 1024  # words up to which the small blocks, of which there are many, are the better use
+
+
+def has_latency_1(family: str, depth: int) -> bool:
+    """Whether so many words can be a `Ram` without an output register; blocks of ECP5 are used with theirs only."""
+    return family != "ecp5" or depth <= _ECP5_DISTRIBUTED
 
 
 class Ram(wiring.Component):
@@ -67,8 +72,11 @@ class Ram(wiring.Component):
                 raise ValueError(f"Memory {name} is {value}; use at least 1")
         if family not in _FAMILIES:
             raise ValueError(f"Memory for unknown family {family!r}; use {', '.join(_FAMILIES)}")
-        if latency not in (1, 2) or (latency == 1 and family == "ecp5"):
-            raise ValueError(f"Memory of {family} with latency {latency}; use 2, or 1 for any or ice40")
+        if latency not in (1, 2) or (latency == 1 and not has_latency_1(family, depth)):
+            raise ValueError(
+                f"Memory of {family}, {depth} words, with latency {latency}; use 2, or 1 for any, ice40, or "
+                f"{_ECP5_DISTRIBUTED} words of ecp5"
+            )
         self.width, self.depth, self.family, self.exclusive = width, depth, family, exclusive
         self.clocks = latency
         address = max(1, (depth - 1).bit_length())

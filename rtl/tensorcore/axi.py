@@ -10,8 +10,7 @@ from tercet.rtl.emit import shared
 
 from .counters import COUNTERS
 from .engine import Engine
-from .layouts import command_layout
-from .plan import Plan
+from .layouts import addend_layout, column_layout, command_layout, row_layout
 
 __all__ = ["FORMAT_NUMBERS", "IDENTITY", "REGISTERS", "AxiEngine", "axi_streams"]
 
@@ -25,7 +24,7 @@ FORMAT_NUMBERS = {name: number for number, name in enumerate((*FORMATS, "int8", 
 _COUNTED = {
     "busy": "clocks in which a part was started",
     "operand_wait": "clocks without a part for want of blocks of A or B",
-    "addend_wait": "clocks without a part for want of a block of C",
+    "addend_wait": "clocks without a part for want of its part of C",
     "sum_wait": "clocks without a part because its sum was not there yet",
     "room_wait": "clocks without a part because results were not taken",
 }
@@ -59,14 +58,12 @@ REGISTERS: dict[str, Register] = {
 
 def axi_streams(config: TensorCoreConfig) -> dict[str, tuple[int, bool]]:
     """AXI4-Stream ports: name to payload width, without ``last``, and whether it is an input."""
-    plan = Plan(config)
-    block = config.m * config.n * plan.c_width
+    layouts = {"a": row_layout(config), "b": column_layout(config), "c": addend_layout(config)}
+    widths = {name: layout.size for name, layout in layouts.items()}
     return {
         "commands": (command_layout().size, True),
-        "a": (config.m * config.l * plan.a_width, True),
-        "b": (config.n * config.l * plan.b_width, True),
-        "c": (block, True),
-        "d": (block, False),
+        **{name: (width, True) for name, width in widths.items()},
+        "d": (widths["c"], False),
     }
 
 
@@ -81,7 +78,7 @@ class AxiEngine(wiring.Component):
     Members
     -------
     s_axis_commands_*, s_axis_a_*, s_axis_b_*, s_axis_c_*, m_axis_d_*
-        Streams of `Engine`; ``tlast`` marks the last block of a tile's results.
+        Streams of `Engine`; ``tlast`` marks the last of a tile's results.
     s_axil_*
         Registers; see `REGISTERS`.
     """

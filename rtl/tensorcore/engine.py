@@ -5,16 +5,12 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.tensorcore_config import TensorCoreConfig
 from tercet.golden.tensorcore_cycles import TILE, block_parts
-from tercet.rtl.common.delay import Delay
 from tercet.rtl.common.outlet import Outlet
-from tercet.rtl.common.pipeline import register
-from tercet.rtl.common.ram import Ram
 from tercet.rtl.common.register_slice import RegisterSlice
 from tercet.rtl.emit import shared
 
-from .assemble import Assemble
+from .core import Core
 from .counters import COUNTER_BITS, COUNTERS, Counters
-from .grid import Grid
 from .layouts import addend_layout, column_layout, command_layout, row_layout
 from .operands import Operands
 from .plan import Plan
@@ -24,12 +20,12 @@ __all__ = ["Engine"]
 
 
 class Engine(wiring.Component):
-    """A part of a product of two blocks is started each clock; `fold` parts are a whole one::
+    """A part of a product of two blocks is started each clock; `fold` parts are a whole one. Blocks come and go in the
+    same parts::
 
         a --> Operands --rows-------> [    ]
-        b --> Operands --columns----> [Grid] --+--> Outlet --> Assemble --> d
-        c --------+-----------------> [    ]   |
-                  +-- sums <-------------------+
+        b --> Operands --columns----> [Core] --> Outlet --> d
+        c --------------------------> [    ]
         commands --> Sequencer: which blocks, which sums
 
     Parameters
@@ -43,9 +39,9 @@ class Engine(wiring.Component):
         Tiles.
     a, b : In(stream)
         Blocks of a tile, step by step along K: of A from top to bottom, its rows one after the other; of B from left to
-        right, its columns one after the other.
+        right, its columns one after the other. Each comes in the parts of `block_parts`.
     c : In(stream)
-        Blocks of a tile, row by row.
+        Blocks of a tile, row by row; of each its parts row by row.
     d : Out(stream)
         The same of the results; `last` with the last one of a tile.
     busy, operand_wait, addend_wait, sum_wait, room_wait : Out(40)
@@ -74,18 +70,11 @@ class Engine(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        config, plan = self.config, Plan(self.config)
+        config = self.config
         by_rows, by_cols = block_parts(config)
-        rows, cols = config.m // by_rows, config.n // by_cols
-        grid = shared(Grid, config=config, rows=rows, cols=cols)
-        m.submodules.grid = grid
-
-        # Operands are read in the clocks before the grid; addends are needed, and so are sums read, later.
-        sums = Ram(width=rows * cols * plan.c_width, depth=TILE[0] * TILE[1] * config.fold, family=config.family)
-        m.submodules.sums = sums
-        before = sums.latency
-        latency = before + grid.latency
-        m.submodules.sequencer = sequencer = shared(Sequencer, config=config, under_way=latency - grid.lead)
+        rows, cols = Core.size(config)
+        m.submodules.core = core = shared(Core, config=config)
+        m.submodules.sequencer = sequencer = shared(Sequencer, config=config, under_way=core.under_way)
         item = sequencer.item
         m.submodules.a_blocks = a = shared(
             Operands, width=len(Value.cast(self.a.payload)), blocks=TILE[0], parts=by_rows, family=config.family
@@ -99,46 +88,24 @@ class Engine(wiring.Component):
             a.read_part.eq(item.row_part),
             b.read_block.eq(item.col),
             b.read_part.eq(item.col_part),
-            Value.cast(grid.a).eq(a.part),
-            Value.cast(grid.b).eq(b.part),
+            core.issue.eq(sequencer.issue),
+            core.item.eq(item),
+            core.a.eq(a.part),
+            core.b.eq(b.part),
+            core.c.eq(Value.cast(self.c.payload)),
+            sequencer.retire.eq(core.retire),
         ]
 
-        # Where a sum is kept: by block and part, not by its place in the tile.
-        place = Cat(
-            item.col_part[: (by_cols - 1).bit_length()],
-            item.row_part[: (by_rows - 1).bit_length()],
-            item.col,
-            item.row,
+        width = Plan(config).c_width
+        m.submodules.outlet = outlet = shared(
+            Outlet, shape=self.d.payload.shape(), latency=core.latency, lanes=(cols * width,) * rows + (1,)
         )
-        addend = register(m, "addend", self._part(item, rows, cols), grid.lead + before)
-        first = register(m, "first", item.first, grid.lead + before)
-        m.submodules.places = places = shared(Delay, clocks=latency, width=len(place) + 2)
-        # Unlike what it is, whether there is a result is reset.
-        valid = Signal(latency)
-        m.d.sync += valid.eq(Cat(sequencer.issue, valid))
-        m.d.comb += [
-            sums.read_enable.eq(1),
-            sums.out_enable.eq(1),
-            sums.read_address.eq(register(m, "read_place", place, grid.lead)),
-            Value.cast(grid.c).eq(Mux(first, addend, sums.read_data)),
-            places.i.eq(Cat(place, item.last, item.close)),
-            sums.write.eq(valid[-1]),
-            sums.write_address.eq(places.o[: len(place)]),
-            sums.write_data.eq(Value.cast(grid.d)),
-            # What is started in the clock of the write reads in the one after.
-            sequencer.retire.eq(valid[-1 - grid.lead]),
-        ]
-
-        result = data.StructLayout({"data": rows * cols * plan.c_width, "last": 1})
-        m.submodules.outlet = outlet = shared(Outlet, shape=result, latency=latency)
-        last, close = places.o[-2], places.o[-1]
-        m.submodules.assemble = assemble = shared(Assemble, config=config)
         m.d.comb += [
             sequencer.room.eq(outlet.ready),
             outlet.start.eq(sequencer.issue & item.last),
-            outlet.arrive.eq(valid[-1] & last),
-            outlet.value.data.eq(Value.cast(grid.d)),
-            outlet.value.last.eq(close),
+            outlet.arrive.eq(core.arrive),
+            Value.cast(outlet.value.data).eq(core.d),
+            outlet.value.last.eq(core.close),
         ]
         # Tiles in the register slices, in the sequencer and in the outlet.
         tiles = Signal(range(outlet.depth + 8))
@@ -154,8 +121,7 @@ class Engine(wiring.Component):
             m.d.comb += getattr(counters, name).eq(getattr(sequencer, name))
         m.d.comb += [getattr(self, name).eq(getattr(counters, name)) for name in COUNTERS]
         m.d.comb += counters.clear.eq(self.clear)
-        wiring.connect(m, outlet.o, assemble.i)
-        wiring.connect(m, assemble.o, wiring.flipped(self.d))
+        wiring.connect(m, outlet.o, wiring.flipped(self.d))
         return m
 
     def _connect_inputs(self, m: Module, sequencer, a, b) -> None:
@@ -200,19 +166,3 @@ class Engine(wiring.Component):
         ]
         with m.If(self.commands.valid):
             m.d.sync += taken.eq(Mux(self.commands.ready, 0, taken | ready))
-
-    def _part(self, item, rows: int, cols: int) -> Value:
-        """The part of the block of C that is started."""
-        config, width = self.config, Plan(self.config).c_width
-        pieces = []
-        for row_part in range(config.m // rows):
-            for col_part in range(config.n // cols):
-                lines = [
-                    Value.cast(self.c.payload[row_part * rows + r])[col_part * cols * width :][: cols * width]
-                    for r in range(rows)
-                ]
-                pieces.append(Cat(lines))
-        number = Cat(
-            item.col_part[: (config.n // cols - 1).bit_length()], item.row_part[: (config.m // rows - 1).bit_length()]
-        )
-        return Array(pieces)[number] if len(pieces) > 1 else pieces[0]

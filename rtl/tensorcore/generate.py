@@ -10,20 +10,23 @@ from tercet.rtl.common.units import Units, make_unit
 from tercet.rtl.emit import verilog
 
 from .align import Align
-from .assemble import Assemble
 from .axi import REGISTERS, AxiEngine, axi_streams
+from .conventional import ConventionalUnit
+from .core import Core
 from .dot import DotUnit
 from .engine import Engine
 from .grid import Grid
-from .layouts import command_layout
+from .layouts import command_layout, row_layout
 from .maximum import ExponentMaximum
 from .normalise import Normalise
 from .operands import Operands
 from .pack import Pack
+from .pair import Pair
 from .plan import Plan
 from .product import Product
 from .sequencer import Sequencer
 from .specials import Specials
+from .sums import Sums
 from .total import Sum
 
 __all__ = ["UNITS", "engine_verilog", "interface", "unit"]
@@ -36,7 +39,7 @@ def _grid(config: TensorCoreConfig) -> Grid:
 
 def _operands(config: TensorCoreConfig) -> Operands:
     parts, _ = block_parts(config)
-    width = config.m * config.l * Plan(config).a_width
+    width = row_layout(config).size
     return Operands(width=width, blocks=TILE[0], parts=parts, family=config.family)
 
 
@@ -48,19 +51,24 @@ _FLOAT_UNITS: Units = {
     "normalise": lambda config: Normalise(config=config),
     "pack": lambda config: Pack(config=config),
     "specials": lambda config: Specials(config=config),
+    "conventional": lambda config: ConventionalUnit(config=config),
 }
 _UNITS: Units = {
     "engine": lambda config: Engine(config=config),
+    "pair": lambda config: Pair(config=config),
     "dot": lambda config: DotUnit(config=config),
+    "core": lambda config: Core(config=config),
+    "sums": lambda config: Sums(config=config),
     "grid": _grid,
     "operands": _operands,
     "sequencer": lambda config: Sequencer(config=config, under_way=config.pipeline + SUM_LOOP - 1),
-    "assemble": lambda config: Assemble(config=config),
     **_FLOAT_UNITS,
 }
 
 UNITS = tuple(_UNITS)
-"""Parts that can be synthesised alone: a grid is the dot-product units of an engine, operands are those of A."""
+"""What can be synthesised alone: parts, and a pair of engines. A grid is the dot-product units of an engine, a core has
+their sums, too, and operands are those of A. The conventional unit is no part of an engine but what its dot-product
+unit is compared with."""
 
 
 def engine_verilog(config: TensorCoreConfig) -> str:
@@ -85,14 +93,17 @@ def _check(config: TensorCoreConfig) -> None:
 def interface(config: TensorCoreConfig) -> dict[str, Any]:
     """What a user of the Verilog needs to know: ports, packing, registers, order of operands, latency."""
     _check(config)
+    rows, cols = Core.size(config)
     return {
         **axi_interface(axi_streams(config), _packing(config), REGISTERS),
         "order": {
             "commands": "one for each tile of D, of up to "
             f"{TILE[0]} x {TILE[1]} blocks of {config.m} x {config.n}; any number of steps along K",
-            "a": f"step by step along K, {config.l} columns each: blocks of {config.m} rows from top to bottom",
-            "b": f"step by step along K, {config.l} rows each: blocks of {config.n} columns from left to right",
-            "c": "a tile's blocks row by row",
+            "a": f"step by step along K, {config.l} columns each: blocks of {config.m} rows from top to bottom, "
+            f"{rows} rows at a time",
+            "b": f"step by step along K, {config.l} rows each: blocks of {config.n} columns from left to right, "
+            f"{cols} columns at a time",
+            "c": f"a tile's blocks row by row; of each block parts of {rows} x {cols}, row by row",
             "d": "as c",
         },
         "latency": {
@@ -105,11 +116,12 @@ def interface(config: TensorCoreConfig) -> dict[str, Any]:
 
 
 def _packing(config: TensorCoreConfig) -> dict[str, str]:
+    rows, cols = Core.size(config)
     fields = [f"{name} less 1 ({field.width} bits)" for name, field in command_layout()]
     return {
         "commands": f"least significant first: {', '.join(fields)}: blocks of a tile's height and width, steps along K",
-        "a": f"{config.m} rows of {config.l} {config.a_format} patterns, the first row's first least significant",
-        "b": f"{config.n} columns of {config.l} {config.b_format} patterns, the first column's first least significant",
-        "c": f"{config.m} rows of {config.n} {config.out_format} patterns, the first row's first least significant",
-        "d": "as c; tlast on the last block of a tile",
+        "a": f"{rows} rows of {config.l} {config.a_format} patterns, the first row's first least significant",
+        "b": f"{cols} columns of {config.l} {config.b_format} patterns, the first column's first least significant",
+        "c": f"{rows} rows of {cols} {config.out_format} patterns, the first row's first least significant",
+        "d": "as c; tlast on the last of a tile",
     }

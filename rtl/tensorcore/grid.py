@@ -60,8 +60,8 @@ class Grid(wiring.Component):
 
     @property
     def lead(self) -> int:
-        """Clocks by which factors come before addends: they have a register of their own, since each goes far."""
-        return 1
+        """Clocks by which factors come before addends: they have registers of their own, since each goes far."""
+        return 2
 
     @property
     def latency(self) -> int:

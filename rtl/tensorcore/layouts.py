@@ -2,7 +2,7 @@
 
 from amaranth.lib import data
 from tercet.golden.tensorcore_config import TensorCoreConfig
-from tercet.golden.tensorcore_cycles import TILE
+from tercet.golden.tensorcore_cycles import TILE, block_parts
 
 from .plan import Plan
 
@@ -10,18 +10,21 @@ __all__ = ["addend_layout", "column_layout", "command_layout", "row_layout"]
 
 
 def row_layout(config: TensorCoreConfig) -> data.ArrayLayout:
-    """A block of A: m rows of l patterns."""
-    return data.ArrayLayout(data.ArrayLayout(Plan(config).a_width, config.l), config.m)
+    """A part of a block of A: rows of l patterns."""
+    by_rows, _ = block_parts(config)
+    return data.ArrayLayout(data.ArrayLayout(Plan(config).a_width, config.l), config.m // by_rows)
 
 
 def column_layout(config: TensorCoreConfig) -> data.ArrayLayout:
-    """A block of B: n columns of l patterns."""
-    return data.ArrayLayout(data.ArrayLayout(Plan(config).b_width, config.l), config.n)
+    """A part of a block of B: columns of l patterns."""
+    _, by_cols = block_parts(config)
+    return data.ArrayLayout(data.ArrayLayout(Plan(config).b_width, config.l), config.n // by_cols)
 
 
 def addend_layout(config: TensorCoreConfig) -> data.ArrayLayout:
-    """A block of C or D: m rows of n patterns."""
-    return data.ArrayLayout(data.ArrayLayout(Plan(config).c_width, config.n), config.m)
+    """A part of a block of C or D: rows of patterns, as many as units compute at once."""
+    by_rows, by_cols = block_parts(config)
+    return data.ArrayLayout(data.ArrayLayout(Plan(config).c_width, config.n // by_cols), config.m // by_rows)
 
 
 def command_layout() -> data.StructLayout:

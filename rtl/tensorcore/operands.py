@@ -12,13 +12,13 @@ __all__ = ["Operands"]
 class Operands(wiring.Component):
     """Blocks of A, or of B, in a ring of steps::
 
-        blocks --cut into parts--> [step | step | step | step] --> part
-                                     release ^     read_block, read_part
+        blocks, part by part --> [step | step | step | step] --> part
+                                   release ^     read_block, read_part
 
     Parameters
     ----------
     width : int
-        Bits of a block.
+        Bits of a part.
     blocks : int
         Most blocks of a step.
     parts : int
@@ -31,14 +31,14 @@ class Operands(wiring.Component):
     sizes : In(stream)
         For steps to come: blocks of each less one, and how many steps less one.
     blocks : In(stream.Signature(width))
-        Blocks of these steps.
+        Blocks of these steps, each part by part.
     ready : Out(1)
         The oldest step is here.
     release : In(1)
         Give its place free. Only when `ready`; what was asked for before may still be read.
     read_block, read_part : In
         Of the oldest step.
-    part : Out(width // parts)
+    part : Out(width)
         Part of a block, `latency` clocks after its number.
     """
 
@@ -52,7 +52,7 @@ class Operands(wiring.Component):
                 "release": In(1),
                 "read_block": In(range(blocks)),
                 "read_part": In(range(max(2, parts))),
-                "part": Out(width // parts),
+                "part": Out(width),
             }
         )
 
@@ -63,9 +63,7 @@ class Operands(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.words = words = Ram(
-            width=self.width // self.parts, depth=RING * self.most * self.parts, family=self.family
-        )
+        m.submodules.words = words = Ram(width=self.width, depth=RING * self.most * self.parts, family=self.family)
         # The steps that are being taken in: their size, and how many are left less one.
         size = Signal(range(self.most))
         left = Signal(16)
@@ -77,29 +75,39 @@ class Operands(wiring.Component):
         room = Signal(init=1)
         loaded = Signal()
         write = Signal()
+        # What comes next is the last part of a step; that is the last of its size. Known a clock ahead, so that the way
+        # from a block to the next size is short.
+        closing, final = Signal(), Signal()
         last_part = part == self.parts - 1 if self.parts > 1 else Const(1, 1)
         m.d.comb += [
             write.eq(taking & room & self.blocks.valid),
-            self.blocks.ready.eq(taking & room & last_part),
-            loaded.eq(write & last_part & (block == size)),
-            self.sizes.ready.eq(~taking | (loaded & (left == 0))),
-            self.ready.eq(here != 0),
+            self.blocks.ready.eq(taking & room),
+            loaded.eq(taking & room & self.blocks.valid & closing),
+            self.sizes.ready.eq(~taking | (room & self.blocks.valid & closing & final)),
         ]
+        alone = self.parts == 1
         with m.If(self.sizes.ready):
             m.d.sync += [
                 taking.eq(self.sizes.valid),
                 size.eq(self.sizes.payload.blocks),
                 left.eq(self.sizes.payload.steps),
+                final.eq(self.sizes.payload.steps == 0),
+                closing.eq((self.sizes.payload.blocks == 0) & alone),
             ]
         with m.Elif(loaded):
-            m.d.sync += left.eq(left - 1)
+            m.d.sync += [left.eq(left - 1), final.eq(left == 1), closing.eq((size == 0) & alone)]
+        with m.Elif(write):
+            if alone:
+                m.d.sync += closing.eq(block + 1 == size)
+            else:
+                m.d.sync += closing.eq((block == size) & (part == self.parts - 2))
         with m.If(write):
             m.d.sync += part.eq(Mux(last_part, 0, part + 1))
             with m.If(last_part):
-                m.d.sync += block.eq(Mux(block == size, 0, block + 1))
+                m.d.sync += block.eq(Mux(closing, 0, block + 1))
         after = Signal.like(here)
         m.d.comb += after.eq(here + loaded - self.release)
-        m.d.sync += [here.eq(after), room.eq(after != RING)]
+        m.d.sync += [here.eq(after), room.eq(after != RING), self.ready.eq(after != 0)]
         with m.If(loaded):
             m.d.sync += write_step.eq(write_step + 1)
         with m.If(self.release):
@@ -110,13 +118,11 @@ class Operands(wiring.Component):
         )
         for address, step, number, piece in places:
             m.d.comb += address.eq(Cat(piece[: (self.parts - 1).bit_length()], number, step))
-        payload = self.blocks.payload
-        chosen = payload.word_select(part, self.width // self.parts) if self.parts > 1 else payload
         m.d.comb += [
             words.read_enable.eq(1),
             words.out_enable.eq(1),
             words.write.eq(write),
-            words.write_data.eq(chosen),
+            words.write_data.eq(self.blocks.payload),
             self.part.eq(words.read_data),
         ]
         return m

@@ -50,9 +50,9 @@ class Sequencer(wiring.Component):
     release : Out(1)
         The step is over.
     c_valid : In(1)
-        The next block of C is here.
+        The next part of C is here.
     c_take : Out(1)
-        Its last part is started.
+        It is started.
     room : In(1)
         There is room for a result.
     issue : Out(1), item : Out(issue_layout(config))
@@ -62,7 +62,7 @@ class Sequencer(wiring.Component):
     running : Out(1)
         There is a tile.
     operands, addend, sum : Out(1)
-        What the next part needs is here: operands of its step, its block of C, its sum.
+        What the next part needs is here: operands of its step, its part of C, its sum.
     """
 
     def __init__(self, *, config: TensorCoreConfig, under_way: int):
@@ -93,23 +93,24 @@ class Sequencer(wiring.Component):
         tile = Signal(command_layout())
         row, col = Signal(range(TILE[0])), Signal(range(TILE[1]))
         row_part, col_part = Signal.like(self.item.row_part), Signal.like(self.item.col_part)
-        first = Signal()
-        # Starts of a step, and those whose result is not there yet.
+        # Starts of a step, those left of this one, and those whose result is not there yet, also with one more.
         starts = Signal(range(TILE[0] * TILE[1] * config.fold + 1))
-        under_way = Signal(range(self.under_way + 1))
+        left = Signal.like(starts)
+        under_way, one_more = Signal(range(self.under_way + 1)), Signal(range(self.under_way + 2), init=1)
+        # Known a clock ahead, so that the way to `issue` and from it is short: the step is the first of its tile, the
+        # last; this start is the last of its step; fewer are under way than a step has.
+        first, last, close, free = Signal(), Signal(), Signal(), Signal()
         last_col_part, last_row_part = col_part == by_cols - 1, row_part == by_rows - 1
         last_part = last_col_part & last_row_part
         last_col = last_part & (col == tile.cols)
-        last_row = last_col & (row == tile.rows)
-        last = tile.steps == 0
         over = Signal()
         m.d.comb += [
             self.operands.eq(self.a_ready & self.b_ready),
             self.addend.eq(self.c_valid | ~first),
-            self.sum.eq((under_way < starts) | first),
+            self.sum.eq(free | first),
             self.issue.eq(self.running & self.operands & self.addend & self.sum & (self.room | ~last)),
-            self.c_take.eq(self.issue & first & last_part),
-            self.release.eq(self.issue & last_row),
+            self.c_take.eq(self.issue & first),
+            self.release.eq(self.issue & close),
             over.eq(self.release & last),
             self.command.ready.eq(~self.running | over),
             self.item.row.eq(row),
@@ -120,7 +121,14 @@ class Sequencer(wiring.Component):
             self.item.last.eq(last),
             self.item.close.eq(over),
         ]
-        m.d.sync += under_way.eq(under_way + self.issue - self.retire)
+        for counter in (under_way, one_more):
+            m.d.sync += counter.eq(counter + self.issue - self.retire)
+        with m.If(self.issue == self.retire):
+            m.d.sync += free.eq(under_way < starts)
+        with m.Elif(self.issue):
+            m.d.sync += free.eq(one_more < starts)
+        with m.Else():
+            m.d.sync += free.eq(under_way <= starts)
         counters = (
             (self.issue, last_col_part, col_part),
             (self.issue & last_col_part, last_row_part, row_part),
@@ -130,14 +138,22 @@ class Sequencer(wiring.Component):
         for step, wrap, place in counters:
             with m.If(step):
                 m.d.sync += place.eq(Mux(wrap, 0, place + 1))
+        with m.If(self.issue):
+            m.d.sync += [left.eq(left - 1), close.eq(left == 2)]
         with m.If(self.release):
-            m.d.sync += [first.eq(0), tile.steps.eq(tile.steps - 1)]
+            m.d.sync += [first.eq(0), tile.steps.eq(tile.steps - 1), last.eq(tile.steps == 1)]
+            m.d.sync += [left.eq(starts), close.eq(starts == 1)]
         with m.If(self.command.ready):
             new = self.command.payload
+            count = Signal.like(starts)
+            m.d.comb += count.eq((new.rows + 1) * (new.cols + 1) * config.fold)
             m.d.sync += [
                 self.running.eq(self.command.valid),
                 tile.eq(new),
                 first.eq(1),
-                starts.eq((new.rows + 1) * (new.cols + 1) * config.fold),
+                last.eq(new.steps == 0),
+                starts.eq(count),
+                left.eq(count),
+                close.eq((new.rows == 0) & (new.cols == 0) & (config.fold == 1)),
             ]
         return m

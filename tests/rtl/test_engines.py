@@ -37,7 +37,7 @@ ENGINES = {
     ),
 }
 # What a config has no use for.
-FLOATS = ("product", "maximum", "align", "sum", "normalise", "pack", "specials")
+FLOATS = ("product", "maximum", "align", "sum", "normalise", "pack", "specials", "conventional")
 UNITS = [
     (engine, name)
     for engine, (rtl, _) in ENGINES.items()

@@ -8,10 +8,13 @@ from tercet.golden.tensorcore import TensorCoreConfig, cycles, mma
 from tercet.sim import simulators, tensorcore
 from tercet.sim.build import SimulationError
 from tercet.sim.tensorcore import mmas
+from tercet.sim.tensorcore_directed import directed_dots
 from tercet.sim.tensorcore_stimuli import events, hard_dots, random_operands
 
 SIMULATORS = [found.name for found in simulators.available() if found.simulator is not None]
 
+# Single sums of each unit; `tercet bench tensorcore` takes ten times as many.
+HARD = 100_000
 # One dot-product unit each, for many single sums.
 DOTS = {
     "volta": TensorCoreConfig.volta(m=1, n=1, family="ecp5"),
@@ -29,7 +32,7 @@ TILES = {
     "fold1": TensorCoreConfig(family="ecp5"),
     "fold4": TensorCoreConfig(fold=4, pipeline=7),
     "fold16-ice40": TensorCoreConfig(fold=16, family="ice40", out_format="fp16"),
-    "2x8": TensorCoreConfig.ampere(m=2, n=8, fold=8),
+    "2x8": TensorCoreConfig.ampere(m=2, n=8, fold=8, family="ecp5"),
     "int8": TensorCoreConfig(a_format="int8", fold=2),
 }
 # Sizes that fill blocks and tiles, and that do not.
@@ -50,12 +53,14 @@ def same(config, items, runs, *, exactly):
 
 @pytest.mark.parametrize("name", DOTS)
 def test_dots(name):
-    """Single sums on which everything rare happens often; each a product of its own, back to back."""
+    """Single sums on which everything rare happens often; each a product of its own, back to back. Directed cases."""
     config = DOTS[name]
-    a, b, c = hard_dots(np.random.default_rng(0), config, 11_000)
-    item = (a[:, None, :], b[:, :, None], c[:, None, None])
-    (run,) = mmas(config, [item])
-    same(config, [item], [run], exactly=True)
+    a, b, c = hard_dots(np.random.default_rng(0), config, HARD)
+    items = [
+        (a[:, None, :], b[:, :, None], c[:, None, None]) for a, b, c in ((a, b, c), directed_dots(config, config.l))
+    ]
+    run, directed = mmas(config, items)
+    same(config, items, [run, directed], exactly=True)
     if config.integers:
         return
     found = events(config, (a, b, c), run.out.ravel().view(c.dtype))

@@ -50,8 +50,8 @@ def test_skew(simulate, lanes, reverse):
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.5])
-@pytest.mark.parametrize("latency", [0, 1, 7])
-def test_outlet_loses_nothing(simulate, latency, stall):
+@pytest.mark.parametrize(("latency", "lanes"), [(0, ()), (1, ()), (7, ()), (7, (3, 4, 1))])
+def test_outlet_loses_nothing(simulate, latency, lanes, stall):
     """A pipeline in front of it starts whenever it may; without pauses that is every clock."""
     generator = random.Random(latency)
     sent, received, pipeline, starts = [], [], [None] * latency, 0
@@ -84,7 +84,7 @@ def test_outlet_loses_nothing(simulate, latency, stall):
             await ctx.tick()
         assert ctx.get(component.empty)
 
-    component = Outlet(shape=8, latency=latency)
+    component = Outlet(shape=8, latency=latency, lanes=lanes)
     simulate(component, bench)
     assert received == sent
     if stall == 0:
@@ -118,6 +118,8 @@ def test_held_outlet_loses_nothing(simulate, stall):
 
 
 def test_refuses():
+    with pytest.raises(ValueError, match="Lanes of 7 bits for a payload of 8; use as many"):
+        Outlet(shape=8, latency=1, lanes=(3, 4))
     with pytest.raises(ValueError, match="Delay of -1 clocks and width 1; use at least 0 and 1"):
         Delay(clocks=-1, width=1)
     with pytest.raises(ValueError, match="Skew of 0 lanes of width 2"):

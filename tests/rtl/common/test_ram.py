@@ -46,6 +46,7 @@ RAMS = {
     Case("ice40", 20, 1024, exclusive=True): {"SB_RAM40_4K": 5, "SB_DFF": 20},
     Case("ice40", 16, 2048): {"SB_RAM40_4K": 8, "SB_DFF": 16},
     Case("any", 12, 30, latency=1): {},
+    Case("ecp5", 12, 32, latency=1): {"TRELLIS_DPR16X4": 6, "TRELLIS_FF": 12},
     Case("ice40", 24, 256, latency=1): {"SB_RAM40_4K": 2},
     Case("ice40", 16, 16383, exclusive=True, latency=1): {"SB_SPRAM256KA": 1},
     Case("ice40", 8, 16384 + 512, exclusive=True, latency=1): {"SB_SPRAM256KA": 1, "SB_RAM40_4K": 1, "SB_DFF": 1},
@@ -183,8 +184,11 @@ def test_synthesis_uses_the_blocks(tmp_path, family, command):
     [
         ({"width": 0, "depth": 4}, "Memory width is 0; use at least 1"),
         ({"width": 4, "depth": 0}, "Memory depth is 0; use at least 1"),
-        ({"width": 4, "depth": 4, "latency": 3}, "Memory of any with latency 3; use 2, or 1 for any or ice40"),
-        ({"width": 4, "depth": 4, "latency": 1, "family": "ecp5"}, "Memory of ecp5 with latency 1; use 2"),
+        ({"width": 4, "depth": 4, "latency": 3}, "Memory of any, 4 words, with latency 3; use 2, or 1 for any, ice40"),
+        (
+            {"width": 4, "depth": 33, "latency": 1, "family": "ecp5"},
+            "33 words, with latency 1; use 2, or .* 32 words of ecp5",
+        ),
         ({"width": 4, "depth": 4, "family": "ecp6"}, "Memory for unknown family 'ecp6'; use any, ecp5, ice40"),
     ],
 )

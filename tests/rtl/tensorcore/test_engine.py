@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tercet.golden.floats import FORMATS
 from tercet.golden.tensorcore import TensorCoreConfig, mma
-from tercet.golden.tensorcore_cycles import tile_cycles
+from tercet.golden.tensorcore_cycles import block_parts, tile_cycles
 from tercet.rtl.tensorcore.engine import Engine
 
 # Blocks down, blocks across, steps: large enough to hide their sums, and so small that each step waits.
@@ -38,9 +38,8 @@ def unsigned(values):
     return np.ascontiguousarray(values).view(f"uint{8 * values.dtype.itemsize}").tolist()
 
 
-def blocks_of(matrix, rows, cols):
+def cut(whole, rows, cols):
     """Cut from the left to the right, then down: lists of rows."""
-    whole = unsigned(matrix)
     return [
         [line[left : left + cols] for line in whole[top : top + rows]]
         for top in range(0, len(whole), rows)
@@ -48,9 +47,16 @@ def blocks_of(matrix, rows, cols):
     ]
 
 
+def parts_of(matrix, rows, cols, part_rows, part_cols):
+    """Blocks, and these once more."""
+    return [part for block in cut(unsigned(matrix), rows, cols) for part in cut(block, part_rows, part_cols)]
+
+
 def jobs(config, tiles, seed=0):
     """Payloads of all streams."""
     m, n, l = config.m, config.n, config.l  # noqa: E741
+    by_rows, by_cols = block_parts(config)
+    rows_of, cols_of = m // by_rows, n // by_cols
     generator = random.Random(seed)
     found = {name: [] for name in STREAMS}
     for rows, cols, steps in tiles:
@@ -59,11 +65,11 @@ def jobs(config, tiles, seed=0):
         c = patterns(config.out_format, (rows * m, cols * n), generator)
         found["commands"].append({"rows": rows - 1, "cols": cols - 1, "steps": steps - 1})
         for k in range(0, steps * l, l):
-            found["a"] += blocks_of(a[:, k : k + l], m, l)
-            found["b"] += blocks_of(b[k : k + l].T, n, l)
-        found["c"] += blocks_of(c, m, n)
-        results = blocks_of(mma(a, b, c, config), m, n)
-        found["d"] += [{"data": block, "last": place == len(results) - 1} for place, block in enumerate(results)]
+            found["a"] += parts_of(a[:, k : k + l], m, l, rows_of, l)
+            found["b"] += parts_of(b[k : k + l].T, n, l, cols_of, l)
+        found["c"] += parts_of(c, m, n, rows_of, cols_of)
+        results = parts_of(mma(a, b, c, config), m, n, rows_of, cols_of)
+        found["d"] += [{"data": part, "last": place == len(results) - 1} for place, part in enumerate(results)]
     return found
 
 
@@ -176,7 +182,7 @@ def test_running(simulate, send, receive):
     trace = simulate(engine, commands, *benches, **watched)
     assert [item for item in trace.d if item is not None] == found["d"]
     begins = [clock for clock, command in enumerate(trace.commands) if command is not None]
-    ends = [clocks_of(trace.d)[3], clocks_of(trace.d)[4]]
+    ends = [clocks_of(trace.d)[2 * 4 - 1], clocks_of(trace.d)[2 * 5 - 1]]
     running = {clock for begin, end in zip(begins, ends, strict=True) for clock in range(begin + 1, end + 1)}
     assert [clock for clock, value in enumerate(trace.running) if value] == sorted(running)
     assert trace.busy[begins[1]] == 0

@@ -14,7 +14,7 @@ SIZES = [(4, 3), (1, 5), (2, 1), (3, 4), (1, 1), (1, 1), (4, 1), (2, 6)]
 
 def make(shape):
     width, most, parts = shape
-    return Operands(width=width, blocks=most, parts=parts, family="any")
+    return Operands(width=width // parts, blocks=most, parts=parts, family="any")
 
 
 def steps_of(shape, sizes, seed=0):
@@ -25,6 +25,13 @@ def steps_of(shape, sizes, seed=0):
     count = [blocks for blocks, steps in sizes for _ in range(steps)]
     words = [[generator.getrandbits(width) for _ in range(blocks)] for blocks in count]
     return [{"blocks": blocks - 1, "steps": steps - 1} for blocks, steps in sizes], words
+
+
+def parts_of(shape, blocks):
+    """What comes: each block in parts, the lowest first."""
+    width, _, parts = shape
+    part = width // parts
+    return [block >> place * part & (2**part - 1) for block in blocks for place in range(parts)]
 
 
 def read_all(component, steps, got, *, pauses=0.0, seed=0):
@@ -73,11 +80,11 @@ def test_what_came(simulate, send, shape, gaps, pauses):
     got = []
     benches = (
         send(component.sizes, sizes, stall=gaps / 2, seed=1),
-        send(component.blocks, [block for step in steps for block in step], stall=gaps, seed=2),
+        send(component.blocks, parts_of(shape, [block for step in steps for block in step]), stall=gaps, seed=2),
         read_all(component, steps, got, pauses=pauses, seed=3),
     )
     trace = simulate(component, *benches, blocks=component.blocks, ready=component.ready)
-    part = component.width // component.parts
+    part = component.width
     want = [steps[number][block] >> place * part & (2**part - 1) for number, block, place, _ in got]
     assert [value for *_, value in got] == want
     assert len(got) == sum(len(step) for step in steps) * component.parts
@@ -87,18 +94,18 @@ def test_what_came(simulate, send, shape, gaps, pauses):
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_takes_a_part_a_clock(simulate, send, shape):
-    """Blocks come in without a gap, also from one size to the next, as long as there is room."""
+    """Parts come in without a gap, also from one size to the next, as long as there is room."""
     component = make(shape)
     sizes = [(2, 1), (1, 1), (component.most, RING - 2)]
-    blocks = list(range(1, 4 + (RING - 2) * component.most))
+    words = list(range(1, 1 + component.parts * (3 + (RING - 2) * component.most)))
     sizes = [{"blocks": size - 1, "steps": steps - 1} for size, steps in sizes]
-    benches = (send(component.sizes, sizes), send(component.blocks, blocks))
+    benches = (send(component.sizes, sizes), send(component.blocks, words))
     trace = simulate(component, *benches, blocks=component.blocks, ready=component.ready)
     taken = [clock for clock, block in enumerate(trace.blocks) if block is not None]
-    assert [trace.blocks[clock] for clock in taken] == blocks
-    assert taken == [component.parts * (n + 1) for n in range(len(blocks))]
+    assert [trace.blocks[clock] for clock in taken] == words
+    assert taken == [n + 1 for n in range(len(words))]
     # The first step is here in the clock after its last part.
-    assert trace.ready.index(1) == taken[1] + 1
+    assert trace.ready.index(1) == taken[2 * component.parts - 1] + 1
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -119,11 +126,11 @@ def test_holds_its_steps(simulate, send, shape):
     )
     trace = simulate(component, release, beside=beside, blocks=component.blocks, ready=component.ready)
     taken = [clock for clock, block in enumerate(trace.blocks) if block is not None]
-    assert sum(clock < free[0] for clock in taken) == RING * blocks
+    assert sum(clock < free[0] for clock in taken) == RING * blocks * component.parts
     for clock, until in zip(free, [*free[1:], 200], strict=True):
         # In the clock after, the place is free.
         assert [later - clock for later in taken if clock <= later < until] == [
-            component.parts * (n + 1) for n in range(blocks)
+            n + 1 for n in range(blocks * component.parts)
         ]
     assert all(trace.ready[free[0] :])
 
@@ -144,7 +151,7 @@ def test_read_while_overwritten(simulate, send, shape):
 
     beside = (
         send(component.sizes, [{"blocks": most - 1, "steps": len(steps) - 1}]),
-        send(component.blocks, [block for step in steps for block in step]),
+        send(component.blocks, parts_of(shape, [block for step in steps for block in step])),
     )
     simulate(component, late, beside=beside)
     part = width // parts

@@ -1,0 +1,50 @@
+"""The addends of a unit: C or the sum of that place, each at its clock."""
+
+import random
+
+import pytest
+from tercet.golden.tensorcore import TensorCoreConfig
+from tercet.golden.tensorcore_cycles import TILE
+from tercet.rtl.tensorcore.sums import Sums
+
+CONFIGS = {
+    "fold 1": TensorCoreConfig(),
+    "fold 1, registers of ECP5": TensorCoreConfig(family="ecp5"),
+    "fold 4, FP16": TensorCoreConfig(fold=4, out_format="fp16"),
+    "fold 16, iCE40": TensorCoreConfig(fold=16, family="ice40"),
+}
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+def test_addends(through, config):
+    component = Sums(config=config)
+    generator = random.Random(config.fold)
+    width, depth = len(component.c), TILE[0] * TILE[1] * config.fold
+    # Few of the places, so that they meet again soon.
+    places = [0, depth - 1, *generator.sample(range(1, depth - 1), 6)]
+    cases = [
+        {
+            "place": generator.choice(places),
+            "first": generator.random() < 0.3,
+            "addend": generator.getrandbits(width),
+            "write": generator.random() < 0.5,
+            "write_place": generator.choice(places),
+            "value": generator.getrandbits(width),
+        }
+        for _ in range(500)
+    ]
+    late = {"first": 1, "addend": 2, "value": 1}
+    got = through(component, cases, late, c=component.latency).c
+    words = dict.fromkeys(range(depth), 0)
+    compared = 0
+    for clock, case in enumerate(cases):
+        # A place that is read while it is written has no word.
+        met = case["write"] and case["write_place"] == case["place"]
+        if case["first"]:
+            assert got[clock] == case["addend"]
+        elif not met:
+            assert got[clock] == words[case["place"]]
+            compared += 1
+        if case["write"]:
+            words[case["write_place"]] = case["value"]
+    assert compared > 200
