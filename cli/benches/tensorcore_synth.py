@@ -1,5 +1,7 @@
 """What the tensor core costs and how fast it runs: a unit by its pipeline, whole engines, and a conventional unit."""
 
+from typing import Any
+
 from tercet.cli.figures import figure, png
 from tercet.golden.tensorcore_config import TensorCoreConfig
 from tercet.rtl.tensorcore.generate import unit
@@ -11,7 +13,7 @@ __all__ = ["bench_pipelines", "bench_synth", "pipelines_picture"]
 _PIPELINES = (5, 7, 9, 10, 11, 12, 13, 14)
 
 
-def _ecp5(**fields: int) -> TensorCoreConfig:
+def _ecp5(**fields: Any) -> TensorCoreConfig:
     return TensorCoreConfig(family="ecp5", **fields)
 
 
