@@ -20,7 +20,7 @@ RING = 4
 SUM_LOOP = 3
 """Clocks from a start to the one that can add to its sum, beside the pipeline: two to read it, one to write it."""
 
-RESULT = 7
+RESULT = 8
 """Clocks from a start to its result outside, beside the pipeline."""
 
 

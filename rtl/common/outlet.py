@@ -7,6 +7,7 @@ from tercet.rtl.emit import shared
 
 from .fifo import CreditFifo
 from .pipeline import register
+from .register_slice import RegisterSlice
 
 __all__ = ["HeldOutlet", "Outlet"]
 
@@ -29,7 +30,8 @@ class Outlet(wiring.Component):
         Clocks from `start` to the `arrive` that it causes, at least 0.
     lanes : tuple of int
         Bits of the payload, from the least significant ones, that have a FIFO of their own each, with all that controls
-        it: many bits are far apart. They arrive through a register, which takes a clock more. All in one if empty.
+        it: many bits are far apart. They arrive through a register and leave through a slice, which take a clock more
+        each. All in one if empty.
 
     Members
     -------
@@ -53,7 +55,7 @@ class Outlet(wiring.Component):
             raise ValueError(f"Lanes of {sum(lanes)} bits for a payload of {width}; use as many")
         self.lanes = lanes
         # The way of a place: start, pipeline, two clocks in the FIFO, taken, counted.
-        self.depth = latency + 6 + bool(lanes)
+        self.depth = latency + 6 + (3 if lanes else 0)
         super().__init__(
             {
                 "ready": Out(1),
@@ -76,6 +78,10 @@ class Outlet(wiring.Component):
             wiring.connect(m, fifo.o, wiring.flipped(self.o))
         room = Signal(range(self.depth + 1), init=self.depth)
         taken = self.o.valid & self.o.ready
+        if self.lanes:
+            was_taken = Signal()
+            m.d.sync += was_taken.eq(taken)
+            taken = was_taken
         with m.If(self.start & ~taken):
             m.d.sync += [room.eq(room - 1), self.ready.eq(room != 1), self.empty.eq(0)]
         with m.Elif(taken & ~self.start):
@@ -102,7 +108,7 @@ class Outlet(wiring.Component):
 
 
 class Lane(wiring.Component):
-    """A part of an `Outlet`: a register and a `CreditFifo`, whose members it has."""
+    """A part of an `Outlet`: a register, a `CreditFifo`, whose members it has, and a slice."""
 
     # Synthesis would make one set of registers out of the equal ones of all lanes.
     keep_hierarchy = True
@@ -116,7 +122,9 @@ class Lane(wiring.Component):
         m.submodules.fifo = fifo = CreditFifo(shape=unsigned(len(self.value)), depth=self.depth)
         m.d.sync += fifo.arrive.eq(self.arrive)
         m.d.comb += fifo.value.eq(register(m, "s1_value", self.value))
-        wiring.connect(m, fifo.o, wiring.flipped(self.o))
+        m.submodules.cut = cut = RegisterSlice(shape=unsigned(len(self.value)))
+        wiring.connect(m, fifo.o, cut.i)
+        wiring.connect(m, cut.o, wiring.flipped(self.o))
         return m
 
 

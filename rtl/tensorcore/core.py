@@ -105,6 +105,7 @@ class Core(wiring.Component):
             valid.eq(Cat(self.issue, valid)),
             self.arrive.eq(valid[-1] & register(m, "lasts", places.o[-2])),
         ]
+        m.submodules.retires = retires = shared(Spread, width=1)
         addend = register(m, "addend", self.c, 3)
         control = Cat(place, register(m, "first", item.first), valid[-2], places.o[: len(place)])
         for n in range(rows * cols):
@@ -123,8 +124,9 @@ class Core(wiring.Component):
             Value.cast(grid.a).eq(self.a),
             Value.cast(grid.b).eq(self.b),
             places.i.eq(Cat(place, item.last, item.close)),
-            # What is started in the clock of the write reads in the one after.
-            self.retire.eq(valid[self.under_way - 1]),
+            # What is started in the clock of the write reads in the one after. The sequencer is far from sums.
+            retires.i.eq(valid[self.under_way - 2]),
+            self.retire.eq(retires.o),
             self.d.eq(Value.cast(grid.d)),
             self.close.eq(register(m, "closes", places.o[-1], 2)),
         ]

@@ -107,15 +107,18 @@ class Engine(wiring.Component):
             Value.cast(outlet.value.data).eq(core.d),
             outlet.value.last.eq(core.close),
         ]
-        # Tiles in the register slices, in the sequencer and in the outlet.
-        tiles = Signal(range(outlet.depth + 8))
-        begins, ends = Signal(), Signal()
+        # Tiles in the register slices, in the sequencer and in the outlet; that one has ended is known a
+        # clock later.
+        tiles = Signal(range(outlet.depth + 9))
+        begins, ended = Signal(), Signal()
         m.d.comb += [
             begins.eq(self.commands.valid & self.commands.ready),
-            ends.eq(self.d.valid & self.d.ready & self.d.payload.last),
-            self.running.eq(tiles != 0),
+            self.running.eq(Mux(ended, tiles != 1, tiles != 0)),
         ]
-        m.d.sync += tiles.eq(tiles + begins - ends)
+        m.d.sync += [
+            ended.eq(self.d.valid & self.d.ready & self.d.payload.last),
+            tiles.eq(tiles + begins - ended),
+        ]
         m.submodules.counters = counters = Counters()
         for name in ("running", "issue", "operands", "addend", "sum"):
             m.d.comb += getattr(counters, name).eq(getattr(sequencer, name))

@@ -90,20 +90,19 @@ class FloatAdd(wiring.Component):
         ]
         # An infinite sum has its sign already, whatever is cancelled.
         s7_cancels = register(m, "s7_cancels", s2_subtract & ~s2_infinite, 5)
-        sign = register(m, "s7_sign", s2_sign, 5) & ~(s7_cancels & normalise.zero)
+        sign = register(m, "s7_sign", s2_sign, 5) 
 
         below, significand = normalise.significand[:-_BITS], normalise.significand[-_BITS:]
         up = below[-1] & (below[:-1].any() | s7_sticky | significand[0])
         fraction, leading = significand[:-1], significand[-1]
-        s8_rounded = register(
-            m, "s8_rounded", Cat(fraction, normalise.lowered) + Cat(up, Const(0, len(fraction) - 1), leading)
-        )
+        # Of the largest numbers the exponent becomes all ones, and never more.
+        rounded = Cat(fraction, normalise.lowered) + Cat(up, Const(0, len(fraction) - 1), leading)
         m.d.comb += [
-            Cat(self.o.fraction, self.o.exponent).eq(s8_rounded[:-1]),
+            Cat(self.o.fraction, self.o.exponent).eq(register(m, "s8_rounded", rounded[:-1])),
             # No subnormal sum is rounded, which could make it normal: all terms are multiples of its last bit.
             self.o.normal.eq(register(m, "s8_normal", leading)),
             self.o.sign.eq(register(m, "s8_sign", sign)),
-            self.o.infinite.eq(register(m, "s8_infinite", s2_infinite, 6) | s8_rounded[-1]),
+            self.o.infinite.eq(register(m, "s8_infinite", s2_infinite, 6)),
             self.o.nan.eq(register(m, "s8_nan", s2_nan, 6)),
         ]
         return m
@@ -133,13 +132,12 @@ class FloatAdd(wiring.Component):
         m.d.sync += coarse.eq(shift_groups_right(m, "whole", self.family, Cat(Const(0, _GUARD), smaller), eights))
         with m.If(far):
             m.d.sync += coarse.eq(0)
-        s2_by = register(m, "s2_by", by)
-        s2_eights = register(m, "s2_eights", eights | far.replicate(2))
-        s2_far = register(m, "s2_far", far)
-        # Parts that the coarse shift loses, each with one shift more than the one before.
-        ends = [0, *((n << _FINE) - _GUARD for n in (1, 2, 3)), _BITS]
+        s2_by, s2_eights = register(m, "s2_by", by), register(m, "s2_eights", eights)
+        # Parts that the coarse shift loses, each with one shift more than the one before. Of a term that is far it does
+        # not matter what is found: it is less than a quarter of the last place, and the larger one is the sum.
+        ends = [0, *((n << _FINE) - _GUARD for n in (1, 2, 3))]
         lost = [
-            register(m, f"s2_some_{n}", smaller[low:high].any()) & (s2_far if n == 3 else s2_eights > n)
+            register(m, f"s2_some_{n}", smaller[low:high].any()) & (s2_eights > n)
             for n, (low, high) in enumerate(pairwise(ends))
         ]
         lost += [coarse[n] & (s2_by > n) for n in range(2**_FINE - 1)]

@@ -1,4 +1,4 @@
-"""Registers on the way of control signals to a row of units."""
+"""Registers on the way of control signals to where they are needed, a row of units for instance."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -8,7 +8,7 @@ __all__ = ["Spread"]
 
 
 class Spread(wiring.Component):
-    """A clock later, for one row alone.
+    """A clock later, for one place alone.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ class Spread(wiring.Component):
         Control signals.
     """
 
-    # Synthesis would make one set of registers out of the equal ones of all rows, with wires across the chip.
+    # Synthesis would make one set of registers out of the equal ones of several places, with wires across the chip.
     keep_hierarchy = True
 
     def __init__(self, *, width: int):

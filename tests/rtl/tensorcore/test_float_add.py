@@ -91,17 +91,18 @@ def is_nan(patterns):
     return (patterns & 0x7FFFFFFF) > INFINITE
 
 
-def single(rng, pattern):
-    """Infinities in both of their forms, a NaN of any pattern."""
+def single(rng, pattern, other):
+    """Infinities in both of their forms, at times with the other term's magnitude below; a NaN of any pattern."""
     pattern = int(pattern)
     fields = {"fraction": pattern % 2**23, "exponent": pattern >> 23 & 0xFF, "sign": pattern >> 31}
     fields["normal"] = fields["exponent"] > 0
     if pattern & 0x7FFFFFFF >= INFINITE:
-        fields["fraction"], fields["normal"] = int(rng.integers(2**23)), int(rng.integers(2))
+        below = int(other) if rng.random() < 0.5 else int(rng.integers(2**31))
+        fields["fraction"], fields["normal"] = below % 2**23, below >> 23 & 0xFF > 0
         fields["infinite"] = int(rng.integers(2))
         fields["nan"] = bool(is_nan(pattern))
         if fields["infinite"] or fields["nan"]:
-            fields["exponent"] = int(rng.integers(2**8))
+            fields["exponent"] = below >> 23 & 0xFF
     return Single.const(fields).as_bits()
 
 
@@ -119,7 +120,7 @@ def pattern(value):
 def run(through, family, a, b, seed=0):
     rng = np.random.default_rng(seed)
     component = FloatAdd(family=family)
-    cases = [{"a": single(rng, x), "b": single(rng, y)} for x, y in zip(a, b, strict=True)]
+    cases = [{"a": single(rng, x, y), "b": single(rng, y, x)} for x, y in zip(a, b, strict=True)]
     return [pattern(value) for value in through(component, cases, o=component.latency).o]
 
 
