@@ -90,7 +90,7 @@ class FloatAdd(wiring.Component):
         ]
         # An infinite sum has its sign already, whatever is cancelled.
         s7_cancels = register(m, "s7_cancels", s2_subtract & ~s2_infinite, 5)
-        sign = register(m, "s7_sign", s2_sign, 5) 
+        sign = register(m, "s7_sign", s2_sign, 5) & ~(s7_cancels & normalise.zero)
 
         below, significand = normalise.significand[:-_BITS], normalise.significand[-_BITS:]
         up = below[-1] & (below[:-1].any() | s7_sticky | significand[0])
