@@ -16,7 +16,9 @@ def test_refuses():
         unit(TensorCoreConfig(a_format="int8", pipeline=8), "dot")
 
 
-@pytest.mark.parametrize("name", ["product", "maximum", "align", "sum", "normalise", "pack", "specials"])
+@pytest.mark.parametrize(
+    "name", ["product", "maximum", "align", "sum", "normalise", "pack", "specials", "conventional"]
+)
 def test_integers_have_no_such_unit(name):
     with pytest.raises(ValueError, match=f"Unit '{name}' is of floating-point sums; int8 has none"):
         unit(TensorCoreConfig(a_format="int8"), name)
