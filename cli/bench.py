@@ -22,7 +22,7 @@ _TEXTS = {
     cores, most of it place and route.""",
     "tensorcore": """Measure the tensor core: a million sums of each of fourteen units and all pairs of E4M3 numbers
     against the golden model, throughput, errors against exact sums, a dot-product unit by its pipeline, whole engines,
-    and a conventional unit beside it. About two hours on two cores, most of it place and route.""",
+    and a conventional unit beside it. Hours on two cores, most of it place and route.""",
 }
 
 

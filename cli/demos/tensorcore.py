@@ -178,7 +178,7 @@ def _print(config: TensorCoreConfig, courses: list[_Course], step: _Step) -> Non
         "products and sums",
         "loss",
         "test digits right",
-        "error of the gradient",
+        "error of the gradient, median",
         "loss scale",
         "updates skipped",
     )
@@ -188,7 +188,7 @@ def _print(config: TensorCoreConfig, courses: list[_Course], step: _Step) -> Non
             course.name,
             f"{course.losses[-1]:.4f}",
             f"{course.accuracies[-1]:.2%}",
-            f"{course.errors[-1]:.1e}",
+            f"{np.median(course.errors):.1e}",
             f"2^{np.log2(scale.value):.0f}",
             str(scale.skipped),
         )

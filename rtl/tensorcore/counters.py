@@ -20,11 +20,11 @@ class Counters(wiring.Component):
     running : In(1)
         There is a tile.
     issue, operands, addend, sum : In(1)
-        A part is started; the operands of its step are here, its block of C, its sum.
+        A part is started; the operands of its step are here, its part of C, its sum.
     clear : In(1)
         Start again from zero.
     busy, operand_wait, addend_wait, sum_wait, room_wait : Out(40)
-        Clocks with a part started, and without for want of operands, of a block of C, of a sum or of room for results:
+        Clocks with a part started, and without for want of operands, of its part of C, of a sum or of room for results:
         the first of these.
     """
 

@@ -6,10 +6,9 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from tercet.rtl.common.pipeline import register
-from tercet.rtl.common.shift import shift_right
+from tercet.rtl.common.shift import shift_groups_right, shift_right
 from tercet.rtl.emit import shared
 
-from .coarse_shift import shift_groups_right
 from .float_normalise import FloatNormalise
 from .single import Single
 

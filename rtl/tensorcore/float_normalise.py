@@ -4,9 +4,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from tercet.rtl.common.pipeline import register
-from tercet.rtl.common.shift import shift_left
-
-from .coarse_shift import shift_groups_left
+from tercet.rtl.common.shift import shift_groups_left, shift_left
 
 __all__ = ["FloatNormalise"]
 

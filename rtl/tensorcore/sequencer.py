@@ -99,7 +99,7 @@ class Sequencer(wiring.Component):
         under_way, one_more = Signal(range(self.under_way + 1)), Signal(range(self.under_way + 2), init=1)
         # Known a clock ahead, so that the way to `issue` and from it is short: the step is the first of its tile, the
         # last; this start is the last of its step; fewer are under way than a step has.
-        first, last, close, free = Signal(), Signal(), Signal(), Signal()
+        first, last, ends, free = Signal(), Signal(), Signal(), Signal()
         last_col_part, last_row_part = col_part == by_cols - 1, row_part == by_rows - 1
         last_part = last_col_part & last_row_part
         last_col = last_part & (col == tile.cols)
@@ -110,7 +110,7 @@ class Sequencer(wiring.Component):
             self.sum.eq(free | first),
             self.issue.eq(self.running & self.operands & self.addend & self.sum & (self.room | ~last)),
             self.c_take.eq(self.issue & first),
-            self.release.eq(self.issue & close),
+            self.release.eq(self.issue & ends),
             over.eq(self.release & last),
             self.command.ready.eq(~self.running | over),
             self.item.row.eq(row),
@@ -139,10 +139,10 @@ class Sequencer(wiring.Component):
             with m.If(step):
                 m.d.sync += place.eq(Mux(wrap, 0, place + 1))
         with m.If(self.issue):
-            m.d.sync += [left.eq(left - 1), close.eq(left == 2)]
+            m.d.sync += [left.eq(left - 1), ends.eq(left == 2)]
         with m.If(self.release):
             m.d.sync += [first.eq(0), tile.steps.eq(tile.steps - 1), last.eq(tile.steps == 1)]
-            m.d.sync += [left.eq(starts), close.eq(starts == 1)]
+            m.d.sync += [left.eq(starts), ends.eq(starts == 1)]
         with m.If(self.command.ready):
             new = self.command.payload
             count = Signal.like(starts)
@@ -154,6 +154,6 @@ class Sequencer(wiring.Component):
                 last.eq(new.steps == 0),
                 starts.eq(count),
                 left.eq(count),
-                close.eq((new.rows == 0) & (new.cols == 0) & (config.fold == 1)),
+                ends.eq((new.rows == 0) & (new.cols == 0) & (config.fold == 1)),
             ]
         return m

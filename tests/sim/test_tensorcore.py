@@ -110,6 +110,9 @@ def test_full_throughput(fold):
 MUTATIONS = {
     "sums that are not there": ("sequencer", r"starts <= ", "starts <= 6'h3f | "),
     "ring of steps": ("operands", r"read_step <= ", "read_step <= 2'h1 ^ "),
+    "places of sums": ("sums", r"s1_place <= ", "s1_place <= 5'h01 ^ "),
+    "addends of C": ("sums", r"s1_first <= ", "s1_first <= 1'h1 | "),
+    "results that are not there": (r"lane_depth\d+_width32(?=\()", r"(arrive__\d+ <= )", r"\g<1>1'h1 | "),
     "largest exponent": ("exponent_maximum", r"addend_first_1 <= ", "addend_first_1 <= 1'h1 | "),
     "inversion": ("align", r"invert <= ", "invert <= 1'h0 & "),
     "carry": ("sum", r"carry_1_0 <= ", "carry_1_0 <= 1'h0 & "),

@@ -6,7 +6,7 @@ import pytest
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from tercet.rtl.tensorcore.coarse_shift import shift_groups_left, shift_groups_right
+from tercet.rtl.common.shift import shift_groups_left, shift_groups_right
 
 
 class Both(wiring.Component):
