@@ -41,6 +41,7 @@ bench: $(STAMP)
 	$(BIN)/tercet bench systolic
 	$(BIN)/tercet bench eie
 	$(BIN)/tercet bench tensorcore
+	$(BIN)/tercet bench boards
 
 clean:
 	rm -rf $(VENV) build *.egg-info

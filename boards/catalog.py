@@ -1,40 +1,322 @@
-"""The boards that can be built for, as amaranth-boards describes them."""
+"""The boards that can be built for: FPGA, clock, link, programmer, and the engines that fit."""
 
-import importlib
-from dataclasses import dataclass
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
 
 from .devices import DEVICES, Device
+from .engines import engine as engine_of
+from .platforms import PLATFORMS
+from .pll import PllSettings, pll_settings
+from .soc_config import SocConfig
 
-__all__ = ["BOARDS", "Board", "board"]
+__all__ = ["BOARDS", "Board", "Preset", "Programmer", "board", "soc_config"]
 
-# Name: module of amaranth-boards, and platform class in it.
-_PLATFORMS = {
-    "icebreaker": ("icebreaker", "ICEBreakerPlatform"),
-    "upduino-v3": ("upduino_v3", "UpduinoV3Platform"),
-    "icesugar": ("icesugar", "ICESugarPlatform"),
-    "fomu-pvt": ("fomu_pvt", "FomuPVTPlatform"),
-    "ulx3s-25f": ("ulx3s", "ULX3S_25F_Platform"),
-    "ulx3s-85f": ("ulx3s", "ULX3S_85F_Platform"),
-    "orangecrab-25f": ("orangecrab_r0_2", "OrangeCrabR0_2_25FPlatform"),
-    "orangecrab-85f": ("orangecrab_r0_2", "OrangeCrabR0_2_85FPlatform"),
-    "colorlight-5a75b": ("colorlight_5a75b_r7_0", "Colorlight_5A75B_R70Platform"),
-}
-# The vendor's names of our devices.
-_DEVICES = {"iCE40UP5K": "up5k", "LFE5U-25F": "ecp5-25k", "LFE5U-45F": "ecp5-45k", "LFE5U-85F": "ecp5-85k"}
-
-BOARDS = tuple(_PLATFORMS)
+BOARDS = tuple(PLATFORMS)
 """Names of the boards."""
+
+# For `tercet build` alone: there are no Gowin blocks among ours, so that `tercet synth` does not offer it.
+_GW1NR9 = Device(
+    "gw1nr-9c",
+    "gowin",
+    (),
+    (),
+    {"lut4": 8640, "carry": 6480, "ff": 6480, "dsp": 20, "bram": 26, "spram": 0, "lutram": 270},
+    "see the data sheet (DS117)",
+)
+# The vendor's names of our devices. A 12F is sold as half of what is in it: the die and its bitstream are a 25F's.
+_DEVICES = {
+    "iCE40UP5K": DEVICES["up5k"],
+    "LFE5U-12F": DEVICES["ecp5-25k"],
+    "LFE5U-25F": DEVICES["ecp5-25k"],
+    "LFE5U-45F": DEVICES["ecp5-45k"],
+    "LFE5U-85F": DEVICES["ecp5-85k"],
+    "LFE5UM5G-45F": DEVICES["ecp5-45k"],
+    "LFE5UM5G-85F": DEVICES["ecp5-85k"],
+    "GW1NR-9C": _GW1NR9,
+}
+# Bits of a block RAM.
+_BLOCK_BITS = {"ecp5": 18 * 1024, "ice40": 4 * 1024, "gowin": 18 * 1024}
+_SPRAM_BITS = 256 * 1024
+# Words of a buffer that a preset does not name.
+_DEPTH = 256
+
+
+@dataclass(frozen=True)
+class Preset:
+    """An engine on a board.
+
+    Attributes
+    ----------
+    params : mapping
+        Fields of the engine's config.
+    depths : mapping
+        Words of the buffer of each of its streams.
+    clock_hz, baud, frame_bytes : int
+        As in `SocConfig`.
+    """
+
+    params: Mapping[str, Any]
+    depths: Mapping[str, int]
+    clock_hz: int
+    baud: int = 3_000_000
+    frame_bytes: int = 2048
+
+
+@dataclass(frozen=True)
+class Programmer:
+    """How a bitstream gets to a board.
+
+    Attributes
+    ----------
+    arguments : tuple of str
+        openFPGALoader's for this board.
+    own : tuple of str
+        The board's own tool with its arguments, used instead where it is on PATH; empty if there is none.
+    keeps : bool
+        Whether the board is only ever programmed in a memory that survives power-off.
+    cable : str
+        The JTAG adapter that is taken to be plugged in, in openFPGALoader's words; empty if it is on the board.
+    connect : str
+        What to do when the board is not found.
+    dfu : (int, int) or None
+        Vendor and product of a USB boot loader that wants a DFU suffix.
+    """
+
+    arguments: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
+    keeps: bool = False
+    cable: str = ""
+    connect: str = "connect its USB port by a cable that carries data"
+    dfu: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
 class Board:
-    """A board: its name, its FPGA as the vendor calls it with package, and the device of `DEVICES` that it is."""
+    """A board.
+
+    Attributes
+    ----------
+    name, part : str
+        Its name, and its FPGA as the vendor calls it with package.
+    device : Device
+        That FPGA.
+    clock_hz : int
+        The oscillator.
+    link : str
+        Where its UART is: "USB", or the header pins for an adapter.
+    uart : (str, str)
+        The FPGA's pins to receive and to send.
+    led : (str, str) or None
+        Resource that shows that it is busy, and the signal in it if it has several.
+    programmer : Programmer
+        How a bitstream gets there.
+    presets : mapping
+        Engine to the largest `Preset` that fits; engines that do not fit are missing.
+    """
 
     name: str
     part: str
     device: Device
+    clock_hz: int
+    link: str
+    uart: tuple[str, str]
+    led: tuple[str, str] | None
+    programmer: Programmer
+    presets: Mapping[str, Preset]
+
+    def platform(self) -> Any:
+        """A new platform of Amaranth's, good for one build."""
+        return PLATFORMS[self.name]()
+
+    def pll(self, wanted_hz: int) -> PllSettings | None:
+        """How to set the PLL for a clock nearest to `wanted_hz`, but not above; None if the oscillator gives it.
+
+        Raises
+        ------
+        ValueError
+            If the PLL does not give such a clock.
+        """
+        return None if wanted_hz == self.clock_hz else pll_settings(self.device.family, self.clock_hz, wanted_hz)
+
+    def preset(self, engine: str) -> Preset:
+        """The preset of an engine.
+
+        Raises
+        ------
+        ValueError
+            If the engine does not fit.
+        """
+        if engine not in self.presets:
+            fitting = " or ".join(self.presets)
+            raise ValueError(f"Engine {engine} does not fit {self.name}; use {fitting}, or another board")
+        return self.presets[engine]
+
+    @property
+    def nextpnr(self) -> str:
+        """The place-and-route tool."""
+        return "nextpnr-" + ("himbaechel" if self.device.family == "gowin" else self.device.family)
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of its block RAMs and large RAMs."""
+        capacity = self.device.capacity
+        return (capacity["bram"] * _BLOCK_BITS[self.device.family] + capacity["spram"] * _SPRAM_BITS) // 8
 
 
+@dataclass(frozen=True)
+class _Entry:
+    """What the platform does not know of its board."""
+
+    programmer: Programmer
+    presets: Mapping[str, Preset]
+    led: tuple[str, str] | None = ("led", "")
+    link: str = "USB"
+
+
+def _at(presets: Mapping[str, Preset], mhz: Mapping[str, int], **changes: Any) -> dict[str, Preset]:
+    """The same engines at other clocks."""
+    return {name: replace(presets[name], clock_hz=mhz[name] * 1_000_000, **changes) for name in mhz}
+
+
+_ECP5_85K = {
+    "systolic": Preset(
+        {"rows": 8, "cols": 8, "mac": "ecp5"},
+        {"commands": 512, "acts": 8192, "weights": 8192, "params": 512, "sums": 1024, "outs": 4096},
+        100_000_000,
+    ),
+    "eie": Preset(
+        {"n_pe": 8, "family": "ecp5"},
+        {"frames": 8192, "acts": 2048, "outs": 2048},
+        100_000_000,
+    ),
+    "tensorcore": Preset(
+        {"fold": 1, "family": "ecp5"},
+        {"commands": 512, "a": 2048, "b": 2048, "c": 1024, "d": 1024},
+        75_000_000,
+    ),
+}
+_ECP5_45K = {
+    # Of its 72 multipliers, the array takes 64.
+    "systolic": Preset(
+        {"rows": 8, "cols": 8, "mac": "ecp5", "requant_lanes": 1},
+        {"commands": 512, "acts": 2048, "weights": 2048, "params": 512, "sums": 512, "outs": 4096},
+        100_000_000,
+    ),
+    "eie": Preset({"n_pe": 8, "family": "ecp5"}, {"frames": 4096, "acts": 1024, "outs": 1024}, 100_000_000),
+    "tensorcore": Preset(
+        {"fold": 1, "family": "ecp5"},
+        {"commands": 512, "a": 1024, "b": 1024, "c": 512, "d": 512},
+        75_000_000,
+    ),
+}
+_ECP5_25K = {
+    "systolic": Preset(
+        {"rows": 4, "cols": 4, "mac": "ecp5"},
+        {"commands": 512, "acts": 4096, "weights": 4096, "params": 512, "sums": 512, "outs": 4096},
+        75_000_000,
+    ),
+    "eie": Preset({"n_pe": 4, "family": "ecp5"}, {"frames": 2048, "acts": 512, "outs": 512}, 75_000_000),
+    "tensorcore": Preset(
+        {"fold": 4, "family": "ecp5"},
+        {"commands": 512, "a": 1024, "b": 1024, "c": 512, "d": 512},
+        75_000_000,
+    ),
+}
+# Short of everything: the pipelines are short, and nothing requantises. What is deeper than 1024 words goes to the four
+# large RAMs of 16384 words.
+_UP5K = {
+    "systolic": Preset(
+        {"rows": 8, "cols": 2, "mac": "ice40", "requant_lanes": 0, "acc_width": 24},
+        {"commands": 256, "acts": 16384, "weights": 1024, "params": 256, "sums": 256},
+        24_000_000,
+        frame_bytes=512,
+    ),
+    "eie": Preset(
+        {
+            "n_pe": 2,
+            "family": "ice40",
+            "fifo_depth": 2,
+            "word_width": 16,
+            "matrix_depth": 2**14 - 1,
+            "pointer_depth": 512,
+            "act_depth": 128,
+            "constant_depth": 256,
+            # Fewer fraction bits than by default: the accumulators of a network of real use stay within 32 bits.
+            "weight_frac": 10,
+            "acc_width": 32,
+        },
+        {"frames": 256, "acts": 256, "outs": 256},
+        24_000_000,
+        frame_bytes=512,
+    ),
+    "tensorcore": Preset(
+        {"m": 4, "n": 2, "l": 2, "fold": 8, "pipeline": 5, "family": "ice40"},
+        {"commands": 256, "a": 256, "b": 256, "c": 256, "d": 256},
+        21_000_000,
+        frame_bytes=512,
+    ),
+}
+_GW1NR9_PRESETS = {
+    "systolic": Preset(
+        {"rows": 4, "cols": 2, "requant_lanes": 1},
+        {"commands": 256, "acts": 1024, "weights": 1024, "params": 256, "sums": 256, "outs": 1024},
+        27_000_000,
+        frame_bytes=512,
+    ),
+}
+
+_JTAG_USB = "connect its USB port US1 by a cable that carries data"
+_ULX3S = Programmer(("-b", "ulx3s"), connect=_JTAG_USB)
+_ORANGECRAB = Programmer(
+    ("-b", "orangeCrab"),
+    own=("dfu-util", "-d", "1209:5af0", "-a", "0", "-D"),
+    keeps=True,
+    connect="hold its button while you connect its USB port, which starts the boot loader",
+    dfu=(0x1209, 0x5AF0),
+)
+_ORANGECRAB_LINK = "adapter: its TX to header pin RX (0), its RX to TX (1)"
+_ECPIX5 = Programmer(("-b", "ecpix5"), connect="connect its micro-USB port by a cable that carries data")
+
+_ENTRIES = {
+    "icebreaker": _Entry(Programmer(("-b", "ice40_generic"), own=("iceprog",), keeps=True), _UP5K),
+    "ulx3s-12f": _Entry(_ULX3S, _ECP5_25K),
+    "ulx3s-25f": _Entry(_ULX3S, _ECP5_25K),
+    "ulx3s-45f": _Entry(_ULX3S, _ECP5_45K),
+    "ulx3s-85f": _Entry(_ULX3S, _ECP5_85K),
+    "orangecrab-25f": _Entry(
+        _ORANGECRAB, _at(_ECP5_25K, {"systolic": 80, "eie": 80, "tensorcore": 80}), ("rgb_led", "g"), _ORANGECRAB_LINK
+    ),
+    "orangecrab-85f": _Entry(
+        _ORANGECRAB, _at(_ECP5_85K, {"systolic": 96, "eie": 96, "tensorcore": 72}), ("rgb_led", "g"), _ORANGECRAB_LINK
+    ),
+    # Its UART is that of a microcontroller.
+    "colorlight-i5": _Entry(
+        Programmer(("-b", "colorlight-i5")),
+        _at(_ECP5_25K, {"systolic": 75, "eie": 75, "tensorcore": 75}, baud=1_000_000),
+    ),
+    # The UART has the pins of its only LED and button: no other ones go straight to a connector.
+    "colorlight-5a75b": _Entry(
+        Programmer(
+            cable="ft232",
+            connect="connect a JTAG adapter to J27 to J34, and name it by --cable if it is no FT232H",
+        ),
+        _ECP5_25K,
+        None,
+        "adapter on J19: its TX to KEY+, its RX to DATA_LED-",
+    ),
+    "ecpix5-45f": _Entry(_ECPIX5, _ECP5_45K, ("rgb_led", "g")),
+    "ecpix5-85f": _Entry(_ECPIX5, _ECP5_85K, ("rgb_led", "g")),
+    "icepi-zero": _Entry(
+        Programmer(("-b", "icepi-zero")), _at(_ECP5_25K, {"systolic": 80, "eie": 80, "tensorcore": 80})
+    ),
+    "tang-nano-9k": _Entry(Programmer(("-b", "tangnano9k")), _GW1NR9_PRESETS),
+}
+
+
+@functools.lru_cache
 def board(name: str) -> Board:
     """Look a board up.
 
@@ -43,8 +325,74 @@ def board(name: str) -> Board:
     ValueError
         If it is unknown.
     """
-    if name not in _PLATFORMS:
+    if name not in PLATFORMS:
         raise ValueError(f"Board {name!r} is unknown; use one of {', '.join(BOARDS)}")
-    module, platform_class = _PLATFORMS[name]
-    platform = getattr(importlib.import_module(f"amaranth_boards.{module}"), platform_class)
-    return Board(name, f"{platform.device} {platform.package}", DEVICES[_DEVICES[platform.device]])
+    entry, platform = _ENTRIES[name], PLATFORMS[name]()
+    uart = platform.request("uart", 0, dir="-")
+    lattice = hasattr(platform, "device")
+    return Board(
+        name,
+        f"{platform.device} {platform.package}" if lattice else platform.part,
+        _DEVICES[platform.device if lattice else platform.family],
+        round(platform.default_clk_frequency),
+        entry.link,
+        (uart.rx.io.metadata[0].name, uart.tx.io.metadata[0].name),
+        entry.led,
+        entry.programmer,
+        entry.presets,
+    )
+
+
+def soc_config(
+    board_name: str,
+    engine: str,
+    *,
+    config: Any = None,
+    clock_hz: int | None = None,
+    baud: int | None = None,
+    depths: Mapping[str, int] | None = None,
+    frame_bytes: int | None = None,
+    **params: Any,
+) -> SocConfig:
+    """An engine on a board: its preset, and what is given instead.
+
+    Parameters
+    ----------
+    board_name, engine : str
+        Which.
+    config : SystolicConfig, EieConfig or TensorCoreConfig
+        Its parameters, instead of those of the preset.
+    clock_hz : int
+        What the clock is to be at most; it becomes what the PLL gives.
+    baud, frame_bytes : int
+        As in `SocConfig`.
+    depths : mapping
+        Words of some buffers.
+    **params
+        Fields of the config, instead of the preset's; not with `config`.
+
+    Raises
+    ------
+    ValueError
+        If board or engine is unknown, the engine does not fit, or a number is out of range.
+    """
+    found, kind = board(board_name), engine_of(engine)
+    preset = found.preset(engine)
+    if config is None:
+        config = kind.config_class(**{**preset.params, **params})
+    names = [port.name for port in kind.streams(config)]
+    for name in depths or ():
+        if name not in names:
+            raise ValueError(f"Engine {engine} has no stream {name!r}; it has {', '.join(names)}")
+    words = {**preset.depths, **(depths or {})}
+    wanted = preset.clock_hz if clock_hz is None else clock_hz
+    pll = found.pll(wanted)
+    return SocConfig(
+        engine=engine,
+        config=config,
+        depths=tuple((name, words.get(name, _DEPTH)) for name in names),
+        clock_hz=wanted if pll is None else math.ceil(pll.output_hz),
+        baud=baud or preset.baud,
+        frame_bytes=frame_bytes or preset.frame_bytes,
+        board=board_name,
+    )

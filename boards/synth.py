@@ -22,8 +22,12 @@ from .wrapper import WRAPPER_TOP, wrapper
 __all__ = ["PLACERS", "DoesNotFit", "Report", "Run", "synthesize"]
 
 
-PLACERS = ("heap", "static")
-"""Placers of nextpnr."""
+PLACERS = {
+    "heap": ("--placer", "heap"),
+    "timing": ("--placer", "heap", "--placer-heap-timingweight", "30"),
+    "static": ("--placer", "static"),
+}
+"""How nextpnr finds places, by name: its flags."""
 
 
 class DoesNotFit(SynthesisError):
@@ -113,7 +117,8 @@ def synthesize(
     infer_dsp : bool
         Let yosys map multiplications to multiplier blocks; instantiated blocks are used anyway.
     placer : str
-        nextpnr's placer, one of `PLACERS`; "static" finds better places for large designs with many block RAMs.
+        One of `PLACERS`: "timing" weighs long wires more than their sum, which a design that fills much of the chip
+        needs; "static" finds better places for large designs with many block RAMs.
     progress : callable
         Called with a line when a step is done, 2 + seeds times.
 
@@ -182,7 +187,7 @@ def _place(
     flags += ["--lpf-allow-unconstrained"] if target.family == "ecp5" else ["--pcf-allow-unconstrained"]
     report = f"report{seed}.json"
     command = [*tool, *flags, "--json", "framed.json", "--seed", str(seed), "--freq", str(freq_mhz)]
-    command += ["--placer", placer, "--timing-allow-fail", "--report", report, "--quiet"]
+    command += [*PLACERS[placer], "--timing-allow-fail", "--report", report, "--quiet"]
     started = time.monotonic()
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     seconds = time.monotonic() - started

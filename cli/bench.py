@@ -11,6 +11,7 @@ _PARTS = {
     "systolic": ("products", "requantiser", "cycles", "generate", "synth"),
     "eie": ("layers", "large", "paper", "queue", "pes", "encode", "synth"),
     "tensorcore": ("sums", "pairs", "throughput", "golden", "errors", "pipelines", "synth"),
+    "boards": ("faults", "matrix"),
 }
 
 _TEXTS = {
@@ -23,16 +24,18 @@ _TEXTS = {
     "tensorcore": """Measure the tensor core: a million sums of each of fourteen units and all pairs of E4M3 numbers
     against the golden model, throughput, errors against exact sums, a dot-product unit by its pipeline, whole engines,
     and a conventional unit beside it. Hours on two cores, most of it place and route.""",
+    "boards": """Measure the boards: a hundred thousand damaged frames at a simulated board, a thousand more as bits of
+    its UART, and a bitstream of every engine for every board. Hours on two cores, most of it place and route.""",
 }
 
 
 @click.group(epilog="\b\nExamples:\n  tercet bench systolic\n  tercet bench eie --part paper\n")
 def bench() -> None:
-    """Measure an engine at length: tables and plots."""
+    """Measure an engine, or the boards, at length: tables and plots."""
 
 
 def _command(name: str, parts: tuple[str, ...]) -> click.Command:
-    examples = f"\b\nExamples:\n  tercet bench {name}\n  tercet bench {name} --part {parts[2]} --part {parts[3]}\n"
+    examples = f"\b\nExamples:\n  tercet bench {name}\n  tercet bench {name} --part {parts[-2]} --part {parts[-1]}\n"
 
     @click.command(name, help=_TEXTS[name], epilog=examples)
     @click.option("--part", "chosen", type=click.Choice(parts), multiple=True, help="Only this; may be repeated.")

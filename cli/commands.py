@@ -2,7 +2,7 @@
 
 import click
 
-from . import bench, compress, demo, doctor, generate, listing, sim, synth, verify_gpu
+from . import bench, boards, build, compress, demo, doctor, flash, generate, listing, run, sim, synth, verify_gpu
 from .errors import TercetGroup
 
 __all__ = ["main"]
@@ -17,6 +17,10 @@ Examples:
   tercet sim eie --n-pe 8 --shape 512x256    a sparse layer, pruned to 10 %
   tercet compress model.npz -o model.tercet --density 0.1
   tercet demo systolic                       handwritten digits, through the RTL
+  tercet boards                              what fits on which board
+  tercet build systolic --board ulx3s-85f    a bitstream
+  tercet flash --board ulx3s-85f
+  tercet run NETWORK --device sim:ulx3s-85f --inputs x.npy
   tercet verify-gpu                          an NVIDIA GPU's tensor cores against the golden model
 """
 
@@ -36,6 +40,10 @@ for command in (
     compress.compress,
     demo.demo,
     bench.bench,
+    boards.boards,
+    build.build_group,
+    flash.flash_board,
+    run.run,
     verify_gpu.verify_gpu,
 ):
     main.add_command(command)

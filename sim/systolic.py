@@ -19,7 +19,7 @@ from .bench import Job, JobResult, StreamPort, run
 from .packing import join, pack, unpack
 from .simulators import Simulator
 
-__all__ = ["MatmulRun", "Product", "matmul", "matmuls", "sources", "streams"]
+__all__ = ["MatmulRun", "Product", "job", "matmul", "matmuls", "result", "sources", "streams"]
 
 TOP = "systolic"
 
@@ -96,10 +96,10 @@ def matmul(
 
 def matmuls(config: SystolicConfig, products: Sequence[Product], **options: Any) -> list[MatmulRun]:
     """Run several products, each from reset, in one simulator process; see `matmul`."""
-    jobs = [_job(config, product) for product in products]
+    jobs = [job(config, product) for product in products]
     counters = {str(name): COUNTER_BITS for name in COUNTERS}
     results = run(sources(config), TOP, streams(config), jobs, probes=counters, **options)
-    return [_result(config, product, result) for product, result in zip(products, results, strict=True)]
+    return [result(config, product, done) for product, done in zip(products, results, strict=True)]
 
 
 @functools.lru_cache(maxsize=32)
@@ -126,7 +126,8 @@ def streams(config: SystolicConfig) -> list[StreamPort]:
     ]
 
 
-def _job(config: SystolicConfig, product: Product) -> Job:
+def job(config: SystolicConfig, product: Product) -> Job:
+    """The beats of a product; errors as of `matmul`."""
     a, w, b = check_operands(product.acts, product.weights, product.bias, config)
     requant = product.requant
     if requant is not None and not isinstance(requant, Requant):
@@ -196,15 +197,16 @@ def _params(config: SystolicConfig, bias: np.ndarray, tiles: int, requant: Requa
     return join(*((padded.get(name, zeros), field.width) for name, field in param_layout(config)))
 
 
-def _result(config: SystolicConfig, product: Product, result: JobResult) -> MatmulRun:
+def result(config: SystolicConfig, product: Product, done: JobResult) -> MatmulRun:
+    """What a job has given, as an array."""
     m, n = product.acts.shape[0], product.weights.shape[1]
     tiles = -(-n // config.cols)
     if product.requant is None:
-        values = unpack(result.outputs["sums"], config.acc_width, config.cols)
+        values = unpack(done.outputs["sums"], config.acc_width, config.cols)
         dtype = np.int32
     else:
         lanes = config.requant_lanes or 0
-        values = unpack(result.outputs["outs"], 8, lanes).reshape(tiles * m, -1)[:, : config.cols]
+        values = unpack(done.outputs["outs"], 8, lanes).reshape(tiles * m, -1)[:, : config.cols]
         dtype = np.int8
     out = values.reshape(tiles, m, config.cols).transpose(1, 0, 2).reshape(m, -1)[:, :n]
-    return MatmulRun(out.astype(dtype), result.cycles, result.probes)
+    return MatmulRun(out.astype(dtype), done.cycles, done.probes)

@@ -18,7 +18,7 @@ from tercet.rtl.tensorcore.plan import Plan
 from .bench import Job, JobResult, StreamPort, run
 from .packing import join, pack, unpack
 
-__all__ = ["TensorCoreRun", "mma", "mmas", "sources", "streams"]
+__all__ = ["TensorCoreRun", "job", "mma", "mmas", "result", "sources", "streams"]
 
 TOP = "tensorcore"
 
@@ -73,9 +73,9 @@ def mma(config: TensorCoreConfig, a: Any, b: Any, c: Any, **options: Any) -> Ten
 def mmas(config: TensorCoreConfig, items: Sequence[tuple[Any, Any, Any]], **options: Any) -> list[TensorCoreRun]:
     """Run several products, each from reset, in one simulator process; see `mma`."""
     operands = [check_mma(a, b, c, config) for a, b, c in items]
-    jobs = [_job(config, *_flat(arrays)) for arrays in operands]
+    jobs = [job(config, *arrays) for arrays in operands]
     results = run(sources(config), TOP, streams(config), jobs, probes=dict.fromkeys(COUNTERS, COUNTER_BITS), **options)
-    return [_result(config, arrays, result) for arrays, result in zip(operands, results, strict=True)]
+    return [result(config, arrays, done) for arrays, done in zip(operands, results, strict=True)]
 
 
 @functools.lru_cache(maxsize=32)
@@ -119,7 +119,9 @@ def _blocks(array: np.ndarray, rows: int, cols: int, by_rows: int, by_cols: int 
     return cut.transpose(0, 1, 4, 2, 5, 3, 6).reshape(batch, high, wide, by_rows * by_cols, -1)
 
 
-def _job(config: TensorCoreConfig, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> Job:
+def job(config: TensorCoreConfig, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> Job:
+    """The beats of products, from patterns as `check_mma` gives them."""
+    a, b, c = _flat((a, b, c))
     plan = Plan(config)
     batch, steps = len(a), a.shape[-1] // config.l
     by_rows, by_cols = block_parts(config)
@@ -142,14 +144,15 @@ def _job(config: TensorCoreConfig, a: np.ndarray, b: np.ndarray, c: np.ndarray) 
     return Job(inputs, {"d": len(inputs["c"])})
 
 
-def _result(config: TensorCoreConfig, arrays: Operands, result: JobResult) -> TensorCoreRun:
+def result(config: TensorCoreConfig, arrays: Operands, done: JobResult) -> TensorCoreRun:
+    """What a job has given, as an array."""
     shape = arrays[2].shape
     m, n = shape[-2:]
     high, wide = -(-m // config.m), -(-n // config.n)
     width = Plan(config).c_width
     by_rows, by_cols = block_parts(config)
     rows, cols = config.m // by_rows, config.n // by_cols
-    parts = unpack(result.outputs["d"], width, rows * cols) & (2**width - 1)
+    parts = unpack(done.outputs["d"], width, rows * cols) & (2**width - 1)
     blocks = parts.reshape(-1, high * wide, by_rows, by_cols, rows, cols).swapaxes(3, 4)
     blocks = blocks.reshape(-1, high * wide, config.m, config.n)
     out = np.empty((len(blocks), high, wide, config.m, config.n), np.int64)
@@ -160,4 +163,4 @@ def _result(config: TensorCoreConfig, arrays: Operands, result: JobResult) -> Te
         tile = here.reshape(-1, len(tile_rows), len(tile_cols), config.m, config.n)
         out[:, tile_rows.start : tile_rows.stop, tile_cols.start : tile_cols.stop] = tile
     whole = out.swapaxes(2, 3).reshape(-1, high * config.m, wide * config.n)[:, :m, :n]
-    return TensorCoreRun(result_array(whole.reshape(shape), config), result.cycles, dict(result.probes))
+    return TensorCoreRun(result_array(whole.reshape(shape), config), done.cycles, dict(done.probes))

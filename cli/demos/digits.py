@@ -1,12 +1,13 @@
 """Scikit-learn's handwritten digits, and a small multilayer perceptron trained on them."""
 
+import io
 import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from tercet.golden.mlp import Mlp
 
-__all__ = ["Digits", "load_digits", "train_mlp"]
+__all__ = ["Digits", "load_digits", "npy", "train_mlp"]
 
 
 @dataclass(frozen=True)
@@ -43,3 +44,10 @@ def train_mlp(digits: Digits, hidden: tuple[int, ...], seed: int = 0) -> Mlp:
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(digits.train_x, digits.train_y)
     return Mlp(model.coefs_, model.intercepts_)
+
+
+def npy(array: np.ndarray) -> bytes:
+    """An array as the content of a ``.npy``."""
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()

@@ -1,6 +1,6 @@
 """Handwritten digits through the systolic array: trained, quantised, run on the golden model and on the RTL."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,73 +8,20 @@ from tercet.cli.engines import ENGINES
 from tercet.cli.figures import figure, png
 from tercet.cli.generate import generated
 from tercet.cli.output import check_folder, console, progress, table, write_files
+from tercet.golden.int8_network import Int8Layer, quantize_mlp
 from tercet.golden.mlp import Mlp
-from tercet.golden.quantize import (
-    QuantParams,
-    Requant,
-    calibrate,
-    fold_zero_point,
-    quantize,
-    quantize_bias,
-    weight_params,
-)
-from tercet.golden.systolic import SystolicConfig, matmul
+from tercet.golden.systolic import SystolicConfig
 from tercet.sim import systolic
 from tercet.sim.systolic import MatmulRun, Product
 
-from .digits import Digits, load_digits, train_mlp
+from .digits import Digits, load_digits, npy, train_mlp
 
-__all__ = ["Layer", "quantize_mlp", "run_demo"]
+__all__ = ["run_demo"]
 
 _HIDDEN = (64, 32)
 
 
-@dataclass(frozen=True)
-class Layer:
-    """A layer in integers: int8 weights, int32 bias with the input's zero point in it, and how results become int8."""
-
-    weights: np.ndarray
-    bias: np.ndarray
-    requant: Requant | None
-
-
-def quantize_mlp(mlp: Mlp, samples: np.ndarray) -> tuple[QuantParams, list[Layer]]:
-    """Quantise a perceptron, its activations calibrated on samples.
-
-    Hidden layers have a weight scale per channel and requantise to int8 with the ReLU as a clamp. The last layer has
-    one scale, so that its INT32 sums can be compared with each other.
-
-    Returns
-    -------
-    (QuantParams, list[Layer])
-        Of the input, and the layers.
-    """
-    params = [calibrate(x, method="percentile", percentile=99.95) for x in mlp.activations(samples)]
-    layers = []
-    for n, (w, b) in enumerate(zip(mlp.weights, mlp.biases, strict=True)):
-        last = n == len(mlp.weights) - 1
-        scales = weight_params(w, axis=None if last else -1)
-        codes = quantize(w, scales)
-        bias = quantize_bias(b, float(params[n].scale), scales.scale)
-        requant = None
-        if not last:
-            out = params[n + 1]
-            factor = np.asarray(params[n].scale) * scales.scale / out.scale
-            requant = Requant.from_scale(factor, out.zero_point, qmin=out.zero_point)
-        layers.append(Layer(codes, fold_zero_point(codes, bias, params[n].zero_point), requant))
-    return params[0], layers
-
-
-def _golden(config: SystolicConfig, layers: list[Layer], x: np.ndarray) -> list[np.ndarray]:
-    """The input of every layer, and the output of the last."""
-    found = [x]
-    for layer in layers:
-        out = matmul(found[-1], layer.weights, layer.bias, config)
-        found.append(out if layer.requant is None else layer.requant.apply(out))
-    return found
-
-
-def _size(layer: Layer) -> tuple[int, int]:
+def _size(layer: Int8Layer) -> tuple[int, int]:
     """Inputs and outputs."""
     k, n = layer.weights.shape
     return k, n
@@ -92,8 +39,9 @@ def run_demo(output: Path, simulator: str | None) -> bool:
         digits = load_digits()
         mlp = train_mlp(digits, _HIDDEN)
         advance(f"trained 64-{'-'.join(map(str, _HIDDEN))}-10 on {len(digits.train_x)} digits")
-        params, layers = quantize_mlp(mlp, digits.train_x)
-        golden = _golden(config, layers, quantize(digits.test_x, params))
+        network = quantize_mlp(mlp, digits.train_x)
+        layers = network.layers
+        golden = network.run(digits.test_x, config)
         advance("quantised to INT8, and run on the golden model")
         files = generated("systolic", ENGINES["systolic"], config)
         advance("generated the Verilog")
@@ -101,13 +49,16 @@ def run_demo(output: Path, simulator: str | None) -> bool:
         advance(f"ran {len(digits.test_x)} test digits on the RTL")
     same = all((run.out == want).all() for run, want in zip(runs, golden[1:], strict=True))
     console().print(_summary(config, digits, mlp, golden[-1], layers, runs, same))
-    paths = write_files(output, {**files, "digits.png": _picture(digits, layers, runs)})
+    board = {"digits_int8.npz": network.dumps(), "digits.npy": npy(digits.test_x)}
+    paths = write_files(output, {**files, **board, "digits.png": _picture(digits, layers, runs)})
     for path in paths:
         console().print(str(path), soft_wrap=True)
     return same
 
 
-def _simulate(config: SystolicConfig, layers: list[Layer], x: np.ndarray, simulator: str | None) -> list[MatmulRun]:
+def _simulate(
+    config: SystolicConfig, layers: Sequence[Int8Layer], x: np.ndarray, simulator: str | None
+) -> list[MatmulRun]:
     """Layer after layer on the RTL, each fed with what the RTL gave for the one before."""
     runs: list[MatmulRun] = []
     for layer in layers:
@@ -121,7 +72,7 @@ def _summary(
     digits: Digits,
     mlp: Mlp,
     scores: np.ndarray,
-    layers: list[Layer],
+    layers: Sequence[Int8Layer],
     runs: list[MatmulRun],
     same: bool,
 ):
@@ -141,7 +92,7 @@ def _summary(
     return result
 
 
-def _picture(digits: Digits, layers: list[Layer], runs: list[MatmulRun]) -> bytes:
+def _picture(digits: Digits, layers: Sequence[Int8Layer], runs: list[MatmulRun]) -> bytes:
     """Confusion matrix, and what the clocks of every layer went into."""
     picture, (left, right) = figure(2, 11, 4.5)
     predicted = runs[-1].out.argmax(axis=1)

@@ -52,8 +52,8 @@ class Core(wiring.Component):
     def __init__(self, *, config: TensorCoreConfig):
         self.config, self._grid_size = config, self.size(config)
         grid = prototype(Grid, config=config, rows=self._grid_size[0], cols=self._grid_size[1])
-        # Places go through a register of their row on their way to the sums.
-        self._clocks = 1 + prototype(Sums, config=config).latency - grid.lead + grid.latency
+        # Places go through two registers on their way to the sums.
+        self._clocks = 2 + prototype(Sums, config=config).latency - grid.lead + grid.latency
         self._lead = grid.lead
         members = {name: len(Value.cast(getattr(grid, name))) for name in "abcd"}
         super().__init__(
@@ -97,21 +97,24 @@ class Core(wiring.Component):
             item.col,
             item.row,
         )
-        # What rows and units register for themselves leaves here two clocks before.
-        m.submodules.places = places = shared(Delay, clocks=self.latency - 2, width=len(place) + 2)
+        # What the middle, rows and units register for themselves leaves here three clocks before.
+        m.submodules.places = places = shared(Delay, clocks=self.latency - 3, width=len(place) + 2)
         # Unlike what it is, whether there is a sum is reset.
         valid = Signal(self.latency - 1)
         m.d.sync += [
             valid.eq(Cat(self.issue, valid)),
-            self.arrive.eq(valid[-1] & register(m, "lasts", places.o[-2])),
+            self.arrive.eq(valid[-1] & register(m, "lasts", places.o[-2], 2)),
         ]
         m.submodules.retires = retires = shared(Spread, width=1)
-        addend = register(m, "addend", self.c, 3)
-        control = Cat(place, register(m, "first", item.first), valid[-2], places.o[: len(place)])
+        addend = register(m, "addend", self.c, 4)
+        # From the sequencer to the middle of the units, and from there to each row.
+        control = Cat(place, register(m, "first", item.first), valid[-3], places.o[: len(place)])
+        m.submodules.middle = middle = shared(Spread, width=len(control))
+        m.d.comb += middle.i.eq(control)
         for n in range(rows * cols):
             if n % cols == 0:
                 m.submodules[f"spread_{n // cols}"] = spread = shared(Spread, width=len(control))
-                m.d.comb += spread.i.eq(control)
+                m.d.comb += spread.i.eq(middle.o)
             m.submodules[f"sums_{n}"] = sums = shared(Sums, config=self.config)
             here = slice(n * width, (n + 1) * width)
             m.d.comb += [
@@ -128,6 +131,6 @@ class Core(wiring.Component):
             retires.i.eq(valid[self.under_way - 2]),
             self.retire.eq(retires.o),
             self.d.eq(Value.cast(grid.d)),
-            self.close.eq(register(m, "closes", places.o[-1], 2)),
+            self.close.eq(register(m, "closes", places.o[-1], 3)),
         ]
         return m

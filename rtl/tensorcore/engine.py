@@ -109,7 +109,7 @@ class Engine(wiring.Component):
         ]
         # Tiles in the register slices, in the sequencer and in the outlet; that one has ended is known a
         # clock later.
-        tiles = Signal(range(outlet.depth + 9))
+        tiles = Signal(range(outlet.depth + 11))
         begins, ended = Signal(), Signal()
         m.d.comb += [
             begins.eq(self.commands.valid & self.commands.ready),
@@ -138,9 +138,10 @@ class Engine(wiring.Component):
             after = cut.o
             if taker is sequencer.command:
                 # Operands come some clocks later: the next tiles wait for them here.
-                m.submodules.waiting = waiting = RegisterSlice(shape=taker.payload.shape())
-                wiring.connect(m, after, waiting.i)
-                after = waiting.o
+                for number in range(2):
+                    m.submodules[f"waiting_{number}"] = waiting = RegisterSlice(shape=taker.payload.shape())
+                    wiring.connect(m, after, waiting.i)
+                    after = waiting.o
             wiring.connect(m, after, taker)
             m.d.comb += [
                 cut.i.valid.eq(self.commands.valid & ~taken[n]),

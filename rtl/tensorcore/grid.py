@@ -61,7 +61,7 @@ class Grid(wiring.Component):
     @property
     def lead(self) -> int:
         """Clocks by which factors come before addends: they have registers of their own, since each goes far."""
-        return 2
+        return 3
 
     @property
     def latency(self) -> int:

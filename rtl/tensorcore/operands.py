@@ -4,6 +4,7 @@ from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.tensorcore_cycles import RING
+from tercet.rtl.common.pipeline import register
 from tercet.rtl.common.ram import Ram
 
 __all__ = ["Operands"]
@@ -107,22 +108,24 @@ class Operands(wiring.Component):
                 m.d.sync += block.eq(Mux(closing, 0, block + 1))
         after = Signal.like(here)
         m.d.comb += after.eq(here + loaded - self.release)
-        m.d.sync += [here.eq(after), room.eq(after != RING), self.ready.eq(after != 0)]
+        # What is loaded in this clock is not yet written.
+        m.d.sync += [here.eq(after), room.eq(after != RING), self.ready.eq(here != self.release)]
         with m.If(loaded):
             m.d.sync += write_step.eq(write_step + 1)
         with m.If(self.release):
             m.d.sync += read_step.eq(read_step + 1)
-        places = (
-            (words.write_address, write_step, block, part),
-            (words.read_address, read_step, self.read_block, self.read_part),
-        )
-        for address, step, number, piece in places:
-            m.d.comb += address.eq(Cat(piece[: (self.parts - 1).bit_length()], number, step))
+
+        def place(step: Value, number: Value, piece: Value) -> Value:
+            return Cat(piece[: (self.parts - 1).bit_length()], number, step)
+
+        # Words lie far apart: what writes them comes from registers.
+        m.d.sync += words.write.eq(write)
         m.d.comb += [
+            words.write_address.eq(register(m, "s1_write_place", place(write_step, block, part))),
+            words.write_data.eq(register(m, "s1_payload", self.blocks.payload)),
             words.read_enable.eq(1),
+            words.read_address.eq(place(read_step, self.read_block, self.read_part)),
             words.out_enable.eq(1),
-            words.write.eq(write),
-            words.write_data.eq(self.blocks.payload),
             self.part.eq(words.read_data),
         ]
         return m

@@ -235,7 +235,7 @@ def test_runs_back_to_back():
     config = CONFIGS["6-uneven"]
     jobs = layer_jobs(config, 2, seed=8, largest=40)
     programs = [link(config, [layer]) for layer, _ in jobs]
-    encoded = [eie._job(program, acts) for program, (_, acts) in zip(programs, jobs, strict=True)]
+    encoded = [eie.job(program, acts) for program, (_, acts) in zip(programs, jobs, strict=True)]
     bad = np.concatenate([frame_head("matrix", 6, 0, 3), np.arange(3), frame_head("matrix", 0, 1024, 1), [7]])
     bad = np.concatenate([bad, frame_head("run", 0, 0, 0)]).astype("<u8").view(np.uint8).reshape(-1, 8)
     joined = bench.Job(
@@ -255,7 +255,7 @@ def test_runs_back_to_back():
         payloads = found.outputs["outs"][first : first + count]
         first += count
         result = bench.JobResult({"outs": payloads}, 0, {"total": 0, "error": 0})
-        np.testing.assert_array_equal(eie._result(program, acts, result).out, spmv(layer, acts))
+        np.testing.assert_array_equal(eie.result(program, acts, result).out, spmv(layer, acts))
         # The mark of a vector's last group.
         ends = payloads[:, -1].reshape(-1, program.layers[-1].rows) & 1
         assert (ends[:, -1] == 1).all()

@@ -79,7 +79,7 @@ def test_corners(dataflow):
 def test_commands_back_to_back(config, stall):
     """Commands in one stream, each offered at once, small ones among them: none waits for the one before to finish."""
     jobs = [*products(config, 6, seed=6, largest=2 * config.rows), *products(config, 6, seed=7, largest=40)]
-    encoded = [systolic._job(config, job) for job in jobs]
+    encoded = [systolic.job(config, job) for job in jobs]
     names = encoded[0].inputs
     joined = bench.Job(
         {name: np.concatenate([one.inputs[name] for one in encoded]) for name in names},
@@ -92,7 +92,7 @@ def test_commands_back_to_back(config, stall):
     for job, one in zip(jobs, encoded, strict=True):
         beats = {name: found.outputs[name][first[name] :][:count] for name, count in one.expect.items()}
         first = {name: first[name] + count for name, count in one.expect.items()}
-        result = systolic._result(config, job, bench.JobResult(beats, 0))
+        result = systolic.result(config, job, bench.JobResult(beats, 0))
         np.testing.assert_array_equal(result.out, golden(config, job))
         for name, payloads in beats.items():
             width = next(port.width for port in systolic.streams(config) if port.name == name)

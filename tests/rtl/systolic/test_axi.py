@@ -19,7 +19,7 @@ CONFIG = SystolicConfig(rows=4, cols=4, acc_depth=8)
 
 def encoded(product):
     """Register values, beats and expected beats of a product."""
-    job = systolic._job(CONFIG, product)
+    job = systolic.job(CONFIG, product)
     (m, k), n = product.acts.shape, product.weights.shape[1]
     _, k_tiles, n_tiles = CONFIG.tiles(m, k, n)
     want = matmul(product.acts, product.weights, product.bias, CONFIG)

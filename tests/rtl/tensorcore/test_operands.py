@@ -104,8 +104,8 @@ def test_takes_a_part_a_clock(simulate, send, shape):
     taken = [clock for clock, block in enumerate(trace.blocks) if block is not None]
     assert [trace.blocks[clock] for clock in taken] == words
     assert taken == [n + 1 for n in range(len(words))]
-    # The first step is here in the clock after its last part.
-    assert trace.ready.index(1) == taken[2 * component.parts - 1] + 1
+    # The first step is here two clocks after its last part.
+    assert trace.ready.index(1) == taken[2 * component.parts - 1] + 2
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

@@ -1,0 +1,467 @@
+"""From a board's SoC to its bitstream, by open tools: yosys, nextpnr, and the family's packer.
+
+Amaranth's platform writes the pins, the constraints and the command lines; the tools are started from here, one after
+the other, so that each tells how far it is and timing is judged by nextpnr's report rather than by its exit status.
+"""
+
+import json
+import math
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from amaranth import *
+from amaranth.lib import io
+from amaranth.lib.cdc import ResetSynchronizer
+from tercet.rtl.emit import yosys_command
+
+from .catalog import Board, board
+from .devices import Device
+from .flash import dfu_suffix
+from .netlist import SynthesisError, cell_counts, run_yosys, synthesis_script
+from .pll import Pll
+from .soc_config import SocConfig
+from .synth import PLACERS, DoesNotFit
+from .tools import find_tool
+
+__all__ = ["STAGES", "BoardTop", "BuildReport", "HeldReset", "TimingMissed", "build"]
+
+STAGES = 3
+"""How many times `build` reports progress."""
+
+# The block RAMs of an iCE40 read as 0 for some 3 us after configuration (icestorm issue 76); five times that.
+_HOLD_SECONDS = 16e-6
+# A UART stands a clock that is off by that much.
+_CLOCK_TOLERANCE = 0.001
+_POWER = "not in this report: the open tools do not estimate it"
+# As `netlist.CELLS`, by regular expressions: names of Gowin's cells begin alike.
+_GOWIN_CELLS = {
+    "lut4": r"LUT[1-4]",
+    "carry": r"ALU",
+    "ff": r"DFF\w*",
+    "dsp": r"MULT\w+|PADD\w+|ALU54D",
+    "bram": r"(S|SD|D)P(X9)?B?|p?ROM(X9)?",
+    "spram": r"(?!)",
+    "lutram": r"RAM16\w+|ROM16",
+}
+
+
+class TimingMissed(SynthesisError):
+    """The clock is faster than the design; see `path` for the slowest way through it, one hop a line."""
+
+    def __init__(self, message: str, path: Sequence[str]):
+        super().__init__(message)
+        self.path = list(path)
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What was built.
+
+    Attributes
+    ----------
+    board, device, engine : str
+        Where and what.
+    params, depths : dict
+        The engine's parameters, and the words of its buffers.
+    clock_hz, baud : int
+        As in `SocConfig`.
+    bitstream : str
+        Name of the file.
+    build : str
+        What the board itself says of its build.
+    utilisation : dict
+        Kind of cell to how many are used and how many there are.
+    fmax_mhz : dict
+        Clock to what it reaches and what was asked.
+    timing_met : bool
+        Whether all clocks reach it.
+    seed, placer
+        Of place and route.
+    seconds : dict
+        Wall time of each tool.
+    tools : dict
+        Versions.
+    critical_path : list of str
+        The slowest way, one hop a line.
+    """
+
+    board: str
+    device: str
+    engine: str
+    params: dict[str, Any]
+    depths: dict[str, int]
+    clock_hz: int
+    baud: int
+    bitstream: str
+    build: str
+    utilisation: dict[str, dict[str, int]]
+    fmax_mhz: dict[str, dict[str, float]]
+    timing_met: bool
+    seed: int
+    placer: str
+    seconds: dict[str, float]
+    tools: dict[str, str]
+    critical_path: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as it is written to JSON."""
+        return {**asdict(self), "power": _POWER}
+
+
+class BoardTop(Elaboratable):
+    """Pins, clock and reset around ``tercet_soc``::
+
+        oscillator --[PLL]--+--> clk --------> tercet_soc <-- rx
+                            +--[hold]--> rst -->   |    +---> tx
+                           locked                  +--------> LED
+
+    Parameters
+    ----------
+    found : Board
+        The board.
+    clock_hz : int
+        The clock; the PLL is left out if the oscillator has it.
+
+    Notes
+    -----
+    The UART in ``tercet_soc`` synchronises its line itself.
+    """
+
+    def __init__(self, found: Board, clock_hz: int):
+        self.board, self.clock_hz = found, clock_hz
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        clk, locked = self._clock(m, platform)
+        m.domains.sync = sync = ClockDomain("sync", reset_less=True)
+        m.d.comb += sync.clk.eq(clk)
+        platform.add_clock_constraint(sync.clk, self.clock_hz)
+        uart = platform.request("uart", 0, dir="-")
+        m.submodules.rx_pin = rx_pin = io.Buffer(io.Direction.Input, uart.rx)
+        m.submodules.tx_pin = tx_pin = io.Buffer(io.Direction.Output, uart.tx)
+        m.submodules.reset = reset = HeldReset(locked, self.clock_hz)
+        busy = Signal()
+        m.submodules.soc = Instance(
+            "tercet_soc",
+            i_clk=sync.clk,
+            i_rst=reset.rst,
+            i_rx=rx_pin.i,
+            o_tx=tx_pin.o,
+            o_busy=busy,
+        )
+        if self.board.led is not None:
+            resource, part = self.board.led
+            port = platform.request(resource, 0, dir="-")
+            m.submodules.led_pin = led_pin = io.Buffer(io.Direction.Output, getattr(port, part) if part else port)
+            m.d.comb += led_pin.o.eq(busy)
+        return m
+
+    def _clock(self, m: Module, platform: Any) -> tuple[Value, Value]:
+        """The clock, and whether it is stable."""
+        pin = platform.request(platform.default_clk, dir="-")
+        settings = self.board.pll(self.clock_hz)
+        if settings is not None and settings.family == "ice40":
+            source = pin.io
+        else:
+            m.submodules.clk_pin = clk_pin = io.Buffer(io.Direction.Input, pin)
+            source = clk_pin.i
+        if settings is None:
+            return source, Const(1)
+        m.submodules.pll = pll = Pll(settings, source)
+        return pll.o, pll.locked
+
+
+class HeldReset(Elaboratable):
+    """A reset that begins at once and ends a while after the clock has become stable, with the clock.
+
+    Parameters
+    ----------
+    locked : Value
+        The clock is stable.
+    clock_hz : int
+        The clock of domain ``sync``.
+
+    Attributes
+    ----------
+    rst : Signal
+        The reset.
+    clocks : int
+        How long it lasts after `locked`, within three.
+    """
+
+    def __init__(self, locked: Value, clock_hz: int):
+        self.locked, self.rst = locked, Signal(init=1)
+        self.clocks = 2 ** math.ceil(math.log2(clock_hz * _HOLD_SECONDS))
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.domains.hold = hold = ClockDomain("hold", async_reset=True, local=True)
+        m.d.comb += hold.clk.eq(ClockSignal("sync"))
+        m.submodules.synchroniser = ResetSynchronizer(~self.locked, domain="hold")
+        passed = Signal(range(self.clocks + 1))
+        with m.If(~passed[-1]):
+            m.d.hold += passed.eq(passed + 1)
+        m.d.hold += self.rst.eq(~passed[-1])
+        return m
+
+
+def build(
+    board_name: str,
+    soc_verilog: str,
+    soc: SocConfig,
+    folder: Path,
+    *,
+    build_hash: str = "",
+    seed: int = 1,
+    placer: str = "heap",
+    allow_timing_fail: bool = False,
+    progress: Callable[[str], None] = lambda line: None,
+) -> BuildReport:
+    """Build a bitstream, and write it with its report, log and Verilog.
+
+    Parameters
+    ----------
+    board_name : str
+        One of `BOARDS`.
+    soc_verilog : str
+        The module ``tercet_soc`` with the ports ``clk, rst, rx, tx, busy``.
+    soc : SocConfig
+        What that is.
+    folder : Path
+        Gets ``<board>_<engine>.bit``, ``.bin`` or ``.fs``, ``report.json``, ``soc.v``, and ``build.log``, the last even
+        if the build fails.
+    build_hash : str
+        Copied into the report.
+    seed, placer : int, str
+        For nextpnr; see `tercet.boards.synth.PLACERS`.
+    allow_timing_fail : bool
+        Write a bitstream whose clock is too fast for it.
+    progress : callable
+        Called with a line when a tool is done, `STAGES` times.
+
+    Raises
+    ------
+    ValueError
+        If the board or the placer is unknown, or the board's PLL does not give the clock.
+    TimingMissed
+        If the clock is too fast.
+    DoesNotFit
+        If the FPGA is too small.
+    SynthesisError, ToolNotFound
+        If a tool refuses the design or is not installed.
+    """
+    found = board(board_name)
+    if placer not in PLACERS:
+        raise ValueError(f"Placer {placer!r} is unknown; use one of {', '.join(PLACERS)}")
+    _check_clock(found, soc.clock_hz)
+    options = ["--timing-allow-fail", "--report", "report.json", "--seed", str(seed), *PLACERS[placer]]
+    options += ["--freq", f"{soc.clock_hz / 1e6:.6f}"]
+    plan = _plan(found, soc, options)
+    # Where nothing is missing, nothing fails after minutes.
+    nextpnr, pack = (_resolved(command) for command in _commands(plan)[1:3])
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".tercet-") as name:
+        work = Path(name)
+        for file, content in {**plan.files, "soc.v": soc_verilog}.items():
+            (work / file).write_text(content)
+        stages = _Stages(found, soc, work, progress)
+        try:
+            utilisation = stages.synthesise()
+            fmax, path = stages.place(nextpnr)
+            _check_timing(fmax, path, f"{soc.engine} on {board_name}", allow_timing_fail)
+            product = stages.pack(pack)
+        finally:
+            (folder / "build.log").write_text(stages.log())
+        report = BuildReport(
+            board=board_name,
+            device=found.part,
+            engine=soc.engine,
+            params=asdict(soc.config),
+            depths=dict(soc.depths),
+            clock_hz=soc.clock_hz,
+            baud=soc.baud,
+            bitstream=f"{board_name}_{soc.engine}{product.suffix}",
+            build=build_hash,
+            utilisation=utilisation,
+            fmax_mhz=fmax,
+            timing_met=_met(fmax),
+            seed=seed,
+            placer=placer,
+            seconds=stages.seconds,
+            tools=_versions(found, nextpnr, work),
+            critical_path=path,
+        )
+        if found.programmer.dfu is not None:
+            product.write_bytes(dfu_suffix(product.read_bytes(), *found.programmer.dfu))
+        (work / "report.json").write_text(json.dumps(report.to_dict(), indent=2) + "\n")
+        for source, target in (
+            (product, report.bitstream),
+            (work / "soc.v", "soc.v"),
+            (work / "report.json", "report.json"),
+        ):
+            source.replace(folder / target)
+    return report
+
+
+def _check_clock(found: Board, clock_hz: int) -> None:
+    settings = found.pll(clock_hz)
+    if settings is not None and abs(float(settings.output_hz) / clock_hz - 1) > _CLOCK_TOLERANCE:
+        raise ValueError(
+            f"The clock of {clock_hz} Hz is none that {found.name} can have; use {math.ceil(settings.output_hz)} Hz"
+        )
+
+
+def _plan(found: Board, soc: SocConfig, options: list[str]) -> Any:
+    """Amaranth's files and command lines."""
+    platform = found.platform()
+    return platform.build(BoardTop(found, soc.clock_hz), do_build=False, nextpnr_opts=options, emit_src=False)
+
+
+def _commands(plan: Any) -> list[list[str]]:
+    return json.loads(plan.files[f"{plan.script}.json"])["commands"]
+
+
+def _resolved(command: list[str]) -> list[str]:
+    return [*find_tool(command[0]), *command[1:]]
+
+
+class _Stages:
+    """The tools, one after the other, in a folder."""
+
+    def __init__(self, found: Board, soc: SocConfig, work: Path, progress: Callable[[str], None]):
+        self.board, self.soc, self.work, self.progress = found, soc, work, progress
+        self.seconds: dict[str, float] = {}
+        self.packed = ""
+
+    def synthesise(self) -> dict[str, dict[str, int]]:
+        """Verilog to a netlist of cells; which and how many."""
+        device = self.board.device
+        # An engine that names ECP5's blocks has all that it wants; on iCE40 it leaves the requantiser's to synthesis.
+        infer = self.soc.family == "any" or device.family == "ice40"
+        gowin = device.family == "gowin"
+        netlist = "top.syn.json" if gowin else "top.json"
+        if gowin:
+            script = f"setattr -mod -unset keep_hierarchy *; synth_gowin -top top -json {netlist}"
+            script += "" if infer else " -nodsp"
+        else:
+            script = synthesis_script(device, "top", infer_dsp=infer, json=netlist)
+        started = time.monotonic()
+        run_yosys(f"read_verilog -sv soc.v; read_rtlil top.il; {script}", self.work)
+        cells = _gowin_counts(self.work / netlist) if gowin else cell_counts(self.work / netlist, device)
+        _check_fits(cells, device, f"{self.soc.engine} on {self.board.name}")
+        shown = ", ".join(f"{count} {kind}" for kind, count in cells.items() if count)
+        self._done("yosys", started, f"synthesised: {shown}")
+        return {kind: {"used": count, "available": device.capacity[kind]} for kind, count in cells.items()}
+
+    def place(self, command: list[str]) -> tuple[dict[str, dict[str, float]], list[str]]:
+        """Netlist to a placed and routed chip; clocks with what they reach and what is asked, and the slowest path."""
+        started = time.monotonic()
+        done = subprocess.run(command, cwd=self.work, capture_output=True, text=True, check=False)
+        report = self.work / "report.json"
+        if done.returncode != 0 or not report.exists():
+            errors = re.findall(r"ERROR: (.*)", done.stderr + done.stdout)
+            message = errors[0] if errors else f"exit status {done.returncode}"
+            if re.search(r"[Uu]nable to (find a )?place|expand region|too many|exceeds", message):
+                raise DoesNotFit(f"nextpnr finds no place on {self.board.name}: {message}")
+            raise SynthesisError(f"nextpnr: {message}")
+        content = json.loads(report.read_text())
+        fmax, path = _fmax(content), _critical_path(content)
+        shown = ", ".join(f"{clock['reached']:.1f} MHz of {clock['asked']:.1f}" for clock in fmax.values())
+        self._done("nextpnr", started, f"placed and routed: {shown}")
+        return fmax, path
+
+    def pack(self, command: list[str]) -> Path:
+        """Chip to bitstream."""
+        started = time.monotonic()
+        done = subprocess.run(command, cwd=self.work, capture_output=True, text=True, check=False)
+        self.packed = done.stdout + done.stderr
+        products = [path for suffix in ("bit", "bin", "fs") if (path := self.work / f"top.{suffix}").exists()]
+        if done.returncode != 0 or not products:
+            lines = self.packed.strip().splitlines() or [f"exit status {done.returncode}"]
+            raise SynthesisError(f"{Path(command[0]).name}: {lines[-1]}")
+        self._done("pack", started, f"packed: {products[0].stat().st_size} bytes")
+        return products[0]
+
+    def log(self) -> str:
+        """What the tools have said so far."""
+        logs = [self.work / "yosys.log", self.work / "top.tim"]
+        return "".join(path.read_text() for path in logs if path.exists()) + self.packed
+
+    def _done(self, stage: str, started: float, line: str) -> None:
+        self.seconds[stage] = round(time.monotonic() - started, 1)
+        self.progress(f"{line}, in {self.seconds[stage]:.0f} s")
+
+
+def _gowin_counts(netlist: Path) -> dict[str, int]:
+    modules = json.loads(netlist.read_text())["modules"]
+    types = [cell["type"] for cell in modules["top"]["cells"].values()]
+    return {kind: sum(re.fullmatch(cells, t) is not None for t in types) for kind, cells in _GOWIN_CELLS.items()}
+
+
+def _check_fits(cells: Mapping[str, int], device: Device, what: str) -> None:
+    for kind, count in cells.items():
+        if count > device.capacity[kind]:
+            raise DoesNotFit(
+                f"{what} needs {count} {kind}, but there are {device.capacity[kind]}; "
+                "use another board, smaller parameters or smaller buffers"
+            )
+
+
+def _fmax(content: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Clock, without what nextpnr adds to its name, to MHz that it reaches and that are asked."""
+    return {
+        re.sub(r"^\$glbnet\$|_?\$\w+$", "", name): {
+            "reached": round(float(clock["achieved"]), 2),
+            "asked": round(float(clock["constraint"]), 2),
+        }
+        for name, clock in content["fmax"].items()
+    }
+
+
+def _met(fmax: Mapping[str, Mapping[str, float]]) -> bool:
+    return all(clock["reached"] >= clock["asked"] for clock in fmax.values())
+
+
+def _critical_path(content: Mapping[str, Any]) -> list[str]:
+    """The slowest path from register to register: delay, kind and end of every hop."""
+    paths = [p for p in content.get("critical_paths", []) if p["from"] == p["to"] and "async" not in p["from"]]
+    if not paths:
+        return []
+    hops = max(paths, key=lambda path: sum(hop["delay"] for hop in path["path"]))["path"]
+    # What moves along a carry chain is hops of next to nothing.
+    shown = [hops[0], *(hop for hop in hops[1:-1] if hop["delay"] >= 0.1), hops[-1]]
+    return [f"{hop['delay']:.2f} ns {hop['type']} to {hop['to']['cell']}.{hop['to']['port']}" for hop in shown]
+
+
+def _check_timing(fmax: Mapping[str, Mapping[str, float]], path: list[str], what: str, allowed: bool) -> None:
+    if allowed or _met(fmax):
+        return
+    worst = min(fmax.values(), key=lambda clock: clock["reached"] / clock["asked"])
+    # The first hop ends at the output of the register where the path begins.
+    start, end = (path[n].rpartition(" to ")[2] for n in (0, -1)) if path else ("?", "?")
+    raise TimingMissed(
+        f"{what} reaches {worst['reached']:.2f} MHz, not {worst['asked']:.2f} MHz, for the path from {start} to {end}; "
+        "use a slower clock, another seed or placer, or allow it",
+        path,
+    )
+
+
+def _versions(found: Board, nextpnr: list[str], work: Path) -> dict[str, str]:
+    def asked(*command: str) -> str:
+        done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
+        return done.stdout + done.stderr
+
+    yosys = asked(*yosys_command(), "-V")
+    version = re.search(r"Version (?:nextpnr-)?([^\s)]+)", asked(nextpnr[0], "--version"))
+    return {
+        **{name: metadata.version(name) for name in ("tercet", "amaranth", "amaranth-boards")},
+        "yosys": " ".join(yosys.split()[1:2]) or "unknown",
+        found.nextpnr: version[1] if version else "unknown",
+    }

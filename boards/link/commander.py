@@ -1,0 +1,388 @@
+"""What a board does with a request; see `protocol` for what it means."""
+
+from collections.abc import Sequence
+
+from amaranth import *
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .buffers import ADDRESS_BITS, WORDS_BITS
+from .protocol import IDENTIFY_BYTES, LINK_COUNTERS, Command, Reply
+
+__all__ = ["COUNTER_BYTES", "LINK_COUNTER_BYTES", "Commander"]
+
+COUNTER_BYTES, LINK_COUNTER_BYTES = 5, 3
+
+_RESET_CLOCKS = 8
+
+
+class Commander(wiring.Component):
+    """Execute each request once, and answer it::
+
+        FrameReceiver --> [Commander] --> FrameSender
+                            |    ^
+                            v    |
+                       buffers, engine
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Bytes of a word of each stream.
+    inputs : sequence of bool
+        Whether it is an input of the engine; inputs come before outputs.
+    counters : int
+        Counters of the engine.
+    description : bytes
+        What IDENTIFY reads.
+    frame_bytes : int
+        As of receiver and sender.
+
+    Members
+    -------
+    frame, sequence, code, length, data, done, damaged, missed
+        Those of `FrameReceiver`; `missed` is its `dropped`.
+    reply, clear, reply_sequence, reply_code, send, sending, overflow
+        Those of `FrameSender`; `reply` is its `data`, `sending` its `busy`.
+    address : Out(24), words : Out(16), count : Out(24)
+        For all buffers.
+    word : Out
+        For input buffers, each of which takes as many of the upper bytes as it has.
+    fits, enough, running : In(streams)
+        Of each buffer.
+    load, write, commit, set, read : Out(streams)
+        For each buffer.
+    start : Out(1)
+        For all of them.
+    select : Out
+        Whose bytes are read.
+    bytes : In(stream.Signature(8)), reading : In(1)
+        Those.
+    refused : In(1)
+        The engine has refused something.
+    counters : In
+        Counters of the engine.
+    clear_counters : Out(1)
+        Set them to zero.
+    reset : Out(1)
+        Reset the engine and the buffers.
+    busy : Out(1)
+        A request is being worked on, or the engine runs.
+    """
+
+    def __init__(
+        self, *, sizes: Sequence[int], inputs: Sequence[bool], counters: int, description: bytes, frame_bytes: int
+    ):
+        self._sizes, self._inputs, self._description = tuple(sizes), tuple(inputs), description
+        self._counters = counters
+        streams = len(sizes)
+        super().__init__(
+            {
+                "frame": In(1),
+                "sequence": In(8),
+                "code": In(8),
+                "length": In(range(frame_bytes)),
+                "data": In(stream.Signature(8)),
+                "done": Out(1),
+                "damaged": In(1),
+                "missed": In(1),
+                "reply": Out(stream.Signature(8)),
+                "clear": Out(1),
+                "reply_sequence": Out(8),
+                "reply_code": Out(8),
+                "send": Out(1),
+                "sending": In(1),
+                "overflow": In(1),
+                "address": Out(ADDRESS_BITS),
+                "words": Out(WORDS_BITS),
+                "count": Out(ADDRESS_BITS),
+                "word": Out(8 * max(sizes)),
+                **{name: In(streams) for name in ("fits", "enough", "running")},
+                **{name: Out(streams) for name in ("load", "write", "commit", "set", "read")},
+                "start": Out(1),
+                "select": Out(range(streams)),
+                "bytes": In(stream.Signature(8)),
+                "reading": In(1),
+                "refused": In(1),
+                "counters": In(8 * COUNTER_BYTES * counters),
+                "clear_counters": Out(1),
+                "reset": Out(1),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        streams = len(self._sizes)
+        # Arguments, the first byte lowest once all are there; bytes of them, and bytes and words still to come.
+        self._args, self._need, self._left = Signal(48), Signal(range(7)), Signal.like(self.length)
+        self._words = Signal(WORDS_BITS)
+        self._chosen = Signal(streams)
+        self._step = Signal(range(max(64, 8 * COUNTER_BYTES * self._counters)))
+        self._byte = Signal(range(max(2, *self._sizes)))
+        self._any_running = Signal()
+        m.d.comb += [
+            self.select.eq(self._args[:8]),
+            self.words.eq(self._args[8:24]),
+            self.address.eq(self._args[24:48]),
+            self.count.eq(self._args[24:48]),
+        ]
+        m.d.sync += [
+            self._chosen.eq(Cat(self._args[:8] == n for n in range(streams))),
+            self._any_running.eq(self.running.any()),
+        ]
+        self._count_frames(m)
+        with m.FSM() as fsm:
+            self._begin(m)
+            self._take_arguments(m)
+            self._load(m)
+            self._run(m)
+            self._read(m)
+            self._identify(m)
+            self._report(m)
+        m.d.sync += self.busy.eq(~fsm.ongoing("IDLE") | self.sending | self._any_running | self.frame)
+        return m
+
+    def _reply(self, m: Module, code: Reply, *, empty: bool = True) -> None:
+        """Answer, without what has been appended if it shall be `empty`."""
+        m.d.sync += self.reply_code.eq(code)
+        m.d.comb += self.clear.eq(int(empty))
+        m.next = "REPLY"
+
+    def _count_frames(self, m: Module) -> None:
+        self._is = {name: Signal(name=f"is_{name}") for name in LINK_COUNTERS}
+        self._wrong = Signal()
+        # Both in one clock would be two frames at once.
+        m.d.comb += [self._is["damaged"].eq(self.damaged), self._is["dropped"].eq(self.missed | self._wrong)]
+        counts = []
+        for name, strobe in self._is.items():
+            count = Signal(8 * LINK_COUNTER_BYTES, name=f"count_{name}")
+            with m.If(strobe):
+                m.d.sync += count.eq(count + 1)
+            counts.append(count)
+        self._link_counts = Cat(counts)
+
+    def _begin(self, m: Module) -> None:
+        """Sort requests by their numbers; take leave of them."""
+        last, known = Signal(8), Signal()
+        follows, same, identify = Signal(), Signal(), Signal()
+        m.d.sync += [
+            follows.eq(known & (self.sequence == (last + 1)[:8])),
+            same.eq(known & (self.sequence == last)),
+            identify.eq(self.code == Command.IDENTIFY),
+        ]
+        with m.State("IDLE"), m.If(self.frame & ~self.sending):
+            m.next = "SORT"
+        with m.State("SORT"):
+            m.next = "SORTED"
+        with m.State("SORTED"):
+            with m.If(identify | follows):
+                m.d.comb += [self.clear.eq(1), self._is["accepted"].eq(1)]
+                m.d.sync += [last.eq(self.sequence), known.eq(1), self.reply_sequence.eq(self.sequence)]
+                m.next = "LENGTH"
+            with m.Elif(same):
+                m.d.comb += [self.send.eq(1), self.done.eq(1), self._is["repeated"].eq(1)]
+                m.next = "IDLE"
+            with m.Else():
+                m.d.comb += [self.done.eq(1), self._wrong.eq(1)]
+                m.next = "IDLE"
+        with m.State("REPLY"):
+            m.d.comb += [self.send.eq(1), self.done.eq(1)]
+            m.next = "IDLE"
+
+    def _take_arguments(self, m: Module) -> None:
+        """Check what is asked for and how long it is, and take the first bytes."""
+        first = {
+            Command.IDENTIFY: 6,
+            Command.LOAD: 6,
+            Command.RUN: 0,
+            Command.STATUS: 0,
+            Command.READ: 6,
+            Command.COUNTERS: 1,
+            Command.RESET: 0,
+        }
+        at_rest = (Command.LOAD, Command.RUN, Command.READ, Command.COUNTERS)
+        whole = {**first, Command.RUN: 3 * len(self._sizes)}
+        right = Signal()
+        with m.State("LENGTH"), m.Switch(self.code):
+            for command in Command:
+                with m.Case(command):
+                    length_right = self.length >= 6 if command == Command.LOAD else self.length == whole[command]
+                    m.d.sync += [right.eq(length_right), self._need.eq(first[command])]
+                    m.d.sync += self._left.eq(self.length - first[command])
+                    m.next = "LENGTH_KNOWN"
+                    if command in at_rest:
+                        with m.If(self._any_running):
+                            self._reply(m, Reply.RUNNING)
+            with m.Default():
+                self._reply(m, Reply.UNKNOWN_COMMAND)
+        with m.State("LENGTH_KNOWN"):
+            m.next = "ARGUMENTS"
+            with m.If(~right):
+                self._reply(m, Reply.WRONG_LENGTH)
+        with m.State("ARGUMENTS"):
+            m.d.sync += self._step.eq(0)
+            with m.If(self._need == 0):
+                m.next = "EXECUTE"
+            with m.Elif(self.data.valid):
+                m.d.comb += self.data.ready.eq(1)
+                m.d.sync += [self._args.eq(Cat(self._args[8:], self.data.payload)), self._need.eq(self._need - 1)]
+        with m.State("EXECUTE"):
+            # Meanwhile buffers find out whether it fits.
+            m.d.sync += [self._step.eq(self._step + 1), self._words.eq(self.words), self._byte.eq(0)]
+            with m.If(self._step == 3):
+                m.d.sync += self._step.eq(0)
+                with m.Switch(self.code):
+                    for command in Command:
+                        with m.Case(command):
+                            m.next = command.name
+
+    def _load(self, m: Module) -> None:
+        inputs = Cat(map(int, self._inputs))
+        last_byte, write, too_many = Signal(), Signal(), Signal()
+        shift = Signal(len(self.word))
+        m.d.comb += self.word.eq(shift)
+        sizes = [size - 1 for size in self._sizes]
+        m.d.comb += last_byte.eq((self._chosen & Cat(self._byte == size for size in sizes)).any())
+        m.d.sync += write.eq(0)
+        m.d.comb += self.write.eq(self._chosen & write.replicate(len(self._sizes)))
+        with m.State("LOAD"):
+            m.d.sync += too_many.eq(0)
+            with m.If((self._chosen & inputs & self.fits).any()):
+                m.d.comb += self.load.eq(self._chosen)
+                m.next = "LOAD_BYTES"
+            with m.Else():
+                self._reply(m, Reply.OUT_OF_RANGE)
+        with m.State("LOAD_BYTES"):
+            with m.If(self._left == 0):
+                m.next = "LOADED"
+            with m.Elif(self.data.valid):
+                m.d.comb += self.data.ready.eq(1)
+                m.d.sync += [
+                    self._left.eq(self._left - 1),
+                    shift.eq(Cat(shift[8:], self.data.payload)),
+                    self._byte.eq(Mux(last_byte, 0, self._byte + 1)),
+                ]
+                with m.If(self._words == 0):
+                    m.d.sync += too_many.eq(1)
+                with m.Elif(last_byte):
+                    m.d.sync += [write.eq(1), self._words.eq(self._words - 1)]
+        with m.State("LOADED"):
+            # The last word has been written.
+            with m.If(too_many | (self._words != 0) | (self._byte != 0)):
+                self._reply(m, Reply.WRONG_LENGTH)
+            with m.Else():
+                m.d.comb += self.commit.eq(self._chosen)
+                self._reply(m, Reply.OK)
+
+    def _run(self, m: Module) -> None:
+        streams = len(self._sizes)
+        one = Signal(streams)
+        third = Signal(range(3))
+        inputs = Cat(map(int, self._inputs))
+        with m.State("RUN"):
+            m.d.sync += [one.eq(1), third.eq(0)]
+            m.next = "RUN_COUNTS"
+        with m.State("RUN_COUNTS"), m.If(self.data.valid):
+            m.d.comb += self.data.ready.eq(1)
+            m.d.sync += [self._args.eq(Cat(self._args[8:], self.data.payload)), third.eq(third + 1)]
+            with m.If(third == 2):
+                m.d.sync += third.eq(0)
+                m.next = "RUN_SET"
+        with m.State("RUN_SET"):
+            m.d.comb += self.set.eq(one)
+            m.d.sync += one.eq(one << 1)
+            m.next = "RUN_COUNTS"
+            with m.If(one[-1]):
+                m.next = "RUN_WAIT"
+        with m.State("RUN_WAIT"):
+            m.next = "RUN_CHECK"
+        with m.State("RUN_CHECK"):
+            with m.If((inputs & ~self.enough).any()):
+                self._reply(m, Reply.NOT_LOADED)
+            with m.Elif(~self.enough.all()):
+                self._reply(m, Reply.OUT_OF_RANGE)
+            with m.Else():
+                m.d.comb += self.start.eq(1)
+                self._reply(m, Reply.OK)
+
+    def _read(self, m: Module) -> None:
+        inputs = Cat(map(int, self._inputs))
+        with m.State("READ"):
+            with m.If((self._chosen & ~inputs & self.fits).any()):
+                m.d.comb += self.read.eq(self._chosen)
+                m.next = "READ_BEGIN"
+            with m.Else():
+                self._reply(m, Reply.OUT_OF_RANGE)
+        with m.State("READ_BEGIN"):
+            m.next = "READ_BYTES"
+        with m.State("READ_BYTES"):
+            m.d.comb += [
+                self.reply.payload.eq(self.bytes.payload),
+                self.reply.valid.eq(self.bytes.valid),
+                self.bytes.ready.eq(self.reply.ready),
+            ]
+            with m.If(~self.reading):
+                m.next = "READ_END"
+        with m.State("READ_END"):
+            with m.If(self.overflow):
+                self._reply(m, Reply.OUT_OF_RANGE)
+            with m.Else():
+                self._reply(m, Reply.OK, empty=False)
+
+    def _identify(self, m: Module) -> None:
+        size = len(self._description)
+        m.submodules.description = text = memory.Memory(shape=8, depth=size, init=self._description)
+        port = text.read_port()
+        place, byte = Signal(range(max(2, size))), Signal(8)
+        nonce = self._args
+        m.d.comb += port.addr.eq(place)
+        with m.State("IDENTIFY"):
+            m.d.sync += place.eq(self.address[8:])
+            m.next = "NONCE"
+            with m.If(self._args[32:48] > size - IDENTIFY_BYTES):
+                self._reply(m, Reply.OUT_OF_RANGE)
+        with m.State("NONCE"):
+            m.d.comb += [self.reply.payload.eq(nonce[:8]), self.reply.valid.eq(1)]
+            with m.If(self.reply.ready):
+                m.d.sync += [nonce.eq(nonce >> 8), self._step.eq(self._step + 1)]
+                with m.If(self._step == 3):
+                    m.d.sync += self._step.eq(0)
+                    m.next = "TEXT_WAIT"
+        with m.State("TEXT_WAIT"):
+            m.next = "TEXT_READ"
+        with m.State("TEXT_READ"):
+            # A block RAM's way out is slow, and needs a clock.
+            m.d.sync += byte.eq(port.data)
+            m.next = "TEXT"
+        with m.State("TEXT"):
+            m.d.comb += [self.reply.payload.eq(byte), self.reply.valid.eq(1)]
+            with m.If(self.reply.ready):
+                m.d.sync += [place.eq(place + 1), self._step.eq(self._step + 1)]
+                m.next = "TEXT_WAIT"
+                with m.If(self._step == IDENTIFY_BYTES - 1):
+                    self._reply(m, Reply.OK, empty=False)
+
+    def _report(self, m: Module) -> None:
+        counts = Cat(self.counters, self._link_counts)
+        number = len(counts) // 8
+        byte = Signal(8)
+        m.d.sync += byte.eq(counts.word_select(self._step[: (number - 1).bit_length()], 8))
+        with m.State("STATUS"):
+            m.d.comb += [self.reply.payload.eq(Cat(self._any_running, self.refused)), self.reply.valid.eq(1)]
+            with m.If(self.reply.ready):
+                self._reply(m, Reply.OK, empty=False)
+        with m.State("COUNTERS"):
+            m.next = "COUNTERS_BYTE"
+        with m.State("COUNTERS_BYTE"):
+            m.d.comb += [self.reply.payload.eq(byte), self.reply.valid.eq(1)]
+            with m.If(self.reply.ready):
+                m.d.sync += self._step.eq(self._step + 1)
+                m.next = "COUNTERS"
+                with m.If(self._step == number - 1):
+                    m.d.comb += self.clear_counters.eq(self._args[40])
+                    self._reply(m, Reply.OK, empty=False)
+        with m.State("RESET"):
+            m.d.comb += self.reset.eq(1)
+            m.d.sync += self._step.eq(self._step + 1)
+            with m.If(self._step == _RESET_CLOCKS - 1):
+                self._reply(m, Reply.OK)

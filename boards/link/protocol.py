@@ -1,0 +1,127 @@
+"""What a host and a board say to each other, written once for both sides.
+
+A frame is these bytes, coded by COBS (Cheshire and Baker, "Consistent Overhead Byte Stuffing", 1999) so that none of
+them is 0, and a 0 behind them. Numbers are little-endian::
+
+    sequence 1 | code 1 | length 2 | data ... | CRC-32 4
+
+The host sends a request, whose code is a `Command`, and waits for the reply with the same sequence number, whose code
+is a `Reply`. If none comes it sends the same bytes again. The board executes a request whose number follows that of the
+last one, answers the last one again if it comes again, and drops everything else; IDENTIFY it always executes, and
+counts on from its number. So each request is executed once, and a new host begins with IDENTIFY. A board has room for
+one request: the host sends nothing until the reply is there, and nothing overruns.
+"""
+
+import struct
+from dataclasses import dataclass
+from enum import IntEnum
+
+from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
+from cobs import cobs
+
+__all__ = [
+    "CRC",
+    "CRC_BYTES",
+    "HEADER_BYTES",
+    "IDENTIFY_BYTES",
+    "LINK_COUNTERS",
+    "PROTOCOL",
+    "Command",
+    "Frame",
+    "Reply",
+    "checksum",
+    "decode",
+]
+
+PROTOCOL = 1
+"""Version; the first byte of what IDENTIFY reads."""
+
+CRC = CRC32_ISO_HDLC(data_width=8)
+"""Checks sequence to data; gateware is made from the same object. Of damaged frames one in 2**32 passes."""
+
+HEADER_BYTES, CRC_BYTES = 4, 4
+
+# `CRC.compute` takes 4 us a byte, more than the line. From it comes what a byte changes, so that a table does the same.
+_FIRST, _LAST = CRC.algorithm.initial_crc, CRC.algorithm.xor_output
+_TABLE = [CRC.compute(bytes([n ^ _FIRST & 255])) ^ _LAST ^ _FIRST >> 8 for n in range(256)]
+
+
+def checksum(data: bytes) -> int:
+    """The CRC of some bytes."""
+    value = _FIRST
+    for byte in data:
+        value = value >> 8 ^ _TABLE[(value ^ byte) & 255]
+    return value ^ _LAST
+
+
+IDENTIFY_BYTES = 64
+"""Bytes of the description in a reply to IDENTIFY."""
+
+
+class Command(IntEnum):
+    """Requests, and their data.
+
+    ``IDENTIFY``: nonce 4, offset 2. Reply: nonce 4, `IDENTIFY_BYTES` of the description from the offset on, which is a
+    multiple of them.
+    ``LOAD``: stream 1, words 2, address 3, words of whole bytes each. Into the buffer of an input, which is loaded to
+    their end; not beyond what was loaded before.
+    ``RUN``: for each stream the words to give or take, 3 each. Inputs give what is in their buffers from the beginning,
+    outputs fill theirs. The reply comes at once.
+    ``STATUS``: nothing. Reply: 1 byte, bit 0 running, bit 1 the engine has refused something.
+    ``READ``: stream 1, words 2, address 3. Reply: words of whole bytes, from the buffer of an output.
+    ``COUNTERS``: clear 1. Reply: the engine's counters, 5 each, and `LINK_COUNTERS` of the board, 3 each; then the
+    engine's are 0 if asked for.
+    ``RESET``: nothing. The engine and its buffers are as after power-up.
+    """
+
+    IDENTIFY = 1
+    LOAD = 2
+    RUN = 3
+    STATUS = 4
+    READ = 5
+    COUNTERS = 6
+    RESET = 7
+
+
+class Reply(IntEnum):
+    """How a request went."""
+
+    OK = 0x80
+    UNKNOWN_COMMAND = 0x81
+    WRONG_LENGTH = 0x82
+    OUT_OF_RANGE = 0x83
+    NOT_LOADED = 0x84
+    RUNNING = 0x85
+
+
+LINK_COUNTERS = ("accepted", "damaged", "repeated", "dropped")
+"""Frames that were executed, that were damaged, that were answered again, and that came at a wrong time."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A frame's content."""
+
+    sequence: int
+    code: int
+    data: bytes = b""
+
+    def encode(self) -> bytes:
+        """The bytes on the wire."""
+        body = struct.pack("<BBH", self.sequence, self.code, len(self.data)) + self.data
+        return cobs.encode(body + checksum(body).to_bytes(CRC_BYTES, "little")) + b"\0"
+
+
+def decode(encoded: bytes) -> Frame | None:
+    """The frame in bytes from the wire, without the 0; None if it is damaged."""
+    try:
+        body = cobs.decode(encoded)
+    except cobs.DecodeError:
+        return None
+    if len(body) < HEADER_BYTES + CRC_BYTES:
+        return None
+    content, check = body[:-CRC_BYTES], body[-CRC_BYTES:]
+    sequence, code, length = struct.unpack_from("<BBH", content)
+    if length != len(content) - HEADER_BYTES or checksum(content) != int.from_bytes(check, "little"):
+        return None
+    return Frame(sequence, code, content[HEADER_BYTES:])

@@ -1,0 +1,310 @@
+// Main of a simulated board: the model of tercet_soc, and in place of its UART's other end a file descriptor.
+//
+//     program uart|line|bytes DESCRIPTOR CLOCKS_PER_BIT
+//
+// uart   a byte from the host becomes start bit, 8 data bits and stop bit on rx; tx is read in the middle of its bits
+// line   a byte from the host is 8 levels of rx, the lowest bit first, one bit time each; tx is read as with uart
+// bytes  bytes go into the stream i and come out of the stream o (built with TERCET_BYTES, for a SoC without UART)
+//
+// Clocks run as fast as they can, but only while something goes on: else the program sleeps until the host sends. It
+// ends when its standard input is closed, which the process that has started it holds open.
+
+#include <cerrno>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <deque>
+#include <fcntl.h>
+#include <memory>
+#include <poll.h>
+#include <string>
+#include <unistd.h>
+
+#include "Vtercet_soc.h"
+#include "verilated.h"
+
+namespace {
+
+constexpr int kBatch = 256;               // clocks between looks at the host
+constexpr int kResetClocks = 16;
+constexpr size_t kReadAhead = 4096;       // bytes taken from the host before the board wants them
+constexpr size_t kUnread = 1 << 20;       // bytes kept for a host that does not read
+constexpr int kRestOfLine = 50;           // milliseconds that the clocks wait for more levels of the line
+constexpr int kQuietBits = 32;            // bit times of silence before it sleeps
+constexpr int kClocksOfByte = 8;          // the fastest UART takes 40, in which a frame of no use is dropped
+constexpr int kQuietClocks = 64;          // the same without bits
+
+[[noreturn]] void fail(const char* what) {
+    std::fprintf(stderr, "%s: %s\n", what, std::strerror(errno));
+    std::exit(1);
+}
+
+// What is wrong is said a few times: it may go on forever.
+void complain(const char* what) {
+    static int left = 10;
+    if (left > 0) {
+        --left;
+        std::fprintf(stderr, "%s\n", what);
+    }
+}
+
+// The host's end: bytes on their way to the board, and from it.
+class Host {
+public:
+    explicit Host(int descriptor) : fd_{descriptor} {
+        if (fcntl(fd_, F_SETFL, fcntl(fd_, F_GETFL) | O_NONBLOCK) < 0) fail("file descriptor");
+    }
+
+    bool empty() const { return in_.empty(); }
+    uint8_t front() const { return in_.front(); }
+    void pop() { in_.pop_front(); }
+    bool all_written() const { return out_.empty(); }
+
+    void push(uint8_t byte) {
+        if (out_.size() < kUnread) {
+            out_.push_back(byte);
+        } else {
+            complain("the host does not read; bytes are lost");
+        }
+    }
+
+    void read() {
+        uint8_t chunk[kReadAhead];
+        if (in_.size() >= kReadAhead) return;
+        const ssize_t size = ::read(fd_, chunk, sizeof chunk);
+        if (size == 0) std::exit(0);  // the other end of a socket is gone; that of a pseudo-terminal may come again
+        if (size < 0 && errno != EAGAIN && errno != EINTR) fail("reading");
+        if (size > 0) in_.insert(in_.end(), chunk, chunk + size);
+    }
+
+    void write() {
+        while (!out_.empty()) {
+            uint8_t chunk[kReadAhead];
+            size_t size = 0;
+            while (size < sizeof chunk && size < out_.size()) {
+                chunk[size] = out_[size];
+                ++size;
+            }
+            const ssize_t written = ::write(fd_, chunk, size);
+            if (written < 0 && errno != EAGAIN && errno != EINTR) fail("writing");
+            if (written <= 0) return;
+            out_.erase(out_.begin(), out_.begin() + written);
+        }
+    }
+
+    // Sleep until the host sends, or takes what it has not read; at most so many milliseconds, -1 for ever.
+    void wait(int timeout) {
+        const short writable = out_.empty() ? 0 : POLLOUT;
+        pollfd events[] = {{fd_, static_cast<short>(POLLIN | writable), 0}, {STDIN_FILENO, POLLIN, 0}};
+        if (poll(events, 2, timeout) < 0 && errno != EINTR) fail("waiting");
+        if (events[1].revents != 0) std::exit(0);  // whoever has started us is gone
+    }
+
+private:
+    int fd_;
+    std::deque<uint8_t> in_, out_;
+};
+
+#ifdef TERCET_BYTES
+
+class Wires {
+public:
+    Wires(const std::string& mode, double) {
+        if (mode != "bytes") {
+            std::fprintf(stderr, "built for bytes, not for %s\n", mode.c_str());
+            std::exit(1);
+        }
+    }
+
+    void rest(Vtercet_soc& soc) const {
+        soc.i___05Fvalid = 0;
+        soc.i___05Fpayload = 0;
+        soc.o___05Fready = 1;
+    }
+
+    void drive(Vtercet_soc& soc, Host& host) {
+        if (rest_ > 0) --rest_;
+        soc.i___05Fvalid = rest_ == 0 && !host.empty();
+        soc.i___05Fpayload = host.empty() ? 0 : host.front();
+    }
+
+    void take(const Vtercet_soc& soc, Host& host) {
+        active_ = soc.i___05Fvalid || soc.o___05Fvalid || rest_ > 0;
+        if (soc.i___05Fvalid && soc.i___05Fready) {
+            host.pop();
+            rest_ = kClocksOfByte;
+        }
+        if (soc.o___05Fvalid) host.push(soc.o___05Fpayload);
+    }
+
+    bool active() const { return active_; }
+    double quiet_clocks() const { return kQuietClocks; }
+
+private:
+    int rest_ = 0;
+    bool active_ = false;
+};
+
+#else
+
+// Levels of rx. Bits last a whole number of clocks; what is lost is made up in the next one, so nothing drifts.
+class BitSender {
+public:
+    BitSender(bool raw, double clocks_per_bit) : raw_{raw}, clocks_per_bit_{clocks_per_bit} {}
+
+    int next(Host& host) {
+        if (left_ <= 0) {
+            if (count_ == 0) load(host);
+            if (count_ == 0) {
+                left_ = 0;  // the next byte begins when it is there
+                return 1;
+            }
+            level_ = bits_ & 1;
+            bits_ >>= 1;
+            --count_;
+            left_ += clocks_per_bit_;
+        }
+        left_ -= 1;
+        return level_;
+    }
+
+    bool active() const { return count_ > 0 || left_ > 0; }
+
+private:
+    void load(Host& host) {
+        // Levels must not be torn apart because the rest of them takes a moment.
+        if (raw_ && sending_ && host.empty()) {
+            host.write();
+            host.wait(kRestOfLine);
+            host.read();
+        }
+        sending_ = !host.empty();
+        if (!sending_) return;
+        bits_ = raw_ ? host.front() : 0x200u | host.front() << 1;
+        count_ = raw_ ? 8 : 10;
+        host.pop();
+    }
+
+    const bool raw_;
+    const double clocks_per_bit_;
+    double left_ = 0;  // clocks until the bit ends
+    unsigned bits_ = 0, count_ = 0;
+    int level_ = 1;
+    bool sending_ = false;
+};
+
+// Bytes in tx.
+class BitReader {
+public:
+    explicit BitReader(double clocks_per_bit) : clocks_per_bit_{clocks_per_bit} {}
+
+    void next(int level, Host& host) {
+        if (count_ == 0) {
+            if (level) {
+                broken_ = false;
+            } else if (!broken_) {
+                count_ = 1;
+                left_ = clocks_per_bit_ / 2;
+            }
+            return;
+        }
+        left_ -= 1;
+        if (left_ > 0) return;
+        left_ += clocks_per_bit_;
+        if (count_ == 1 && level) {
+            complain("tx: a start bit ends before its middle");
+            count_ = 0;
+        } else if (count_ < 10) {
+            bits_ = bits_ >> 1 | (level ? 0x80u : 0u);  // the start bit falls out at the end
+            ++count_;
+        } else {
+            if (!level) complain("tx: a stop bit is 0");
+            broken_ = !level;
+            host.push(static_cast<uint8_t>(bits_));
+            count_ = 0;
+        }
+    }
+
+    bool active() const { return count_ > 0; }
+
+private:
+    const double clocks_per_bit_;
+    double left_ = 0;  // clocks until the middle of the next bit
+    unsigned bits_ = 0, count_ = 0;
+    bool broken_ = false;  // no new byte before the line was high
+};
+
+class Wires {
+public:
+    Wires(const std::string& mode, double clocks_per_bit)
+        : clocks_per_bit_{clocks_per_bit}, sender_{mode == "line", clocks_per_bit}, reader_{clocks_per_bit} {
+        if ((mode != "uart" && mode != "line") || !(clocks_per_bit >= 1)) {
+            std::fprintf(stderr, "built for uart and line at 1 clock a bit or more, not %s at %g\n", mode.c_str(),
+                         clocks_per_bit);
+            std::exit(1);
+        }
+    }
+
+    void rest(Vtercet_soc& soc) const { soc.rx = 1; }
+    void drive(Vtercet_soc& soc, Host& host) { soc.rx = sender_.next(host); }
+    void take(const Vtercet_soc& soc, Host& host) { reader_.next(soc.tx, host); }
+    bool active() const { return sender_.active() || reader_.active(); }
+    double quiet_clocks() const { return kQuietBits * clocks_per_bit_; }
+
+private:
+    const double clocks_per_bit_;
+    BitSender sender_;
+    BitReader reader_;
+};
+
+#endif
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    if (argc != 4) {
+        std::fprintf(stderr, "usage: %s uart|line|bytes DESCRIPTOR CLOCKS_PER_BIT\n", argv[0]);
+        return 1;
+    }
+    std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // $display is seen at once, and nothing of it is lost at the end
+    Host host{std::atoi(argv[2])};
+    Wires wires{argv[1], std::strtod(argv[3], nullptr)};
+    VerilatedContext context;
+    const auto soc = std::make_unique<Vtercet_soc>(&context);
+
+    wires.rest(*soc);
+    soc->rst = 1;
+    for (int n = 0; n < 2 * kResetClocks; ++n) {
+        soc->clk = n & 1;
+        soc->eval();
+    }
+    soc->rst = 0;
+
+    double quiet = 0;  // clocks in which nothing happened
+    uint64_t batches = 0;
+    while (!context.gotFinish()) {
+        host.read();
+        for (int n = 0; n < kBatch && quiet <= wires.quiet_clocks(); ++n) {
+            // Inputs change with the falling edge, so the outputs that hang on them are there at the rising one.
+            soc->clk = 0;
+            wires.drive(*soc, host);
+            soc->eval();
+            wires.take(*soc, host);
+            soc->clk = 1;
+            soc->eval();
+            context.timeInc(1);
+            quiet = soc->busy || wires.active() ? 0 : quiet + 1;
+        }
+        host.write();
+        if (quiet > wires.quiet_clocks()) {
+            host.wait(host.all_written() ? -1 : 100);
+            host.read();
+            if (!host.empty()) quiet = 0;
+        } else if (++batches % 256 == 0) {
+            host.wait(0);
+        }
+    }
+    std::fprintf(stderr, "the design has called $finish\n");
+    return 1;
+}

@@ -1,0 +1,147 @@
+"""What boards reach: bitstreams of every engine on every board, and damaged frames by the hundred thousand."""
+
+import random
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from tercet.boards.build import build
+from tercet.boards.catalog import BOARDS, board, soc_config
+from tercet.boards.faults import BIT_FAULTS, BYTE_FAULTS, LinePort, Survey, survey
+from tercet.boards.host_link import HostLink
+from tercet.boards.link.protocol import LINK_COUNTERS, Command, Reply
+from tercet.boards.netlist import SynthesisError
+from tercet.boards.port import open_port
+from tercet.boards.simulated import SimulatedBoard
+from tercet.boards.soc import soc_sources, soc_verilog
+from tercet.boards.soc_config import SocConfig, read_description
+from tercet.cli.output import progress
+
+from .common import Rows, print_table, run_parts
+
+__all__ = ["run_bench"]
+
+_BYTES, _BITS = 100_000, 1_000
+# Small: what is tried is the link.
+_BOARD = {"rows": 2, "cols": 2, "mac": "infer", "requant_lanes": 1}
+_DEPTH = 64
+
+
+def run_bench(parts: Sequence[str], output: Path) -> bool:
+    """Run parts of the bench, print their tables and write all of it; whether everything agreed."""
+    return run_parts("boards", {"faults": _bench_faults, "matrix": _bench_matrix}, {}, parts, output)
+
+
+def _bench_faults() -> Rows:
+    """Damaged frames, each followed by a good one."""
+    rows = []
+    with progress("damaged frames", total=_BYTES + _BITS) as advance:
+        for mode, count in (("bytes", _BYTES), ("line", _BITS)):
+            found = _survey(mode, count, advance)
+            kinds = {kind: found[kind] for kind in (*BYTE_FAULTS, *BIT_FAULTS) if found[kind]}
+            rows.append(
+                {
+                    "mode": mode,
+                    "frames": count,
+                    "kinds": kinds,
+                    **{name: found[name] for name in LINK_COUNTERS},
+                    # A good frame without its answer, or one that was executed though nobody had sent it.
+                    "mismatches": found["wrong"] + abs(found["accepted"] - count),
+                }
+            )
+    print_table(
+        "Damaged frames, a good one behind each",
+        ("joined by", "kind", "damaged"),
+        [(row["mode"], kind, number) for row in rows for kind, number in row["kinds"].items()],
+    )
+    print_table(
+        "What the board did",
+        ("joined by", "damaged frames", "good ones executed", "refused", "dropped", "answered again", "wrong"),
+        [
+            tuple(row[name] for name in ("mode", "frames", "accepted", "damaged", "dropped", "repeated", "mismatches"))
+            for row in rows
+        ],
+    )
+    return rows
+
+
+def _survey(mode: str, count: int, advance) -> Survey:
+    soc = soc_config(
+        "icebreaker", "systolic", **_BOARD, depths=dict.fromkeys(("acts", "weights", "params", "sums", "outs"), _DEPTH)
+    )
+    done = 0
+
+    def step(now: int) -> None:
+        nonlocal done
+        advance(count=now - done)
+        done = now
+
+    board = SimulatedBoard(soc, soc_sources(soc, uart=mode != "bytes"), mode=mode)
+    with board, open_port(board.path, soc.baud) as port:
+        line = LinePort(port) if mode == "line" else port
+        found = survey(line, HostLink(line, timeout=20.0), _requests(soc), count, progress=step)
+    advance(f"{count} damaged frames, joined by {mode}: {found['wrong']} wrong answers")
+    return found
+
+
+def _requests(soc: SocConfig):
+    """Requests that change what the board holds, and some that it must refuse."""
+    names = [name for name, _ in soc.depths]
+
+    def place(stream: str, words: int, address: int) -> bytes:
+        return bytes([names.index(stream)]) + words.to_bytes(2, "little") + address.to_bytes(3, "little")
+
+    def make(generator: random.Random):
+        return generator.choice(
+            (
+                (Command.STATUS, b"", b"\0"),
+                (Command.RESET, b"", b""),
+                (Command.LOAD, place("acts", 3, 0) + generator.randbytes(6), b""),
+                (Command.LOAD, place("acts", 3, _DEPTH - 2) + generator.randbytes(6), Reply.OUT_OF_RANGE),
+                (Command.READ, place("sums", 1, 0), Reply.OUT_OF_RANGE),
+                (Command.RUN, (9).to_bytes(3, "little") * len(names), Reply.NOT_LOADED),
+                (Command.LOAD, generator.randbytes(3), Reply.WRONG_LENGTH),
+            )
+        )
+
+    return make
+
+
+def _bench_matrix() -> Rows:
+    """Every engine on every board, its largest preset."""
+    jobs = [(name, engine) for name in BOARDS for engine in board(name).presets]
+    rows: Rows = []
+    with progress("bitstreams", total=len(jobs)) as advance, tempfile.TemporaryDirectory() as folder:
+        for name, engine in jobs:
+            soc = soc_config(name, engine)
+            row = {"board": name, "engine": engine, "clock_hz": soc.clock_hz, "peak_gops": soc.peak_gops}
+            text, description = soc_verilog(soc)
+            try:
+                report = build(
+                    name,
+                    text,
+                    soc,
+                    Path(folder, f"{name}_{engine}"),
+                    build_hash=read_description(description).build,
+                    allow_timing_fail=True,
+                )
+            except SynthesisError as error:
+                rows.append({**row, "error": str(error)})
+                advance(f"{engine} on {name}: {error}")
+                continue
+            reached = min(clock["reached"] for clock in report.fmax_mhz.values())
+            rows.append({**row, **report.to_dict(), "reached_mhz": reached})
+            advance(f"{engine} on {name}: {reached:.1f} MHz in {sum(report.seconds.values()):.0f} s")
+    print_table(
+        "Bitstreams, one seed; inside of dsp not timed",
+        ("board", "engine", "MHz asked", "MHz reached", "peak GOPS", "lut4", "dsp", "bram", "seconds"),
+        [(row["board"], row["engine"], f"{row['clock_hz'] / 1e6:.1f}", *_reached(row)) for row in rows],
+    )
+    return rows
+
+
+def _reached(row: dict) -> tuple:
+    if "error" in row:
+        return ("fails", f"{row['peak_gops']:.2f}", "", "", "", "")
+    used = (row["utilisation"][kind]["used"] for kind in ("lut4", "dsp", "bram"))
+    return (f"{row['reached_mhz']:.1f}", f"{row['peak_gops']:.2f}", *used, f"{sum(row['seconds'].values()):.0f}")

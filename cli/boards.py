@@ -1,0 +1,64 @@
+"""``tercet boards``."""
+
+from typing import Any
+
+import click
+from tercet.boards.catalog import BOARDS, Board, Preset, board, soc_config
+from tercet.boards.engines import engine as engine_of
+from tercet.boards.soc_config import SocConfig
+
+from .output import console, table
+
+__all__ = ["boards"]
+
+
+def _programmer(found: Board) -> str:
+    programmer = found.programmer
+    tools = [*programmer.own[:1], "openFPGALoader"]
+    return " or ".join(tools) + (" with a JTAG adapter" if programmer.cable else "")
+
+
+def _size(name: str, config: Any) -> str:
+    """How large an engine is, in its own terms."""
+    if name == "systolic":
+        return f"{config.rows} x {config.cols} PEs"
+    if name == "eie":
+        return f"{config.n_pe} PEs"
+    return f"{config.m} x {config.n} x {config.l}, fold {config.fold}"
+
+
+def _peak(soc: SocConfig) -> str:
+    """Multiplications and additions in a second, at most."""
+    unit = "GFLOPS" if soc.engine == "tensorcore" and not soc.config.integers else "GOPS"
+    return f"{soc.peak_gops:.2f} {unit}"
+
+
+def _buffers(name: str, preset: Preset, config: Any) -> float:
+    """kB of its streams' buffers."""
+    return sum(port.width * preset.depths[port.name] for port in engine_of(name).streams(config)) / 8192
+
+
+@click.command("boards", epilog="\b\nExamples:\n  tercet boards\n")
+def boards() -> None:
+    """List the boards, and the largest engines that fit."""
+    result = table("Boards", "board")
+    for column in ("FPGA", "clock", "memory", "link", "programmer"):
+        result.add_column(column, justify="right" if column in ("clock", "memory") else "left")
+    fitting = table("What fits", "board")
+    fitting.add_column("engine")
+    for column in ("size", "clock", "peak", "buffers"):
+        fitting.add_column(column, justify="right")
+    for board_name in BOARDS:
+        found = board(board_name)
+        clock = f"{found.clock_hz / 1e6:g} MHz"
+        result.add_row(
+            board_name, found.part, clock, f"{found.memory_bytes / 1024:.0f} kB", found.link, _programmer(found)
+        )
+        for name, preset in found.presets.items():
+            soc = soc_config(board_name, name)
+            peak = _peak(soc)
+            buffers = f"{_buffers(name, preset, soc.config):.0f} kB"
+            fitting.add_row(board_name, name, _size(name, soc.config), f"{soc.clock_hz / 1e6:g} MHz", peak, buffers)
+    console().print(result)
+    console().print(fitting)
+    click.echo("GOPS of eie are on stored entries: at a density of 10 % they stand for ten times as many.")

@@ -1,0 +1,139 @@
+"""``tercet build``."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+from tercet.boards.build import STAGES, BuildReport, build
+from tercet.boards.catalog import BOARDS, board, soc_config
+from tercet.boards.flash import BUILDS
+from tercet.boards.soc_config import read_description
+from tercet.boards.synth import PLACERS
+
+from .engines import ENGINES, Engine
+from .options import config_from, config_options
+from .output import check_folder, console, progress, table
+
+__all__ = ["build_group"]
+
+_EXAMPLES = {
+    "systolic": ("--board ulx3s-85f", "--board icebreaker --rows 4 --clock 12 -o build/small"),
+    "eie": ("--board colorlight-i5", "--board ulx3s-85f --n-pe 4 --depth frames=4096 --seed 2"),
+    "tensorcore": ("--board ecpix5-85f", "--board orangecrab-25f --fold 8 --baud 1000000 --placer timing"),
+}
+
+
+def _examples(*names: str) -> str:
+    shown = [(name, line) for name in names for line in _EXAMPLES[name][: 2 if len(names) == 1 else 1]]
+    return "\b\nExamples:\n" + "".join(f"  tercet build {name} {line}\n" for name, line in shown)
+
+
+@click.group("build", epilog=_examples(*ENGINES))
+def build_group() -> None:
+    """Build the bitstream of an engine for a board, with open tools."""
+
+
+def _report_table(report: BuildReport) -> Any:
+    result = table(f"{report.engine} on {report.board}, {report.device}", "what", "value")
+    result.add_column("available")
+    for kind, count in report.utilisation.items():
+        if count["available"]:
+            result.add_row(kind, str(count["used"]), str(count["available"]))
+    for name, clock in report.fmax_mhz.items():
+        result.add_row(f"fmax of {name}", f"{clock['reached']:.1f} MHz", f"{clock['asked']:.1f} MHz asked")
+    result.add_row("UART", f"{report.baud} baud", "")
+    result.add_row("power", "not estimated", "")
+    return result
+
+
+def _depth(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, int]:
+    depths = {}
+    for value in values:
+        name, _, words = value.partition("=")
+        if not words.isdecimal():
+            raise click.BadParameter(f"{value!r} is not STREAM=WORDS")
+        depths[name] = int(words)
+    return depths
+
+
+def _command(name: str, engine: Engine) -> click.Command:
+    # What some board's preset says differs from board to board.
+    fields = {field for each in BOARDS for field in getattr(board(each).presets.get(name), "params", ())}
+
+    @click.command(name, help=f"Build a bitstream: {engine.text}.", epilog=_examples(name))
+    @click.option(
+        "--board",
+        "board_name",
+        type=click.Choice(BOARDS),
+        metavar="BOARD",
+        required=True,
+        help="Board; see `tercet boards`.",
+    )
+    @config_options(engine.config_class, engine.presets, dict.fromkeys(fields, "that of the board"))
+    @click.option(
+        "--clock", type=click.FloatRange(0.001, 1000), help="Clock in MHz, at most. [default: that of the board]"
+    )
+    @click.option("--baud", type=click.IntRange(1), help="Rate of the UART. [default: that of the board]")
+    @click.option(
+        "--depth", "depths", multiple=True, callback=_depth, metavar="STREAM=WORDS", help="Words of a buffer."
+    )
+    @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of place and route.")
+    @click.option(
+        "--placer", type=click.Choice(list(PLACERS)), default="heap", show_default=True, help="nextpnr's placer."
+    )
+    @click.option("--allow-timing-fail", is_flag=True, help="Write a bitstream whose clock is too fast for it.")
+    @click.option("-o", "--output", type=click.Path(path_type=Path), help=f"Folder. [default: {BUILDS}/BOARD_{name}]")
+    def command(
+        board_name: str,
+        preset: str | None,
+        config_file: Path | None,
+        clock: float | None,
+        baud: int | None,
+        depths: dict[str, int],
+        seed: int,
+        placer: str,
+        allow_timing_fail: bool,
+        output: Path | None,
+        **flags: Any,
+    ) -> None:
+        params = dict(board(board_name).preset(name).params)
+        if preset is not None:
+            # The preset's sizes, with the board's blocks.
+            params = {field: value for field, value in params.items() if field == engine.blocks[0]}
+        soc = soc_config(
+            board_name,
+            name,
+            config=config_from(engine.config_class, preset, config_file, flags, params),
+            clock_hz=None if clock is None else round(clock * 1e6),
+            baud=baud,
+            depths=depths,
+        )
+        folder = output or BUILDS / f"{board_name}_{name}"
+        check_folder(folder)
+        # A second of imports that no other command needs.
+        from tercet.boards.soc import soc_verilog
+
+        text, description = soc_verilog(soc)
+        with progress(f"{name} on {board_name}", total=STAGES) as advance:
+            report = build(
+                board_name,
+                text,
+                soc,
+                folder,
+                build_hash=read_description(description).build,
+                seed=seed,
+                placer=placer,
+                allow_timing_fail=allow_timing_fail,
+                progress=advance,
+            )
+        console().print(_report_table(report))
+        click.echo(
+            f"{folder / report.bitstream}; next: tercet flash --board {board_name}"
+            + (f" {folder / report.bitstream}" if output else "")
+        )
+
+    return command
+
+
+for _name, _engine in ENGINES.items():
+    build_group.add_command(_command(_name, _engine))

@@ -1,0 +1,47 @@
+"""``tercet flash``."""
+
+import shlex
+from pathlib import Path
+
+import click
+from tercet.boards.catalog import BOARDS, board
+from tercet.boards.flash import BUILDS, built_bitstream, flash, flash_command
+
+from .output import working
+
+__all__ = ["flash_board"]
+
+_EPILOG = """\b
+Examples:
+  tercet flash --board icebreaker
+  tercet flash --board ulx3s-85f --persist
+  tercet flash --board colorlight-5a75b build/mine/colorlight-5a75b_eie.bit --cable ft2232
+  tercet flash --board orangecrab-25f --dry-run
+"""
+
+
+@click.command("flash", epilog=_EPILOG)
+@click.option(
+    "--board",
+    "board_name",
+    type=click.Choice(BOARDS),
+    metavar="BOARD",
+    required=True,
+    help="Board; see `tercet boards`.",
+)
+@click.option(
+    "--persist", is_flag=True, help="Write the memory that survives power-off as well, where there is a choice."
+)
+@click.option("--cable", default="", help="A JTAG adapter, in openFPGALoader's words, instead of the board's own.")
+@click.option("--dry-run", is_flag=True, help="Only print the command.")
+@click.argument("file", required=False, type=click.Path(path_type=Path))
+def flash_board(board_name: str, persist: bool, cable: str, dry_run: bool, file: Path | None) -> None:
+    """Program a board with a bitstream; with the one that was built for it last, if FILE is not given."""
+    found = board(board_name)
+    chosen = file or built_bitstream(board_name, BUILDS)
+    if dry_run:
+        click.echo(shlex.join(flash_command(found, chosen, persist=persist, cable=cable)))
+        return
+    with working(f"programming {board_name}"):
+        flash(found, chosen, persist=persist, cable=cable)
+    click.echo(f"{board_name} runs {chosen}")

@@ -1,0 +1,80 @@
+"""``tercet run``."""
+
+import time
+from pathlib import Path
+
+import click
+import numpy as np
+from tercet.boards.host import Device
+from tercet.boards.link.protocol import LINK_COUNTERS
+from tercet.boards.networks import read_network
+
+from .arrays import read_array
+from .output import check_folder, console, progress, table, working
+
+__all__ = ["run"]
+
+_EPILOG = """\b
+Examples:
+  tercet demo systolic
+  tercet run build/demo/digits_int8.npz --device sim:ulx3s-85f --inputs build/demo/digits.npy
+  tercet run build/demo/digits_int8.npz --device /dev/ttyUSB0 --inputs build/demo/digits.npy -o scores.npy
+  tercet run digits.tercet --device sim:icebreaker,bytes --inputs digits.npy
+  tercet run product.npz --device sim:ulx3s-25f --inputs a.npy
+
+NETWORK is the .npz of an INT8 network (systolic), a file of tercet compress (eie), or an .npz with a matrix b and
+perhaps an addend c (tensorcore). sim:BOARD is the board's own design in a simulator, every bit of its UART included;
+sim:BOARD,bytes leaves the UART out, and is several times faster.
+"""
+
+
+@click.command(epilog=_EPILOG)
+@click.argument("network", type=click.Path(path_type=Path))
+@click.option("--device", "where", required=True, help="A serial port, or sim:BOARD for a simulated board.")
+@click.option("--inputs", type=click.Path(path_type=Path), required=True, help="Inputs, .npy, or x in an .npz.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write what comes back, .npy.")
+@click.option("--baud", type=click.IntRange(1200, 12_000_000), help="Of a serial port. [default: 3000000]")
+def run(network: Path, where: str, inputs: Path, output: Path | None, baud: int | None) -> None:
+    """Run a network on a board, and compare what comes back with the golden model."""
+    what = read_network(network)
+    x = read_array("x", inputs)
+    if output is not None:
+        check_folder(output.parent)
+    with progress("transfer", total=1000) as advance:
+        done = 0
+
+        def transferred(share: int, whole: int) -> None:
+            nonlocal done
+            if share < done:  # the next product
+                advance(count=-done)
+                done = 0
+            advance(count=share - done)
+            done = share
+
+        with working("opening the board; a simulated one is compiled first"):
+            device = Device.open(where, engine=what.engine, baud=baud, progress=transferred)
+        with device:
+            want = what.golden(device, x)
+            device.counters(clear=True)
+            started = time.monotonic()
+            out = what.run(device, x)
+            seconds = time.monotonic() - started
+            counters, info, resent = device.counters(), device.info, device.link.resent
+    # By bits: a number that is none equals nothing.
+    matches = out.dtype == want.dtype and out.tobytes() == want.tobytes()
+    if output is not None:
+        with output.open("wb") as file:
+            np.save(file, out)
+    result = table(f"{len(x)} inputs on {info.soc.engine}, {info.soc.board} at {where}", "what", "value")
+    result.add_row("board equals golden model", "yes, every bit" if matches else "NO")
+    result.add_row("build", info.build)
+    result.add_row("clock", f"{info.soc.clock_hz / 1e6:.1f} MHz")
+    result.add_row("seconds, link included", f"{seconds:.2f}")
+    for name in info.soc.kind.counters:
+        result.add_row(f"counter {name}", str(counters[name]))
+    for name in LINK_COUNTERS:
+        result.add_row(f"frames {name}", str(counters[name]))
+    result.add_row("requests sent again", str(resent))
+    console().print(result)
+    if not matches:
+        raise click.exceptions.Exit(1)

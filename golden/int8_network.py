@@ -1,0 +1,188 @@
+"""A multilayer perceptron in INT8, as the systolic engine runs it, and its file."""
+
+import io
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .checks import INT8, int_array
+from .mlp import Mlp
+from .quantize import QuantParams, Requant, calibrate, fold_zero_point, quantize, quantize_bias, weight_params
+from .systolic import SystolicConfig, matmul
+
+__all__ = ["Int8Layer", "Int8Network", "quantize_mlp"]
+
+_REQUANT = ("multiplier", "shift", "zero_point", "qmin", "qmax", "rounding")
+
+
+@dataclass(frozen=True, eq=False)
+class Int8Layer:
+    """A layer in integers.
+
+    Attributes
+    ----------
+    weights : (in, out) int8 array
+        Weights.
+    bias : (out,) int32 array
+        Bias, with the input's zero point in it.
+    requant : Requant or None
+        How sums become int8; None leaves them as they are.
+    """
+
+    weights: np.ndarray
+    bias: np.ndarray
+    requant: Requant | None
+
+    def apply(self, x: np.ndarray, product: Callable[..., np.ndarray]) -> np.ndarray:
+        """The layer's output, its product and bias taken by `product`."""
+        sums = product(x, self.weights, self.bias)
+        return sums if self.requant is None else self.requant.apply(sums)
+
+
+@dataclass(frozen=True, eq=False)
+class Int8Network:
+    """Layers, and what the codes of their input mean.
+
+    Raises
+    ------
+    ValueError
+        If there is no layer, one does not fit the one before, or one but the last does not requantise.
+    """
+
+    input: QuantParams
+    layers: tuple[Int8Layer, ...]
+
+    def __post_init__(self):
+        if not self.layers:
+            raise ValueError("The network has no layer; use at least one")
+        for number, layer in enumerate(self.layers):
+            inputs, outputs = layer.weights.shape
+            if layer.bias.shape != (outputs,):
+                raise ValueError(f"Layer {number} has a bias of shape {layer.bias.shape}; use ({outputs},)")
+            if number and self.layers[number - 1].weights.shape[1] != inputs:
+                raise ValueError(
+                    f"Layer {number} has {inputs} inputs but layer {number - 1} has "
+                    f"{self.layers[number - 1].weights.shape[1]} outputs; use equal numbers"
+                )
+            if layer.requant is None and number + 1 < len(self.layers):
+                raise ValueError(f"Layer {number} leaves INT32 sums, which the next cannot take; requantise it")
+
+    def codes(self, x: np.ndarray) -> np.ndarray:
+        """Inputs as int8: those that are already, or real numbers quantised.
+
+        Parameters
+        ----------
+        x : (samples, in) int8 or float array
+            Inputs.
+        """
+        x = np.asarray(x)
+        inputs = self.layers[0].weights.shape[0]
+        if x.ndim != 2 or x.shape[1] != inputs:
+            raise ValueError(f"Inputs have shape {x.shape}; the network takes (samples, {inputs})")
+        return (
+            quantize(x, self.input) if x.dtype.kind == "f" else int_array("Input", x, INT8, "give int8").astype(np.int8)
+        )
+
+    def run(self, x: np.ndarray, config: SystolicConfig | None = None) -> list[np.ndarray]:
+        """The golden model: the codes of the input, and the output of every layer."""
+        config = config or SystolicConfig()
+        found = [self.codes(x)]
+        for layer in self.layers:
+            found.append(layer.apply(found[-1], lambda x, w, b: matmul(x, w, b, config)))
+        return found
+
+    def dumps(self) -> bytes:
+        """The content of an ``.npz``: ``input_scale``, ``input_zero_point``, and of layer n ``W<n>``, ``b<n>`` and the
+        fields of its Requant, ``multiplier<n>`` and so on.
+        """
+        arrays: dict[str, np.ndarray] = {
+            "input_scale": np.asarray(self.input.scale),
+            "input_zero_point": np.asarray(self.input.zero_point),
+        }
+        for n, layer in enumerate(self.layers):
+            arrays |= {f"W{n}": layer.weights, f"b{n}": layer.bias}
+            if layer.requant is not None:
+                arrays |= {f"{name}{n}": np.asarray(getattr(layer.requant, name)) for name in _REQUANT}
+        file = io.BytesIO()
+        np.savez(file, allow_pickle=False, **arrays)
+        return file.getvalue()
+
+    def save(self, path: Path | str) -> None:
+        """Write the bytes of `dumps`.
+
+        Raises
+        ------
+        OSError
+            If the file cannot be written.
+        """
+        Path(path).write_bytes(self.dumps())
+
+    @classmethod
+    def load(cls, path: Path | str) -> "Int8Network":
+        """Read what `save` has written.
+
+        Raises
+        ------
+        ValueError
+            If the file is none of these, or its layers do not fit each other.
+        OSError
+            If it cannot be read.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                return cls.of({name: file[name] for name in file.files})
+        except (EOFError, KeyError, AttributeError, TypeError, ValueError, zipfile.BadZipFile) as error:
+            reason = f"it lacks {error}" if isinstance(error, KeyError) else error
+            raise ValueError(f"{str(path)!r} is no INT8 network: {reason}") from None
+
+    @classmethod
+    def of(cls, arrays: dict[str, np.ndarray]) -> "Int8Network":
+        """The network of the arrays that `save` writes."""
+        params = QuantParams(float(arrays["input_scale"]), int(arrays["input_zero_point"]))
+        layers = []
+        while f"W{len(layers)}" in arrays:
+            n = len(layers)
+            w, b = arrays[f"W{n}"], arrays[f"b{n}"]
+            if w.dtype != np.int8 or w.ndim != 2 or b.dtype != np.int32:
+                raise ValueError(
+                    f"W{n} is {w.dtype} of shape {w.shape} and b{n} {b.dtype}; use int8 (in, out) and int32"
+                )
+            requant = None
+            if f"multiplier{n}" in arrays:
+                values: dict[str, Any] = {name: arrays[f"{name}{n}"] for name in _REQUANT}
+                requant = Requant(**{k: v.item() if v.ndim == 0 else v for k, v in values.items()})
+            layers.append(Int8Layer(w, b, requant))
+        return cls(params, tuple(layers))
+
+
+def quantize_mlp(mlp: Mlp, samples: np.ndarray) -> Int8Network:
+    """Quantise a perceptron, its activations calibrated on samples.
+
+    Hidden layers have a weight scale per channel and requantise to int8 with the ReLU as a clamp. The last layer has
+    one scale, so that its INT32 sums can be compared with each other.
+
+    Parameters
+    ----------
+    mlp : Mlp
+        The network.
+    samples : (samples, in) float array
+        Inputs that are like those to come.
+    """
+    params = [calibrate(x, method="percentile", percentile=99.95) for x in mlp.activations(samples)]
+    layers = []
+    for n, (w, b) in enumerate(zip(mlp.weights, mlp.biases, strict=True)):
+        last = n == len(mlp.weights) - 1
+        scales = weight_params(w, axis=None if last else -1)
+        codes = quantize(w, scales)
+        bias = quantize_bias(b, float(params[n].scale), scales.scale)
+        requant = None
+        if not last:
+            out = params[n + 1]
+            factor = np.asarray(params[n].scale) * scales.scale / out.scale
+            requant = Requant.from_scale(factor, out.zero_point, qmin=out.zero_point)
+        layers.append(Int8Layer(codes, fold_zero_point(codes, bias, params[n].zero_point), requant))
+    return Int8Network(params[0], tuple(layers))

@@ -1,0 +1,47 @@
+"""Small boards for tests, and how to open one."""
+
+import contextlib
+
+import numpy as np
+from tercet.boards.engines import engine
+from tercet.boards.host import Device
+from tercet.boards.host_link import HostLink
+from tercet.boards.port import open_port
+from tercet.boards.simulated import SimulatedBoard
+from tercet.boards.soc import soc_sources
+from tercet.boards.soc_config import SocConfig
+from tercet.golden.eie_layer import EieConfig
+from tercet.golden.systolic import SystolicConfig
+from tercet.golden.tensorcore_config import TensorCoreConfig
+
+CONFIGS = {
+    "systolic": SystolicConfig(rows=2, cols=2, acc_depth=16, requant_lanes=1),
+    "eie": EieConfig(n_pe=2, matrix_depth=256, pointer_depth=256, act_depth=64, constant_depth=64),
+    "tensorcore": TensorCoreConfig(m=2, n=2, l=2, fold=4, pipeline=5),
+}
+
+
+def soc_of(name: str, depth: int = 64, **fields) -> SocConfig:
+    """A board with an engine of `CONFIGS`."""
+    config = CONFIGS[name]
+    depths = tuple((port.name, depth) for port in engine(name).streams(config))
+    return SocConfig(name, config, depths, **{"clock_hz": 24_000_000, "baud": 3_000_000, "board": "bench", **fields})
+
+
+@contextlib.contextmanager
+def running(soc: SocConfig, mode: str = "bytes"):
+    """The simulated board."""
+    with SimulatedBoard(soc, soc_sources(soc, uart=mode != "bytes"), mode=mode) as board:
+        yield board
+
+
+@contextlib.contextmanager
+def opened(soc: SocConfig, mode: str = "bytes", **options):
+    """A `Device` on the simulated board."""
+    with running(soc, mode) as board, open_port(board.path, soc.baud) as port:
+        yield Device(HostLink(port, timeout=20.0), **options)
+
+
+def int8(generator: np.random.Generator, *shape: int) -> np.ndarray:
+    """Random int8."""
+    return generator.integers(-128, 128, shape).astype(np.int8)

@@ -1,0 +1,298 @@
+"""Bitstreams: two real ones of a small SoC, the reset around it, and what goes wrong with tools that only pretend."""
+
+import json
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+from amaranth import *
+from amaranth.sim import Simulator
+from tercet.boards.build import STAGES, BoardTop, HeldReset, TimingMissed, build
+from tercet.boards.catalog import BOARDS, board, soc_config
+from tercet.boards.netlist import SynthesisError
+from tercet.boards.synth import DoesNotFit
+from tercet.boards.tools import ToolNotFound
+
+# An echo, with a counter and a memory so that there is something to place.
+STUB = """
+module tercet_soc(input clk, input rst, input rx, output reg tx, output reg busy);
+  reg [23:0] count;
+  reg [31:0] words [0:255];
+  reg [31:0] word;
+  always @(posedge clk) begin
+    word <= words[count[7:0]];
+    if (rx) words[count[15:8]] <= {word[30:0], rx};
+    if (rst) begin
+      tx <= 1;
+      count <= 0;
+    end else begin
+      tx <= rx;
+      count <= count + {23'b0, ~rx};
+    end
+    busy <= word[31];
+  end
+endmodule
+"""
+
+
+def stub(name, folder, engine="systolic", text=STUB, clock_hz=None, **options):
+    return build(name, text, soc_config(name, engine, clock_hz=clock_hz), folder, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix", "marks"),
+    [
+        # Synchronisation, and the ID by which the FPGA knows its own; a 12F differs from a 25F in it alone.
+        ("icebreaker", "bin", [bytes.fromhex("7eaa997e")]),
+        ("ulx3s-12f", "bit", [b"LFE5U-12F", bytes.fromhex("e200000021111043")]),
+    ],
+)
+def test_bitstream(tmp_path, name, suffix, marks):
+    lines = []
+    report = stub(name, tmp_path, build_hash="0123", seed=3, progress=lines.append)
+    files = {f"{name}_systolic.{suffix}", "report.json", "soc.v", "build.log"}
+    assert {path.name for path in tmp_path.iterdir()} == files
+    header = (tmp_path / f"{name}_systolic.{suffix}").read_bytes()[:400]
+    assert all(mark in header for mark in marks)
+    assert (tmp_path / "soc.v").read_text() == STUB
+    assert "Yosys" in (tmp_path / "build.log").read_text()
+    content = json.loads((tmp_path / "report.json").read_text())
+    assert content == report.to_dict()
+    assert (content["board"], content["engine"], content["build"], content["seed"]) == (name, "systolic", "0123", 3)
+    assert content["params"]["mac"] == board(name).presets["systolic"].params["mac"]
+    assert content["utilisation"]["bram"]["used"] in (1, 2)
+    assert 30 < content["utilisation"]["ff"]["used"] < 120
+    assert content["utilisation"]["lut4"]["available"] == board(name).device.capacity["lut4"]
+    assert "not" in content["power"]
+    (clock,) = content["fmax_mhz"].values()
+    assert clock["asked"] == board(name).presets["systolic"].clock_hz / 1e6
+    assert content["timing_met"]
+    assert clock["reached"] > clock["asked"]
+    assert set(content["seconds"]) == {"yosys", "nextpnr", "pack"}
+    assert set(content["tools"]) == {"tercet", "amaranth", "amaranth-boards", "yosys", board(name).nextpnr}
+    assert "unknown" not in content["tools"].values()
+    assert len(lines) == STAGES
+    assert f"MHz of {clock['asked']:.1f}" in lines[1]
+    assert content["critical_path"][0].endswith("clk-to-q to " + content["critical_path"][0].rpartition(" ")[2])
+
+
+def constraints(plan):
+    """The file of them."""
+    return next(text for name, text in plan.files.items() if name.endswith((".lpf", ".pcf", ".cst")))
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_top_of_every_board(name):
+    """Pins of UART and clock are constrained, and there is a PLL where one is needed."""
+    found = board(name)
+    block = {"ecp5": "EHXPLLL", "ice40": "SB_PLL40_PAD", "gowin": "rPLL"}[found.device.family]
+    for clock_hz, expected in ((found.clock_hz, 0), (2 * found.clock_hz, 1)):
+        plan = found.platform().build(BoardTop(found, clock_hz), do_build=False, emit_src=False)
+        text = constraints(plan)
+        for pin in found.uart:
+            assert f'"{pin}"' in text or f" {pin}\n" in text or f" {pin};" in text
+        assert plan.files["top.il"].count(f"cell \\{block} ") == expected
+        assert plan.files["top.il"].count("cell \\tercet_soc ") == 1
+        if found.device.family != "gowin":
+            shown = clock_hz if found.device.family == "ecp5" else clock_hz / 1e6
+            assert f"{float(shown)}" in text
+
+
+@pytest.mark.parametrize("clock_hz", [12_000_000, 27_000_000])
+def test_reset_is_held(clock_hz):
+    """From the start until long after the lock; again at once when the lock is lost."""
+    m = Module()
+    locked = Signal()
+    m.domains.sync = ClockDomain("sync", reset_less=True)
+    m.submodules.dut = dut = HeldReset(locked, clock_hz)
+    assert 15e-6 * clock_hz < dut.clocks < 50e-6 * clock_hz
+
+    async def bench(ctx):
+        for _ in range(2):
+            for _ in range(50):
+                assert ctx.get(dut.rst) == 1
+                await ctx.tick()
+            ctx.set(locked, 1)
+            passed = 0
+            while ctx.get(dut.rst) and passed < 2 * dut.clocks:
+                await ctx.tick()
+                passed += 1
+            assert dut.clocks <= passed <= dut.clocks + 3
+            for _ in range(50):
+                await ctx.tick()
+                assert ctx.get(dut.rst) == 0
+            ctx.set(locked, 0)
+            await ctx.tick()
+            await ctx.tick()
+
+    simulator = Simulator(m)
+    simulator.add_clock(1 / clock_hz)
+    simulator.add_testbench(bench)
+    simulator.run()
+
+
+REPORT = {
+    "fmax": {"$glbnet$clk": {"achieved": 61.5, "constraint": 75.0}},
+    "critical_paths": [
+        {
+            "from": "posedge $glbnet$clk",
+            "to": "posedge $glbnet$clk",
+            "path": [
+                {
+                    "delay": 0.5,
+                    "type": "clk-to-q",
+                    "from": {"cell": "a", "port": "CLK"},
+                    "to": {"cell": "a", "port": "Q"},
+                },
+                {"delay": 9.5, "type": "routing", "from": {"cell": "a", "port": "Q"}, "to": {"cell": "b", "port": "A"}},
+                {"delay": 0.05, "type": "logic", "from": {"cell": "b", "port": "A"}, "to": {"cell": "b", "port": "F"}},
+                {"delay": 0.0, "type": "setup", "from": {"cell": "b", "port": "F"}, "to": {"cell": "c", "port": "D"}},
+            ],
+        },
+        {"from": "<async>", "to": "posedge $glbnet$clk", "path": [{"delay": 99.0, "type": "routing"}]},
+    ],
+}
+
+
+@pytest.fixture
+def pretend(tmp_path, monkeypatch):
+    """Makes a tool that leaves files, says something and ends with a status."""
+
+    def make(variable, files=(), says="", status=0):
+        program = tmp_path / variable.lower()
+        written = "".join(f"pathlib.Path({name!r}).write_text({text!r})\n" for name, text in dict(files).items())
+        text = (
+            f"#!{sys.executable}\nimport pathlib, sys\n{written}print({says!r}, file=sys.stderr)\nsys.exit({status})\n"
+        )
+        program.write_text(text)
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        if variable != "YOSYS":
+            monkeypatch.setenv(variable, str(program))
+            return
+        # That one is looked for once only.
+        for module in ("netlist", "build"):
+            monkeypatch.setattr(f"tercet.boards.{module}.yosys_command", lambda: (str(program),))
+
+    return make
+
+
+def netlist(**cells):
+    """A netlist with so many cells of some types."""
+    names = {f"{kind}{n}": {"type": kind} for kind, count in cells.items() for n in range(count)}
+    return json.dumps({"modules": {"top": {"attributes": {"top": "1"}, "cells": names}}})
+
+
+@pytest.fixture
+def small(pretend):
+    """Synthesis, place and route that misses the clock, and a packer."""
+    pretend("YOSYS", {"top.json": netlist(LUT4=7, TRELLIS_FF=3), "yosys.log": "synthesised\n"})
+    pretend("NEXTPNR_ECP5", {"report.json": json.dumps(REPORT), "top.tim": "placed\n"})
+    pretend("ECPPACK", {"top.bit": "bits"}, "packed")
+
+
+def test_missed_timing(tmp_path, small):
+    with pytest.raises(TimingMissed, match="use a slower clock, another seed or placer, or allow it") as caught:
+        stub("ulx3s-25f", tmp_path / "out", "eie")
+    assert str(caught.value).startswith(
+        "eie on ulx3s-25f reaches 61.50 MHz, not 75.00 MHz, for the path from a.Q to c.D; "
+    )
+    assert caught.value.path == [
+        "0.50 ns clk-to-q to a.Q",
+        "9.50 ns routing to b.A",
+        "0.00 ns setup to c.D",
+    ]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["build.log"]
+    assert (tmp_path / "out/build.log").read_text() == "synthesised\nplaced\n"
+
+
+def test_missed_timing_allowed(tmp_path, small):
+    report = stub("ulx3s-25f", tmp_path / "out", "eie", allow_timing_fail=True)
+    assert not report.timing_met
+    assert report.utilisation["lut4"] == {"used": 7, "available": 24288}
+    assert report.fmax_mhz == {"clk": {"reached": 61.5, "asked": 75.0}}
+    assert (tmp_path / "out/ulx3s-25f_eie.bit").read_text() == "bits"
+    assert (tmp_path / "out/build.log").read_text() == "synthesised\nplaced\npacked\n"
+
+
+def test_orangecrab_gets_its_suffix(tmp_path, small):
+    stub("orangecrab-25f", tmp_path / "out", allow_timing_fail=True)
+    assert (tmp_path / "out/orangecrab-25f_systolic.bit").read_bytes()[
+        :16
+    ] == b"bits\xff\xff\xf0\x5a\x09\x12\x00\x01UFD\x10"
+
+
+def test_gowin(tmp_path, pretend, monkeypatch):
+    """The names of nextpnr's options, the frequency, Gowin's cells."""
+    clock = {"fmax": {"clk": {"achieved": 200, "constraint": 54}}}
+    seen = tmp_path / "seen"
+    pretend("NEXTPNR_HIMBAECHEL", {"report.json": json.dumps(clock)})
+    program = Path(tmp_path / "nextpnr_himbaechel")
+    program.write_text(
+        program.read_text().replace("import", f"import sys; open({str(seen)!r}, 'a').write(str(sys.argv))\nimport", 1)
+    )
+    pretend("GOWIN_PACK", {"top.fs": "bits"})
+    report = stub("tang-nano-9k", tmp_path / "out", clock_hz=55_000_000)
+    assert report.clock_hz == 54_000_000
+    assert report.bitstream == "tang-nano-9k_systolic.fs"
+    used = {kind: count["used"] for kind, count in report.utilisation.items()}
+    assert used["bram"] == 1
+    assert 30 < used["ff"] < 120
+    arguments = seen.read_text()
+    for expected in (
+        "'--vopt', 'family=GW1N-9C'",
+        "'--vopt', 'cst=top.cst'",
+        "'--freq', '54.000000'",
+        "GW1NR-LV9QN88PC6/I5",
+    ):
+        assert expected in arguments
+
+
+@pytest.mark.parametrize(
+    ("says", "kind", "message"),
+    [
+        (
+            "Info: x\nERROR: Unable to place cell 'a', no BELs remaining",
+            DoesNotFit,
+            "no place on ulx3s-25f: Unable to pl",
+        ),
+        ("ERROR: Failed to expand region (0, 0)", DoesNotFit, "Failed to expand region"),
+        ("ERROR: something else", SynthesisError, "^nextpnr: something else$"),
+        ("", SynthesisError, "^nextpnr: exit status 1$"),
+    ],
+)
+def test_nextpnr_refuses(tmp_path, small, pretend, says, kind, message):
+    pretend("NEXTPNR_ECP5", {}, says, 1)
+    with pytest.raises(kind, match=message):
+        stub("ulx3s-25f", tmp_path / "out")
+
+
+def test_packer_refuses(tmp_path, small, pretend):
+    pretend("ECPPACK", {}, "read\nno such tile", 1)
+    with pytest.raises(SynthesisError, match="ecppack: no such tile"):
+        stub("ulx3s-25f", tmp_path / "out", allow_timing_fail=True)
+    assert "no such tile" in (tmp_path / "out/build.log").read_text()
+
+
+def test_too_large(tmp_path, pretend):
+    pretend("YOSYS", {"top.json": netlist(SB_RAM40_4K=31)})
+    message = "systolic on icebreaker needs 31 bram, but there are 30; use another board, smaller parameters or smaller"
+    with pytest.raises(DoesNotFit, match=message):
+        stub("icebreaker", tmp_path)
+
+
+def test_refuses(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="Board 'basys3' is unknown"):
+        build("basys3", STUB, soc_config("icebreaker", "eie"), tmp_path)
+    with pytest.raises(ValueError, match="Placer 'x' is unknown; use one of heap, "):
+        stub("icebreaker", tmp_path, placer="x")
+    soc = soc_config("ulx3s-25f", "eie")
+    object.__setattr__(soc, "clock_hz", 77_000_000)
+    with pytest.raises(ValueError, match="77000000 Hz is none that ulx3s-25f can have; use 75000000 Hz"):
+        build("ulx3s-25f", STUB, soc, tmp_path)
+    with pytest.raises(SynthesisError, match="yosys: .*tercet_soc"):
+        stub("icebreaker", tmp_path, text="module other(); endmodule")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    with pytest.raises(ToolNotFound, match="nextpnr-himbaechel is not installed; run: pip install"):
+        stub("tang-nano-9k", tmp_path)

@@ -1,0 +1,234 @@
+"""Engines on simulated boards, from Python: what comes back is what the golden model gives."""
+
+import numpy as np
+import pytest
+from tercet.boards.host import Device, WrongEngine
+from tercet.boards.host_link import HostLink
+from tercet.boards.networks import Compressed, Int8, TileProduct, as_network
+from tercet.boards.port import PortError, open_port
+from tercet.golden.compress.model import CompressedLayer
+from tercet.golden.eie import encode, spmv
+from tercet.golden.int8_network import quantize_mlp
+from tercet.golden.mlp import Mlp
+from tercet.golden.quantize import Requant
+from tercet.golden.systolic import matmul
+from tercet.golden.tensorcore import mma
+
+from .socs import CONFIGS, int8, opened, running, soc_of
+
+
+def same(got, want):
+    assert got.dtype == want.dtype
+    assert got.shape == want.shape
+    assert got.tobytes() == want.tobytes()
+
+
+@pytest.fixture(scope="module")
+def systolic():
+    with opened(soc_of("systolic")) as device:
+        yield device
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (3, 4, 2), (5, 7, 9), (40, 30, 20), (100, 200, 3)], ids=str)
+def test_matmul(systolic, shape):
+    """Also of more than the buffers hold, by rows, columns and K."""
+    m, k, n = shape
+    generator = np.random.default_rng(m)
+    a, w = int8(generator, m, k), int8(generator, k, n)
+    bias = generator.integers(-(2**20), 2**20, n).astype(np.int32)
+    requant = Requant.from_scale(generator.random(n) * 1e-3 + 1e-5, 3, qmin=-100)
+    config = systolic.config
+    same(systolic.matmul(a, w), matmul(a, w, None, config))
+    same(systolic.matmul(a, w, bias), matmul(a, w, bias, config))
+    same(systolic.matmul(a, w, bias, requant), requant.apply(matmul(a, w, bias, config)))
+
+
+def test_counters_are_those_of_the_model(systolic):
+    """The board is as fast as the engine alone: its buffers never make it wait."""
+    generator = np.random.default_rng(1)
+    a, w = int8(generator, 10, 6), int8(generator, 6, 4)
+    systolic.counters(clear=True)
+    systolic.matmul(a, w)
+    counters = systolic.counters(clear=True)
+    engine = {name: counters[name] for name in ("active", "weight_stall", "weight_shift", "non_matrix")}
+    assert sum(engine.values()) == systolic.config.cycles(10, 6, 4)
+    assert sum(systolic.counters()[name] for name in engine) == 0
+
+
+def test_weights_stay_where_they_are(systolic):
+    generator = np.random.default_rng(2)
+    w = int8(generator, 8, 4)
+    a = [int8(generator, 3, 8) for _ in range(3)]
+    systolic.reset()
+    accepted = []
+    for acts in a:
+        before = systolic.counters()["accepted"]
+        same(systolic.matmul(acts, w), matmul(acts, w, None, systolic.config))
+        accepted.append(systolic.counters()["accepted"] - before)
+    # Neither the weights nor the command again.
+    assert accepted[1] == accepted[2] == accepted[0] - 2
+
+
+def test_what_the_engine_does_not_take(systolic):
+    a, w = np.zeros((2, 3), np.int8), np.zeros((3, 2), np.int8)
+    before = systolic.counters()["accepted"]
+    with pytest.raises(TypeError, match="Activations have dtype int64"):
+        systolic.matmul(a.astype(np.int64), w)
+    with pytest.raises(ValueError, match="3 columns.*4 rows|K"):
+        systolic.matmul(a, np.zeros((4, 2), np.int8))
+    with pytest.raises(WrongEngine, match="The board runs systolic, not tensorcore; build and flash: tercet build"):
+        systolic.mma(a, w, np.zeros((2, 2), np.float32))
+    with pytest.raises(WrongEngine, match="tercet build eie --board bench"):
+        systolic.network([], a)
+    assert systolic.counters()["accepted"] == before + 1, "something was sent"
+
+
+@pytest.fixture(scope="module")
+def network():
+    mlp = Mlp.random((12, 9, 5), seed=1)
+    samples = np.random.default_rng(2).random((50, 12))
+    return quantize_mlp(mlp, samples), samples
+
+
+def test_a_network(systolic, network):
+    net, samples = network
+    board = as_network(net)
+    assert isinstance(board, Int8)
+    same(board.run(systolic, samples), board.golden(systolic, samples))
+    same(board.run(systolic, samples), net.run(samples)[-1])
+
+
+def test_every_bit_of_the_uart(network):
+    net, samples = network
+    shares = []
+    with opened(soc_of("systolic"), "uart", progress=lambda done, whole: shares.append(done / whole)) as device:
+        board = as_network(net)
+        same(board.run(device, samples[:5]), net.run(samples[:5])[-1])
+        counters = device.counters()
+    assert shares[-1] == 1
+    assert all(0 <= share <= 1 for share in shares)
+    assert counters["damaged"] == counters["dropped"] == counters["repeated"] == 0
+
+
+def test_tensor_core():
+    generator = np.random.default_rng(3)
+    with opened(soc_of("tensorcore")) as device:
+        for shape in ((2, 2, 2, 2), (1, 7, 6, 5), (3, 20, 40, 18)):
+            batch, m, k, n = shape
+            a = generator.standard_normal((batch, m, k)).astype(np.float16)
+            b = generator.standard_normal((batch, k, n)).astype(np.float16)
+            c = generator.standard_normal((batch, m, n)).astype(np.float32)
+            same(device.mma(a, b, c), mma(a, b, c, device.config))
+        same(device.matmul(a[0], b[0]), mma(a[0], b[0], np.zeros((m, n), np.float32), device.config))
+        tile = TileProduct(b[0], c[0, 0])
+        same(tile.run(device, a[0]), tile.golden(device, a[0]))
+        with pytest.raises(ValueError, match="neither bias nor requantisation"):
+            device.matmul(a[0], b[0], c[0, 0])
+
+
+def test_eie():
+    config = CONFIGS["eie"]
+    generator = np.random.default_rng(4)
+    codebook = np.arange(-8, 8, dtype=np.int16) * 300
+    codebook[0] = 0
+    sizes = (30, 24, 10)
+    layers = []
+    for number, (n_in, n_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+        codes = (generator.integers(1, 16, (n_out, n_in)) * (generator.random((n_out, n_in)) < 0.2)).astype(np.uint8)
+        layers.append(encode(codes, codebook, config, relu=number == 0, act_max=32767 if number else 32768))
+    acts = generator.integers(0, 500, (23, 30)).astype(np.int16)
+    want = spmv(layers[1], spmv(layers[0], acts))
+    with opened(soc_of("eie", depth=40)) as device:
+        same(device.network(layers, acts), want)
+        same(device.network(layers, acts[3]), want[3])
+        before = device.counters()["accepted"]
+        same(device.network(layers, acts[4]), want[4])
+        # The program is still there.
+        assert device.counters()["accepted"] - before < 10
+        device.reset()
+        same(device.network(layers[:1], acts), spmv(layers[0], acts))
+        wide = encode(np.ones((4, 90), np.uint8), codebook, config)
+        with pytest.raises(ValueError, match="A vector needs 45 words of acts, but the board has room for 40"):
+            device.network([wide], np.zeros((1, 90), np.int16))
+
+
+def test_a_compressed_network():
+    generator = np.random.default_rng(5)
+    layers = []
+    for n_in, n_out in ((12, 10), (10, 4)):
+        codes = (generator.integers(1, 16, (n_out, n_in)) * (generator.random((n_out, n_in)) < 0.4)).astype(np.uint8)
+        centroids = np.concatenate(([0], generator.standard_normal(15) * 0.5)).astype(np.float32)
+        layers.append(CompressedLayer(codes, centroids, generator.standard_normal(n_out).astype(np.float32), 4))
+    x = generator.random((6, 12))
+    with opened(soc_of("eie")) as device:
+        board = as_network(layers)
+        assert isinstance(board, Compressed)
+        same(board.run(device, x), board.golden(device, x))
+
+
+def test_a_host_that_dies_in_the_middle():
+    """The next one begins where it wants, whatever is left in the line, the board and the engine."""
+    soc = soc_of("systolic")
+    generator = np.random.default_rng(6)
+    a, w = int8(generator, 9, 8), int8(generator, 8, 4)
+    with running(soc) as board:
+        for cut in range(1, 200, 13):
+            port = open_port(board.path, soc.baud)
+            written, write = 0, port.write
+
+            class Dead(Exception):
+                pass
+
+            def some(data, write=write, cut=cut):
+                nonlocal written
+                part = data[: max(0, cut - written)]
+                written += len(data)
+                write(part)
+                if part != data:
+                    raise Dead
+
+            device = Device(HostLink(port, timeout=20.0))
+            port.write = some
+            with pytest.raises(Dead):
+                device.matmul(a, w)
+            port.close()
+            with open_port(board.path, soc.baud) as port:
+                same(Device(HostLink(port, timeout=20.0)).matmul(a, w), matmul(a, w, None, soc.config))
+
+
+def test_unplugged():
+    soc = soc_of("systolic")
+    a = np.zeros((9, 8), np.int8)
+    with running(soc) as board, open_port(board.path, soc.baud) as port:
+        device = Device(HostLink(port, timeout=20.0))
+        board.kill()
+        with pytest.raises(PortError, match="is gone; plug the board in again"):
+            device.matmul(a, a.T)
+
+
+def test_a_port_is_opened_like_a_board():
+    """Neither does the host see that it is simulated, nor does it run what is for another engine."""
+    soc = soc_of("systolic")
+    a = np.arange(12, dtype=np.int8).reshape(3, 4)
+    with running(soc, "uart") as board:
+        with Device.open(board.path, engine="systolic") as device:
+            same(device.matmul(a, a.T), matmul(a, a.T, None, soc.config))
+        with pytest.raises(WrongEngine, match="The board runs systolic, not eie; build and flash: tercet build eie"):
+            Device.open(board.path, engine="eie")
+        with Device.open(board.path) as device, pytest.raises(PortError, match="is in use by another program"):
+            Device.open(board.path)
+        assert device.info.soc == soc
+
+
+def test_addresses_of_boards():
+    with pytest.raises(ValueError, match="Board 'nothing' is unknown"):
+        Device.open("sim:nothing")
+    with pytest.raises(ValueError, match="has the mode 'word'; use sim:ulx3s-85f or sim:ulx3s-85f,bytes"):
+        Device.open("sim:ulx3s-85f,word")
+    with pytest.raises(PortError, match="/dev/nothing"):
+        Device.open("/dev/nothing")
+
+
+def test_what_is_no_network():
+    with pytest.raises(TypeError, match="A str cannot be run"):
+        as_network("digits")

@@ -1,0 +1,175 @@
+"""A board's answers to requests, good and bad; and thousands of damaged frames."""
+
+import random
+
+import pytest
+from tercet.boards.faults import LinePort, survey
+from tercet.boards.host_link import HostLink, LinkError, Refused
+from tercet.boards.link.protocol import Command, Frame, Reply
+from tercet.boards.port import open_port
+
+from .socs import running, soc_of
+
+SOC = soc_of("systolic")
+DEPTH = 64
+STREAMS = [name for name, _ in SOC.depths]
+ACTS, SUMS = STREAMS.index("acts"), STREAMS.index("sums")
+
+
+@pytest.fixture(scope="module")
+def path():
+    with running(SOC) as board:
+        yield board.path
+
+
+@pytest.fixture
+def link(path):
+    with open_port(path, SOC.baud) as port:
+        found = HostLink(port, timeout=20.0)
+        found.request(Command.RESET)
+        yield found
+
+
+def place(stream, words, address):
+    return bytes([stream]) + words.to_bytes(2, "little") + address.to_bytes(3, "little")
+
+
+def counts(**words):
+    return b"".join(words.get(name, 0).to_bytes(3, "little") for name in STREAMS)
+
+
+def refused(link, reply, command, data=b""):
+    with pytest.raises(Refused) as caught:
+        link.request(command, data)
+    assert caught.value.reply == reply
+
+
+def test_describes_itself(link):
+    assert link.description.soc == SOC
+
+
+def test_unknown_commands(link):
+    for code in (0, 8, 100, 255):
+        reply = link._exchange(Frame(link.sequence, code), 64)
+        assert reply.code == Reply.UNKNOWN_COMMAND
+        link._sequence = (link.sequence + 1) % 256
+
+
+@pytest.mark.parametrize(
+    ("command", "sizes"),
+    [
+        (Command.LOAD, [0, 5]),
+        (Command.RUN, [0, 3 * len(STREAMS) - 1, 3 * len(STREAMS) + 1]),
+        (Command.STATUS, [1]),
+        (Command.READ, [0, 5, 7]),
+        (Command.COUNTERS, [0, 2]),
+        (Command.RESET, [1]),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_requests_of_the_wrong_length(link, command, sizes):
+    for size in sizes:
+        refused(link, Reply.WRONG_LENGTH, command, bytes(size))
+
+
+def test_loads_that_do_not_end_with_a_word(link):
+    for words, size in ((3, 5), (3, 7), (3, 8), (0, 1), (2, 0)):
+        refused(link, Reply.WRONG_LENGTH, Command.LOAD, place(ACTS, words, 0) + bytes(size))
+    # Nothing of them counts.
+    refused(link, Reply.NOT_LOADED, Command.RUN, counts(acts=1))
+
+
+def test_addresses_out_of_range(link):
+    for words, address in ((DEPTH + 1, 0), (1, DEPTH), (1, 2**24 - 1), (2**16 - 1, 2**24 - 1)):
+        refused(link, Reply.OUT_OF_RANGE, Command.LOAD, place(ACTS, words, address) + bytes(4))
+    # A gap: nothing has been loaded before it.
+    refused(link, Reply.OUT_OF_RANGE, Command.LOAD, place(ACTS, 1, 1) + bytes(2))
+    for stream in (SUMS, len(STREAMS), 200):
+        refused(link, Reply.OUT_OF_RANGE, Command.LOAD, place(stream, 0, 0))
+    for stream in (ACTS, len(STREAMS), 200):
+        refused(link, Reply.OUT_OF_RANGE, Command.READ, place(stream, 0, 0))
+    refused(link, Reply.OUT_OF_RANGE, Command.READ, place(SUMS, 1, 0))
+    refused(link, Reply.OUT_OF_RANGE, Command.RUN, counts(sums=DEPTH + 1))
+    assert link.request(Command.READ, place(SUMS, 0, 0)) == b""
+
+
+def test_a_run_before_a_load(link):
+    refused(link, Reply.NOT_LOADED, Command.RUN, counts(acts=1))
+    link.request(Command.LOAD, place(ACTS, 3, 0) + bytes(6))
+    link.request(Command.LOAD, place(ACTS, 2, 3) + bytes(4))
+    refused(link, Reply.NOT_LOADED, Command.RUN, counts(acts=6))
+    refused(link, Reply.NOT_LOADED, Command.RUN, counts(acts=2**24 - 1))
+    # A shorter load ends where it ends.
+    link.request(Command.LOAD, place(ACTS, 1, 0) + bytes(2))
+    refused(link, Reply.NOT_LOADED, Command.RUN, counts(acts=2))
+
+
+def test_while_it_runs(link):
+    """A run whose results never come: everything waits for it but what must not."""
+    link.request(Command.RUN, counts(sums=1))
+    assert link.request(Command.STATUS) == b"\1"
+    for command, data in (
+        (Command.LOAD, place(ACTS, 0, 0)),
+        (Command.READ, place(SUMS, 0, 0)),
+        (Command.RUN, counts()),
+        (Command.COUNTERS, b"\0"),
+    ):
+        refused(link, Reply.RUNNING, command, data)
+    link.resync()
+    link.request(Command.RESET)
+    assert link.request(Command.STATUS) == b"\0"
+
+
+def test_a_reply_that_was_lost(link):
+    """The same request again is answered again, and not executed again."""
+    first = link.request(Command.COUNTERS, b"\0")
+    link._sequence = (link.sequence - 1) % 256
+    assert link.request(Command.COUNTERS, b"\0") == first
+    accepted, damaged, repeated, dropped = range(-12, 0, 3)
+    later = link.request(Command.COUNTERS, b"\0")
+    assert later[repeated] - first[repeated] == 1
+    assert later[accepted] - first[accepted] == 1
+
+
+def test_numbers_that_do_not_follow(path, link):
+    wrong = HostLink(link._port, timeout=0.01, retries=1)
+    wrong._sequence = (wrong.sequence + 5) % 256
+    with pytest.raises(LinkError):
+        wrong.request(Command.STATUS)
+    wrong.resync()
+    assert wrong.request(Command.STATUS) == b"\0"
+
+
+def requests(generator: random.Random):
+    """Requests that change what the board holds, and some that it must refuse."""
+    return generator.choice(
+        (
+            (Command.STATUS, b"", b"\0"),
+            (Command.RESET, b"", b""),
+            (Command.LOAD, place(ACTS, 3, 0) + generator.randbytes(6), b""),
+            (Command.LOAD, place(ACTS, 3, 62) + generator.randbytes(6), Reply.OUT_OF_RANGE),
+            (Command.LOAD, place(ACTS, 200, 0) + generator.randbytes(400), Reply.OUT_OF_RANGE),
+            (Command.READ, place(SUMS, 1, 0), Reply.OUT_OF_RANGE),
+            (Command.RUN, counts(weights=9), Reply.NOT_LOADED),
+            (Command.LOAD, generator.randbytes(3), Reply.WRONG_LENGTH),
+        )
+    )
+
+
+def check(found, count):
+    """Each good frame was executed, once, and nothing else."""
+    assert found["wrong"] == 0
+    assert found["accepted"] == count
+    assert found["damaged"] > count // 2
+    assert found["dropped"] >= found["wrong sequence"]
+
+
+def test_damaged_frames(path):
+    with open_port(path, SOC.baud) as port:
+        check(survey(port, HostLink(port, timeout=20.0), requests, 10_000), 10_000)
+
+
+def test_damaged_bits():
+    with running(SOC, "line") as board, open_port(board.path, SOC.baud) as port:
+        line = LinePort(port)
+        check(survey(line, HostLink(line, timeout=20.0), requests, 110), 110)

@@ -1,0 +1,59 @@
+"""What a board is, what it says of that, and what cannot be."""
+
+import dataclasses
+
+import pytest
+from tercet.boards.link.protocol import IDENTIFY_BYTES
+from tercet.boards.soc_config import describe, description_bytes, read_description
+
+from .socs import CONFIGS, soc_of
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_describes_itself(name):
+    soc = soc_of(name, board="ulx3s-85f")
+    text = describe(soc, "module engine; endmodule")
+    assert len(text) % IDENTIFY_BYTES == 0
+    assert description_bytes(text[:IDENTIFY_BYTES]) <= len(text)
+    found = read_description(text)
+    assert found.soc == soc
+    assert len(bytes.fromhex(found.build)) == 8
+
+
+def test_the_build_depends_on_everything():
+    soc = soc_of("systolic")
+    builds = {
+        read_description(describe(changed, verilog)).build
+        for changed, verilog in (
+            (soc, "a"),
+            (soc, "b"),
+            (dataclasses.replace(soc, clock_hz=25_000_000), "a"),
+            (dataclasses.replace(soc, depths=tuple((name, 65) for name, _ in soc.depths)), "a"),
+        )
+    }
+    assert len(builds) == 4
+
+
+def test_other_protocols():
+    text = describe(soc_of("systolic"), "")
+    with pytest.raises(ValueError, match="The board speaks protocol 9, this host 1; build its bitstream again"):
+        read_description(b"\x09" + text[1:])
+    with pytest.raises(ValueError, match="description cannot be read"):
+        read_description(text[:20] + b"\xff" * 8 + text[28:])
+
+
+@pytest.mark.parametrize(
+    ("fields", "error", "message"),
+    [
+        ({"engine": "gpu"}, ValueError, "Engine 'gpu' is unknown; use one of systolic, eie, tensorcore"),
+        ({"config": CONFIGS["eie"]}, TypeError, "use a SystolicConfig"),
+        ({"depths": (("acts", 3),)}, ValueError, "give those of commands, acts, weights, params, sums, outs"),
+        ({"depths": tuple((name, 1) for name, _ in soc_of("systolic").depths)}, ValueError, "commands has 1 words"),
+        ({"baud": 6_000_001}, ValueError, "use at most 6000000"),
+        ({"baud": 0}, ValueError, "Baud 0"),
+        ({"frame_bytes": 500}, ValueError, "Frames have 500 bytes; use a power of 2 from 128 to 32768"),
+    ],
+)
+def test_what_cannot_be(fields, error, message):
+    with pytest.raises(error, match=message):
+        dataclasses.replace(soc_of("systolic"), **fields)

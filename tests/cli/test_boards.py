@@ -1,0 +1,186 @@
+"""``tercet boards``, ``build`` and ``flash`` as a user meets them."""
+
+import json
+import re
+import stat
+
+import pytest
+from tercet.boards.build import BuildReport
+from tercet.boards.catalog import BOARDS
+from tercet.boards.soc_config import describe, read_description
+from tercet.cli.engines import ENGINES
+
+from .command import fails, tercet
+
+
+@pytest.mark.parametrize(
+    "path", [["boards"], ["build"], ["flash"], *(["build", engine] for engine in ENGINES)], ids=" ".join
+)
+def test_help(path):
+    """Examples are commands whose flags are there."""
+    result = tercet(*path, "--help")
+    assert result.exit_code == 0
+    options, _, shown = result.stdout.partition("Examples:\n")
+    lines = re.findall(r"^ +(tercet .*)", shown, re.M)
+    assert lines
+    assert all(line.startswith(" ".join(["tercet", *path])) for line in lines)
+    if path != ["build"]:
+        for flag in re.findall(r" (--?[a-z][a-z-]*)", shown):
+            assert re.search(rf"(^|[ ,]){flag}[ ,\n]", options), flag
+
+
+def test_boards_lists_all():
+    out = tercet("boards").stdout
+    for name in BOARDS:
+        assert f"│ {name} " in out
+    assert re.search(r"│ ulx3s-85f +│ LFE5U-85F BG381 +│ +25 MHz │ 468 kB │ USB +│ openFPGALoader", out)
+    assert re.search(r"│ orangecrab-25f +│ LFE5U-25F MG285 +│ +48 MHz │ 126 kB │ adapter", out)
+    assert re.search(r"│ ulx3s-85f +│ systolic +│ +8 x 8 PEs │ 100 MHz │ +12\.80 GOPS │", out)
+    assert re.search(r"│ ulx3s-85f +│ eie +│ +8 PEs │ 100 MHz │ +1\.60 GOPS │", out)
+    assert re.search(r"│ ulx3s-85f +│ tensorcore +│ 4 x 4 x 4, fold 1 │ +75 MHz │ +9\.60 GFLOPS │", out)
+
+
+@pytest.fixture
+def built(monkeypatch):
+    """What `build` is called with; it gives a report of its own."""
+    calls = []
+
+    def build(board, text, soc, folder, **options):
+        calls.append((board, text, soc, folder, options))
+        options["progress"]("synthesised")
+        bitstream = f"{board}_{soc.engine}.bit"
+        (folder / bitstream).write_bytes(b"bits")
+        return BuildReport(
+            board=board,
+            device="D",
+            engine=soc.engine,
+            params={},
+            depths={},
+            clock_hz=soc.clock_hz,
+            baud=soc.baud,
+            bitstream=bitstream,
+            build="",
+            utilisation={"lut4": {"used": 12, "available": 34}, "spram": {"used": 0, "available": 0}},
+            fmax_mhz={"clk": {"reached": 80.04, "asked": 75.0}},
+            timing_met=True,
+            seed=1,
+            placer="heap",
+            seconds={},
+            tools={},
+        )
+
+    monkeypatch.setattr("tercet.cli.build.build", build)
+    monkeypatch.setattr("tercet.boards.soc.soc_verilog", lambda soc: (f"// {soc.engine}", describe(soc, "")))
+    return calls
+
+
+def test_build(folder, built):
+    result = tercet("build", "systolic", "--board", "ulx3s-25f")
+    assert result.exit_code == 0, result.stderr
+    ((name, text, soc, target, options),) = built
+    assert (name, text, str(target)) == ("ulx3s-25f", "// systolic", "build/boards/ulx3s-25f_systolic")
+    assert (soc.config.rows, soc.config.cols, soc.config.mac, soc.clock_hz) == (4, 4, "ecp5", 75_000_000)
+    assert (options["seed"], options["placer"], options["allow_timing_fail"]) == (1, "heap", False)
+    assert options["build_hash"] == read_description(describe(soc, "")).build
+    assert re.search(r"│ lut4 +│ +12 +│ +34 +│", result.stdout)
+    assert re.search(r"│ fmax of clk +│ +80\.0 MHz +│ +75\.0 MHz asked │", result.stdout)
+    assert "spram" not in result.stdout
+    assert re.search(r"power +│ not estimated", result.stdout)
+    assert "next: tercet flash --board ulx3s-25f\n" in result.stdout
+    assert result.stderr == "synthesised\n"
+
+
+def test_build_with_flags(folder, built):
+    flags = ["--rows", "2", "--requant-lanes", "1", "--clock", "61", "--baud", "1000000", "--depth", "acts=100"]
+    flags += ["--depth", "outs=50", "--seed", "5", "--placer", "timing", "--allow-timing-fail", "-o", "x"]
+    assert tercet("build", "systolic", "--board", "colorlight-i5", *flags).exit_code == 0
+    ((_, _, soc, target, options),) = built
+    assert (soc.config.rows, soc.config.cols, soc.config.requant_lanes) == (2, 4, 1)
+    assert (soc.clock_hz, soc.baud, str(target)) == (60_714_286, 1_000_000, "x")
+    assert (dict(soc.depths)["acts"], dict(soc.depths)["outs"]) == (100, 50)
+    assert (options["seed"], options["placer"], options["allow_timing_fail"]) == (5, "timing", True)
+
+
+def test_build_from_file_and_preset(folder, built):
+    (folder / "c.toml").write_text("n_pe = 3\n")
+    assert tercet("build", "eie", "--board", "ulx3s-85f", "--config", "c.toml", "--acc-width", "32").exit_code == 0
+    preset = ["--preset", "paper", "--n-pe", "2", "--matrix-depth", "512"]
+    assert tercet("build", "eie", "--board", "ulx3s-85f", *preset).exit_code == 0
+    first, second = (call[2].config for call in built)
+    assert (first.n_pe, first.acc_width, first.family, first.matrix_depth) == (3, 32, "ecp5", 1024)
+    assert (second.n_pe, second.family, second.act_depth, second.matrix_depth) == (2, "ecp5", 512, 512)
+
+
+@pytest.fixture
+def tools(folder, monkeypatch):
+    """A PATH with a programmer that says something."""
+    monkeypatch.setenv("PATH", f"{folder / 'bin'}:/bin:/usr/bin")
+    (folder / "bin").mkdir()
+    for name in ("OPENFPGALOADER", "ICEPROG", "DFU_UTIL"):
+        monkeypatch.delenv(name, raising=False)
+
+    def make(says, status):
+        program = folder / "bin/openFPGALoader"
+        program.write_text(f'#!/bin/sh\necho "{says}"\nexit {status}\n')
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+
+    return make
+
+
+def written(folder, name, bitstream):
+    target = folder / "build/boards" / name
+    target.mkdir(parents=True)
+    (target / bitstream).write_bytes(b"bits")
+    (target / "report.json").write_text(json.dumps({"board": name.partition("_")[0], "bitstream": bitstream}))
+
+
+def test_flash(folder, tools):
+    tools("done", 0)
+    written(folder, "ulx3s-25f_eie", "ulx3s-25f_eie.bit")
+    file = "build/boards/ulx3s-25f_eie/ulx3s-25f_eie.bit"
+    result = tercet("flash", "--board", "ulx3s-25f", "--dry-run")
+    assert result.stdout == f"openFPGALoader -b ulx3s {file}\n"
+    result = tercet("flash", "--board", "ulx3s-25f", "--persist", "--dry-run", "my file.bit")
+    assert result.stdout == "openFPGALoader -b ulx3s --write-flash 'my file.bit'\n"
+    result = tercet("flash", "--board", "ulx3s-25f")
+    assert result.stdout == f"ulx3s-25f runs {file}\n"
+    assert "was built for ulx3s-25f" in fails("flash", "--board", "ulx3s-85f", file)
+    tools("unable to open ftdi device: -3 (device not found)", 1)
+    assert "No ulx3s-25f is there" in fails("flash", "--board", "ulx3s-25f")
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["build", "tpu"], "No such command 'tpu'"),
+        (["build", "eie"], "Missing option '--board'"),
+        (["build", "eie", "--board", "basys3"], "'basys3' is not one of 'icebreaker'"),
+        (["build", "tensorcore", "--board", "tang-nano-9k"], "tensorcore does not fit tang-nano-9k; use systolic"),
+        (["build", "eie", "--board", "icebreaker", "--n-pe", "0"], "n_pe 0 is outside [1, 256]"),
+        (["build", "eie", "--board", "icebreaker", "--clock", "1"], "not 1 MHz; the nearest is 16.125 MHz"),
+        (["build", "eie", "--board", "icebreaker", "--baud", "9999999"], "use at most 6000000"),
+        (["build", "eie", "--board", "icebreaker", "--depth", "acts"], "'acts' is not STREAM=WORDS"),
+        (["build", "eie", "--board", "icebreaker", "--depth", "x=3"], "Engine eie has no stream 'x'; it has frames"),
+        (["build", "eie", "--board", "icebreaker", "-o", "file/x"], "Not a directory"),
+        (["build", "eie", "--board", "icebreaker", "--config", "no.toml"], "No such file or directory: 'no.toml'"),
+        (["flash"], "Missing option '--board'"),
+        (
+            ["flash", "--board", "icebreaker"],
+            "No bitstream for icebreaker is in 'build/boards'; build one, or name a file",
+        ),
+        (["flash", "--board", "icebreaker", "none.bin"], "No such file or directory: 'none.bin'"),
+        (["flash", "--board", "icebreaker", "file"], "Bitstream 'file' is empty"),
+        (["flash", "--board", "orangecrab-25f", "--cable", "ft232", "--persist", "--dry-run", "file"], "boot loader"),
+    ],
+)
+def test_mistakes_are_one_line(folder, args, message):
+    (folder / "file").write_text("")
+    assert message in fails(*args)
+
+
+def test_doctor_knows_the_boards():
+    out = tercet("doctor").stdout
+    for name in BOARDS:
+        assert f"│ {name} " in out
+    assert re.search(r"│ tang-nano-9k +│ GW1NR-LV9QN88PC6/I5 +│ gw1nr-9c +│ \S*nextpnr-himbaechel", out)
+    assert "openfpgaloader" in out

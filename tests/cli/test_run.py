@@ -1,0 +1,68 @@
+"""Networks on simulated boards from the command line: the digits in INT8, compressed ones, a product of tiles."""
+
+import numpy as np
+import pytest
+from tercet.cli.demos.digits import load_digits, train_mlp
+from tercet.golden.int8_network import quantize_mlp
+
+from .command import fails, tercet
+
+
+@pytest.fixture(scope="module")
+def digits():
+    found = load_digits()
+    return found, train_mlp(found, (16,))
+
+
+def test_digits_in_int8(tmp_path, digits):
+    found, mlp = digits
+    network = quantize_mlp(mlp, found.train_x)
+    network.save(tmp_path / "net.npz")
+    np.save(tmp_path / "x.npy", found.test_x[:40])
+    result = tercet(
+        *("run", tmp_path / "net.npz", "--device", "sim:icebreaker,bytes"),
+        *("--inputs", tmp_path / "x.npy", "-o", tmp_path / "y.npy"),
+    )
+    assert result.exit_code == 0, result.output
+    assert "yes, every bit" in result.output
+    scores = np.load(tmp_path / "y.npy")
+    np.testing.assert_array_equal(scores, network.run(found.test_x[:40])[-1])
+    assert (scores.argmax(axis=1) == found.test_y[:40]).mean() > 0.8
+
+
+def test_digits_compressed(tmp_path, digits):
+    found, mlp = digits
+    arrays = {f"W{n}": w for n, w in enumerate(mlp.weights)} | {f"b{n}": b for n, b in enumerate(mlp.biases)}
+    np.savez(tmp_path / "model.npz", **arrays)
+    np.save(tmp_path / "x.npy", found.test_x[:20])
+    result = tercet("compress", tmp_path / "model.npz", "-o", tmp_path / "net.tercet", "--density", "0.3")
+    assert result.exit_code == 0, result.output
+    result = tercet("run", tmp_path / "net.tercet", "--device", "sim:icebreaker,bytes", "--inputs", tmp_path / "x.npy")
+    assert result.exit_code == 0, result.output
+    assert "yes, every bit" in result.output
+
+
+def test_product_of_tiles(tmp_path):
+    generator = np.random.default_rng(1)
+    b, c = (generator.standard_normal((16, 12)).astype(kind) for kind in (np.float16, np.float32))
+    np.savez(tmp_path / "net.npz", b=b, c=c[0])
+    np.save(tmp_path / "a.npy", generator.standard_normal((16, 16)).astype(np.float16))
+    result = tercet("run", tmp_path / "net.npz", "--device", "sim:icebreaker,bytes", "--inputs", tmp_path / "a.npy")
+    assert result.exit_code == 0, result.output
+    assert "yes, every bit" in result.output
+    assert "tensorcore, icebreaker" in result.output
+
+
+def test_what_cannot_be_run(tmp_path):
+    np.savez(tmp_path / "net.npz", weights=np.zeros((2, 2)))
+    np.save(tmp_path / "x.npy", np.zeros((2, 2)))
+    for name in ("net.npz", "x.npy"):
+        line = fails("run", tmp_path / name, "--device", "sim:icebreaker", "--inputs", tmp_path / "x.npy")
+        assert "is no network; use a file of tercet compress, the .npz of an Int8Network, or one with b and c" in line
+    np.savez(tmp_path / "net.npz", b=np.zeros((2, 2), np.float16))
+    line = fails("run", tmp_path / "net.npz", "--device", "/dev/nothing", "--inputs", tmp_path / "x.npy")
+    assert "Port '/dev/nothing' is not there; plug the board in" in line
+    line = fails("run", tmp_path / "net.npz", "--device", "sim:nothing", "--inputs", tmp_path / "x.npy")
+    assert "Board 'nothing' is unknown" in line
+    line = fails("run", tmp_path / "no.npz", "--device", "sim:icebreaker", "--inputs", tmp_path / "x.npy")
+    assert "No such file or directory" in line

@@ -1,0 +1,71 @@
+"""A perceptron in INT8: close to the real one, the same after a round trip through its file, and what is refused."""
+
+import numpy as np
+import pytest
+from tercet.golden.int8_network import Int8Layer, Int8Network, quantize_mlp
+from tercet.golden.mlp import Mlp
+from tercet.golden.quantize import QuantParams, Requant
+
+
+def network(sizes=(12, 9, 5)):
+    mlp = Mlp.random(sizes, seed=1)
+    samples = np.random.default_rng(2).random((200, sizes[0]))
+    return mlp, samples, quantize_mlp(mlp, samples)
+
+
+def test_answers_as_the_real_network_does():
+    mlp, samples, net = network()
+    out = net.run(samples)[-1]
+    assert out.dtype == np.int32
+    real = mlp.activations(samples)[-1]
+    # A scale turns the sums into the real scores.
+    factor = (out * real).sum() / (out.astype(float) ** 2).sum()
+    assert np.abs(out * factor - real).max() < 0.05 * np.abs(real).max()
+
+
+def test_its_file(tmp_path):
+    _, samples, net = network()
+    net.save(tmp_path / "net.npz")
+    again = Int8Network.load(tmp_path / "net.npz")
+    assert again.dumps() == net.dumps()
+    for one, other in zip(net.run(samples), again.run(samples), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_codes_are_taken_as_they_are():
+    _, samples, net = network()
+    codes = net.codes(samples)
+    assert net.codes(codes) is not None
+    np.testing.assert_array_equal(net.codes(codes), codes)
+    np.testing.assert_array_equal(net.codes(codes.astype(np.int64)), codes)
+    with pytest.raises(ValueError, match=r"shape \(3, 4\); the network takes \(samples, 12\)"):
+        net.codes(np.zeros((3, 4)))
+    with pytest.raises(ValueError, match="200"):
+        net.codes(np.full((3, 12), 200))
+
+
+def test_layers_that_do_not_fit():
+    params = QuantParams(0.5, 3)
+    with pytest.raises(ValueError, match="no layer"):
+        Int8Network(params, ())
+    sums = Int8Layer(np.zeros((3, 4), np.int8), np.zeros(4, np.int32), None)
+    with pytest.raises(ValueError, match="Layer 0 leaves INT32 sums"):
+        Int8Network(params, (sums, Int8Layer(np.zeros((4, 2), np.int8), np.zeros(2, np.int32), None)))
+    whole = Int8Layer(sums.weights, sums.bias, Requant(2**30, 0, 0))
+    with pytest.raises(ValueError, match="Layer 1 has 5 inputs but layer 0 has 4 outputs"):
+        Int8Network(params, (whole, Int8Layer(np.zeros((5, 2), np.int8), np.zeros(2, np.int32), None)))
+    with pytest.raises(ValueError, match=r"Layer 0 has a bias of shape \(3,\)"):
+        Int8Network(params, (Int8Layer(np.zeros((3, 4), np.int8), np.zeros(3, np.int32), None),))
+
+
+def test_files_that_are_none(tmp_path):
+    path = tmp_path / "net.npz"
+    path.write_bytes(b"nothing")
+    with pytest.raises(ValueError, match="no INT8 network"):
+        Int8Network.load(path)
+    np.savez(path, W0=np.zeros((2, 2)))
+    with pytest.raises(ValueError, match="it lacks 'input_scale"):
+        Int8Network.load(path)
+    np.savez(path, W0=np.zeros((2, 2)), b0=np.zeros(2, np.int32), input_scale=1.0, input_zero_point=0)
+    with pytest.raises(ValueError, match="W0 is float64"):
+        Int8Network.load(path)
