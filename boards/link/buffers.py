@@ -3,6 +3,7 @@
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+from tercet.rtl.common.outlet import Outlet
 from tercet.rtl.common.ram import Ram, has_latency_1
 from tercet.rtl.emit import shared
 
@@ -86,7 +87,6 @@ class InputBuffer(wiring.Component):
             ram.write_address.eq(place),
             ram.write_data.eq(self.word),
             ram.read_address.eq(place),
-            self.o.payload.eq(ram.read_data),
         ]
         with m.If(self.load):
             m.d.sync += place.eq(self.address)
@@ -96,26 +96,52 @@ class InputBuffer(wiring.Component):
             m.d.sync += loaded.eq(place)
         with m.If(self.set):
             m.d.sync += [left.eq(self.count), self.enough.eq(self.count <= loaded)]
-        # Latch and output register move on when what is behind them does.
-        take = Signal()
-        m.d.comb += [take.eq(~self.o.valid | self.o.ready), ram.out_enable.eq(take)]
-        if ram.latency == 1:
-            latched, fetch = Const(0), take
-            with m.If(take):
-                m.d.sync += self.o.valid.eq(going)
+        fetch, waiting = Signal(), Signal()
+        if self.family == "ecp5":
+            self._give_ahead(m, ram, going, fetch, waiting)
         else:
-            latched, fetch = Signal(), Signal()
-            m.d.comb += fetch.eq(~latched | take)
-            with m.If(fetch):
-                m.d.sync += latched.eq(going)
-            with m.If(take):
-                m.d.sync += self.o.valid.eq(latched)
-        m.d.comb += [ram.read_enable.eq(going & fetch), self.running.eq(going | latched | self.o.valid)]
+            self._give_in_step(m, ram, going, fetch, waiting)
+        m.d.comb += self.running.eq(going | waiting)
         with m.If(self.start):
             m.d.sync += [place.eq(0), going.eq(left != 0)]
         with m.Elif(going & fetch):
             m.d.sync += [place.eq(place + 1), left.eq(left - 1), going.eq(left != 1)]
         return m
+
+    def _give_ahead(self, m: Module, ram, going: Signal, fetch: Signal, waiting: Signal) -> None:
+        """Through a FIFO of a few words, in distributed RAM: what counts here need not know of an engine far away."""
+        m.submodules.outlet = outlet = shared(Outlet, shape=unsigned(self.width), latency=ram.latency)
+        under_way = Signal(ram.latency)
+        m.d.comb += [
+            ram.read_enable.eq(1),
+            ram.out_enable.eq(1),
+            fetch.eq(outlet.ready),
+            outlet.start.eq(going & fetch),
+            outlet.arrive.eq(under_way[-1]),
+            outlet.value.eq(ram.read_data),
+            waiting.eq(~outlet.empty),
+        ]
+        m.d.sync += under_way.eq(Cat(outlet.start, under_way))
+        wiring.connect(m, outlet.o, wiring.flipped(self.o))
+
+    def _give_in_step(self, m: Module, ram, going: Signal, fetch: Signal, waiting: Signal) -> None:
+        """Latch and output register move on when what is behind them does: no cells but theirs."""
+        take = Signal()
+        m.d.comb += self.o.payload.eq(ram.read_data)
+        m.d.comb += [take.eq(~self.o.valid | self.o.ready), ram.out_enable.eq(take)]
+        if ram.latency == 1:
+            latched = Const(0)
+            m.d.comb += fetch.eq(take)
+            with m.If(take):
+                m.d.sync += self.o.valid.eq(going)
+        else:
+            latched = Signal()
+            m.d.comb += fetch.eq(~latched | take)
+            with m.If(fetch):
+                m.d.sync += latched.eq(going)
+            with m.If(take):
+                m.d.sync += self.o.valid.eq(latched)
+        m.d.comb += [ram.read_enable.eq(going & fetch), waiting.eq(latched | self.o.valid)]
 
 
 class OutputBuffer(wiring.Component):

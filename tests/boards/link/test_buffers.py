@@ -5,7 +5,8 @@ import random
 import pytest
 from tercet.boards.link.buffers import InputBuffer, OutputBuffer
 
-DEPTH = 40
+# Distributed RAM of ECP5 can be simulated here.
+DEPTHS = {"any": 40, "ecp5": 32}
 
 
 def words(width, count, seed=0):
@@ -44,19 +45,21 @@ async def start(ctx, buffer, count):
 
 @pytest.mark.parametrize("stall", [0.0, 0.6])
 @pytest.mark.parametrize("width", [1, 16, 69])
-def test_input(simulate, receive, width, stall):
-    buffer = InputBuffer(width=width, depth=DEPTH, family="any")
-    first, second = words(width, DEPTH), words(width, 7, seed=1)
+@pytest.mark.parametrize("family", DEPTHS)
+def test_input(simulate, receive, family, width, stall):
+    depth = DEPTHS[family]
+    buffer = InputBuffer(width=width, depth=depth, family=family)
+    first, second = words(width, depth), words(width, 7, seed=1)
 
     async def bench(ctx):
         assert not await load(ctx, buffer, 1, first[:1])  # a gap
         assert await load(ctx, buffer, 0, first[:30])
-        assert not await load(ctx, buffer, 30, first[:11])  # too many
+        assert not await load(ctx, buffer, 30, first[: depth - 29])  # too many
         assert not await start(ctx, buffer, 31)
         assert await load(ctx, buffer, 30, first[30:])
-        assert not await start(ctx, buffer, DEPTH + 1)
+        assert not await start(ctx, buffer, depth + 1)
         assert not await start(ctx, buffer, 2**24 - 1)
-        for count in (DEPTH, 1, 25, 0):
+        for count in (depth, 1, 25, 0):
             assert await start(ctx, buffer, count)
             assert ctx.get(buffer.running) == (count > 0)
             await receive(buffer.o, count, stall, seed=count)(ctx)
@@ -71,7 +74,7 @@ def test_input(simulate, receive, width, stall):
     want = [*first, first[0], *first[:25], *first[:3], *second]
     assert [trace.o[clock] for clock in taken] == want
     if not stall:
-        assert taken[DEPTH - 1] - taken[0] == DEPTH - 1
+        assert taken[depth - 1] - taken[0] == depth - 1
 
 
 async def read(ctx, buffer, receive, address, count, stall):
@@ -89,19 +92,21 @@ async def read(ctx, buffer, receive, address, count, stall):
 
 @pytest.mark.parametrize("stall", [0.0, 0.6])
 @pytest.mark.parametrize("width", [1, 16, 69])
-def test_output(simulate, send, receive, width, stall):
-    buffer = OutputBuffer(width=width, depth=DEPTH, family="any")
-    first, second = words(width, DEPTH), words(width, 5, seed=1)
+@pytest.mark.parametrize("family", DEPTHS)
+def test_output(simulate, send, receive, family, width, stall):
+    depth = DEPTHS[family]
+    buffer = OutputBuffer(width=width, depth=depth, family=family)
+    first, second = words(width, depth), words(width, 5, seed=1)
 
     async def bench(ctx):
-        assert not await start(ctx, buffer, DEPTH + 1)
+        assert not await start(ctx, buffer, depth + 1)
         assert not ctx.get(buffer.i.ready)
-        assert await start(ctx, buffer, DEPTH)
+        assert await start(ctx, buffer, depth)
         await send(buffer.i, first, stall)(ctx)
         assert not ctx.get(buffer.running)
-        assert await read(ctx, buffer, receive, 0, DEPTH, stall)
+        assert await read(ctx, buffer, receive, 0, depth, stall)
         assert await read(ctx, buffer, receive, 17, 3, stall)
-        assert not await read(ctx, buffer, receive, 17, DEPTH - 16, stall)
+        assert not await read(ctx, buffer, receive, 17, depth - 16, stall)
         assert await start(ctx, buffer, 5)
         await send(buffer.i, second, stall)(ctx)
         assert not await read(ctx, buffer, receive, 4, 2, stall)
