@@ -1,0 +1,177 @@
+"""Engines as cells of an FPGA give what their golden models give: after synthesis, and after place and route.
+
+Of the routed engines the systolic one is in the suite; ``TERCET_ROUTED=systolic,eie,tensorcore`` names others.
+"""
+
+import functools
+import os
+import re
+
+import numpy as np
+import pytest
+from tercet.boards.engines import engine
+from tercet.boards.gates import gate_sources, routed_sources
+from tercet.boards.host import Device
+from tercet.boards.host_link import HostLink
+from tercet.boards.netlist import SynthesisError
+from tercet.boards.port import open_port
+from tercet.boards.simulated import SimulatedBoard
+from tercet.boards.soc import soc_sources
+from tercet.boards.soc_config import SocConfig
+from tercet.golden.eie import EieConfig, spmv
+from tercet.golden.eie_program import link
+from tercet.golden.systolic import SystolicConfig, matmul
+from tercet.golden.tensorcore import TensorCoreConfig, check_mma, mma
+from tercet.rtl.eie.counters import COUNTER_BITS
+from tercet.sim import bench, eie, simulators, systolic, tensorcore
+from tercet.sim.build import SimulationError
+from tercet.sim.eie_stimuli import layer_jobs
+from tercet.sim.stimuli import products
+from tercet.sim.tensorcore_stimuli import random_operands
+
+# It knows undefined values, and compiles at once what takes Verilator half a minute.
+SIMULATOR = "icarus" if any(c.name == "icarus" and c.simulator for c in simulators.available()) else None
+DEVICES = {"ecp5": "ecp5-25k", "ice40": "up5k"}
+
+
+def small_eie(**fields):
+    sizes = {"word_width": 16, "pointer_depth": 32, "act_depth": 16, "constant_depth": 16, "program_depth": 4}
+    return EieConfig(**{**sizes, "acc_width": 24, "fifo_depth": 2, "code_bits": 2, "index_bits": 2, **fields})
+
+
+def small_core(**fields):
+    return TensorCoreConfig(**{"m": 2, "n": 2, "l": 2, "fold": 4, "pipeline": 5, **fields})
+
+
+# All kinds of blocks: multipliers, small and large RAMs, and on iCE40 the single-port ones.
+CONFIGS = {
+    "systolic-ecp5": SystolicConfig(rows=2, cols=2, acc_depth=8, mac="ecp5", requant_lanes=1),
+    "systolic-ice40": SystolicConfig(rows=2, cols=2, acc_depth=8, mac="ice40", requant_lanes=0),
+    "eie-ecp5": small_eie(n_pe=2, matrix_depth=64, family="ecp5"),
+    "eie-ice40": small_eie(n_pe=2, matrix_depth=2048, family="ice40"),
+    "tensorcore-ecp5": small_core(family="ecp5"),
+    "tensorcore-ice40": small_core(family="ice40", out_format="fp16", fraction_bits=10),
+}
+# With the rest of a board beside it there is room for one PE, and for eight bits.
+ON_BOARD = {
+    "systolic": CONFIGS["systolic-ice40"],
+    "eie": small_eie(n_pe=1, matrix_depth=2048, family="ice40"),
+    "tensorcore": small_core(m=1, fold=2, a_format="e4m3", out_format="fp16", fraction_bits=10, family="ice40"),
+}
+ROUTED = os.environ.get("TERCET_ROUTED", "systolic").split(",")
+
+
+def systolic_cases(config):
+    for product in products(config, 3, seed=1, largest=8):
+        want = matmul(product.acts, product.weights, product.bias, config)
+        want = want if product.requant is None else product.requant.apply(want)
+        yield systolic.job(config, product), functools.partial(systolic.result, config, product), want
+
+
+def eie_cases(config):
+    for layer, acts in layer_jobs(config, 3, seed=2, largest=16):
+        program = link(config, [layer])
+        yield eie.job(program, acts), functools.partial(eie.result, program, acts), spmv(layer, acts)
+
+
+def tensorcore_cases(config):
+    for shape in ((2, 2, 2), (5, 6, 3), (1, 12, 1)):
+        arrays = check_mma(*random_operands(np.random.default_rng(shape), config, *shape), config)
+        yield (
+            tensorcore.job(config, *arrays),
+            functools.partial(tensorcore.result, config, arrays),
+            mma(*arrays, config),
+        )
+
+
+ENGINES = {
+    "systolic": (systolic, systolic_cases),
+    "eie": (eie, eie_cases),
+    "tensorcore": (tensorcore, tensorcore_cases),
+}
+
+
+def same(got, want):
+    assert got.dtype == want.dtype
+    np.testing.assert_array_equal(got.view(f"u{got.itemsize}"), want.view(f"u{want.itemsize}"))
+
+
+def netlist(name):
+    top, _, family = name.partition("-")
+    return gate_sources(ENGINES[top][0].sources(CONFIGS[name]), top, DEVICES[family])
+
+
+def check(name, sources):
+    """Run random input, with pauses, and compare."""
+    top = name.partition("-")[0]
+    sim, cases = ENGINES[top]
+    jobs, results, wants = zip(*cases(CONFIGS[name]), strict=True)
+    probes = dict.fromkeys(engine(top).counters, COUNTER_BITS) | ({"error": 1} if top == "eie" else {})
+    ports = sim.streams(CONFIGS[name])
+    found = bench.run(sources, top, ports, jobs, probes=probes, simulator=SIMULATOR, stall=0.3, idle_limit=2000)
+    for done, result, want in zip(found, results, wants, strict=True):
+        same(result(done).out, want)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_netlist_is_golden(name):
+    sources = netlist(name)
+    block = {"ecp5": "MULT18X18D", "ice40": "SB_MAC16"}[name.partition("-")[2]]
+    assert f"{block}.v" in sources
+    check(name, sources)
+
+
+def test_a_wrong_table_is_found():
+    """All entries of one look-up table among hundreds, in the way of the sums."""
+    name = "systolic-ice40"
+    sources = netlist(name)
+    pattern = r"(LUT_INIT\(16'h)(\w{4})(\)\s+\) \\accumulators)"
+    found = re.search(pattern, sources["systolic.v"])
+    assert found is not None
+    broken = sources["systolic.v"].replace(found[0], f"{found[1]}{0xFFFF ^ int(found[2], 16):04x}{found[3]}")
+    with pytest.raises((AssertionError, SimulationError)):
+        check(name, sources | {"systolic.v": broken})
+
+
+@pytest.mark.parametrize("name", ROUTED)
+def test_routed_board_is_golden(name):
+    """The whole board but its pins, from its host, every bit of the UART."""
+    try:
+        simulators.find("verilator")
+    except simulators.SimulatorNotFound as error:
+        pytest.skip(str(error))
+    config = ON_BOARD[name]
+    depths = tuple((port.name, 64 if name == "eie" else 16) for port in engine(name).streams(config))
+    soc = SocConfig(name, config, depths, clock_hz=12_000_000, baud=3_000_000, frame_bytes=128)
+    sources = routed_sources(soc_sources(soc), "tercet_soc")
+    assert {"ICESTORM_LC.v", "ICESTORM_RAM.v", "SB_MAC16.v"} < sources.keys()
+    generator = np.random.default_rng(3)
+    with SimulatedBoard(soc, sources) as board, open_port(board.path, soc.baud) as port:
+        device = Device(HostLink(port, timeout=20.0))
+        if name == "systolic":
+            for product in products(config, 3, seed=4, largest=8):
+                got = device.matmul(product.acts, product.weights, product.bias)
+                same(got, matmul(product.acts, product.weights, product.bias, config))
+        elif name == "eie":
+            for layer, acts in layer_jobs(config, 3, seed=5, largest=10):
+                same(device.network([layer], acts), spmv(layer, acts))
+        else:
+            arrays = random_operands(generator, config, 3, 4, 5)
+            same(device.mma(*arrays), mma(*arrays, config))
+        counters = device.counters()
+    assert counters["damaged"] == counters["dropped"] == counters["repeated"] == 0
+
+
+def test_refuses():
+    with pytest.raises(ValueError, match="Device 'up9k' is unknown"):
+        gate_sources({}, "x", "up9k")
+    with pytest.raises(ValueError, match="Device 'ecp5-25k' is no iCE40"):
+        routed_sources({}, "x", "ecp5-25k")
+    oscillator = "module x(output o); SB_HFOSC cell_of (.CLKHFPU(1'b1), .CLKHFEN(1'b1), .CLKHF(o)); endmodule"
+    with pytest.raises(ValueError, match="Primitive 'SB_HFOSC' has no model"):
+        gate_sources({"x.v": oscillator}, "x", "up5k")
+    with pytest.raises(SynthesisError, match="DP16KD' referenced"):
+        gate_sources(systolic.sources(CONFIGS["systolic-ecp5"]), "systolic", "up5k")
+    pins = {"x.v": "module x(input i, output [63:0] o); assign o = {64{i}}; endmodule"}
+    with pytest.raises(SynthesisError, match="nextpnr: "):
+        routed_sources(pins, "x")
