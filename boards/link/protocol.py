@@ -46,7 +46,7 @@ _FIRST, _LAST = CRC.algorithm.initial_crc, CRC.algorithm.xor_output
 _TABLE = [CRC.compute(bytes([n ^ _FIRST & 255])) ^ _LAST ^ _FIRST >> 8 for n in range(256)]
 
 
-def checksum(data: bytes) -> int:
+def checksum(data: bytes | bytearray) -> int:
     """The CRC of some bytes."""
     value = _FIRST
     for byte in data:
