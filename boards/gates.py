@@ -53,6 +53,8 @@ _CLOCK = """  wire clk;
   always @(negedge clk) begun <= 1;
   wire begun_clk = clk & begun;
 """
+# Yosys' commands for a netlist, without the names of wires at no cell.
+_WRITE = "opt_clean -purge; write_verilog -noattr gates.v"
 # Inputs that are 1 where nothing is connected; all others are 0.
 _PULLED_UP = ("CE", "CEN", "RCLKE", "WCLKE")
 # Cells whose vectors nextpnr has cut into bits, and that have no model; yosys' cells that they are.
@@ -96,8 +98,8 @@ def gate_sources(sources: Mapping[str, str], top: str, device_name: str, *, infe
     script = synthesis_script(target, top, infer_dsp=infer_dsp, json="netlist.json")
 
     def make(folder: Path) -> None:
-        _synthesise(design, script, folder)
-        _write(json.loads((folder / "netlist.json").read_text()), top, folder)
+        _synthesise(design, f"{script}; {_WRITE}", folder)
+        _keep_cells(json.loads((folder / "netlist.json").read_text()), top, folder)
 
     return _made(["gates", design, top, script, _version(*yosys_command())], make, top, target)
 
@@ -139,7 +141,10 @@ def routed_sources(
     def make(folder: Path) -> None:
         _synthesise(design, script, folder)
         _place([*nextpnr, *flags, "--json", "netlist.json", "--write", "routed.json", "--quiet"], folder)
-        _write(_unpacked(json.loads((folder / "routed.json").read_text()), top), top, folder)
+        netlist = _unpacked(json.loads((folder / "routed.json").read_text()), top)
+        (folder / "unpacked.json").write_text(json.dumps(netlist))
+        run_yosys(f"read_json unpacked.json; {_WRITE}", folder)
+        _keep_cells(netlist, top, folder)
 
     versions = [_version(*yosys_command()), _version(*nextpnr)]
     return _made(["routed", design, top, script, flags, *versions], make, top, target)
@@ -179,11 +184,8 @@ def _place(command: list[str], folder: Path) -> None:
         raise SynthesisError(f"nextpnr: {errors[0] if errors else f'exit status {done.returncode}'}")
 
 
-def _write(netlist: _Json, top: str, folder: Path) -> None:
-    """Write a netlist as Verilog, and which cells are in it."""
-    (folder / "gates.json").write_text(json.dumps(netlist))
-    # Without the names of wires at no cell.
-    run_yosys("read_json gates.json; opt_clean -purge; write_verilog -noattr gates.v", folder)
+def _keep_cells(netlist: _Json, top: str, folder: Path) -> None:
+    """Of a netlist beside its Verilog, keep which cells are in it."""
     for path in folder.glob("*.json"):
         path.unlink()
     cells = {cell["type"] for cell in netlist["modules"][top]["cells"].values()} - {"$scopeinfo"}

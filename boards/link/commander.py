@@ -13,7 +13,8 @@ __all__ = ["COUNTER_BYTES", "LINK_COUNTER_BYTES", "Commander"]
 
 COUNTER_BYTES, LINK_COUNTER_BYTES = 5, 3
 
-_RESET_CLOCKS = 8
+# Longer than any pipeline that has no reset of its own: what is under way in it has to come out while it is held.
+_RESET_CLOCKS = 64
 
 
 class Commander(wiring.Component):

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from tercet.boards.host import Device, WrongEngine
-from tercet.boards.host_link import HostLink
+from tercet.boards.host_link import HostLink, Refused
 from tercet.boards.networks import Compressed, Int8, TileProduct, as_network
 from tercet.boards.port import PortError, open_port
 from tercet.golden.compress.model import CompressedLayer
@@ -194,6 +194,22 @@ def test_a_host_that_dies_in_the_middle():
             port.close()
             with open_port(board.path, soc.baud) as port:
                 same(Device(HostLink(port, timeout=20.0)).matmul(a, w), matmul(a, w, None, soc.config))
+
+
+def test_a_reset_while_results_are_under_way():
+    """None of them comes afterwards, though what carries them through the requantiser has no reset of its own."""
+    generator = np.random.default_rng(7)
+    config = CONFIGS["systolic"]
+    a, w = int8(generator, 4096, 2), int8(generator, 2, 2)
+    requant = Requant.from_scale(np.full(2, 1e-2), 3)
+    want = requant.apply(matmul(a[:3], w, None, config))
+    with opened(soc_of("systolic", depth=4096)) as device:
+        for _ in range(20):
+            device._wait = device.reset
+            with pytest.raises(Refused, match="READ"):
+                device.matmul(a[:2000], w, None, requant)
+            del device._wait
+            same(device.matmul(a[:3], w, None, requant), want)
 
 
 def test_unplugged():
