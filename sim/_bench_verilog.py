@@ -38,7 +38,9 @@ module tercet_bench_core (
     string folder;
     integer jobs_file, results, got;
     reg [1:0] state;
+    reg cut;
     reg [31:0] timer, quiet, job, jobs, threshold;
+    reg [63:0] cut_after;
     reg [63:0] idle, idle_limit, cycle, last;
     reg begun, rst, load;
     wire start = state == RESET && timer == 0;
@@ -71,6 +73,7 @@ module tercet_bench_core (
         state = FETCH;
         rst = 1;
         load = 0;
+        cut = 0;
         job = 0;
         if (!$value$plusargs("tercet_dir=%s", folder)) folder = ".";
         jobs_file = $fopen($sformatf("%s/jobs", folder), "r");
@@ -81,9 +84,10 @@ module tercet_bench_core (
     always @(posedge clk) begin
         case (state)
             FETCH: begin
-                got = $fscanf(jobs_file, "{scan_format}", {scan_targets});
+                got = $fscanf(jobs_file, "%d {scan_format}", cut_after, {scan_targets});
                 load <= 1;
-                timer <= RESET_CLOCKS;
+                timer <= cut ? 1 : RESET_CLOCKS;
+                if (cut) rst <= 0;
                 state <= RESET;
             end
             RESET: begin
@@ -100,6 +104,7 @@ module tercet_bench_core (
                 end
             end
             RUN: begin
+                cut_after <= cut_after - 1;
                 cycle <= now;
                 begun <= begun | begins;
                 if (no_outputs ? fire_in : fire_out) last <= now;
@@ -109,9 +114,10 @@ module tercet_bench_core (
                     $fwrite(results, "E %0d %0s", job, fault ? "fault" : idle == idle_limit ? "idle" : "left");
                     $fwrite(results, "{error_format}\\n", {error_values});
                     stop(1);
-                end else if (quiet == SETTLE_CLOCKS) begin
+                end else if (quiet == SETTLE_CLOCKS || cut_after == 1) begin
                     $fwrite(results, "R %0d %0d{probe_format}\\n", job, last{probe_values});
                     rst <= 1;
+                    cut <= quiet != SETTLE_CLOCKS;
                     job <= job + 1;
                     state <= FETCH;
                     if (job + 1 == jobs) stop(0);

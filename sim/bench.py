@@ -64,10 +64,13 @@ class Job:
         uint8 (beats, ceil(width / 8)) for every input stream: payloads, least significant byte first.
     expect : dict[str, int]
         Number of beats to collect from every output stream.
+    cut_after : int
+        Clocks after which the job is cut off by a reset of a single clock, wherever it is; 0 lets it end.
     """
 
     inputs: Mapping[str, np.ndarray]
     expect: Mapping[str, int]
+    cut_after: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class JobResult:
         Clocks from the first input handshake to the last expected output handshake, both included. A job without inputs
         counts from its first output, one without outputs to its last input.
     probes : dict[str, int]
-        Value of every probe when the job had ended and the design was quiet for 8 clocks.
+        Value of every probe when the job had ended and the design was quiet for 8 clocks, or when it was cut off.
     """
 
     outputs: dict[str, np.ndarray]
@@ -160,7 +163,7 @@ def _write_jobs(
 ) -> None:
     lines = [f"{len(jobs)} {min(int(stall * 2**32), 2**32 - 1)} {idle_limit}"]
     for number, job in enumerate(jobs):
-        words = []
+        words = [job.cut_after]
         for index, port in enumerate(ports):
             words += [_beats(job, port), _stream_seed(seed, number, index)]
             if port.direction == "in":
@@ -249,6 +252,7 @@ def _check_job(number: int, job: Job, ports: Sequence[StreamPort]) -> None:
         wanted = {port.name for port in ports if port.direction == direction}
         if set(given) != wanted:
             raise ValueError(f"Job {number} has {what} for {sorted(given)}; the streams are {sorted(wanted)}")
+    _natural(f"Clocks after which job {number} is cut off", job.cut_after)
     for port in ports:
         if port.direction == "out":
             _natural(f"Beats expected by job {number} from {port.name!r}", job.expect[port.name])

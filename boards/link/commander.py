@@ -13,9 +13,6 @@ __all__ = ["COUNTER_BYTES", "LINK_COUNTER_BYTES", "Commander"]
 
 COUNTER_BYTES, LINK_COUNTER_BYTES = 5, 3
 
-# Longer than any pipeline that has no reset of its own: what is under way in it has to come out while it is held.
-_RESET_CLOCKS = 64
-
 
 class Commander(wiring.Component):
     """Execute each request once, and answer it::
@@ -118,7 +115,7 @@ class Commander(wiring.Component):
         self._args, self._need, self._left = Signal(48), Signal(range(7)), Signal.like(self.length)
         self._words = Signal(WORDS_BITS)
         self._chosen = Signal(streams)
-        self._step = Signal(range(max(64, 8 * COUNTER_BYTES * self._counters)))
+        self._step = Signal(range(max(IDENTIFY_BYTES, 8 * COUNTER_BYTES * self._counters)))
         self._byte = Signal(range(max(2, *self._sizes)))
         self._any_running = Signal()
         m.d.comb += [
@@ -384,6 +381,4 @@ class Commander(wiring.Component):
                     self._reply(m, Reply.OK, empty=False)
         with m.State("RESET"):
             m.d.comb += self.reset.eq(1)
-            m.d.sync += self._step.eq(self._step + 1)
-            with m.If(self._step == _RESET_CLOCKS - 1):
-                self._reply(m, Reply.OK)
+            self._reply(m, Reply.OK)

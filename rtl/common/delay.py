@@ -9,7 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from tercet.rtl.emit import shared
 
-__all__ = ["Delay", "Skew"]
+__all__ = ["Delay", "EventDelay", "Skew"]
 
 # The longest and the widest delay that is written out.
 _CHAIN, _WIDTH = 8, 64
@@ -33,6 +33,8 @@ class Delay(wiring.Component):
         The value `clocks` clocks before.
     """
 
+    reset_less = True
+
     def __init__(self, *, clocks: int, width: int):
         if clocks < 0 or width < 1:
             raise ValueError(f"Delay of {clocks} clocks and width {width}; use at least 0 and 1")
@@ -51,21 +53,27 @@ class Delay(wiring.Component):
         if width > _WIDTH and self.clocks:
             cut = width // 2
             for name, part in (("low", slice(cut)), ("high", slice(cut, width))):
-                m.submodules[name] = half = shared(Delay, clocks=self.clocks, width=len(value[part]))
+                m.submodules[name] = half = shared(type(self), clocks=self.clocks, width=len(value[part]))
                 m.d.comb += [half.i.eq(value[part]), self.o[part].eq(half.o)]
             return m
         if self.clocks > _CHAIN:
             for name, clocks in (("front", self.clocks // 2), ("back", self.clocks - self.clocks // 2)):
-                m.submodules[name] = half = shared(Delay, clocks=clocks, width=len(self.i))
+                m.submodules[name] = half = shared(type(self), clocks=clocks, width=len(self.i))
                 m.d.comb += half.i.eq(value)
                 value = half.o
         else:
             for stage in range(self.clocks):
-                register = Signal(len(self.i), name=f"s{stage + 1}", reset_less=True)
+                register = Signal(len(self.i), name=f"s{stage + 1}", reset_less=self.reset_less)
                 m.d.sync += register.eq(value)
                 value = register
         m.d.comb += self.o.eq(value)
         return m
+
+
+class EventDelay(Delay):
+    """A `Delay` that reset empties: for what starts something at its end, and so must not outlive a reset."""
+
+    reset_less = False
 
 
 class Skew(wiring.Component):

@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.data import View
 from amaranth.lib.wiring import In, Out
 from tercet.golden.eie_layer import EieConfig
-from tercet.rtl.common.delay import Delay
+from tercet.rtl.common.delay import EventDelay
 from tercet.rtl.common.outlet import HeldOutlet, Outlet
 from tercet.rtl.emit import prototype, shared
 
@@ -135,7 +135,7 @@ class Engine(wiring.Component):
         layout = output_layout(self.config)
         m.submodules.outlet = outlet = shared(Outlet, shape=layout, latency=latency)
         wiring.connect(m, outlet.o, wiring.flipped(self.outs))
-        m.submodules.last = last = Delay(clocks=latency, width=2)
+        m.submodules.last = last = EventDelay(clocks=latency, width=2)
         m.d.comb += [
             control.room.eq(outlet.ready),
             control.delivered.eq(outlet.empty),

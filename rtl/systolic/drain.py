@@ -5,7 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.systolic import SystolicConfig
 from tercet.golden.systolic_timing import READ_CLOCKS
-from tercet.rtl.common.delay import Delay
+from tercet.rtl.common.delay import EventDelay
 from tercet.rtl.common.outlet import Outlet
 from tercet.rtl.emit import shared
 
@@ -107,7 +107,7 @@ class Drain(wiring.Component):
         )
         s0 = Signal(read)
         s4 = Signal(read)
-        m.submodules.reading = reading = Delay(clocks=READ_CLOCKS, width=read.size)
+        m.submodules.reading = reading = EventDelay(clocks=READ_CLOCKS, width=read.size)
         row_end = chunk == Mux(current.requant, self.chunks - 1, 0)
         m.d.comb += [
             last.eq(row_end & (self.address == current.rows)),
@@ -158,7 +158,7 @@ class Drain(wiring.Component):
         m.submodules.lanes = lanes = shared(RequantLanes, config=self.config)
         latency = READ_CLOCKS + lanes.latency
         m.submodules.outs = outs = Outlet(shape=self.outs.payload.shape(), latency=latency)
-        m.submodules.requantising = arriving = Delay(clocks=lanes.latency, width=2)
+        m.submodules.requantising = arriving = EventDelay(clocks=lanes.latency, width=2)
         m.d.comb += [
             lanes.params.eq(self.params),
             lanes.params_valid.eq(self.params_valid),

@@ -4,7 +4,7 @@ from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.systolic import SystolicConfig
-from tercet.rtl.common.delay import Delay
+from tercet.rtl.common.delay import EventDelay
 from tercet.rtl.emit import shared
 
 from .accumulators import Accumulators
@@ -143,7 +143,7 @@ class Engine(wiring.Component):
     def _mark(self, m: Module, feeder, array, accumulators):
         """Let every mark reach the accumulators ahead of its row of sums."""
         width = mark_layout().size
-        m.submodules.mark_delay = delay = shared(Delay, clocks=array.latency - _MARK_LEAD, width=width)
+        m.submodules.mark_delay = delay = shared(EventDelay, clocks=array.latency - _MARK_LEAD, width=width)
         m.d.comb += delay.i.eq(feeder.mark)
         if self.config.dataflow == "ws":
             m.d.comb += Value.cast(accumulators.mark).eq(delay.o)

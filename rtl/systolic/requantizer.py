@@ -4,7 +4,7 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.systolic_timing import REQUANT_CLOCKS
-from tercet.rtl.common.delay import Delay
+from tercet.rtl.common.delay import EventDelay
 from tercet.rtl.common.pipeline import register
 from tercet.rtl.emit import shared
 from tercet.rtl.primitives.mult18x18d import Mult18x18D
@@ -251,7 +251,7 @@ class RequantizerStream(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         m.submodules.unit = unit = Requantizer(mac=self.mac)
-        m.submodules.valid = valid = Delay(clocks=unit.latency, width=1)
+        m.submodules.valid = valid = EventDelay(clocks=unit.latency, width=1)
         # Between values the settings stay.
         last = Signal(self.i.payload.shape())
         with m.If(self.i.valid):

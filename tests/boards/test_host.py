@@ -197,7 +197,7 @@ def test_a_host_that_dies_in_the_middle():
 
 
 def test_a_reset_while_results_are_under_way():
-    """None of them comes afterwards, though what carries them through the requantiser has no reset of its own."""
+    """None of them comes afterwards: a reset is one clock."""
     generator = np.random.default_rng(7)
     config = CONFIGS["systolic"]
     a, w = int8(generator, 4096, 2), int8(generator, 2, 2)
