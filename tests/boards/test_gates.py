@@ -20,13 +20,15 @@ from tercet.boards.soc import soc_sources
 from tercet.boards.soc_config import SocConfig
 from tercet.golden.eie import EieConfig, spmv
 from tercet.golden.eie_program import link
+from tercet.golden.quantize import Requant
 from tercet.golden.systolic import SystolicConfig, matmul
 from tercet.golden.tensorcore import TensorCoreConfig, check_mma, mma
 from tercet.rtl.eie.counters import COUNTER_BITS
 from tercet.sim import bench, eie, simulators, systolic, tensorcore
 from tercet.sim.build import SimulationError
 from tercet.sim.eie_stimuli import random_acts, random_layer
-from tercet.sim.stimuli import products
+from tercet.sim.stimuli import operand
+from tercet.sim.systolic import Product
 from tercet.sim.tensorcore_stimuli import random_operands
 
 # It knows undefined values, and compiles at once what takes Verilator half a minute.
@@ -61,8 +63,22 @@ ON_BOARD = {
 ROUTED = os.environ.get("TERCET_ROUTED", "systolic").split(",")
 
 
+def systolic_products(config):
+    """More rows, steps and columns than the array has, and fewer; with bias and requantised, with either, with none."""
+    rng = np.random.default_rng(0)
+    for m, k, n, bias, requant in (
+        (5, 7, 3, True, True),
+        (8, 1, 2, False, True),
+        (2, 6, 5, True, False),
+        (1, 3, 1) + 2 * (False,),
+    ):
+        acts, weights = operand(rng, (m, k), config.act_width), operand(rng, (k, n), config.weight_width)
+        scales = Requant.from_scale(2.0 ** rng.uniform(-10, -7, n), 3) if requant and config.requant_lanes else None
+        yield Product(acts, weights, rng.integers(-(2**14), 2**14, n) if bias else None, scales)
+
+
 def systolic_cases(config):
-    for product in products(config, 3, seed=28, largest=8):
+    for product in systolic_products(config):
         want = matmul(product.acts, product.weights, product.bias, config)
         want = want if product.requant is None else product.requant.apply(want)
         yield systolic.job(config, product), functools.partial(systolic.result, config, product), want
@@ -159,7 +175,7 @@ def test_routed_board_is_golden(name):
     with SimulatedBoard(soc, sources) as board, open_port(board.path, soc.baud) as port:
         device = Device(HostLink(port, timeout=20.0))
         if name == "systolic":
-            for product in products(config, 3, seed=28, largest=8):
+            for product in systolic_products(config):
                 got = device.matmul(product.acts, product.weights, product.bias)
                 same(got, matmul(product.acts, product.weights, product.bias, config))
         elif name == "eie":

@@ -1,4 +1,4 @@
-"""A reset of a single clock ends whatever an engine is doing: nothing of it comes out later, or changes what follows."""
+"""A reset of one clock ends whatever an engine is doing: nothing of it comes out later, or changes what follows."""
 
 import dataclasses
 import functools
@@ -34,9 +34,7 @@ def work(config, rng):
     if isinstance(config, SystolicConfig):
         items = products(config, 8, seed=1, largest=12)
         wants = [matmul(item.acts, item.weights, item.bias, config) for item in items]
-        wants = [
-            item.requant.apply(want) if item.requant else want for want, item in zip(wants, items, strict=True)
-        ]
+        wants = [item.requant.apply(want) if item.requant else want for want, item in zip(wants, items, strict=True)]
         jobs = [systolic.job(config, item) for item in items]
         return systolic, jobs, [functools.partial(systolic.result, config, item) for item in items], wants
     if isinstance(config, EieConfig):
