@@ -4,7 +4,7 @@ import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tercet.golden.compress import container
@@ -14,7 +14,10 @@ from tercet.golden.eie import spmv
 from tercet.golden.int8_network import Int8Network
 from tercet.golden.tensorcore import mma
 
-from .host import Device, zeros
+from .play_tensorcore import zeros
+
+if TYPE_CHECKING:
+    from .host import Device
 
 __all__ = ["BoardNetwork", "Compressed", "Int8", "TileProduct", "as_network", "read_network"]
 
@@ -26,14 +29,14 @@ class Int8:
     network: Int8Network
     engine = "systolic"
 
-    def run(self, device: Device, inputs: np.ndarray) -> np.ndarray:
+    def run(self, device: "Device", inputs: np.ndarray) -> np.ndarray:
         """The last layer's sums, from the board."""
         x = self.network.codes(inputs)
         for layer in self.network.layers:
             x = device.matmul(x, layer.weights, layer.bias, layer.requant)
         return x
 
-    def golden(self, device: Device, inputs: np.ndarray) -> np.ndarray:
+    def golden(self, device: "Device", inputs: np.ndarray) -> np.ndarray:
         """The same from the golden model."""
         return self.network.run(inputs, device.config)[-1]
 
@@ -45,12 +48,12 @@ class Compressed:
     layers: Sequence[CompressedLayer]
     engine = "eie"
 
-    def run(self, device: Device, inputs: np.ndarray) -> np.ndarray:
+    def run(self, device: "Device", inputs: np.ndarray) -> np.ndarray:
         """The last layer's activations, from the board."""
         layers = eie_layers(self.layers, device.config, permute="balance")
         return device.network(layers, eie_acts(inputs, device.config))
 
-    def golden(self, device: Device, inputs: np.ndarray) -> np.ndarray:
+    def golden(self, device: "Device", inputs: np.ndarray) -> np.ndarray:
         """The same from the golden model."""
         acts = eie_acts(inputs, device.config)
         for layer in eie_layers(self.layers, device.config, permute="balance"):
@@ -66,15 +69,15 @@ class TileProduct:
     c: np.ndarray | None
     engine = "tensorcore"
 
-    def _addend(self, device: Device, inputs: np.ndarray) -> np.ndarray:
+    def _addend(self, device: "Device", inputs: np.ndarray) -> np.ndarray:
         shape = (*np.shape(inputs)[:-1], self.b.shape[-1])
         return zeros(shape, device.config) if self.c is None else np.broadcast_to(self.c, shape)
 
-    def run(self, device: Device, inputs: np.ndarray) -> np.ndarray:
+    def run(self, device: "Device", inputs: np.ndarray) -> np.ndarray:
         """A B + C, from the board."""
         return device.mma(inputs, self.b, self._addend(device, inputs))
 
-    def golden(self, device: Device, inputs: np.ndarray) -> np.ndarray:
+    def golden(self, device: "Device", inputs: np.ndarray) -> np.ndarray:
         """The same from the golden model."""
         return mma(inputs, self.b, self._addend(device, inputs), device.config)
 

@@ -57,7 +57,7 @@ def run(network: Path, where: str, inputs: Path, output: Path | None, baud: int 
             want = what.golden(device, x)
             device.counters(clear=True)
             started = time.monotonic()
-            out = what.run(device, x)
+            out = device.run(what, x)
             seconds = time.monotonic() - started
             counters, info, resent = device.counters(), device.info, device.link.resent
     # By bits: a number that is none equals nothing.

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 from amaranth import *
 from amaranth.sim import Simulator
-from tercet.boards.build import STAGES, BoardTop, HeldReset, TimingMissed, build
+from tercet.boards.build import STAGES, TimingMissed, build
 from tercet.boards.catalog import BOARDS, board, soc_config
 from tercet.boards.netlist import SynthesisError
 from tercet.boards.synth import DoesNotFit
 from tercet.boards.tools import ToolNotFound
+from tercet.boards.top import BoardTop, HeldReset
 
 # An echo, with a counter and a memory so that there is something to place.
 STUB = """

@@ -94,16 +94,21 @@ def test_a_network(systolic, network):
     net, samples = network
     board = as_network(net)
     assert isinstance(board, Int8)
-    same(board.run(systolic, samples), board.golden(systolic, samples))
-    same(board.run(systolic, samples), net.run(samples)[-1])
+    same(systolic.run(board, samples), board.golden(systolic, samples))
+    same(systolic.run(net, samples), net.run(samples)[-1])
+    before = systolic.counters()["accepted"]
+    with pytest.raises(WrongEngine, match="The board runs systolic, not tensorcore; build and flash: tercet build"):
+        systolic.run(TileProduct(np.zeros((12, 3), np.float16), None), samples)
+    with pytest.raises(TypeError, match="A dict cannot be run; use an Int8Network"):
+        systolic.run({}, samples)
+    assert systolic.counters()["accepted"] == before + 1, "something was sent"
 
 
 def test_every_bit_of_the_uart(network):
     net, samples = network
     shares = []
     with opened(soc_of("systolic"), "uart", progress=lambda done, whole: shares.append(done / whole)) as device:
-        board = as_network(net)
-        same(board.run(device, samples[:5]), net.run(samples[:5])[-1])
+        same(device.run(net, samples[:5]), net.run(samples[:5])[-1])
         counters = device.counters()
     assert shares[-1] == 1
     assert all(0 <= share <= 1 for share in shares)
@@ -145,6 +150,8 @@ def test_eie():
         same(device.network(layers, acts[4]), want[4])
         # The program is still there.
         assert device.counters()["accepted"] - before < 10
+        # And makes way for another.
+        same(device.network(layers[:1], acts), spmv(layers[0], acts))
         device.reset()
         same(device.network(layers[:1], acts), spmv(layers[0], acts))
         wide = encode(np.ones((4, 90), np.uint8), codebook, config)
@@ -205,10 +212,10 @@ def test_a_reset_while_results_are_under_way():
     want = requant.apply(matmul(a[:3], w, None, config))
     with opened(soc_of("systolic", depth=4096)) as device:
         for _ in range(20):
-            device._wait = device.reset
+            device._player._wait = device.reset
             with pytest.raises(Refused, match="READ"):
                 device.matmul(a[:2000], w, None, requant)
-            del device._wait
+            del device._player._wait
             same(device.matmul(a[:3], w, None, requant), want)
 
 
