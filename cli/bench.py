@@ -2,8 +2,10 @@
 
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import click
+from tercet.boards.catalog import BOARDS
 
 __all__ = ["bench"]
 
@@ -37,14 +39,24 @@ def bench() -> None:
 def _command(name: str, parts: tuple[str, ...]) -> click.Command:
     examples = f"\b\nExamples:\n  tercet bench {name}\n  tercet bench {name} --part {parts[-2]} --part {parts[-1]}\n"
 
-    @click.command(name, help=_TEXTS[name], epilog=examples)
     @click.option("--part", "chosen", type=click.Choice(parts), multiple=True, help="Only this; may be repeated.")
     @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("build/bench"), show_default=True)
-    def command(chosen: tuple[str, ...], output: Path) -> None:
-        if not import_module(f".benches.{name}", __package__).run_bench(chosen or parts, output):
+    def command(chosen: tuple[str, ...], output: Path, **options: Any) -> None:
+        if not import_module(f".benches.{name}", __package__).run_bench(chosen or parts, output, **options):
             raise click.exceptions.Exit(1)
 
-    return command
+    if name == "boards":
+        examples += f"  tercet bench {name} --part matrix --board ulx3s-85f --board icebreaker\n"
+        command = click.option(
+            "--board",
+            "boards",
+            type=click.Choice(BOARDS),
+            multiple=True,
+            default=BOARDS,
+            metavar="BOARD",
+            help="Bitstreams of this only; may be repeated.",
+        )(command)
+    return click.command(name, help=_TEXTS[name], epilog=examples)(command)
 
 
 for _name, _parts in _PARTS.items():

@@ -1,22 +1,21 @@
 """What boards reach: bitstreams of every engine on every board, and damaged frames by the hundred thousand."""
 
+import functools
 import random
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tercet.boards.build import build
-from tercet.boards.catalog import BOARDS, board, soc_config
+from tercet.boards.catalog import BOARDS, soc_config
 from tercet.boards.faults import BIT_FAULTS, BYTE_FAULTS, LinePort, Survey, survey
 from tercet.boards.host_link import HostLink
 from tercet.boards.link.protocol import LINK_COUNTERS, Command, Reply
-from tercet.boards.netlist import SynthesisError
 from tercet.boards.port import open_port
 from tercet.boards.simulated import SimulatedBoard
-from tercet.boards.soc import soc_sources, soc_verilog
-from tercet.boards.soc_config import SocConfig, read_description
+from tercet.boards.soc import soc_sources
+from tercet.boards.soc_config import SocConfig
 from tercet.cli.output import progress
 
+from .boards_matrix import bench_matrix
 from .common import Rows, print_table, run_parts
 
 __all__ = ["run_bench"]
@@ -27,9 +26,10 @@ _BOARD = {"rows": 2, "cols": 2, "mac": "infer", "requant_lanes": 1}
 _DEPTH = 64
 
 
-def run_bench(parts: Sequence[str], output: Path) -> bool:
+def run_bench(parts: Sequence[str], output: Path, boards: Sequence[str] = BOARDS) -> bool:
     """Run parts of the bench, print their tables and write all of it; whether everything agreed."""
-    return run_parts("boards", {"faults": _bench_faults, "matrix": _bench_matrix}, {}, parts, output)
+    runs = {"faults": _bench_faults, "matrix": functools.partial(bench_matrix, boards)}
+    return run_parts("boards", runs, {}, parts, output)
 
 
 def _bench_faults() -> Rows:
@@ -105,43 +105,3 @@ def _requests(soc: SocConfig):
         )
 
     return make
-
-
-def _bench_matrix() -> Rows:
-    """Every engine on every board, its largest preset."""
-    jobs = [(name, engine) for name in BOARDS for engine in board(name).presets]
-    rows: Rows = []
-    with progress("bitstreams", total=len(jobs)) as advance, tempfile.TemporaryDirectory() as folder:
-        for name, engine in jobs:
-            soc = soc_config(name, engine)
-            row = {"board": name, "engine": engine, "clock_hz": soc.clock_hz, "peak_gops": soc.peak_gops}
-            text, description = soc_verilog(soc)
-            try:
-                report = build(
-                    name,
-                    text,
-                    soc,
-                    Path(folder, f"{name}_{engine}"),
-                    build_hash=read_description(description).build,
-                    allow_timing_fail=True,
-                )
-            except SynthesisError as error:
-                rows.append({**row, "error": str(error)})
-                advance(f"{engine} on {name}: {error}")
-                continue
-            reached = min(clock["reached"] for clock in report.fmax_mhz.values())
-            rows.append({**row, **report.to_dict(), "reached_mhz": reached})
-            advance(f"{engine} on {name}: {reached:.1f} MHz in {sum(report.seconds.values()):.0f} s")
-    print_table(
-        "Bitstreams, one seed; inside of dsp not timed",
-        ("board", "engine", "MHz asked", "MHz reached", "peak GOPS", "lut4", "dsp", "bram", "seconds"),
-        [(row["board"], row["engine"], f"{row['clock_hz'] / 1e6:.1f}", *_reached(row)) for row in rows],
-    )
-    return rows
-
-
-def _reached(row: dict) -> tuple:
-    if "error" in row:
-        return ("fails", f"{row['peak_gops']:.2f}", "", "", "", "")
-    used = (row["utilisation"][kind]["used"] for kind in ("lut4", "dsp", "bram"))
-    return (f"{row['reached_mhz']:.1f}", f"{row['peak_gops']:.2f}", *used, f"{sum(row['seconds'].values()):.0f}")

@@ -53,7 +53,7 @@ def stub(name, folder, engine="systolic", text=STUB, clock_hz=None, **options):
 def test_bitstream(tmp_path, name, suffix, marks):
     """The clock is met, and the file is one that the FPGA takes for its own."""
     lines = []
-    depths = dict.fromkeys(("commands", "acts", "weights", "params", "sums"), 16)
+    depths: dict[str, int] = dict.fromkeys(("commands", "acts", "weights", "params", "sums"), 16)
     soc = soc_config(name, "systolic", rows=2, cols=2, acc_depth=8, requant_lanes=0, depths=depths)
     text, _ = soc_verilog(soc)
     report = build(name, text, soc, tmp_path, build_hash="0123", seed=3, progress=lines.append)

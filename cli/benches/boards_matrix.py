@@ -1,0 +1,70 @@
+"""A bitstream of every engine for every board."""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from tercet.boards.build import build
+from tercet.boards.catalog import board, soc_config
+from tercet.boards.netlist import SynthesisError
+from tercet.boards.soc import soc_verilog
+from tercet.boards.soc_config import read_description
+from tercet.cli.output import progress
+
+from .common import Rows, print_table
+
+__all__ = ["bench_matrix"]
+
+# What a bitstream of the largest needs in nextpnr, a good gigabyte, is there for so many at once.
+_JOBS = min(4, os.cpu_count() or 1)
+
+
+def bench_matrix(boards: Sequence[str]) -> Rows:
+    """Every engine that these boards have a preset of."""
+    jobs = [(name, engine) for name in boards for engine in board(name).presets]
+    with progress("bitstreams", total=len(jobs)) as advance, tempfile.TemporaryDirectory() as folder:
+
+        def made(job: tuple[str, str]) -> dict[str, Any]:
+            row, line = _bitstream(*job, Path(folder))
+            advance(line)
+            return row
+
+        with ThreadPoolExecutor(max_workers=_JOBS) as pool:
+            rows = list(pool.map(made, jobs))
+    print_table(
+        "Bitstreams, one seed; inside of dsp not timed",
+        ("board", "engine", "MHz asked", "MHz reached", "peak GOPS", "lut4", "carry", "ff", "dsp", "bram", "seconds"),
+        [(row["board"], row["engine"], f"{row['clock_hz'] / 1e6:.1f}", *_reached(row)) for row in rows],
+    )
+    return rows
+
+
+def _bitstream(name: str, engine: str, folder: Path) -> tuple[dict[str, Any], str]:
+    """What came of it, and a line about that."""
+    soc = soc_config(name, engine)
+    row = {"board": name, "engine": engine, "clock_hz": soc.clock_hz, "peak_gops": soc.peak_gops}
+    text, description = soc_verilog(soc)
+    try:
+        report = build(
+            name,
+            text,
+            soc,
+            folder / f"{name}_{engine}",
+            build_hash=read_description(description).build,
+            allow_timing_fail=True,
+        )
+    except SynthesisError as error:
+        return {**row, "error": str(error)}, f"{engine} on {name}: {error}"
+    reached = min(clock["reached"] for clock in report.fmax_mhz.values())
+    line = f"{engine} on {name}: {reached:.1f} MHz of {soc.clock_hz / 1e6:.1f}"
+    return {**row, **report.to_dict(), "reached_mhz": reached}, line
+
+
+def _reached(row: dict[str, Any]) -> tuple[Any, ...]:
+    if "error" in row:
+        return ("fails", f"{row['peak_gops']:.2f}", *6 * ("",))
+    used = (row["utilisation"][kind]["used"] for kind in ("lut4", "carry", "ff", "dsp", "bram"))
+    return (f"{row['reached_mhz']:.1f}", f"{row['peak_gops']:.2f}", *used, f"{sum(row['seconds'].values()):.0f}")
