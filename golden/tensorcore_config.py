@@ -65,7 +65,7 @@ class TensorCoreConfig:
         Clocks of one operation on l products: 1, 2, 4, 8 or 16, a divisor of ``m * n``.
     pipeline : int or None
         Clocks of a dot-product unit from operands to result: 4 to ``10 + 2 * log2(l)``, for int8 to ``5 + log2(l)``.
-        None is 14, or as many as there can be.
+        None is 14, on ice40 12, since there each register takes a logic cell; or as many as there can be.
     overflow : "wrap" or "saturate"
         What becomes of an int32 sum that does not fit, after each step.
     nan : int or None
@@ -95,7 +95,7 @@ class TensorCoreConfig:
     fraction_bits: int = option(None, "fraction bits kept in alignment; 0 is all, golden model only", (0, 48))
     out_fraction_bits: int = option(None, "fraction bits of D; all if not given", (0, 23))
     fold: int = option(1, "clocks of one operation: 1, 2, 4, 8 or 16", (1, 16))
-    pipeline: int = option(None, "clocks of a dot-product unit; 14 if not given, or the most", (4, 20))
+    pipeline: int = option(None, "clocks of a dot-product unit; 14, on ice40 12, if not given, or the most", (4, 20))
     overflow: Literal["wrap", "saturate"] = option("wrap", "what an int32 sum does that does not fit")
     nan: int = option(None, "pattern of a D that is not a number", (0, 2**32 - 1))
     family: Literal["any", "ecp5", "ice40"] = option("any", "FPGA family whose memories and multipliers are used")
@@ -111,7 +111,8 @@ class TensorCoreConfig:
         self._default("nan", form.nan if form else 0)
         self._default("k", -(-4 // self.l) * self.l)
         levels = (self.l - 1).bit_length()
-        self._default("pipeline", min(14, 5 + levels if integers else 10 + 2 * levels))
+        most = 5 + levels if integers else 10 + 2 * levels
+        self._default("pipeline", min(12 if self.family == "ice40" else 14, most))
         self._check_formats()
         self._check_size()
 

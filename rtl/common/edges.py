@@ -57,7 +57,7 @@ def axi_interface(streams: Streams, packing: Mapping[str, str], registers: Mappi
     ports.append({"name": "s_axil", "protocol": "AXI4-Lite", "direction": "in", "registers": _listed(registers)})
     return {
         "clock": {"name": "clk", "edge": "rising"},
-        "reset": {"name": "rst", "active": "high", "synchronous": True},
+        "reset": {"name": "rst", "active": "high", "synchronous": True, "clocks": 1},
         "ports": ports,
     }
 
