@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from amaranth import *
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
+from tercet.rtl.common.register_slice import RegisterSlice
 
 from .buffers import ADDRESS_BITS, WORDS_BITS
 from .protocol import IDENTIFY_BYTES, LINK_COUNTERS, Command, Reply
@@ -111,8 +112,10 @@ class Commander(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         streams = len(self._sizes)
-        # Arguments, the first byte lowest once all are there; bytes of them, and bytes and words still to come.
-        self._args, self._need, self._left = Signal(48), Signal(range(7)), Signal.like(self.length)
+        # Arguments, the first byte lowest once all are there; bytes of them, and words still to come.
+        self._args, self._need = Signal(48), Signal(range(7))
+        # Bytes still to come less one: a bit says that there are none.
+        self._left = Signal(signed(len(self.length) + 1))
         self._words = Signal(WORDS_BITS)
         self._chosen = Signal(streams)
         self._step = Signal(range(max(IDENTIFY_BYTES, 8 * COUNTER_BYTES * self._counters)))
@@ -128,6 +131,12 @@ class Commander(wiring.Component):
             self._chosen.eq(Cat(self._args[:8] == n for n in range(streams))),
             self._any_running.eq(self.running.any()),
         ]
+        # What to do with a byte is a long thought; without registers it would go on in receiver and sender.
+        m.submodules.inlet, m.submodules.outlet = inlet, outlet = RegisterSlice(shape=8), RegisterSlice(shape=8)
+        self._data, self._append, self._appended = inlet.o, outlet.i, ~outlet.o.valid
+        wiring.connect(m, wiring.flipped(self.data), inlet.i)
+        wiring.connect(m, outlet.o, wiring.flipped(self.reply))
+        m.d.comb += [inlet.clear.eq(self.done), outlet.clear.eq(self.clear)]
         self._count_frames(m)
         with m.FSM() as fsm:
             self._begin(m)
@@ -183,7 +192,7 @@ class Commander(wiring.Component):
             with m.Else():
                 m.d.comb += [self.done.eq(1), self._wrong.eq(1)]
                 m.next = "IDLE"
-        with m.State("REPLY"):
+        with m.State("REPLY"), m.If(self._appended):
             m.d.comb += [self.send.eq(1), self.done.eq(1)]
             m.next = "IDLE"
 
@@ -206,7 +215,7 @@ class Commander(wiring.Component):
                 with m.Case(command):
                     length_right = self.length >= 6 if command == Command.LOAD else self.length == whole[command]
                     m.d.sync += [right.eq(length_right), self._need.eq(first[command])]
-                    m.d.sync += self._left.eq(self.length - first[command])
+                    m.d.sync += self._left.eq(self.length - (first[command] + 1))
                     m.next = "LENGTH_KNOWN"
                     if command in at_rest:
                         with m.If(self._any_running):
@@ -221,9 +230,9 @@ class Commander(wiring.Component):
             m.d.sync += self._step.eq(0)
             with m.If(self._need == 0):
                 m.next = "EXECUTE"
-            with m.Elif(self.data.valid):
-                m.d.comb += self.data.ready.eq(1)
-                m.d.sync += [self._args.eq(Cat(self._args[8:], self.data.payload)), self._need.eq(self._need - 1)]
+            with m.Elif(self._data.valid):
+                m.d.comb += self._data.ready.eq(1)
+                m.d.sync += [self._args.eq(Cat(self._args[8:], self._data.payload)), self._need.eq(self._need - 1)]
         with m.State("EXECUTE"):
             # Meanwhile buffers find out whether it fits.
             m.d.sync += [self._step.eq(self._step + 1), self._words.eq(self.words), self._byte.eq(0)]
@@ -251,13 +260,13 @@ class Commander(wiring.Component):
             with m.Else():
                 self._reply(m, Reply.OUT_OF_RANGE)
         with m.State("LOAD_BYTES"):
-            with m.If(self._left == 0):
+            with m.If(self._left < 0):
                 m.next = "LOADED"
-            with m.Elif(self.data.valid):
-                m.d.comb += self.data.ready.eq(1)
+            with m.Elif(self._data.valid):
+                m.d.comb += self._data.ready.eq(1)
                 m.d.sync += [
                     self._left.eq(self._left - 1),
-                    shift.eq(Cat(shift[8:], self.data.payload)),
+                    shift.eq(Cat(shift[8:], self._data.payload)),
                     self._byte.eq(Mux(last_byte, 0, self._byte + 1)),
                 ]
                 with m.If(self._words == 0):
@@ -280,9 +289,9 @@ class Commander(wiring.Component):
         with m.State("RUN"):
             m.d.sync += [one.eq(1), third.eq(0)]
             m.next = "RUN_COUNTS"
-        with m.State("RUN_COUNTS"), m.If(self.data.valid):
-            m.d.comb += self.data.ready.eq(1)
-            m.d.sync += [self._args.eq(Cat(self._args[8:], self.data.payload)), third.eq(third + 1)]
+        with m.State("RUN_COUNTS"), m.If(self._data.valid):
+            m.d.comb += self._data.ready.eq(1)
+            m.d.sync += [self._args.eq(Cat(self._args[8:], self._data.payload)), third.eq(third + 1)]
             with m.If(third == 2):
                 m.d.sync += third.eq(0)
                 m.next = "RUN_SET"
@@ -315,11 +324,11 @@ class Commander(wiring.Component):
             m.next = "READ_BYTES"
         with m.State("READ_BYTES"):
             m.d.comb += [
-                self.reply.payload.eq(self.bytes.payload),
-                self.reply.valid.eq(self.bytes.valid),
-                self.bytes.ready.eq(self.reply.ready),
+                self._append.payload.eq(self.bytes.payload),
+                self._append.valid.eq(self.bytes.valid),
+                self.bytes.ready.eq(self._append.ready),
             ]
-            with m.If(~self.reading):
+            with m.If(~self.reading & self._appended):
                 m.next = "READ_END"
         with m.State("READ_END"):
             with m.If(self.overflow):
@@ -340,8 +349,8 @@ class Commander(wiring.Component):
             with m.If(self._args[32:48] > size - IDENTIFY_BYTES):
                 self._reply(m, Reply.OUT_OF_RANGE)
         with m.State("NONCE"):
-            m.d.comb += [self.reply.payload.eq(nonce[:8]), self.reply.valid.eq(1)]
-            with m.If(self.reply.ready):
+            m.d.comb += [self._append.payload.eq(nonce[:8]), self._append.valid.eq(1)]
+            with m.If(self._append.ready):
                 m.d.sync += [nonce.eq(nonce >> 8), self._step.eq(self._step + 1)]
                 with m.If(self._step == 3):
                     m.d.sync += self._step.eq(0)
@@ -353,8 +362,8 @@ class Commander(wiring.Component):
             m.d.sync += byte.eq(port.data)
             m.next = "TEXT"
         with m.State("TEXT"):
-            m.d.comb += [self.reply.payload.eq(byte), self.reply.valid.eq(1)]
-            with m.If(self.reply.ready):
+            m.d.comb += [self._append.payload.eq(byte), self._append.valid.eq(1)]
+            with m.If(self._append.ready):
                 m.d.sync += [place.eq(place + 1), self._step.eq(self._step + 1)]
                 m.next = "TEXT_WAIT"
                 with m.If(self._step == IDENTIFY_BYTES - 1):
@@ -366,14 +375,14 @@ class Commander(wiring.Component):
         byte = Signal(8)
         m.d.sync += byte.eq(counts.word_select(self._step[: (number - 1).bit_length()], 8))
         with m.State("STATUS"):
-            m.d.comb += [self.reply.payload.eq(Cat(self._any_running, self.refused)), self.reply.valid.eq(1)]
-            with m.If(self.reply.ready):
+            m.d.comb += [self._append.payload.eq(Cat(self._any_running, self.refused)), self._append.valid.eq(1)]
+            with m.If(self._append.ready):
                 self._reply(m, Reply.OK, empty=False)
         with m.State("COUNTERS"):
             m.next = "COUNTERS_BYTE"
         with m.State("COUNTERS_BYTE"):
-            m.d.comb += [self.reply.payload.eq(byte), self.reply.valid.eq(1)]
-            with m.If(self.reply.ready):
+            m.d.comb += [self._append.payload.eq(byte), self._append.valid.eq(1)]
+            with m.If(self._append.ready):
                 m.d.sync += self._step.eq(self._step + 1)
                 m.next = "COUNTERS"
                 with m.If(self._step == number - 1):
