@@ -176,26 +176,26 @@ class _Entry:
     link: str = "USB"
 
 
-def _at(presets: Mapping[str, Preset], mhz: Mapping[str, int], **changes: Any) -> dict[str, Preset]:
-    """The same engines at other clocks."""
-    return {name: replace(presets[name], clock_hz=mhz[name] * 1_000_000, **changes) for name in mhz}
+def _with(presets: Mapping[str, Preset], **changes: Any) -> dict[str, Preset]:
+    """The same, but for something."""
+    return {name: replace(preset, **changes) for name, preset in presets.items()}
 
 
 _ECP5_85K = {
     "systolic": Preset(
         {"rows": 8, "cols": 8, "mac": "ecp5"},
         {"commands": 512, "acts": 8192, "weights": 8192, "params": 512, "sums": 1024, "outs": 4096},
-        100_000_000,
+        90_000_000,
     ),
     "eie": Preset(
         {"n_pe": 8, "family": "ecp5"},
         {"frames": 8192, "acts": 2048, "outs": 2048},
-        100_000_000,
+        90_000_000,
     ),
     "tensorcore": Preset(
         {"fold": 1, "family": "ecp5"},
         {"commands": 512, "a": 2048, "b": 2048, "c": 1024, "d": 1024},
-        75_000_000,
+        90_000_000,
     ),
 }
 _ECP5_45K = {
@@ -203,26 +203,26 @@ _ECP5_45K = {
     "systolic": Preset(
         {"rows": 8, "cols": 8, "mac": "ecp5", "requant_lanes": 1},
         {"commands": 512, "acts": 2048, "weights": 2048, "params": 512, "sums": 512, "outs": 4096},
-        100_000_000,
+        90_000_000,
     ),
-    "eie": Preset({"n_pe": 8, "family": "ecp5"}, {"frames": 4096, "acts": 1024, "outs": 1024}, 100_000_000),
+    "eie": Preset({"n_pe": 8, "family": "ecp5"}, {"frames": 4096, "acts": 1024, "outs": 1024}, 90_000_000),
     "tensorcore": Preset(
         {"fold": 1, "family": "ecp5"},
         {"commands": 512, "a": 1024, "b": 1024, "c": 512, "d": 512},
-        75_000_000,
+        90_000_000,
     ),
 }
 _ECP5_25K = {
     "systolic": Preset(
         {"rows": 4, "cols": 4, "mac": "ecp5"},
         {"commands": 512, "acts": 4096, "weights": 4096, "params": 512, "sums": 512, "outs": 4096},
-        75_000_000,
+        100_000_000,
     ),
-    "eie": Preset({"n_pe": 4, "family": "ecp5"}, {"frames": 2048, "acts": 512, "outs": 512}, 75_000_000),
+    "eie": Preset({"n_pe": 4, "family": "ecp5"}, {"frames": 2048, "acts": 512, "outs": 512}, 100_000_000),
     "tensorcore": Preset(
         {"fold": 4, "family": "ecp5"},
         {"commands": 512, "a": 1024, "b": 1024, "c": 512, "d": 512},
-        75_000_000,
+        100_000_000,
     ),
 }
 # Short of everything: the pipelines are short, and nothing requantises. What is deeper than 1024 words goes to the four
@@ -231,7 +231,7 @@ _UP5K = {
     "systolic": Preset(
         {"rows": 8, "cols": 2, "mac": "ice40", "requant_lanes": 0, "acc_width": 24},
         {"commands": 256, "acts": 16384, "weights": 1024, "params": 256, "sums": 256},
-        24_000_000,
+        30_000_000,
         frame_bytes=512,
     ),
     "eie": Preset(
@@ -249,13 +249,13 @@ _UP5K = {
             "acc_width": 32,
         },
         {"frames": 256, "acts": 256, "outs": 256},
-        24_000_000,
+        30_000_000,
         frame_bytes=512,
     ),
     "tensorcore": Preset(
         {"m": 4, "n": 2, "l": 2, "fold": 8, "pipeline": 5, "family": "ice40"},
         {"commands": 256, "a": 256, "b": 256, "c": 256, "d": 256},
-        21_000_000,
+        24_000_000,
         frame_bytes=512,
     ),
 }
@@ -286,17 +286,10 @@ _ENTRIES = {
     "ulx3s-25f": _Entry(_ULX3S, _ECP5_25K),
     "ulx3s-45f": _Entry(_ULX3S, _ECP5_45K),
     "ulx3s-85f": _Entry(_ULX3S, _ECP5_85K),
-    "orangecrab-25f": _Entry(
-        _ORANGECRAB, _at(_ECP5_25K, {"systolic": 80, "eie": 80, "tensorcore": 80}), ("rgb_led", "g"), _ORANGECRAB_LINK
-    ),
-    "orangecrab-85f": _Entry(
-        _ORANGECRAB, _at(_ECP5_85K, {"systolic": 96, "eie": 96, "tensorcore": 72}), ("rgb_led", "g"), _ORANGECRAB_LINK
-    ),
+    "orangecrab-25f": _Entry(_ORANGECRAB, _with(_ECP5_25K, clock_hz=96_000_000), ("rgb_led", "g"), _ORANGECRAB_LINK),
+    "orangecrab-85f": _Entry(_ORANGECRAB, _ECP5_85K, ("rgb_led", "g"), _ORANGECRAB_LINK),
     # Its UART is that of a microcontroller.
-    "colorlight-i5": _Entry(
-        Programmer(("-b", "colorlight-i5")),
-        _at(_ECP5_25K, {"systolic": 75, "eie": 75, "tensorcore": 75}, baud=1_000_000),
-    ),
+    "colorlight-i5": _Entry(Programmer(("-b", "colorlight-i5")), _with(_ECP5_25K, baud=1_000_000)),
     # The UART has the pins of its only LED and button: no other ones go straight to a connector.
     "colorlight-5a75b": _Entry(
         Programmer(
@@ -309,9 +302,7 @@ _ENTRIES = {
     ),
     "ecpix5-45f": _Entry(_ECPIX5, _ECP5_45K, ("rgb_led", "g")),
     "ecpix5-85f": _Entry(_ECPIX5, _ECP5_85K, ("rgb_led", "g")),
-    "icepi-zero": _Entry(
-        Programmer(("-b", "icepi-zero")), _at(_ECP5_25K, {"systolic": 80, "eie": 80, "tensorcore": 80})
-    ),
+    "icepi-zero": _Entry(Programmer(("-b", "icepi-zero")), _ECP5_25K),
     "tang-nano-9k": _Entry(Programmer(("-b", "tangnano9k")), _GW1NR9_PRESETS),
 }
 

@@ -234,7 +234,7 @@ class Commander(wiring.Component):
                 m.d.comb += self._data.ready.eq(1)
                 m.d.sync += [self._args.eq(Cat(self._args[8:], self._data.payload)), self._need.eq(self._need - 1)]
         with m.State("EXECUTE"):
-            # Meanwhile buffers find out whether it fits.
+            # Meanwhile buffers find out whether it fits, within three clocks, and what follows from it is noted.
             m.d.sync += [self._step.eq(self._step + 1), self._words.eq(self.words), self._byte.eq(0)]
             with m.If(self._step == 3):
                 m.d.sync += self._step.eq(0)
@@ -245,16 +245,16 @@ class Commander(wiring.Component):
 
     def _load(self, m: Module) -> None:
         inputs = Cat(map(int, self._inputs))
-        last_byte, write, too_many = Signal(), Signal(), Signal()
+        fits, last_byte, write, too_many = Signal(), Signal(), Signal(), Signal()
         shift = Signal(len(self.word))
         m.d.comb += self.word.eq(shift)
         sizes = [size - 1 for size in self._sizes]
         m.d.comb += last_byte.eq((self._chosen & Cat(self._byte == size for size in sizes)).any())
-        m.d.sync += write.eq(0)
+        m.d.sync += [write.eq(0), fits.eq((self._chosen & inputs & self.fits).any())]
         m.d.comb += self.write.eq(self._chosen & write.replicate(len(self._sizes)))
         with m.State("LOAD"):
             m.d.sync += too_many.eq(0)
-            with m.If((self._chosen & inputs & self.fits).any()):
+            with m.If(fits):
                 m.d.comb += self.load.eq(self._chosen)
                 m.next = "LOAD_BYTES"
             with m.Else():
@@ -314,8 +314,10 @@ class Commander(wiring.Component):
 
     def _read(self, m: Module) -> None:
         inputs = Cat(map(int, self._inputs))
+        fits = Signal()
+        m.d.sync += fits.eq((self._chosen & ~inputs & self.fits).any())
         with m.State("READ"):
-            with m.If((self._chosen & ~inputs & self.fits).any()):
+            with m.If(fits):
                 m.d.comb += self.read.eq(self._chosen)
                 m.next = "READ_BEGIN"
             with m.Else():
@@ -342,11 +344,14 @@ class Commander(wiring.Component):
         port = text.read_port()
         place, byte = Signal(range(max(2, size))), Signal(8)
         nonce = self._args
+        # In time: long before the state.
+        beyond = Signal()
+        m.d.sync += beyond.eq(self._args[32:48] > size - IDENTIFY_BYTES)
         m.d.comb += port.addr.eq(place)
         with m.State("IDENTIFY"):
             m.d.sync += place.eq(self.address[8:])
             m.next = "NONCE"
-            with m.If(self._args[32:48] > size - IDENTIFY_BYTES):
+            with m.If(beyond):
                 self._reply(m, Reply.OUT_OF_RANGE)
         with m.State("NONCE"):
             m.d.comb += [self._append.payload.eq(nonce[:8]), self._append.valid.eq(1)]

@@ -35,9 +35,9 @@ def test_boards_lists_all():
         assert f"│ {name} " in out
     assert re.search(r"│ ulx3s-85f +│ LFE5U-85F BG381 +│ +25 MHz │ 468 kB │ USB +│ openFPGALoader", out)
     assert re.search(r"│ orangecrab-25f +│ LFE5U-25F MG285 +│ +48 MHz │ 126 kB │ adapter", out)
-    assert re.search(r"│ ulx3s-85f +│ systolic +│ +8 x 8 PEs │ 100 MHz │ +12\.80 GOPS │", out)
-    assert re.search(r"│ ulx3s-85f +│ eie +│ +8 PEs │ 100 MHz │ +1\.60 GOPS │", out)
-    assert re.search(r"│ ulx3s-85f +│ tensorcore +│ 4 x 4 x 4, fold 1 │ +75 MHz │ +9\.60 GFLOPS │", out)
+    assert re.search(r"│ ulx3s-85f +│ systolic +│ +8 x 8 PEs │ +90 MHz │ +11\.52 GOPS │", out)
+    assert re.search(r"│ ulx3s-85f +│ eie +│ +8 PEs │ +90 MHz │ +1\.44 GOPS │", out)
+    assert re.search(r"│ ulx3s-85f +│ tensorcore +│ 4 x 4 x 4, fold 1 │ +90 MHz │ +11\.52 GFLOPS │", out)
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def test_build(folder, built):
     assert result.exit_code == 0, result.stderr
     ((name, text, soc, target, options),) = built
     assert (name, text, str(target)) == ("ulx3s-25f", "// systolic", "build/boards/ulx3s-25f_systolic")
-    assert (soc.config.rows, soc.config.cols, soc.config.mac, soc.clock_hz) == (4, 4, "ecp5", 75_000_000)
+    assert (soc.config.rows, soc.config.cols, soc.config.mac, soc.clock_hz) == (4, 4, "ecp5", 100_000_000)
     assert (options["seed"], options["placer"], options["allow_timing_fail"]) == (1, "heap", False)
     assert options["build_hash"] == read_description(describe(soc, "")).build
     assert re.search(r"│ lut4 +│ +12 +│ +34 +│", result.stdout)
@@ -158,7 +158,7 @@ def test_flash(folder, tools):
         (["build", "tensorcore", "--board", "tang-nano-9k"], "tensorcore does not fit tang-nano-9k; use systolic"),
         (["build", "eie", "--board", "icebreaker", "--n-pe", "0"], "n_pe 0 is outside [1, 256]"),
         (["build", "eie", "--board", "icebreaker", "--clock", "1"], "not 1 MHz; the nearest is 16.125 MHz"),
-        (["build", "eie", "--board", "icebreaker", "--baud", "9999999"], "use at most 6000000"),
+        (["build", "eie", "--board", "icebreaker", "--baud", "9999999"], "use at most 7500000"),
         (["build", "eie", "--board", "icebreaker", "--depth", "acts"], "'acts' is not STREAM=WORDS"),
         (["build", "eie", "--board", "icebreaker", "--depth", "x=3"], "Engine eie has no stream 'x'; it has frames"),
         (["build", "eie", "--board", "icebreaker", "-o", "file/x"], "Not a directory"),

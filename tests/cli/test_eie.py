@@ -8,6 +8,7 @@ import pytest
 from tercet.golden.compress.container import load, save
 from tercet.golden.compress.model import CompressedLayer, to_mlp
 from tercet.golden.eie import EieConfig, encode, spmv
+from tercet.sim import simulators
 
 from .command import cycles_agree, fails, tercet
 
@@ -62,7 +63,7 @@ def test_sim_eie_given(folder):
         config = EieConfig(n_pe=3, act_depth=8, pointer_depth=32, matrix_depth=32)
         want = spmv(encode(codes, codebook, config, bias=with_bias, relu=True, shift=9), acts)
         np.testing.assert_array_equal(np.load(folder / "new/out.npy"), want)
-    assert "1 vector " in tercet("sim", "eie", *TINY, *given, "--simulator", "icarus").stdout
+    assert "1 vector " in tercet("sim", "eie", *TINY, *given, "--simulator", simulators.find().name).stdout
 
 
 def test_sim_eie_model(folder):
