@@ -38,6 +38,7 @@ _UNITS = {
     "turing, INT8": _TC.turing(m=1, n=1, a_format="int8", overflow="saturate", family="ecp5"),
 }
 _OPERATIONS = 500
+_FOLDS = (1, 2, 4, 8, 16)
 
 
 def run_bench(parts: Sequence[str], output: Path) -> bool:
@@ -134,8 +135,8 @@ def _bench_throughput() -> Rows:
     """Operations back to back, and products of many steps."""
     rows: Rows = []
     rng = np.random.default_rng(0)
-    with progress("throughput", total=5) as advance:
-        for fold in (1, 2, 4, 8, 16):
+    with progress("throughput", total=len(_FOLDS)) as advance:
+        for fold in _FOLDS:
             config = TensorCoreConfig(fold=fold)
             sizes = ((4, 4, 4, 1), (4, 4, 4, _OPERATIONS), (16, 16, 16, 50), (64, 64, 64, 1))
             items = [random_operands(rng, config, m, k, n, batch) for m, k, n, batch in sizes]
