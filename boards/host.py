@@ -33,7 +33,7 @@ class Device:
     close : callable
         Gives back what is behind the link.
     progress : callable or None
-        Called during transfers with the bytes that are done and those of the whole.
+        Called during the transfers of a product or a network of EIE with the thousandths that are done, and 1000.
     patience : float
         Seconds a run may take.
 
@@ -184,7 +184,7 @@ class Device:
         ----------
         network : Int8Network, list of CompressedLayer, or a network of `tercet.boards.networks`
             What to run.
-        inputs : (inputs,) or (batch, inputs) array
+        inputs : (batch, inputs) array
             What that takes.
 
         Returns
@@ -197,7 +197,7 @@ class Device:
         WrongEngine
             If the board has another engine than the network needs.
         TypeError, ValueError
-            If that is no network, or inputs do not fit it; nothing is sent then.
+            If that is no network, or inputs do not fit it; or if a layer does not fit the engine, in its turn.
         """
         what = as_network(network)
         self._check_engine(what.engine)

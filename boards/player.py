@@ -24,7 +24,7 @@ class Player:
     host_link : HostLink
         The link to it.
     progress : callable or None
-        Called during transfers with the bytes that are done and those of the whole.
+        Called during the transfers of a product or a network of EIE with the thousandths that are done, and 1000.
     patience : float
         Seconds a run may take.
 
@@ -55,7 +55,15 @@ class Player:
     def reset(self) -> None:
         """Engine and buffers as after power-up."""
         self._known: dict[str, np.ndarray] = {}
-        self._link.request(Command.RESET)
+        self._request(Command.RESET)
+
+    def _request(self, command: Command, data: bytes = b"") -> bytes:
+        try:
+            return self._link.request(command, data)
+        except LinkError:
+            # What answers next may have been without power.
+            self._known.clear()
+            raise
 
     def over(self, pieces: Iterable, count: int) -> Iterator[Any]:
         """Each piece, for progress; so many jobs are in all of them."""
@@ -78,7 +86,7 @@ class Player:
         for name, beats in job.inputs.items():
             self._load(name, beats)
         counts = {**{name: len(beats) for name, beats in job.inputs.items()}, **job.expect}
-        self._link.request(Command.RUN, b"".join(counts[name].to_bytes(3, "little") for name in self._streams))
+        self._request(Command.RUN, b"".join(counts[name].to_bytes(3, "little") for name in self._streams))
         self._wait()
         outputs = {name: self._read(name, count) for name, count in job.expect.items()}
         return JobResult(outputs, 0, dict.fromkeys((*self.soc.kind.counters, "error"), 0))
@@ -97,13 +105,13 @@ class Player:
         most = self._words(size)
         for at in range(0, len(beats), most):
             chunk = beats[at : at + most]
-            self._link.request(Command.LOAD, _request(number, len(chunk), at) + chunk.tobytes())
+            self._request(Command.LOAD, _request(number, len(chunk), at) + chunk.tobytes())
             self._transfer.step(chunk.size)
         self.keep(name, beats)
 
     def _wait(self) -> None:
         deadline = time.monotonic() + self._patience
-        while (flags := self._link.request(Command.STATUS)[0]) & 1:
+        while (flags := self._request(Command.STATUS)[0]) & 1:
             if time.monotonic() > deadline:
                 self.reset()
                 raise LinkError(f"The engine has not finished within {self._patience} s, and has been reset")
@@ -116,7 +124,7 @@ class Player:
         most, parts = self._words(size), []
         for at in range(0, count, most):
             words = min(most, count - at)
-            parts.append(self._link.request(Command.READ, _request(number, words, at)))
+            parts.append(self._request(Command.READ, _request(number, words, at)))
             self._transfer.step(0)
         return np.frombuffer(b"".join(parts), np.uint8).reshape(count, size)
 

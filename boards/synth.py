@@ -118,7 +118,8 @@ def synthesize(
         Let yosys map multiplications to multiplier blocks; instantiated blocks are used anyway.
     placer : str
         One of `PLACERS`: "timing" weighs long wires more than their sum, which a design that fills much of the chip
-        needs; "static" finds better places for large designs with many block RAMs.
+        needs; "static" finds better places for large designs with many block RAMs, and some where the other two search
+        without end: where most of the multipliers are used.
     progress : callable
         Called with a line when a step is done, 2 + seeds times.
 

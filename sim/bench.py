@@ -83,7 +83,8 @@ class JobResult:
         uint8 (beats, ceil(width / 8)) of every output stream: payloads, least significant byte first.
     cycles : int
         Clocks from the first input handshake to the last expected output handshake, both included. A job without inputs
-        counts from its first output, one without outputs to its last input.
+        counts from its first output, one without outputs to its last input. Of a job that was cut off, to the last
+        handshake that it had of those.
     probes : dict[str, int]
         Value of every probe when the job had ended and the design was quiet for 8 clocks, or when it was cut off.
     """

@@ -24,7 +24,7 @@ _JOBS = min(4, os.cpu_count() or 1)
 
 def bench_matrix(boards: Sequence[str]) -> Rows:
     """Every engine that these boards have a preset of."""
-    jobs = [(name, engine) for name in boards for engine in board(name).presets]
+    jobs = [(name, engine) for name in dict.fromkeys(boards) for engine in board(name).presets]
     with progress("bitstreams", total=len(jobs)) as advance, tempfile.TemporaryDirectory() as folder:
 
         def made(job: tuple[str, str]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.eie_layer import EieConfig
 from tercet.rtl.common.choice import add_chosen, choose
-from tercet.rtl.common.pipeline import register
+from tercet.rtl.common.pipeline import event, register
 from tercet.rtl.common.product import Product
 from tercet.rtl.common.ram import Ram
 from tercet.rtl.emit import shared
@@ -79,8 +79,8 @@ class Arithmetic(wiring.Component):
         row, write = {6: self.row}, {6: self.write}
         for stage in range(7, 13):
             row[stage] = register(m, f"s{stage}_row", row[stage - 1])
-            write[stage] = register(m, f"s{stage}_write", write[stage - 1])
-        s9_swept = register(m, "s9_swept", self.swept, 3)
+            write[stage] = event(m, f"s{stage}_write", write[stage - 1])
+        s9_swept = event(m, "s9_swept", self.swept, 3)
 
         s11_sum = Signal(width, reset_less=True)
         s12_sum = register(m, "s12_sum", s11_sum)
@@ -101,7 +101,7 @@ class Arithmetic(wiring.Component):
             sums.write_address.eq(row[11]),
             sums.write_data.eq(s11_sum),
             self.total.eq(register(m, "s10_total", sums.read_data)),
-            self.total_valid.eq(register(m, "s10_swept", s9_swept)),
+            self.total_valid.eq(event(m, "s10_swept", s9_swept)),
         ]
         return m
 

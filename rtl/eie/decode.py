@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.eie_layer import EieConfig
 from tercet.rtl.common.choice import add_chosen
-from tercet.rtl.common.pipeline import register
+from tercet.rtl.common.pipeline import event, register
 from tercet.rtl.common.ram import Ram
 
 from .layouts import address_width
@@ -97,10 +97,10 @@ class Decode(wiring.Component):
 
         some = Signal()
         m.d.comb += some.eq(self.value != 0)
-        s5_write = Signal(reset_less=True)
+        s5_write = Signal()
         m.d.sync += [s5_write.eq(some | self.sweep), self.filler.eq(self.valid & ~some)]
-        m.d.comb += self.write.eq(register(m, "s6_write", s5_write, self.latency - 1))
-        m.d.comb += self.swept.eq(register(m, "s6_sweep", self.sweep, self.latency))
+        m.d.comb += self.write.eq(event(m, "s6_write", s5_write, self.latency - 1))
+        m.d.comb += self.swept.eq(event(m, "s6_sweep", self.sweep, self.latency))
 
         m.submodules.constants = constants = Ram(
             width=self.constant_width,

@@ -6,7 +6,7 @@ from amaranth.lib.data import View
 from amaranth.lib.wiring import In, Out
 from tercet.golden.eie_layer import EieConfig
 from tercet.rtl.common.choice import add_chosen, choose
-from tercet.rtl.common.pipeline import register
+from tercet.rtl.common.pipeline import event, register
 from tercet.rtl.common.ram import Ram
 
 from .layouts import address_width, column_layout, count_width
@@ -104,7 +104,7 @@ class EntryRead(wiring.Component):
         m.d.comb += self.busy.eq(s0_valid)
 
         s2_word, s0_offset = self._read(m, over, s0_valid, s0_first)
-        s3_valid = register(m, "s3_valid", s0_valid, self._read_clocks + self._between)
+        s3_valid = event(m, "s3_valid", s0_valid, self._read_clocks + self._between)
         entry = self._choose(m, s2_word, s0_offset)
         s4_entry = Signal(len(entry), reset_less=True)
         m.d[self._domain] += [self.valid.eq(s3_valid), s4_entry.eq(Mux(s3_valid, entry, 0))]

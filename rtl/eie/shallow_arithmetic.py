@@ -1,7 +1,7 @@
 """Multiply and accumulate in few logic cells: one entry at a time is between reading a sum and writing it."""
 
 from amaranth import *
-from tercet.rtl.common.pipeline import register
+from tercet.rtl.common.pipeline import event, register
 from tercet.rtl.common.product import Product
 from tercet.rtl.common.ram import Ram
 from tercet.rtl.emit import shared
@@ -45,9 +45,9 @@ class ShallowArithmetic(Arithmetic):
         m.submodules.sums = sums = Ram(width=width, depth=self.config.act_depth, family=family, latency=1)
         m.d.comb += [product.act.eq(self.act), product.weight.eq(self.constant[:16])]
 
-        s3_row, s3_write = register(m, "s3_row", self.row), register(m, "s3_write", self.write)
-        s4_row, s4_write = register(m, "s4_row", s3_row), register(m, "s4_write", s3_write)
-        s4_swept = register(m, "s4_swept", self.swept, 2)
+        s3_row, s3_write = register(m, "s3_row", self.row), event(m, "s3_write", self.write)
+        s4_row, s4_write = register(m, "s4_row", s3_row), event(m, "s4_write", s3_write)
+        s4_swept = event(m, "s4_swept", self.swept, 2)
         # The entry before is written while this one's sum is read.
         s4_again = register(m, "s4_again", (s3_row == s4_row) & s4_write)
 

@@ -4,7 +4,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.eie_layer import EieConfig
-from tercet.rtl.common.pipeline import register
+from tercet.rtl.common.pipeline import event
 
 __all__ = ["Writeback"]
 
@@ -82,7 +82,7 @@ class Writeback(wiring.Component):
         s3, s3_over, s3_lost = self._shift(m, 3, s2, s2_over, s2_lost)
         s4, s4_lost = self._saturate(m, s3, s3_over, s3_lost)
         self._round(m, s4, s4_lost)
-        m.d.comb += self.o_valid.eq(register(m, "o_valid", self.valid, self.latency))
+        m.d.comb += self.o_valid.eq(event(m, "o_valid", self.valid, self.latency))
         return m
 
     def _domain(self, stage: int) -> str:

@@ -70,7 +70,7 @@ def systolic_products(config):
         (5, 7, 3, True, True),
         (8, 1, 2, False, True),
         (2, 6, 5, True, False),
-        (1, 3, 1) + 2 * (False,),
+        (1, 3, 1, False, False),
     ):
         acts, weights = operand(rng, (m, k), config.act_width), operand(rng, (k, n), config.weight_width)
         scales = Requant.from_scale(2.0 ** rng.uniform(-10, -7, n), 3) if requant and config.requant_lanes else None

@@ -1,5 +1,6 @@
 """Jobs pass a design through files exactly, counted to the clock, and every broken promise of a stream is told."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -212,6 +213,22 @@ def test_waves_that_cannot_be_written(simulator):
         run_faulty([0], simulator, waves="/proc/none/w.vcd")
 
 
+def test_jobs_are_cut_off(simulator):
+    """What had come by then is there, probes are of that clock, and the next job is a whole one."""
+    rng = np.random.default_rng(4)
+    whole, later = lane_job(rng, r=20, a=20, b=20), lane_job(rng, r=5, a=3, b=3)
+    cuts = [dataclasses.replace(whole, cut_after=clocks) for clocks in (1, 8, 100)]
+    jobs = [job for cut in cuts for job in (cut, later)]
+    results = run_lanes(jobs, simulator, probes={"count": 16})
+    for result in results[1::2]:
+        assert result.probes == {"count": 3}
+        np.testing.assert_array_equal(result.outputs["r_q"], later.inputs["r"])
+    counts = [len(result.outputs["r_q"]) for result in results[::2]]
+    assert counts == [0, 7, 20]
+    assert [result.probes["count"] for result in results[::2]] == [0, 7, 20]
+    np.testing.assert_array_equal(results[2].outputs["r_q"], whole.inputs["r"][:7])
+
+
 def test_no_jobs():
     assert run_lanes([], None) == []
 
@@ -231,6 +248,7 @@ def test_wrong_arguments():
     check(Job({"i": good + 32}, {"o": 1}), ValueError, "bits set above its width of 5")
     check(Job({"i": good}, {"o": -1}), ValueError, "from 'o' is -1; use at least 0")
     check(Job({"i": good}, {"o": 1.0}), TypeError, "must be an int, not float")  # pyright: ignore[reportArgumentType]
+    check(Job({"i": good}, {"o": 1}, -1), ValueError, "after which job 0 is cut off is -1; use at least 0")
     check(Job({"i": good}, {"o": 1}), ValueError, "Stall probability 1.0 must be", stall=1.0)
     check(Job({"i": good}, {"o": 1}), ValueError, "Probe name 'a b' is not", probes={"a b": 1})
     with pytest.raises(ValueError, match="direction 'inout'; use 'in' or 'out'"):

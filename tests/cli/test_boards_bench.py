@@ -1,0 +1,74 @@
+"""The bench of the boards, short: damaged frames, and bitstreams that a pretender builds."""
+
+import json
+
+import pytest
+from tercet.boards.build import BuildReport
+from tercet.boards.soc_config import describe
+from tercet.boards.synth import DoesNotFit
+from tercet.cli.benches import boards as bench
+from tercet.cli.benches import boards_matrix as matrix
+
+from .command import fails
+
+
+@pytest.fixture
+def built(monkeypatch):
+    """What `build` is called with; the tensor core does not fit."""
+    calls = []
+
+    def build(board, text, soc, folder, **options):
+        calls.append((board, soc.engine, text, folder.name))
+        assert options["allow_timing_fail"]
+        if soc.engine == "tensorcore":
+            raise DoesNotFit("needs 9 dsp, but there are 8")
+        asked = soc.clock_hz / 1e6
+        return BuildReport(
+            board=board,
+            device="D",
+            engine=soc.engine,
+            params={},
+            depths={},
+            clock_hz=soc.clock_hz,
+            baud=soc.baud,
+            bitstream="x.bit",
+            build=options["build_hash"],
+            utilisation={kind: {"used": 7, "available": 34} for kind in ("lut4", "carry", "ff", "dsp", "bram")},
+            fmax_mhz={"clk": {"reached": asked + 1.25, "asked": asked}, "other": {"reached": 500.0, "asked": 5.0}},
+            timing_met=True,
+            seed=1,
+            placer="heap",
+            seconds={"yosys": 1.5, "nextpnr": 2.5},
+            tools={},
+        )
+
+    monkeypatch.setattr(matrix, "build", build)
+    monkeypatch.setattr(matrix, "soc_verilog", lambda soc: (f"// {soc.engine}", describe(soc, "")))
+    return calls
+
+
+def test_matrix(tmp_path, built, capsys):
+    """Every engine of the boards that are named, each once; what does not fit is told, and the rest goes on."""
+    assert bench.run_bench(["matrix"], tmp_path, ["ulx3s-85f", "tang-nano-9k", "ulx3s-85f"])
+    made = [("ulx3s-85f", engine) for engine in ("systolic", "eie", "tensorcore")] + [("tang-nano-9k", "systolic")]
+    assert sorted(call[:2] for call in built) == sorted(made)
+    assert all(text == f"// {engine}" and folder == f"{name}_{engine}" for name, engine, text, folder in built)
+    rows = json.loads((tmp_path / "boards.json").read_text())["matrix"]
+    assert [(row["board"], row["engine"]) for row in rows] == made
+    assert rows[0]["reached_mhz"] == rows[0]["clock_hz"] / 1e6 + 1.25
+    assert rows[2]["error"] == "needs 9 dsp, but there are 8"
+    out = capsys.readouterr().out
+    assert "fails" in out
+    assert "28.2" in out
+
+
+def test_faults(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench, "_BYTES", 40)
+    monkeypatch.setattr(bench, "_BITS", 11)
+    assert bench.run_bench(["faults"], tmp_path)
+    rows = json.loads((tmp_path / "boards.json").read_text())["faults"]
+    assert [(row["frames"], row["accepted"], row["mismatches"]) for row in rows] == [(40, 40, 0), (11, 11, 0)]
+
+
+def test_mistakes_are_one_line():
+    assert "'basys3' is not one of 'icebreaker'" in fails("bench", "boards", "--board", "basys3")
