@@ -23,15 +23,8 @@ class Player:
     ----------
     host_link : HostLink
         The link to it.
-    progress : callable or None
-        Called during the transfers of a product or a network of EIE with the thousandths that are done, and 1000.
-    patience : float
-        Seconds a run may take.
-
-    Raises
-    ------
-    LinkError, PortError
-        Here and in all methods, if the board does not answer, or is gone.
+    progress, patience
+        As of `tercet.boards.host.Device`, and so are the errors.
     """
 
     def __init__(self, host_link: HostLink, progress: Callable[[int, int], None] | None, patience: float):

@@ -5,12 +5,12 @@ import re
 import stat
 
 import pytest
-from tercet.boards.build import BuildReport
 from tercet.boards.catalog import BOARDS
 from tercet.boards.soc_config import describe, read_description
 from tercet.cli.engines import ENGINES
 
 from .command import fails, tercet
+from .reports import pretended
 
 
 @pytest.mark.parametrize(
@@ -48,26 +48,9 @@ def built(monkeypatch):
     def build(board, text, soc, folder, **options):
         calls.append((board, text, soc, folder, options))
         options["progress"]("synthesised")
-        bitstream = f"{board}_{soc.engine}.bit"
-        (folder / bitstream).write_bytes(b"bits")
-        return BuildReport(
-            board=board,
-            device="D",
-            engine=soc.engine,
-            params={},
-            depths={},
-            clock_hz=soc.clock_hz,
-            baud=soc.baud,
-            bitstream=bitstream,
-            build="",
-            utilisation={"lut4": {"used": 12, "available": 34}, "spram": {"used": 0, "available": 0}},
-            fmax_mhz={"clk": {"reached": 80.04, "asked": 75.0}},
-            timing_met=True,
-            seed=1,
-            placer="heap",
-            seconds={},
-            tools={},
-        )
+        report = pretended(board, soc)
+        (folder / report.bitstream).write_bytes(b"bits")
+        return report
 
     monkeypatch.setattr("tercet.cli.build.build", build)
     monkeypatch.setattr("tercet.boards.soc.soc_verilog", lambda soc: (f"// {soc.engine}", describe(soc, "")))

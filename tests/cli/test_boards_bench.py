@@ -3,13 +3,13 @@
 import json
 
 import pytest
-from tercet.boards.build import BuildReport
 from tercet.boards.soc_config import describe
 from tercet.boards.synth import DoesNotFit
 from tercet.cli.benches import boards as bench
 from tercet.cli.benches import boards_matrix as matrix
 
 from .command import fails
+from .reports import pretended
 
 
 @pytest.fixture
@@ -23,23 +23,13 @@ def built(monkeypatch):
         if soc.engine == "tensorcore":
             raise DoesNotFit("needs 9 dsp, but there are 8")
         asked = soc.clock_hz / 1e6
-        return BuildReport(
-            board=board,
-            device="D",
-            engine=soc.engine,
-            params={},
-            depths={},
-            clock_hz=soc.clock_hz,
-            baud=soc.baud,
-            bitstream="x.bit",
+        return pretended(
+            board,
+            soc,
             build=options["build_hash"],
             utilisation={kind: {"used": 7, "available": 34} for kind in ("lut4", "carry", "ff", "dsp", "bram")},
             fmax_mhz={"clk": {"reached": asked + 1.25, "asked": asked}, "other": {"reached": 500.0, "asked": 5.0}},
-            timing_met=True,
-            seed=1,
-            placer="heap",
             seconds={"yosys": 1.5, "nextpnr": 2.5},
-            tools={},
         )
 
     monkeypatch.setattr(matrix, "build", build)
