@@ -261,8 +261,9 @@ _UP5K = {
 }
 _GW1NR9_PRESETS = {
     "systolic": Preset(
-        {"rows": 4, "cols": 2, "requant_lanes": 1},
-        {"commands": 256, "acts": 1024, "weights": 1024, "params": 256, "sums": 256, "outs": 1024},
+        # With a requantiser nextpnr's only placer for it searches without end.
+        {"rows": 4, "cols": 2, "requant_lanes": 0},
+        {"commands": 256, "acts": 1024, "weights": 1024, "params": 256, "sums": 256},
         27_000_000,
         frame_bytes=512,
     ),
