@@ -98,7 +98,7 @@ class Player:
         most = self._words(size)
         for at in range(0, len(beats), most):
             chunk = beats[at : at + most]
-            self._request(Command.LOAD, _request(number, len(chunk), at) + chunk.tobytes())
+            self._request(Command.LOAD, _place(number, len(chunk), at) + chunk.tobytes())
             self._transfer.step(chunk.size)
         self.keep(name, beats)
 
@@ -117,12 +117,12 @@ class Player:
         most, parts = self._words(size), []
         for at in range(0, count, most):
             words = min(most, count - at)
-            parts.append(self._request(Command.READ, _request(number, words, at)))
+            parts.append(self._request(Command.READ, _place(number, words, at)))
             self._transfer.step(0)
         return np.frombuffer(b"".join(parts), np.uint8).reshape(count, size)
 
 
-def _request(stream: int, words: int, address: int) -> bytes:
+def _place(stream: int, words: int, address: int) -> bytes:
     return bytes([stream]) + words.to_bytes(2, "little") + address.to_bytes(3, "little")
 
 

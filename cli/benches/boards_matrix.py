@@ -18,7 +18,7 @@ from .common import Rows, print_table
 
 __all__ = ["bench_matrix"]
 
-# What a bitstream of the largest needs in nextpnr, a good gigabyte, is there for so many at once.
+# nextpnr takes more than a gigabyte for the largest.
 _JOBS = min(4, os.cpu_count() or 1)
 
 

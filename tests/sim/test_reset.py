@@ -5,12 +5,13 @@ import functools
 
 import numpy as np
 import pytest
-from tercet.boards.engines import engine
 from tercet.golden.eie import EieConfig, spmv
 from tercet.golden.eie_program import link
 from tercet.golden.systolic import SystolicConfig, matmul
 from tercet.golden.tensorcore import TensorCoreConfig, check_mma, mma
-from tercet.rtl.eie.counters import COUNTER_BITS
+from tercet.rtl.eie import counters as eie_counters
+from tercet.rtl.systolic import counters as systolic_counters
+from tercet.rtl.tensorcore import counters as tensorcore_counters
 from tercet.sim import bench, eie, systolic, tensorcore
 from tercet.sim.eie_stimuli import layer_jobs, random_acts, random_layer
 from tercet.sim.stimuli import products
@@ -28,6 +29,7 @@ ENGINES = {
     "tensorcore-fold": TensorCoreConfig(m=2, n=2, fold=4, pipeline=6, family="ecp5"),
     "tensorcore-int8": TensorCoreConfig(a_format="int8", fold=2),
 }
+COUNTERS = {systolic: systolic_counters, eie: eie_counters, tensorcore: tensorcore_counters}
 
 
 def work(config, rng):
@@ -65,8 +67,8 @@ def test_a_clock_of_reset(name, stall):
     config = ENGINES[name]
     rng = np.random.default_rng(0)
     sim, jobs, results, wants = work(config, rng)
-    top = name.partition("-")[0]
-    probes = dict.fromkeys(engine(top).counters, COUNTER_BITS) | ({"error": 1} if sim is eie else {})
+    counters = COUNTERS[sim]
+    probes = dict.fromkeys(map(str, counters.COUNTERS), counters.COUNTER_BITS) | ({"error": 1} if sim is eie else {})
     whole = bench.run(sim.sources(config), sim.TOP, sim.streams(config), jobs, probes=probes, stall=stall)
     cut = rng.integers(len(jobs), size=CUTS)
     after = rng.integers(len(jobs), size=CUTS)
