@@ -10,7 +10,7 @@ import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -19,11 +19,10 @@ from typing import Any
 from tercet.rtl.emit import yosys_command
 
 from .catalog import Board, board
-from .devices import Device
 from .flash import dfu_suffix
-from .netlist import SynthesisError, cell_counts, run_yosys, synthesis_script
+from .netlist import SynthesisError, cell_counts, check_fits, run_yosys, synthesis_script
+from .nextpnr import PLACERS, Routed, check_placer, place_and_route
 from .soc_config import SocConfig
-from .synth import PLACERS, DoesNotFit
 from .tools import find_tool
 from .top import BoardTop
 
@@ -118,9 +117,10 @@ def build(
     *,
     build_hash: str = "",
     seed: int = 1,
-    placer: str = "heap",
+    placer: str | None = None,
     allow_timing_fail: bool = False,
     progress: Callable[[str], None] = lambda line: None,
+    watch: Callable[[str], None] = lambda state: None,
 ) -> BuildReport:
     """Build a bitstream, and write it with its report, log and Verilog.
 
@@ -137,12 +137,16 @@ def build(
         if the build fails.
     build_hash : str
         Copied into the report.
-    seed, placer : int, str
-        For nextpnr; see `tercet.boards.synth.PLACERS`.
+    seed : int
+        For nextpnr.
+    placer : str
+        One of `tercet.boards.nextpnr.PLACERS`; by default that of the board's preset.
     allow_timing_fail : bool
         Write a bitstream whose clock is too fast for it.
     progress : callable
         Called with a line when a tool is done, `STAGES` times.
+    watch : callable
+        Called with what place and route is doing, whenever that changes.
 
     Raises
     ------
@@ -156,8 +160,8 @@ def build(
         If a tool refuses the design or is not installed.
     """
     found = board(board_name)
-    if placer not in PLACERS:
-        raise ValueError(f"Placer {placer!r} is unknown; use one of {', '.join(PLACERS)}")
+    placer = placer or found.preset(soc.engine).placer
+    check_placer(placer)
     _check_clock(found, soc.clock_hz)
     options = ["--timing-allow-fail", "--report", "report.json", "--seed", str(seed), *PLACERS[placer]]
     options += ["--freq", f"{soc.clock_hz / 1e6:.6f}"]
@@ -169,11 +173,11 @@ def build(
         work = Path(name)
         for file, content in {**plan.files, "soc.v": soc_verilog}.items():
             (work / file).write_text(content)
-        stages = _Stages(found, soc, work, progress)
+        stages = _Stages(found, soc, work, progress, watch)
         try:
             utilisation = stages.synthesise()
-            fmax, path = stages.place(nextpnr)
-            _check_timing(fmax, path, f"{soc.engine} on {board_name}", allow_timing_fail)
+            routed = stages.place(nextpnr)
+            _check_timing(routed, f"{soc.engine} on {board_name}", allow_timing_fail)
             product = stages.pack(pack)
         finally:
             (folder / "build.log").write_text(stages.log())
@@ -188,13 +192,13 @@ def build(
             bitstream=f"{board_name}_{soc.engine}{product.suffix}",
             build=build_hash,
             utilisation=utilisation,
-            fmax_mhz=fmax,
-            timing_met=_met(fmax),
+            fmax_mhz=routed.clocks,
+            timing_met=_met(routed),
             seed=seed,
             placer=placer,
             seconds=stages.seconds,
             tools=_versions(found, nextpnr, work),
-            critical_path=path,
+            critical_path=routed.path,
         )
         if found.programmer.dfu is not None:
             product.write_bytes(dfu_suffix(product.read_bytes(), *found.programmer.dfu))
@@ -233,8 +237,10 @@ def _resolved(command: list[str]) -> list[str]:
 class _Stages:
     """The tools, one after the other, in a folder."""
 
-    def __init__(self, found: Board, soc: SocConfig, work: Path, progress: Callable[[str], None]):
-        self.board, self.soc, self.work, self.progress = found, soc, work, progress
+    def __init__(
+        self, found: Board, soc: SocConfig, work: Path, progress: Callable[[str], None], watch: Callable[[str], None]
+    ):
+        self.board, self.soc, self.work, self.progress, self.watch = found, soc, work, progress, watch
         self.seconds: dict[str, float] = {}
         self.packed = ""
 
@@ -251,33 +257,29 @@ class _Stages:
         else:
             script = synthesis_script(device, "top", infer_dsp=infer, json=netlist)
         started = time.monotonic()
+        self.watch("synthesising")
         run_yosys(f"read_verilog -sv soc.v; read_rtlil top.il; {script}", self.work)
         cells = _gowin_counts(self.work / netlist) if gowin else cell_counts(self.work / netlist, device)
-        _check_fits(cells, device, f"{self.soc.engine} on {self.board.name}")
+        check_fits(cells, device, self.soc.engine, self.board.name)
         shown = ", ".join(f"{count} {kind}" for kind, count in cells.items() if count)
         self._done("yosys", started, f"synthesised: {shown}")
         return {kind: {"used": count, "available": device.capacity[kind]} for kind, count in cells.items()}
 
-    def place(self, command: list[str]) -> tuple[dict[str, dict[str, float]], list[str]]:
-        """Netlist to a placed and routed chip; clocks with what they reach and what is asked, and the slowest path."""
+    def place(self, command: list[str]) -> Routed:
+        """Netlist to a placed and routed chip."""
         started = time.monotonic()
-        done = subprocess.run(command, cwd=self.work, capture_output=True, text=True, check=False)
-        report = self.work / "report.json"
-        if done.returncode != 0 or not report.exists():
-            errors = re.findall(r"ERROR: (.*)", done.stderr + done.stdout)
-            message = errors[0] if errors else f"exit status {done.returncode}"
-            if re.search(r"[Uu]nable to (find a )?place|expand region|too many|exceeds", message):
-                raise DoesNotFit(f"nextpnr finds no place on {self.board.name}: {message}")
-            raise SynthesisError(f"nextpnr: {message}")
-        content = json.loads(report.read_text())
-        fmax, path = _fmax(content), _critical_path(content)
-        shown = ", ".join(f"{clock['reached']:.1f} MHz of {clock['asked']:.1f}" for clock in fmax.values())
+        target = self.board.name
+        routed = place_and_route(
+            command, self.work, log="top.tim", report="report.json", target=target, watch=self.watch
+        )
+        shown = ", ".join(f"{clock['reached']:.1f} MHz of {clock['asked']:.1f}" for clock in routed.clocks.values())
         self._done("nextpnr", started, f"placed and routed: {shown}")
-        return fmax, path
+        return routed
 
     def pack(self, command: list[str]) -> Path:
         """Chip to bitstream."""
         started = time.monotonic()
+        self.watch("packing")
         done = subprocess.run(command, cwd=self.work, capture_output=True, text=True, check=False)
         self.packed = done.stdout + done.stderr
         products = [path for suffix in ("bit", "bin", "fs") if (path := self.work / f"top.{suffix}").exists()]
@@ -303,45 +305,15 @@ def _gowin_counts(netlist: Path) -> dict[str, int]:
     return {kind: sum(re.fullmatch(cells, t) is not None for t in types) for kind, cells in _GOWIN_CELLS.items()}
 
 
-def _check_fits(cells: Mapping[str, int], device: Device, what: str) -> None:
-    for kind, count in cells.items():
-        if count > device.capacity[kind]:
-            raise DoesNotFit(
-                f"{what} needs {count} {kind}, but there are {device.capacity[kind]}; "
-                "use another board, smaller parameters or smaller buffers"
-            )
+def _met(routed: Routed) -> bool:
+    return all(clock["reached"] >= clock["asked"] for clock in routed.clocks.values())
 
 
-def _fmax(content: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """Clock, without what nextpnr adds to its name, to MHz that it reaches and that are asked."""
-    return {
-        re.sub(r"^\$glbnet\$|_?\$\w+$", "", name): {
-            "reached": round(float(clock["achieved"]), 2),
-            "asked": round(float(clock["constraint"]), 2),
-        }
-        for name, clock in content["fmax"].items()
-    }
-
-
-def _met(fmax: Mapping[str, Mapping[str, float]]) -> bool:
-    return all(clock["reached"] >= clock["asked"] for clock in fmax.values())
-
-
-def _critical_path(content: Mapping[str, Any]) -> list[str]:
-    """The slowest path from register to register: delay, kind and end of every hop."""
-    paths = [p for p in content.get("critical_paths", []) if p["from"] == p["to"] and "async" not in p["from"]]
-    if not paths:
-        return []
-    hops = max(paths, key=lambda path: sum(hop["delay"] for hop in path["path"]))["path"]
-    # What moves along a carry chain is hops of next to nothing.
-    shown = [hops[0], *(hop for hop in hops[1:-1] if hop["delay"] >= 0.1), hops[-1]]
-    return [f"{hop['delay']:.2f} ns {hop['type']} to {hop['to']['cell']}.{hop['to']['port']}" for hop in shown]
-
-
-def _check_timing(fmax: Mapping[str, Mapping[str, float]], path: list[str], what: str, allowed: bool) -> None:
-    if allowed or _met(fmax):
+def _check_timing(routed: Routed, what: str, allowed: bool) -> None:
+    if allowed or _met(routed):
         return
-    worst = min(fmax.values(), key=lambda clock: clock["reached"] / clock["asked"])
+    path = routed.path
+    worst = min(routed.clocks.values(), key=lambda clock: clock["reached"] / clock["asked"])
     # The first hop ends at the output of the register where the path begins.
     start, end = (path[n].rpartition(" to ")[2] for n in (0, -1)) if path else ("?", "?")
     raise TimingMissed(

@@ -56,6 +56,8 @@ class Preset:
         Words of the buffer of each of its streams.
     clock_hz, baud, frame_bytes : int
         As in `SocConfig`.
+    placer : str
+        One of nextpnr's `PLACERS`.
     """
 
     params: Mapping[str, Any]
@@ -63,6 +65,7 @@ class Preset:
     clock_hz: int
     baud: int = 3_000_000
     frame_bytes: int = 2048
+    placer: str = "heap"
 
 
 @dataclass(frozen=True)
@@ -183,19 +186,23 @@ def _with(presets: Mapping[str, Preset], **changes: Any) -> dict[str, Preset]:
 
 _ECP5_85K = {
     "systolic": Preset(
-        {"rows": 8, "cols": 8, "mac": "ecp5"},
-        {"commands": 512, "acts": 8192, "weights": 8192, "params": 512, "sums": 1024, "outs": 4096},
-        90_000_000,
+        # 128 of its 156 multipliers in the array, 16 in the requantiser.
+        {"rows": 16, "cols": 8, "mac": "ecp5", "requant_lanes": 4},
+        {"commands": 512, "acts": 4096, "weights": 8192, "params": 512, "sums": 1024, "outs": 4096},
+        100_000_000,
+        placer="static",
     ),
     "eie": Preset(
-        {"n_pe": 8, "family": "ecp5"},
-        {"frames": 8192, "acts": 2048, "outs": 2048},
+        {"n_pe": 16, "family": "ecp5"},
+        {"frames": 8192, "acts": 1024, "outs": 1024},
         90_000_000,
+        placer="static",
     ),
     "tensorcore": Preset(
         {"fold": 1, "family": "ecp5"},
         {"commands": 512, "a": 2048, "b": 2048, "c": 1024, "d": 1024},
-        80_000_000,
+        90_000_000,
+        placer="static",
     ),
 }
 _ECP5_45K = {
@@ -203,22 +210,25 @@ _ECP5_45K = {
     "systolic": Preset(
         {"rows": 8, "cols": 8, "mac": "ecp5", "requant_lanes": 1},
         {"commands": 512, "acts": 2048, "weights": 2048, "params": 512, "sums": 512, "outs": 4096},
-        90_000_000,
+        100_000_000,
     ),
-    "eie": Preset({"n_pe": 8, "family": "ecp5"}, {"frames": 4096, "acts": 1024, "outs": 1024}, 90_000_000),
+    "eie": Preset({"n_pe": 8, "family": "ecp5"}, {"frames": 4096, "acts": 1024, "outs": 1024}, 100_000_000),
     "tensorcore": Preset(
         {"fold": 1, "family": "ecp5"},
         {"commands": 512, "a": 1024, "b": 1024, "c": 512, "d": 512},
         80_000_000,
+        # The other placers search without end: 64 of 72 multipliers.
+        placer="static",
     ),
 }
 _ECP5_25K = {
     "systolic": Preset(
-        {"rows": 4, "cols": 4, "mac": "ecp5"},
+        # All of its 28 multipliers: 24 in the array.
+        {"rows": 6, "cols": 4, "mac": "ecp5", "requant_lanes": 1},
         {"commands": 512, "acts": 4096, "weights": 4096, "params": 512, "sums": 512, "outs": 4096},
-        100_000_000,
+        110_000_000,
     ),
-    "eie": Preset({"n_pe": 4, "family": "ecp5"}, {"frames": 2048, "acts": 512, "outs": 512}, 100_000_000),
+    "eie": Preset({"n_pe": 4, "family": "ecp5"}, {"frames": 2048, "acts": 512, "outs": 512}, 110_000_000),
     "tensorcore": Preset(
         {"fold": 4, "family": "ecp5"},
         {"commands": 512, "a": 1024, "b": 1024, "c": 512, "d": 512},
@@ -287,7 +297,7 @@ _ENTRIES = {
     "ulx3s-25f": _Entry(_ULX3S, _ECP5_25K),
     "ulx3s-45f": _Entry(_ULX3S, _ECP5_45K),
     "ulx3s-85f": _Entry(_ULX3S, _ECP5_85K),
-    "orangecrab-25f": _Entry(_ORANGECRAB, _with(_ECP5_25K, clock_hz=96_000_000), ("rgb_led", "g"), _ORANGECRAB_LINK),
+    "orangecrab-25f": _Entry(_ORANGECRAB, _ECP5_25K, ("rgb_led", "g"), _ORANGECRAB_LINK),
     "orangecrab-85f": _Entry(_ORANGECRAB, _ECP5_85K, ("rgb_led", "g"), _ORANGECRAB_LINK),
     # Its UART is that of a microcontroller.
     "colorlight-i5": _Entry(Programmer(("-b", "colorlight-i5")), _with(_ECP5_25K, baud=1_000_000)),

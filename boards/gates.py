@@ -23,7 +23,8 @@ from tercet.rtl.emit import yosys_command
 from tercet.sim.build import build_once
 
 from .devices import Device, device
-from .netlist import SynthesisError, run_yosys, synthesis_script
+from .netlist import run_yosys, synthesis_script
+from .nextpnr import place_and_route
 from .tools import find_tool
 
 __all__ = ["gate_sources", "routed_sources"]
@@ -140,7 +141,9 @@ def routed_sources(
 
     def make(folder: Path) -> None:
         _synthesise(design, script, folder)
-        _place([*nextpnr, *flags, "--json", "netlist.json", "--write", "routed.json", "--quiet"], folder)
+        files = ["--json", "netlist.json", "--write", "routed.json", "--report", "report.json", "--log", "routed.log"]
+        command = [*nextpnr, *flags, *files, "--quiet"]
+        place_and_route(command, folder, log="routed.log", report="report.json", target=device_name)
         netlist = _unpacked(json.loads((folder / "routed.json").read_text()), top)
         (folder / "unpacked.json").write_text(json.dumps(netlist))
         run_yosys(f"read_json unpacked.json; {_WRITE}", folder)
@@ -175,13 +178,6 @@ def _synthesise(design: Mapping[str, str], script: str, folder: Path) -> None:
     for name, text in design.items():
         (folder / name).write_text(text)
     run_yosys(f"read_verilog -sv {' '.join(design)}; {script}", folder)
-
-
-def _place(command: list[str], folder: Path) -> None:
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-    if done.returncode != 0 or not (folder / "routed.json").exists():
-        errors = re.findall(r"ERROR: (.*)", done.stderr + done.stdout)
-        raise SynthesisError(f"nextpnr: {errors[0] if errors else f'exit status {done.returncode}'}")
 
 
 def _keep_cells(netlist: _Json, top: str, folder: Path) -> None:

@@ -64,6 +64,8 @@ class HostLink:
         What the board says of itself.
     resent : int
         Requests that were sent again.
+    resyncs : int
+        How often the board was found; it may have been without power in between.
     description_frames : int
         Requests that the description takes.
     damaged : int
@@ -89,7 +91,7 @@ class HostLink:
         self._port, self._timeout, self._retries = port, timeout, retries
         self._sequence: int | None = None  # of the next request; None while the board's is unknown
         self._frames = _Frames()
-        self.resent = 0
+        self.resent = self.resyncs = 0
         self.resync()
 
     @property
@@ -154,6 +156,7 @@ class HostLink:
         self.description = read_description(whole)
         self.description_frames = len(whole) // IDENTIFY_BYTES
         self._sequence = sequence
+        self.resyncs += 1
 
     def _exchange(self, request: Frame, reply_bytes: int, nonce: bytes = b"") -> Frame:
         """Send a request until its reply comes."""

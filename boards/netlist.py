@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 from tercet.rtl.emit import yosys_command
@@ -9,11 +10,24 @@ from tercet.rtl.emit import yosys_command
 from .devices import Device
 from .wrapper import Port
 
-__all__ = ["CELLS", "SynthesisError", "cell_counts", "ports_of", "run_yosys", "synthesis_script"]
+__all__ = [
+    "CELLS",
+    "DoesNotFit",
+    "SynthesisError",
+    "cell_counts",
+    "check_fits",
+    "ports_of",
+    "run_yosys",
+    "synthesis_script",
+]
 
 
 class SynthesisError(RuntimeError):
     """A tool refused the design; the message has its last error."""
+
+
+class DoesNotFit(SynthesisError):
+    """The design needs more of something than the device has."""
 
 
 CELLS = {
@@ -89,3 +103,28 @@ def cell_counts(netlist: Path, device: Device) -> dict[str, int]:
     return {
         name: sum(t.startswith(kinds) for t in types) if kinds else 0 for name, kinds in CELLS[device.family].items()
     }
+
+
+def check_fits(cells: Mapping[str, int], device: Device, what: str, where: str) -> None:
+    """Compare cells with what there is.
+
+    Parameters
+    ----------
+    cells : mapping
+        As `cell_counts` gives them.
+    device : Device
+        What there is.
+    what, where : str
+        The design and the device or board, in words.
+
+    Raises
+    ------
+    DoesNotFit
+        If there are too few of something.
+    """
+    for kind, count in cells.items():
+        if count > device.capacity[kind]:
+            raise DoesNotFit(
+                f"{what} needs {count} {kind}, but {where} has {device.capacity[kind]}; "
+                "use a larger one, or smaller parameters or buffers"
+            )

@@ -47,16 +47,17 @@ class Player:
 
     def reset(self) -> None:
         """Engine and buffers as after power-up."""
-        self._known: dict[str, np.ndarray] = {}
-        self._request(Command.RESET)
+        self._words_there: dict[str, np.ndarray] = {}
+        self._since = self._link.resyncs
+        self._link.request(Command.RESET)
 
-    def _request(self, command: Command, data: bytes = b"") -> bytes:
-        try:
-            return self._link.request(command, data)
-        except LinkError:
-            # What answers next may have been without power.
-            self._known.clear()
-            raise
+    @property
+    def _known(self) -> dict[str, np.ndarray]:
+        """What the board has; nothing is known of one that was lost and found again."""
+        if self._since != self._link.resyncs:
+            self._words_there.clear()
+            self._since = self._link.resyncs
+        return self._words_there
 
     def over(self, pieces: Iterable, count: int) -> Iterator[Any]:
         """Each piece, for progress; so many jobs are in all of them."""
@@ -79,7 +80,7 @@ class Player:
         for name, beats in job.inputs.items():
             self._load(name, beats)
         counts = {**{name: len(beats) for name, beats in job.inputs.items()}, **job.expect}
-        self._request(Command.RUN, b"".join(counts[name].to_bytes(3, "little") for name in self._streams))
+        self._link.request(Command.RUN, b"".join(counts[name].to_bytes(3, "little") for name in self._streams))
         self._wait()
         outputs = {name: self._read(name, count) for name, count in job.expect.items()}
         return JobResult(outputs, 0, dict.fromkeys((*self.soc.kind.counters, "error"), 0))
@@ -98,13 +99,13 @@ class Player:
         most = self._words(size)
         for at in range(0, len(beats), most):
             chunk = beats[at : at + most]
-            self._request(Command.LOAD, _place(number, len(chunk), at) + chunk.tobytes())
+            self._link.request(Command.LOAD, _place(number, len(chunk), at) + chunk.tobytes())
             self._transfer.step(chunk.size)
         self.keep(name, beats)
 
     def _wait(self) -> None:
         deadline = time.monotonic() + self._patience
-        while (flags := self._request(Command.STATUS)[0]) & 1:
+        while (flags := self._link.request(Command.STATUS)[0]) & 1:
             if time.monotonic() > deadline:
                 self.reset()
                 raise LinkError(f"The engine has not finished within {self._patience} s, and has been reset")
@@ -117,7 +118,7 @@ class Player:
         most, parts = self._words(size), []
         for at in range(0, count, most):
             words = min(most, count - at)
-            parts.append(self._request(Command.READ, _place(number, words, at)))
+            parts.append(self._link.request(Command.READ, _place(number, words, at)))
             self._transfer.step(0)
         return np.frombuffer(b"".join(parts), np.uint8).reshape(count, size)
 

@@ -67,6 +67,12 @@ class SocConfig:
         return engine(self.engine)
 
     @property
+    def params(self) -> dict[str, Any]:
+        """What of the engine's config is not the default."""
+        plain = {field.name: field.default for field in dataclasses.fields(self.config)}
+        return {name: value for name, value in dataclasses.asdict(self.config).items() if value != plain[name]}
+
+    @property
     def peak_gops(self) -> float:
         """Multiplications and additions in a nanosecond, at most; of EIE on stored entries."""
         config = self.config
@@ -104,9 +110,7 @@ def describe(soc: SocConfig, engine_verilog: str) -> bytes:
     """
     fields = {field.name: getattr(soc, field.name) for field in dataclasses.fields(soc)}
     # Only what differs from the defaults: it is small then.
-    plain = {field.name: field.default for field in dataclasses.fields(soc.config)}
-    config = {name: value for name, value in dataclasses.asdict(soc.config).items() if value != plain[name]}
-    fields |= {"config": config, "depths": dict(soc.depths)}
+    fields |= {"config": soc.params, "depths": dict(soc.depths)}
     text = json.dumps(fields, separators=(",", ":"))
     build = hashlib.sha256(f"{text}{engine_verilog}".encode()).digest()[:8]
     packed = zlib.compress(text.encode(), 9)

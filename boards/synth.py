@@ -1,9 +1,6 @@
 """What a unit costs on an FPGA and how fast it runs: synthesis alone, place and route behind a frame of registers."""
 
-import json
-import re
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,23 +12,12 @@ from typing import Any
 from tercet.rtl import primitives
 
 from .devices import Device, device
-from .netlist import SynthesisError, cell_counts, ports_of, run_yosys, synthesis_script
+from .netlist import cell_counts, check_fits, ports_of, run_yosys, synthesis_script
+from .nextpnr import PLACERS, check_placer, place_and_route
 from .tools import find_tool
 from .wrapper import WRAPPER_TOP, wrapper
 
-__all__ = ["PLACERS", "DoesNotFit", "Report", "Run", "synthesize"]
-
-
-PLACERS = {
-    "heap": ("--placer", "heap"),
-    "timing": ("--placer", "heap", "--placer-heap-timingweight", "30"),
-    "static": ("--placer", "static"),
-}
-"""How nextpnr finds places, by name: its flags."""
-
-
-class DoesNotFit(SynthesisError):
-    """The unit needs more of something than the device has."""
+__all__ = ["Report", "Run", "synthesize"]
 
 
 @dataclass(frozen=True)
@@ -97,6 +83,7 @@ def synthesize(
     infer_dsp: bool = False,
     placer: str = "heap",
     progress: Callable[[str], None] = lambda line: None,
+    watch: Callable[[str], None] = lambda state: None,
 ) -> Report:
     """Synthesise a unit, place and route it with several seeds, and report.
 
@@ -122,6 +109,8 @@ def synthesize(
         without end: where most of the multipliers are used.
     progress : callable
         Called with a line when a step is done, 2 + seeds times.
+    watch : callable
+        Called with what place and route is doing, whenever that changes.
 
     Raises
     ------
@@ -134,8 +123,7 @@ def synthesize(
     """
     target = device(device_name)
     speed = target.speed(speed)
-    if placer not in PLACERS:
-        raise ValueError(f"Placer {placer!r} is unknown; use one of {', '.join(PLACERS)}")
+    check_placer(placer)
     if seeds < 1 or jobs < 1 or not freq_mhz > 0:
         raise ValueError(f"Seeds {seeds}, jobs {jobs} and frequency {freq_mhz} must all be above 0")
     _check_blocks(verilog, target, f"{engine} {unit}")
@@ -146,7 +134,7 @@ def synthesize(
         script = synthesis_script(target, top, infer_dsp=infer_dsp, json="alone.json")
         run_yosys(f"read_verilog -sv unit.v; {script}", folder)
         cells = cell_counts(folder / "alone.json", target)
-        _check_fits(cells, target, f"{engine} {unit}")
+        check_fits(cells, target, f"{engine} {unit}", target.name)
         progress(f"{unit} on {target.name}: " + ", ".join(f"{count} {kind}" for kind, count in cells.items() if count))
         (folder / "wrapper.v").write_text(wrapper(top, ports))
         script = synthesis_script(target, WRAPPER_TOP, infer_dsp=infer_dsp, json="framed.json")
@@ -154,7 +142,7 @@ def synthesize(
         progress("synthesised behind its frame")
 
         def place(seed: int) -> Run:
-            run = _place(tool, target, speed, seed, freq_mhz, placer, folder)
+            run = _place(tool, target, speed, seed, freq_mhz, placer, folder, lambda now: watch(f"seed {seed} {now}"))
             progress(f"seed {seed}: {run.fmax_mhz:.1f} MHz in {run.seconds:.0f} s")
             return run
 
@@ -172,43 +160,23 @@ def _check_blocks(verilog: str, target: Device, what: str) -> None:
             )
 
 
-def _check_fits(cells: dict[str, int], target: Device, what: str) -> None:
-    for kind, count in cells.items():
-        if count > target.capacity[kind]:
-            raise DoesNotFit(
-                f"{what} needs {count} {kind}, but {target.name} has {target.capacity[kind]}; "
-                "use a larger device or a smaller configuration"
-            )
-
-
 def _place(
-    tool: tuple[str, ...], target: Device, speed: str, seed: int, freq_mhz: float, placer: str, folder: Path
+    tool: tuple[str, ...],
+    target: Device,
+    speed: str,
+    seed: int,
+    freq_mhz: float,
+    placer: str,
+    folder: Path,
+    watch: Callable[[str], None],
 ) -> Run:
     flags = [*target.flags, *(["--speed", speed] if speed else [])]
     flags += ["--lpf-allow-unconstrained"] if target.family == "ecp5" else ["--pcf-allow-unconstrained"]
-    report = f"report{seed}.json"
+    report, log = f"report{seed}.json", f"log{seed}"
     command = [*tool, *flags, "--json", "framed.json", "--seed", str(seed), "--freq", str(freq_mhz)]
-    command += [*PLACERS[placer], "--timing-allow-fail", "--report", report, "--quiet"]
+    command += [*PLACERS[placer], "--timing-allow-fail", "--report", report, "--quiet", "--log", log]
     started = time.monotonic()
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    routed = place_and_route(command, folder, log=log, report=report, target=target.name, watch=watch)
     seconds = time.monotonic() - started
-    if done.returncode != 0 or not (folder / report).exists():
-        errors = re.findall(r"ERROR: (.*)", done.stderr + done.stdout)
-        message = errors[0] if errors else f"exit status {done.returncode}"
-        if re.search(r"[Uu]nable to (find a )?place|too many|exceeds", message):
-            raise DoesNotFit(f"nextpnr finds no place on {target.name}: {message}")
-        raise SynthesisError(f"nextpnr: {message}")
-    content = json.loads((folder / report).read_text())
-    fmax = min(clock["achieved"] for clock in content["fmax"].values())
-    return Run(seed, round(fmax, 2), round(seconds, 1), _critical_path(content))
-
-
-def _critical_path(report: dict[str, Any]) -> list[str]:
-    """The slowest register-to-register path: delay, kind and end of every hop."""
-    paths = [p for p in report.get("critical_paths", []) if p["from"] == p["to"] and "async" not in p["from"]]
-    if not paths:
-        return []
-    slowest = max(paths, key=lambda path: sum(hop["delay"] for hop in path["path"]))
-    hops = [(hop["delay"], hop["type"], hop["to"]) for hop in slowest["path"]]
-    # What moves along a carry chain is hops of next to nothing.
-    return [f"{delay:.2f} ns {kind} to {to['cell']}.{to['port']}" for delay, kind, to in hops if delay >= 0.1]
+    fmax = min(clock["reached"] for clock in routed.clocks.values())
+    return Run(seed, fmax, round(seconds, 1), routed.path)

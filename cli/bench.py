@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 from tercet.boards.catalog import BOARDS
+from tercet.boards.engines import ENGINES
 
 __all__ = ["bench"]
 
@@ -47,6 +48,18 @@ def _command(name: str, parts: tuple[str, ...]) -> click.Command:
 
     if name == "boards":
         examples += f"  tercet bench {name} --part matrix --board ulx3s-85f --board icebreaker\n"
+        command = click.option(
+            "--keep", is_flag=True, help="Write what bitstreams reach to boards/measured.json, which `boards` shows."
+        )(command)
+        command = click.option(
+            "--engine",
+            "engines",
+            type=click.Choice(list(ENGINES)),
+            multiple=True,
+            default=list(ENGINES),
+            metavar="ENGINE",
+            help="Bitstreams of this only; may be repeated.",
+        )(command)
         command = click.option(
             "--board",
             "boards",

@@ -5,6 +5,7 @@ from typing import Any
 import click
 from tercet.boards.catalog import BOARDS, Board, Preset, board, soc_config
 from tercet.boards.engines import engine as engine_of
+from tercet.boards.measured import measured
 from tercet.boards.soc_config import SocConfig
 
 from .output import console, table
@@ -46,7 +47,7 @@ def boards() -> None:
         result.add_column(column, justify="right" if column in ("clock", "memory") else "left")
     fitting = table("What fits", "board")
     fitting.add_column("engine")
-    for column in ("size", "clock", "peak", "buffers"):
+    for column in ("size", "clock", "reached", "peak", "buffers"):
         fitting.add_column(column, justify="right")
     for board_name in BOARDS:
         found = board(board_name)
@@ -58,7 +59,11 @@ def boards() -> None:
             soc = soc_config(board_name, name)
             peak = _peak(soc)
             buffers = f"{_buffers(name, preset, soc.config):.0f} kB"
-            fitting.add_row(board_name, name, _size(name, soc.config), f"{soc.clock_hz / 1e6:g} MHz", peak, buffers)
+            found_before = measured(board_name, name)
+            reached = "" if found_before is None else f"{found_before.reached_mhz:.1f} MHz"
+            clock = f"{soc.clock_hz / 1e6:g} MHz"
+            fitting.add_row(board_name, name, _size(name, soc.config), clock, reached, peak, buffers)
     console().print(result)
     console().print(fitting)
+    click.echo("Reached: what place and route gave, where it was run for this board; peak is at the clock.")
     click.echo("GOPS of eie are on stored entries: at a density of 10 % they stand for ten times as many.")

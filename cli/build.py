@@ -7,8 +7,8 @@ import click
 from tercet.boards.build import STAGES, BuildReport, build
 from tercet.boards.catalog import BOARDS, board, soc_config
 from tercet.boards.flash import BUILDS
+from tercet.boards.nextpnr import PLACERS
 from tercet.boards.soc_config import read_description
-from tercet.boards.synth import PLACERS
 
 from .engines import ENGINES, Engine
 from .options import config_from, config_options
@@ -78,9 +78,7 @@ def _command(name: str, engine: Engine) -> click.Command:
         "--depth", "depths", multiple=True, callback=_depth, metavar="STREAM=WORDS", help="Words of a buffer."
     )
     @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of place and route.")
-    @click.option(
-        "--placer", type=click.Choice(list(PLACERS)), default="heap", show_default=True, help="nextpnr's placer."
-    )
+    @click.option("--placer", type=click.Choice(list(PLACERS)), help="nextpnr's placer. [default: that of the board]")
     @click.option("--allow-timing-fail", is_flag=True, help="Write a bitstream whose clock is too fast for it.")
     @click.option("-o", "--output", type=click.Path(path_type=Path), help=f"Folder. [default: {BUILDS}/BOARD_{name}]")
     def command(
@@ -91,7 +89,7 @@ def _command(name: str, engine: Engine) -> click.Command:
         baud: int | None,
         depths: dict[str, int],
         seed: int,
-        placer: str,
+        placer: str | None,
         allow_timing_fail: bool,
         output: Path | None,
         **flags: Any,
@@ -125,6 +123,7 @@ def _command(name: str, engine: Engine) -> click.Command:
                 placer=placer,
                 allow_timing_fail=allow_timing_fail,
                 progress=advance,
+                watch=lambda now: advance(count=0, now=now),
             )
         console().print(_report_table(report))
         click.echo(

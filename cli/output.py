@@ -31,18 +31,28 @@ def table(title: str, *columns: str) -> Table:
 def progress(text: str, total: int) -> Iterator:
     """A progress bar; gives a function that advances it, with an optional line about what was done.
 
-    Where the output is no terminal there is no bar, only the lines.
+    ``now`` says what is being done meanwhile, "phase, how far". Where the output is no terminal there is no bar, only
+    the lines and each new phase.
     """
     out = Console(stderr=True, highlight=False)
     if not out.is_terminal:
-        yield lambda line="", count=1: out.print(line, soft_wrap=True) if line else None
+        last = ""
+
+        def tell(line: str = "", count: int = 1, now: str = "") -> None:
+            nonlocal last
+            phase = now.partition(",")[0]
+            if line or (phase and phase != last):
+                out.print(line or f"{phase} ...", soft_wrap=True)
+            last = phase or last
+
+        yield tell
         return
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=out) as bar:
         task = bar.add_task(text, total=total)
 
-        def advance(line: str = "", count: int = 1) -> None:
-            bar.advance(task, count)
+        def advance(line: str = "", count: int = 1, now: str = "") -> None:
+            bar.update(task, advance=count, description=f"{text}: {now}" if now else text)
             if line:
                 bar.print(line)
 

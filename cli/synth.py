@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 from tercet.boards.devices import DEVICES
-from tercet.boards.synth import PLACERS, Report, synthesize
+from tercet.boards.nextpnr import PLACERS
+from tercet.boards.synth import Report, synthesize
 from tercet.rtl.emit import verilog
 
 from .engines import ENGINES, Engine, examples
@@ -90,6 +91,7 @@ def _command(name: str, engine: Engine) -> click.Command:
                 jobs=jobs or os.cpu_count() or 1,
                 infer_dsp=engine.infers_blocks(config),
                 progress=advance,
+                watch=lambda now: advance(count=0, now=now),
             )
         console().print(report_table(report))
         if show_path:

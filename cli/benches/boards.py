@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tercet.boards.catalog import BOARDS, soc_config
+from tercet.boards.engines import ENGINES
 from tercet.boards.faults import BIT_FAULTS, BYTE_FAULTS, LinePort, Survey, survey
 from tercet.boards.host_link import HostLink
 from tercet.boards.link.protocol import LINK_COUNTERS, Command, Reply
@@ -26,9 +27,15 @@ _BOARD = {"rows": 2, "cols": 2, "mac": "infer", "requant_lanes": 1}
 _DEPTH = 64
 
 
-def run_bench(parts: Sequence[str], output: Path, boards: Sequence[str] = BOARDS) -> bool:
+def run_bench(
+    parts: Sequence[str],
+    output: Path,
+    boards: Sequence[str] = BOARDS,
+    engines: Sequence[str] = tuple(ENGINES),
+    keep: bool = False,
+) -> bool:
     """Run parts of the bench, print their tables and write all of it; whether everything agreed."""
-    runs = {"faults": _bench_faults, "matrix": functools.partial(bench_matrix, boards)}
+    runs = {"faults": _bench_faults, "matrix": functools.partial(bench_matrix, boards, engines, keep)}
     return run_parts("boards", runs, {}, parts, output)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from tercet.boards.build import build
 from tercet.boards.catalog import board, soc_config
+from tercet.boards.measured import record
 from tercet.boards.netlist import SynthesisError
 from tercet.boards.soc import soc_verilog
 from tercet.boards.soc_config import read_description
@@ -22,13 +23,13 @@ __all__ = ["bench_matrix"]
 _JOBS = min(4, os.cpu_count() or 1)
 
 
-def bench_matrix(boards: Sequence[str]) -> Rows:
-    """Every engine that these boards have a preset of."""
-    jobs = [(name, engine) for name in dict.fromkeys(boards) for engine in board(name).presets]
+def bench_matrix(boards: Sequence[str], engines: Sequence[str], keep: bool) -> Rows:
+    """These engines on these boards, where they fit; `keep` is whether to write what they reach to `MEASURED`."""
+    jobs = [(name, engine) for name in dict.fromkeys(boards) for engine in board(name).presets if engine in engines]
     with progress("bitstreams", total=len(jobs)) as advance, tempfile.TemporaryDirectory() as folder:
 
         def made(job: tuple[str, str]) -> dict[str, Any]:
-            row, line = _bitstream(*job, Path(folder))
+            row, line = _bitstream(*job, Path(folder), keep)
             advance(line)
             return row
 
@@ -42,7 +43,7 @@ def bench_matrix(boards: Sequence[str]) -> Rows:
     return rows
 
 
-def _bitstream(name: str, engine: str, folder: Path) -> tuple[dict[str, Any], str]:
+def _bitstream(name: str, engine: str, folder: Path, keep: bool) -> tuple[dict[str, Any], str]:
     """What came of it, and a line about that."""
     soc = soc_config(name, engine)
     row = {"board": name, "engine": engine, "clock_hz": soc.clock_hz, "peak_gops": soc.peak_gops}
@@ -60,6 +61,16 @@ def _bitstream(name: str, engine: str, folder: Path) -> tuple[dict[str, Any], st
         return {**row, "error": str(error)}, f"{engine} on {name}: {error}"
     reached = min(clock["reached"] for clock in report.fmax_mhz.values())
     line = f"{engine} on {name}: {reached:.1f} MHz of {soc.clock_hz / 1e6:.1f}"
+    if keep:
+        record(
+            name,
+            soc,
+            reached_mhz=reached,
+            cells={kind: count["used"] for kind, count in report.utilisation.items() if count["used"]},
+            seed=report.seed,
+            placer=report.placer,
+            tools=report.tools,
+        )
     return {**row, **report.to_dict(), "reached_mhz": reached}, line
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from tercet.boards.host import Device, WrongEngine
-from tercet.boards.host_link import HostLink, Refused
+from tercet.boards.host_link import HostLink, LinkError, Refused
 from tercet.boards.networks import Compressed, Int8, TileProduct, as_network
 from tercet.boards.port import PortError, open_port
 from tercet.golden.compress.model import CompressedLayer
@@ -67,6 +67,34 @@ def test_weights_stay_where_they_are(systolic):
         accepted.append(systolic.counters()["accepted"] - before)
     # Neither the weights nor the command again.
     assert accepted[1] == accepted[2] == accepted[0] - 2
+
+
+def test_a_board_that_did_not_answer_is_told_all_again(systolic, monkeypatch):
+    """It may have been without power meanwhile."""
+    generator = np.random.default_rng(3)
+    a, w = int8(generator, 3, 8), int8(generator, 8, 4)
+    accepted = []
+
+    def frames():
+        before = systolic.counters()["accepted"]
+        same(systolic.matmul(a, w), matmul(a, w, None, systolic.config))
+        accepted.append(systolic.counters()["accepted"] - before)
+
+    def silent(*_):
+        raise LinkError("no answer")
+
+    systolic.reset()
+    frames()
+    frames()
+    with monkeypatch.context() as patch:
+        patch.setattr(systolic.link, "_exchange", silent)
+        with pytest.raises(LinkError, match="no answer"):
+            systolic.counters()
+    with pytest.raises(LinkError, match="call resync"):
+        systolic.matmul(a, w)
+    systolic.link.resync()
+    frames()
+    assert accepted[1] < accepted[0] == accepted[2]
 
 
 def test_what_the_engine_does_not_take(systolic):

@@ -2,16 +2,20 @@
 
 import random
 
+import numpy as np
 import pytest
 from tercet.boards.faults import LinePort, survey
+from tercet.boards.host import Device
 from tercet.boards.host_link import HostLink, LinkError, Refused
-from tercet.boards.link.protocol import Command, Frame, Reply
+from tercet.boards.link.protocol import IDENTIFY_BYTES, Command, Frame, Reply
 from tercet.boards.port import open_port
+from tercet.sim import systolic
+from tercet.sim.systolic import Product
 
 from .socs import running, soc_of
 
-SOC = soc_of("systolic")
-DEPTH = 64
+DEPTH = 128
+SOC = soc_of("systolic", DEPTH, frame_bytes=1024)
 STREAMS = [name for name, _ in SOC.depths]
 ACTS, SUMS = STREAMS.index("acts"), STREAMS.index("sums")
 
@@ -46,6 +50,14 @@ def refused(link, reply, command, data=b""):
 
 def test_describes_itself(link):
     assert link.description.soc == SOC
+
+
+def test_the_description_has_an_end(link):
+    last = (link.description_frames - 1) * IDENTIFY_BYTES
+    for at, code in ((last, Reply.OK), (last + 1, Reply.OUT_OF_RANGE), (2**16 - 1, Reply.OUT_OF_RANGE)):
+        reply = link._exchange(Frame(link.sequence, Command.IDENTIFY, b"once" + at.to_bytes(2, "little")), 64)
+        assert reply.code == code
+        link._sequence = (link.sequence + 1) % 256
 
 
 def test_unknown_commands(link):
@@ -91,6 +103,20 @@ def test_addresses_out_of_range(link):
     refused(link, Reply.OUT_OF_RANGE, Command.READ, place(SUMS, 1, 0))
     refused(link, Reply.OUT_OF_RANGE, Command.RUN, counts(sums=DEPTH + 1))
     assert link.request(Command.READ, place(SUMS, 0, 0)) == b""
+
+
+def test_results_of_more_than_a_frame(path):
+    """113 results of 9 bytes are one byte too many; the board never answers with a part of what was asked for."""
+    with Device.open(path, baud=SOC.baud) as device:
+        product = Product(np.full((16, 2), 3, np.int8), np.full((2, 16), 5, np.int8))
+        device._player.play(systolic.job(SOC.config, product))
+        whole = device.link.request(Command.READ, place(SUMS, 112, 0))
+        assert len(whole) == 1008
+        assert whole[:8] == (30).to_bytes(4, "little") * 2
+        for words in (113, 128):
+            refused(device.link, Reply.OUT_OF_RANGE, Command.READ, place(SUMS, words, 0))
+        parts = [device.link.request(Command.READ, place(SUMS, 56, at)) for at in (0, 56)]
+        assert b"".join(parts) == whole
 
 
 def test_a_run_before_a_load(link):

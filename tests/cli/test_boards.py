@@ -6,6 +6,7 @@ import stat
 
 import pytest
 from tercet.boards.catalog import BOARDS
+from tercet.boards.measured import measured
 from tercet.boards.soc_config import describe, read_description
 from tercet.cli.engines import ENGINES
 
@@ -35,9 +36,13 @@ def test_boards_lists_all():
         assert f"│ {name} " in out
     assert re.search(r"│ ulx3s-85f +│ LFE5U-85F BG381 +│ +25 MHz │ 468 kB │ USB +│ openFPGALoader", out)
     assert re.search(r"│ orangecrab-25f +│ LFE5U-25F MG285 +│ +48 MHz │ 126 kB │ adapter", out)
-    assert re.search(r"│ ulx3s-85f +│ systolic +│ +8 x 8 PEs │ +90 MHz │ +11\.52 GOPS │", out)
-    assert re.search(r"│ ulx3s-85f +│ eie +│ +8 PEs │ +90 MHz │ +1\.44 GOPS │", out)
-    assert re.search(r"│ ulx3s-85f +│ tensorcore +│ 4 x 4 x 4, fold 1 │ +80 MHz │ +10\.24 GFLOPS │", out)
+    reached = r"([\d.]+ MHz)?"
+    assert re.search(rf"│ ulx3s-85f +│ systolic +│ +16 x 8 PEs │ +90 MHz │ +{reached} │ +23\.04 GOPS │", out)
+    assert re.search(rf"│ ulx3s-85f +│ eie +│ +16 PEs │ +90 MHz │ +{reached} │ +2\.88 GOPS │", out)
+    assert re.search(rf"│ ulx3s-85f +│ tensorcore +│ 4 x 4 x 4, fold 1 │ +80 MHz │ +{reached} │ +10\.24 GFLOPS │", out)
+    found = measured("icebreaker", "systolic")
+    assert found is not None
+    assert re.search(rf"│ icebreaker +│ systolic +│ +8 x 2 PEs │ +30 MHz │ +{found.reached_mhz:.1f} MHz │", out)
 
 
 @pytest.fixture

@@ -3,8 +3,9 @@
 import json
 
 import pytest
+from tercet.boards.measured import measured
+from tercet.boards.netlist import DoesNotFit
 from tercet.boards.soc_config import describe
-from tercet.boards.synth import DoesNotFit
 from tercet.cli.benches import boards as bench
 from tercet.cli.benches import boards_matrix as matrix
 
@@ -37,7 +38,15 @@ def built(monkeypatch):
     return calls
 
 
-def test_matrix(tmp_path, built, capsys):
+@pytest.fixture
+def kept(tmp_path, monkeypatch):
+    """Another file than the one that is part of this."""
+    path = tmp_path / "measured.json"
+    monkeypatch.setattr("tercet.boards.measured.MEASURED", path)
+    return path
+
+
+def test_matrix(tmp_path, built, kept, capsys):
     """Every engine of the boards that are named, each once; what does not fit is told, and the rest goes on."""
     assert bench.run_bench(["matrix"], tmp_path, ["ulx3s-85f", "tang-nano-9k", "ulx3s-85f"])
     made = [("ulx3s-85f", engine) for engine in ("systolic", "eie", "tensorcore")] + [("tang-nano-9k", "systolic")]
@@ -50,6 +59,21 @@ def test_matrix(tmp_path, built, capsys):
     out = capsys.readouterr().out
     assert "fails" in out
     assert "28.2" in out
+    assert not kept.exists()
+
+
+def test_matrix_keeps(tmp_path, built, kept):
+    """What was built, of the engines that are named, and nothing of what failed."""
+    boards, engines = ["ulx3s-25f"], ["eie", "tensorcore"]
+    assert bench.run_bench(["matrix"], tmp_path, boards, engines, keep=True)
+    assert [call[1] for call in built] == engines
+    content = json.loads(kept.read_text())
+    assert list(content) == boards
+    assert list(content["ulx3s-25f"]) == ["eie"]
+    found = measured("ulx3s-25f", "eie")
+    assert found is not None
+    assert found.reached_mhz == found.clock_hz / 1e6 + 1.25
+    assert found.cells == dict.fromkeys(("lut4", "carry", "ff", "dsp", "bram"), 7)
 
 
 def test_faults(tmp_path, monkeypatch):

@@ -1,0 +1,96 @@
+"""What the boards' bitstreams have reached: read from `measured.json`, which the build matrix writes."""
+
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from .catalog import board, soc_config
+from .soc_config import SocConfig
+
+__all__ = ["MEASURED", "Measured", "measured", "record"]
+
+MEASURED = Path(__file__).with_name("measured.json")
+"""The file: board to engine to what it has reached."""
+
+_LOCK = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One bitstream, as placed and routed.
+
+    Attributes
+    ----------
+    params, depths : dict
+        The engine's parameters that are not the defaults, and the words of its buffers.
+    clock_hz : int
+        What was asked.
+    reached_mhz : float
+        What it has reached: the least of its clocks.
+    cells : dict
+        Kind to number.
+    seed, placer
+        Of place and route.
+    tools : dict
+        Versions.
+    """
+
+    params: dict[str, Any]
+    depths: dict[str, int]
+    clock_hz: int
+    reached_mhz: float
+    cells: dict[str, int]
+    seed: int
+    placer: str
+    tools: dict[str, str]
+
+
+def measured(board_name: str, engine: str) -> Measured | None:
+    """What a board's preset of an engine has reached; None if that has not been measured, or the preset is another now.
+
+    Raises
+    ------
+    ValueError
+        If the board or the engine is unknown, or the engine does not fit.
+    """
+    fields = _all().get(board_name, {}).get(engine)
+    if fields is None:
+        return None
+    found, soc = Measured(**fields), soc_config(board_name, engine)
+    placer = board(board_name).preset(engine).placer
+    now = (soc.params, dict(soc.depths), soc.clock_hz, placer)
+    return found if (found.params, found.depths, found.clock_hz, found.placer) == now else None
+
+
+def record(
+    board_name: str,
+    soc: SocConfig,
+    *,
+    reached_mhz: float,
+    cells: Mapping[str, int],
+    seed: int,
+    placer: str,
+    tools: Mapping[str, str],
+) -> None:
+    """Write into the file what a bitstream has reached."""
+    entry = Measured(
+        params=soc.params,
+        depths=dict(soc.depths),
+        clock_hz=soc.clock_hz,
+        reached_mhz=reached_mhz,
+        cells=dict(cells),
+        seed=seed,
+        placer=placer,
+        tools=dict(tools),
+    )
+    with _LOCK:
+        content = _all()
+        content.setdefault(board_name, {})[soc.engine] = asdict(entry)
+        MEASURED.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+def _all() -> dict[str, dict[str, Any]]:
+    return json.loads(MEASURED.read_text()) if MEASURED.exists() else {}

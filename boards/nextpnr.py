@@ -1,0 +1,172 @@
+"""nextpnr: started, watched, and read."""
+
+import json
+import re
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .netlist import DoesNotFit, SynthesisError
+
+__all__ = ["PATIENCE_S", "PLACERS", "Routed", "check_placer", "place_and_route"]
+
+PLACERS = {
+    "heap": ("--placer", "heap"),
+    "timing": ("--placer", "heap", "--placer-heap-timingweight", "30"),
+    "static": ("--placer", "static"),
+}
+"""How nextpnr finds places, by name: its flags."""
+PATIENCE_S = 900.0
+"""How long nextpnr may say nothing, in seconds. It tells of every turn of its placers, which take seconds."""
+
+_LOOK_S = 0.25
+_NO_PLACE = r"[Uu]nable to (find a )?place|legal placement|expand region|too many|exceeds"
+# What a line of the log says it is doing, and how far it is.
+_STATES = (
+    (r"initial placer iter|main analytical placer", "placing"),
+    (r"at iteration #(\d+), type", "placing, turn {}"),
+    (r"iter=(\d+) steplen=", "placing, turn {}"),
+    (r"simulated annealing placer", "moving what is placed"),
+    (r"at iteration #(\d+): temp", "moving what is placed, turn {}"),
+    (r"Routing\.\.|Setting up routing", "routing"),
+    (r"\|\s*(\d+)\s*\|[^|]*\|\s*$", "routing, {} to go"),
+)
+
+
+@dataclass(frozen=True)
+class Routed:
+    """What nextpnr reports.
+
+    Attributes
+    ----------
+    clocks : dict
+        Clock, without what nextpnr adds to its name, to MHz that it ``reached`` and that were ``asked``.
+    path : list of str
+        The slowest way from register to register: delay, kind and end of every hop.
+    """
+
+    clocks: dict[str, dict[str, float]]
+    path: list[str]
+
+
+def check_placer(name: str) -> None:
+    """Raise ValueError if a placer is none of `PLACERS`."""
+    if name not in PLACERS:
+        raise ValueError(f"Placer {name!r} is unknown; use one of {', '.join(PLACERS)}")
+
+
+def place_and_route(
+    command: Sequence[str],
+    folder: Path,
+    *,
+    log: str,
+    report: str,
+    target: str,
+    patience_s: float = PATIENCE_S,
+    watch: Callable[[str], None] = lambda state: None,
+) -> Routed:
+    """Run nextpnr.
+
+    Parameters
+    ----------
+    command : sequence of str
+        nextpnr with its flags, ``--quiet``, ``--log`` and ``--report`` among them.
+    folder : Path
+        Where to run it.
+    log, report : str
+        Names of the files there that it writes.
+    target : str
+        Where it places to, in words.
+    patience_s : float
+        It is stopped when it has said nothing for so long: the heap placer can search without end where most of the
+        multipliers are used.
+    watch : callable
+        Called with what it is doing, whenever that changes.
+
+    Raises
+    ------
+    DoesNotFit
+        If it finds no place.
+    SynthesisError
+        If it fails otherwise, or was stopped.
+    """
+    with (folder / f"{log}.errors").open("w+") as errors:
+        # Into a file: a pipe that nobody empties would stop it.
+        process = subprocess.Popen(command, cwd=folder, stdout=errors, stderr=subprocess.STDOUT)
+        try:
+            _follow(process, folder / log, target, patience_s, watch)
+        finally:
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        errors.seek(0)
+        said = errors.read()
+    if process.returncode != 0 or not (folder / report).exists():
+        found = re.findall(r"ERROR: (.*)", said)
+        message = found[0] if found else f"exit status {process.returncode}"
+        if re.search(_NO_PLACE, message):
+            raise DoesNotFit(f"nextpnr finds no place on {target}: {message}")
+        raise SynthesisError(f"nextpnr: {message}")
+    content = json.loads((folder / report).read_text())
+    return Routed(_clocks(content), _slowest_path(content))
+
+
+def _follow(process: subprocess.Popen, log: Path, target: str, patience_s: float, watch: Callable[[str], None]) -> None:
+    """Wait for the end; tell what the log says; lose patience."""
+    heard, place, shown = time.monotonic(), 0, "starting"
+    while True:
+        try:
+            process.wait(_LOOK_S)
+            return
+        except subprocess.TimeoutExpired:
+            pass
+        text = ""
+        if log.exists():
+            with log.open(errors="replace") as lines:
+                lines.seek(place)
+                text = lines.read()
+                place = lines.tell()
+        if text:
+            heard = time.monotonic()
+            state = _state(text)
+            if state is not None and state != shown:
+                shown = state
+                watch(shown)
+        elif time.monotonic() - heard > patience_s:
+            raise SynthesisError(
+                f"nextpnr has said nothing for {patience_s / 60:.0f} minutes on {target} ({shown}); "
+                "use another placer, another seed, or a smaller engine"
+            )
+
+
+def _state(text: str) -> str | None:
+    """What the last line that tells it says, if any does."""
+    for line in reversed(text.splitlines()):
+        for pattern, words in _STATES:
+            found = re.search(pattern, line)
+            if found:
+                return words.format(*found.groups())
+    return None
+
+
+def _clocks(content: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    return {
+        re.sub(r"^\$glbnet\$|_?\$\w+$", "", name): {
+            "reached": round(float(clock["achieved"]), 2),
+            "asked": round(float(clock["constraint"]), 2),
+        }
+        for name, clock in content["fmax"].items()
+    }
+
+
+def _slowest_path(content: Mapping[str, Any]) -> list[str]:
+    paths = [p for p in content.get("critical_paths", []) if p["from"] == p["to"] and "async" not in p["from"]]
+    if not paths:
+        return []
+    hops = max(paths, key=lambda path: sum(hop["delay"] for hop in path["path"]))["path"]
+    # What moves along a carry chain is hops of next to nothing.
+    shown = [hops[0], *(hop for hop in hops[1:-1] if hop["delay"] >= 0.1), *hops[1:][-1:]]
+    return [f"{hop['delay']:.2f} ns {hop['type']} to {hop['to']['cell']}.{hop['to']['port']}" for hop in shown]

@@ -1,0 +1,94 @@
+"""What bitstreams have reached: the file, what is read from it, and the README's copy of it."""
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tercet.boards import measured as module
+from tercet.boards.catalog import BOARDS, board, soc_config
+from tercet.boards.measured import MEASURED, measured, record
+
+FACTS = {
+    "reached_mhz": 101.25,
+    "cells": {"lut4": 7},
+    "seed": 1,
+    "placer": "heap",
+    "tools": {"yosys": "0.66"},
+}
+
+
+CELLS = {
+    "lut4": "LUT4",
+    "carry": "carry",
+    "ff": "FF",
+    "dsp": "multipliers",
+    "bram": "block RAMs",
+    "spram": "SPRAMs",
+}
+
+
+@pytest.fixture
+def file(tmp_path, monkeypatch):
+    path = tmp_path / "measured.json"
+    monkeypatch.setattr(module, "MEASURED", path)
+    return path
+
+
+def test_round_trip(file):
+    assert measured("ulx3s-25f", "systolic") is None
+    for engine, reached in (("systolic", 90.0), ("eie", 110.0), ("systolic", 101.25)):
+        record("ulx3s-25f", soc_config("ulx3s-25f", engine), **{**FACTS, "reached_mhz": reached})
+    found = measured("ulx3s-25f", "systolic")
+    assert found is not None
+    assert (found.reached_mhz, found.cells, found.params["rows"]) == (101.25, {"lut4": 7}, 6)
+    other = measured("ulx3s-25f", "eie")
+    assert other is not None
+    assert other.reached_mhz == 110.0
+    assert measured("ulx3s-12f", "systolic") is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"clock_hz": 75_000_000},
+        {"depths": {"acts": 1024}},
+        {"config": replace(soc_config("ulx3s-25f", "systolic").config, rows=2)},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_of_another_preset(file, change):
+    """What was measured of something else is not told of this."""
+    record("ulx3s-25f", soc_config("ulx3s-25f", "systolic", **change), **FACTS)
+    assert measured("ulx3s-25f", "systolic") is None
+
+
+def test_of_another_placer(file):
+    record("ulx3s-25f", soc_config("ulx3s-25f", "systolic"), **{**FACTS, "placer": "static"})
+    assert measured("ulx3s-25f", "systolic") is None
+
+
+def test_presets_are_below_what_was_reached():
+    """Nothing in the file is of a preset that is gone, and no preset's clock is too fast for its bitstream."""
+    content = json.loads(MEASURED.read_text())
+    assert content
+    for name, engines in content.items():
+        for engine in engines:
+            found = measured(name, engine)
+            assert found is not None, f"{engine} on {name} is not as it was measured"
+            assert found.clock_hz <= found.reached_mhz * 1e6
+
+
+def test_readme_has_it():
+    """A line of the README for each bitstream, with its figures."""
+    text = (Path(__file__).parents[2] / "README.md").read_text()
+    lines = dict(re.findall(r"^\| (\w+ on `[\w-]+`) \| (.*) \|$", text, re.M))
+    presets = [(name, engine) for name in BOARDS for engine in board(name).presets]
+    found = {f"{engine} on `{name}`": measured(name, engine) for name, engine in presets}
+    assert lines == {what: _line(each) for what, each in found.items() if each is not None}
+
+
+def _line(found):
+    shown = (f"{found.cells[kind]} {word}" for kind, word in CELLS.items() if kind in found.cells)
+    return f"{found.clock_hz / 1e6:g} MHz | {found.reached_mhz:.1f} MHz | {', '.join(shown)}"

@@ -1,0 +1,105 @@
+"""How nextpnr is watched, and what is made of what it says."""
+
+import json
+import os
+import sys
+import time
+
+import pytest
+from tercet.boards.netlist import DoesNotFit, SynthesisError
+from tercet.boards.nextpnr import place_and_route
+
+from .reports import REPORT
+
+PATH = ["0.50 ns clk-to-q to a.Q", "9.50 ns routing to b.A", "0.00 ns setup to c.D"]
+
+
+def run(folder, program, **options):
+    """A program instead of nextpnr."""
+    command = [sys.executable, "-u", "-c", program]
+    return place_and_route(command, folder, log="log", report="report.json", target="ulx3s-25f", **options)
+
+
+def test_reads_the_report(tmp_path):
+    (tmp_path / "report.json").write_text(json.dumps(REPORT))
+    routed = run(tmp_path, "")
+    assert routed.clocks == {"clk": {"reached": 61.5, "asked": 75.0}}
+    assert routed.path == PATH
+    (tmp_path / "report.json").write_text(json.dumps({**REPORT, "critical_paths": REPORT["critical_paths"][1:]}))
+    assert run(tmp_path, "").path == []
+
+
+def test_the_slowest_of_several_paths(tmp_path):
+    hop = {"type": "logic", "to": {"cell": "x", "port": "D"}}
+    paths = [{"from": "clk", "to": "clk", "path": [{**hop, "delay": delay}]} for delay in (1.0, 2.0, 1.5)]
+    (tmp_path / "report.json").write_text(json.dumps({**REPORT, "critical_paths": paths}))
+    assert run(tmp_path, "").path == ["2.00 ns logic to x.D"]
+
+
+LOG = (
+    ("Info:     at initial placer iter 0, wirelen = 3075", "placing"),
+    ("Info:     at iteration #2, type ALL: wirelen solved = 9767, spread = 118852, legal = 152159", "placing, turn 2"),
+    ("Info: Promoting globals...", ""),
+    ("Info:   at iteration #5: temp = 0.000000, timing cost = 562, wirelen = 80522", "moving what is placed, turn 5"),
+    ("Info: iter=182 steplen=1.261009 a=93.130020 penalty=[0.00, 0.00, 0.00, 0.00]", "placing, turn 182"),
+    ("Info: Routing..", "routing"),
+    ("Info:      28000 |     6220      21650 |  291   679 |     16840|       1.67      56.53|", "routing, 16840 to go"),
+)
+
+
+def test_tells_what_the_log_says(tmp_path):
+    (tmp_path / "report.json").write_text(json.dumps(REPORT))
+    program = f"""
+import time
+with open("log", "w") as log:
+    for line in {[line for line, _ in LOG]}:
+        print(line, file=log, flush=True)
+        time.sleep(0.7)
+"""
+    states = []
+    run(tmp_path, program, watch=states.append)
+    # One that is gone before it was looked for is left out.
+    assert states == [state for _, state in LOG if state]
+
+
+def test_loses_patience(tmp_path):
+    """The clock starts anew with every line, and the process is gone afterwards."""
+    program = """
+import os, time
+with open("log", "w") as log:
+    for turn in range(4):
+        print(f"Info:     at iteration #{turn}, type ALL: x", file=log, flush=True)
+        time.sleep(1)
+    open("pid", "w").write(str(os.getpid()))
+    time.sleep(100)
+"""
+    started = time.monotonic()
+    with pytest.raises(SynthesisError, match=r"nothing for 0 minutes on ulx3s-25f \(placing, turn 3\); use"):
+        run(tmp_path, program, patience_s=2)
+    assert 5 < time.monotonic() - started < 50
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
+
+
+@pytest.mark.parametrize(
+    ("says", "kind", "message"),
+    [
+        (
+            "Info: x\nERROR: Unable to place cell 'a', no BELs remaining",
+            DoesNotFit,
+            "no place on ulx3s-25f: Unable to pl",
+        ),
+        ("ERROR: Failed to expand region (0, 0)", DoesNotFit, "Failed to expand region"),
+        ("ERROR: Unable to find legal placement for all cells", DoesNotFit, "legal placement"),
+        ("ERROR: something else", SynthesisError, "^nextpnr: something else$"),
+        ("", SynthesisError, "^nextpnr: exit status 1$"),
+    ],
+)
+def test_refuses(tmp_path, says, kind, message):
+    with pytest.raises(kind, match=message):
+        run(tmp_path, f"import sys; print({says!r}, file=sys.stderr); sys.exit(1)")
+
+
+def test_no_report(tmp_path):
+    with pytest.raises(SynthesisError, match="^nextpnr: exit status 0$"):
+        run(tmp_path, "")
