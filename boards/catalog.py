@@ -190,7 +190,6 @@ _ECP5_85K = {
         {"rows": 16, "cols": 8, "mac": "ecp5", "requant_lanes": 4},
         {"commands": 512, "acts": 4096, "weights": 8192, "params": 512, "sums": 1024, "outs": 4096},
         100_000_000,
-        placer="static",
     ),
     "eie": Preset(
         {"n_pe": 16, "family": "ecp5"},
@@ -201,7 +200,7 @@ _ECP5_85K = {
     "tensorcore": Preset(
         {"fold": 1, "family": "ecp5"},
         {"commands": 512, "a": 2048, "b": 2048, "c": 1024, "d": 1024},
-        90_000_000,
+        80_000_000,
         placer="static",
     ),
 }

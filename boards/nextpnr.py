@@ -3,10 +3,10 @@
 import json
 import re
 import subprocess
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic as _now
 from typing import Any
 
 from .netlist import DoesNotFit, SynthesisError
@@ -22,7 +22,8 @@ PLACERS = {
 PATIENCE_S = 900.0
 """How long nextpnr may say nothing, in seconds. It tells of every turn of its placers, which take seconds."""
 
-_LOOK_S = 0.25
+# How long is waited between two looks at the log, and how much of the time between them counts at most.
+_LOOK_S, _LOOK_MOST_S = 0.25, 5.0
 _NO_PLACE = r"[Uu]nable to (find a )?place|legal placement|expand region|too many|exceeds"
 # What a line of the log says it is doing, and how far it is.
 _STATES = (
@@ -116,13 +117,16 @@ def place_and_route(
 
 def _follow(process: subprocess.Popen, log: Path, target: str, patience_s: float, watch: Callable[[str], None]) -> None:
     """Wait for the end; tell what the log says; lose patience."""
-    heard, place, shown = time.monotonic(), 0, "starting"
+    last, quiet, place, shown = _now(), 0.0, 0, "starting"
     while True:
         try:
             process.wait(_LOOK_S)
             return
         except subprocess.TimeoutExpired:
             pass
+        # A pause of everything, as by Ctrl-Z, is not its silence.
+        now = _now()
+        last, quiet = now, quiet + min(now - last, _LOOK_MOST_S)
         text = ""
         if log.exists():
             with log.open(errors="replace") as lines:
@@ -130,12 +134,12 @@ def _follow(process: subprocess.Popen, log: Path, target: str, patience_s: float
                 text = lines.read()
                 place = lines.tell()
         if text:
-            heard = time.monotonic()
+            quiet = 0.0
             state = _state(text)
             if state is not None and state != shown:
                 shown = state
                 watch(shown)
-        elif time.monotonic() - heard > patience_s:
+        elif quiet > patience_s:
             raise SynthesisError(
                 f"nextpnr has said nothing for {patience_s / 60:.0f} minutes on {target} ({shown}); "
                 "use another placer, another seed, or a smaller engine"

@@ -3,7 +3,6 @@
 import json
 import os
 import sys
-import time
 
 import pytest
 from tercet.boards.netlist import DoesNotFit, SynthesisError
@@ -47,38 +46,70 @@ LOG = (
 )
 
 
-def test_tells_what_the_log_says(tmp_path):
-    (tmp_path / "report.json").write_text(json.dumps(REPORT))
-    program = f"""
-import time
+# Writes a line of the log at a time, and waits until it has been told of.
+PROGRAM = f"""
+import os, pathlib, time
+told = 0
 with open("log", "w") as log:
-    for line in {[line for line, _ in LOG]}:
+    for line, state in {LOG!r}:
         print(line, file=log, flush=True)
-        time.sleep(0.7)
+        told += bool(state)
+        while told > pathlib.Path("told").stat().st_size:
+            time.sleep(0.01)
 """
+
+
+@pytest.fixture
+def tell(tmp_path):
+    """Writes down that something was told."""
+    told = tmp_path / "told"
+    told.write_text("")
+
+    def note(_):
+        with told.open("a") as file:
+            file.write(".")
+
+    return note
+
+
+def test_tells_what_the_log_says(tmp_path, tell):
+    (tmp_path / "report.json").write_text(json.dumps(REPORT))
     states = []
-    run(tmp_path, program, watch=states.append)
-    # One that is gone before it was looked for is left out.
+
+    def watch(state):
+        states.append(state)
+        tell(state)
+
+    run(tmp_path, PROGRAM, watch=watch)
     assert states == [state for _, state in LOG if state]
 
 
-def test_loses_patience(tmp_path):
-    """The clock starts anew with every line, and the process is gone afterwards."""
-    program = """
-import os, time
-with open("log", "w") as log:
-    for turn in range(4):
-        print(f"Info:     at iteration #{turn}, type ALL: x", file=log, flush=True)
-        time.sleep(1)
-    open("pid", "w").write(str(os.getpid()))
-    time.sleep(100)
-"""
-    started = time.monotonic()
-    with pytest.raises(SynthesisError, match=r"nothing for 0 minutes on ulx3s-25f \(placing, turn 3\); use"):
-        run(tmp_path, program, patience_s=2)
-    assert 5 < time.monotonic() - started < 50
-    with pytest.raises(ProcessLookupError):
-        os.kill(int((tmp_path / "pid").read_text()), 0)
+def test_loses_patience(tmp_path, tell, monkeypatch):
+    """It begins anew with every line, and the process is gone afterwards."""
+    now = begun = 0.0
+    states = sum(bool(state) for _, state in LOG)
+
+    def clock():
+        """Stands still but for what `watch` does, and runs once all has been told."""
+        nonlocal now
+        now += len((tmp_path / "told").read_text()) == states
+        return now
+
+    def watch(state):
+        nonlocal now, begun
+        now += 4
+        begun = now
+        tell(state)
+
+    monkeypatch.setattr("tercet.boards.nextpnr._now", clock)
+    program = f"{PROGRAM}\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(1000)"
+    message = r"nothing for 0 minutes on ulx3s-25f \(routing, 16840 to go\); use another placer"
+    with pytest.raises(SynthesisError, match=message):
+        run(tmp_path, program, patience_s=10, watch=watch)
+    assert 5 < now - begun < 9
+    if (tmp_path / "pid").exists():
+        with pytest.raises(ProcessLookupError):
+            os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_boards_lists_all():
     assert re.search(r"│ ulx3s-85f +│ LFE5U-85F BG381 +│ +25 MHz │ 468 kB │ USB +│ openFPGALoader", out)
     assert re.search(r"│ orangecrab-25f +│ LFE5U-25F MG285 +│ +48 MHz │ 126 kB │ adapter", out)
     reached = r"([\d.]+ MHz)?"
-    assert re.search(rf"│ ulx3s-85f +│ systolic +│ +16 x 8 PEs │ +90 MHz │ +{reached} │ +23\.04 GOPS │", out)
+    assert re.search(rf"│ ulx3s-85f +│ systolic +│ +16 x 8 PEs │ +100 MHz │ +{reached} │ +25\.60 GOPS │", out)
     assert re.search(rf"│ ulx3s-85f +│ eie +│ +16 PEs │ +90 MHz │ +{reached} │ +2\.88 GOPS │", out)
     assert re.search(rf"│ ulx3s-85f +│ tensorcore +│ 4 x 4 x 4, fold 1 │ +80 MHz │ +{reached} │ +10\.24 GFLOPS │", out)
     found = measured("icebreaker", "systolic")
