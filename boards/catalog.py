@@ -184,6 +184,14 @@ def _with(presets: Mapping[str, Preset], **changes: Any) -> dict[str, Preset]:
     return {name: replace(preset, **changes) for name, preset in presets.items()}
 
 
+def _at(presets: Mapping[str, Preset], **megahertz: int) -> dict[str, Preset]:
+    """The same, but for the clocks of some engines: those that the PLL gives from another oscillator."""
+    return {
+        name: replace(preset, clock_hz=megahertz[name] * 1_000_000) if name in megahertz else preset
+        for name, preset in presets.items()
+    }
+
+
 _ECP5_85K = {
     "systolic": Preset(
         # 128 of its 156 multipliers in the array, 16 in the requantiser.
@@ -296,8 +304,10 @@ _ENTRIES = {
     "ulx3s-25f": _Entry(_ULX3S, _ECP5_25K),
     "ulx3s-45f": _Entry(_ULX3S, _ECP5_45K),
     "ulx3s-85f": _Entry(_ULX3S, _ECP5_85K),
-    "orangecrab-25f": _Entry(_ORANGECRAB, _ECP5_25K, ("rgb_led", "g"), _ORANGECRAB_LINK),
-    "orangecrab-85f": _Entry(_ORANGECRAB, _ECP5_85K, ("rgb_led", "g"), _ORANGECRAB_LINK),
+    "orangecrab-25f": _Entry(
+        _ORANGECRAB, _at(_ECP5_25K, systolic=108, eie=108, tensorcore=96), ("rgb_led", "g"), _ORANGECRAB_LINK
+    ),
+    "orangecrab-85f": _Entry(_ORANGECRAB, _at(_ECP5_85K, systolic=96), ("rgb_led", "g"), _ORANGECRAB_LINK),
     # Its UART is that of a microcontroller.
     "colorlight-i5": _Entry(Programmer(("-b", "colorlight-i5")), _with(_ECP5_25K, baud=1_000_000)),
     # The UART has the pins of its only LED and button: no other ones go straight to a connector.

@@ -67,8 +67,9 @@ def test_build(folder, built):
     assert result.exit_code == 0, result.stderr
     ((name, text, soc, target, options),) = built
     assert (name, text, str(target)) == ("ulx3s-25f", "// systolic", "build/boards/ulx3s-25f_systolic")
-    assert (soc.config.rows, soc.config.cols, soc.config.mac, soc.clock_hz) == (4, 4, "ecp5", 100_000_000)
-    assert (options["seed"], options["placer"], options["allow_timing_fail"]) == (1, "heap", False)
+    assert (soc.config.rows, soc.config.cols, soc.config.mac, soc.clock_hz) == (6, 4, "ecp5", 110_000_000)
+    # The board's own placer.
+    assert (options["seed"], options["placer"], options["allow_timing_fail"]) == (1, None, False)
     assert options["build_hash"] == read_description(describe(soc, "")).build
     assert re.search(r"│ lut4 +│ +12 +│ +34 +│", result.stdout)
     assert re.search(r"│ fmax of clk +│ +80\.0 MHz +│ +75\.0 MHz asked │", result.stdout)
