@@ -118,10 +118,11 @@ def place_and_route(
 def _follow(process: subprocess.Popen, log: Path, target: str, patience_s: float, watch: Callable[[str], None]) -> None:
     """Wait for the end; tell what the log says; lose patience."""
     last, quiet, place, shown = _now(), 0.0, 0, "starting"
-    while True:
+    ended = False
+    while not ended:
         try:
             process.wait(_LOOK_S)
-            return
+            ended = True
         except subprocess.TimeoutExpired:
             pass
         # A pause of everything, as by Ctrl-Z, is not its silence.
@@ -135,24 +136,24 @@ def _follow(process: subprocess.Popen, log: Path, target: str, patience_s: float
                 place = lines.tell()
         if text:
             quiet = 0.0
-            state = _state(text)
-            if state is not None and state != shown:
-                shown = state
-                watch(shown)
-        elif quiet > patience_s:
+        elif quiet > patience_s and not ended:
             raise SynthesisError(
                 f"nextpnr has said nothing for {patience_s / 60:.0f} minutes on {target} ({shown}); "
                 "use another placer, another seed, or a smaller engine"
             )
+        for line in text.splitlines():
+            state = _state(line)
+            if state is not None and state != shown:
+                shown = state
+                watch(shown)
 
 
-def _state(text: str) -> str | None:
-    """What the last line that tells it says, if any does."""
-    for line in reversed(text.splitlines()):
-        for pattern, words in _STATES:
-            found = re.search(pattern, line)
-            if found:
-                return words.format(*found.groups())
+def _state(line: str) -> str | None:
+    """What a line says it is doing, if it does."""
+    for pattern, words in _STATES:
+        found = re.search(pattern, line)
+        if found:
+            return words.format(*found.groups())
     return None
 
 
