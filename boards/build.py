@@ -104,6 +104,11 @@ class BuildReport:
     tools: dict[str, str]
     critical_path: list[str] = field(default_factory=list)
 
+    @property
+    def reached_mhz(self) -> float:
+        """The least that any of its clocks reaches."""
+        return min(clock["reached"] for clock in self.fmax_mhz.values())
+
     def to_dict(self) -> dict[str, Any]:
         """The report as it is written to JSON."""
         return {**asdict(self), "power": _POWER}

@@ -1,4 +1,4 @@
-"""The boards that can be built for: FPGA, clock, link, programmer, and the engines that fit."""
+"""The boards that can be built for: FPGA, clock, link and programmer; their engines are in `presets`."""
 
 import functools
 import math
@@ -10,9 +10,10 @@ from .devices import DEVICES, Device
 from .engines import engine as engine_of
 from .platforms import PLATFORMS
 from .pll import PllSettings, pll_settings
+from .presets import ECP5_25K, ECP5_45K, ECP5_85K, GW1NR9, UP5K, Preset
 from .soc_config import SocConfig
 
-__all__ = ["BOARDS", "Board", "Preset", "Programmer", "board", "soc_config"]
+__all__ = ["BOARDS", "Board", "Programmer", "board", "soc_config"]
 
 BOARDS = tuple(PLATFORMS)
 """Names of the boards."""
@@ -42,30 +43,6 @@ _BLOCK_BITS = {"ecp5": 18 * 1024, "ice40": 4 * 1024, "gowin": 18 * 1024}
 _SPRAM_BITS = 256 * 1024
 # Words of a buffer that a preset does not name.
 _DEPTH = 256
-
-
-@dataclass(frozen=True)
-class Preset:
-    """An engine on a board.
-
-    Attributes
-    ----------
-    params : mapping
-        Fields of the engine's config.
-    depths : mapping
-        Words of the buffer of each of its streams.
-    clock_hz, baud, frame_bytes : int
-        As in `SocConfig`.
-    placer : str
-        One of nextpnr's `PLACERS`.
-    """
-
-    params: Mapping[str, Any]
-    depths: Mapping[str, int]
-    clock_hz: int
-    baud: int = 3_000_000
-    frame_bytes: int = 2048
-    placer: str = "heap"
 
 
 @dataclass(frozen=True)
@@ -192,100 +169,6 @@ def _at(presets: Mapping[str, Preset], **megahertz: int) -> dict[str, Preset]:
     }
 
 
-_ECP5_85K = {
-    "systolic": Preset(
-        # 128 of its 156 multipliers in the array, 16 in the requantiser.
-        {"rows": 16, "cols": 8, "mac": "ecp5", "requant_lanes": 4},
-        {"commands": 512, "acts": 4096, "weights": 8192, "params": 512, "sums": 1024, "outs": 4096},
-        100_000_000,
-    ),
-    "eie": Preset(
-        {"n_pe": 16, "family": "ecp5"},
-        {"frames": 8192, "acts": 1024, "outs": 1024},
-        90_000_000,
-        placer="static",
-    ),
-    "tensorcore": Preset(
-        {"fold": 1, "family": "ecp5"},
-        {"commands": 512, "a": 2048, "b": 2048, "c": 1024, "d": 1024},
-        80_000_000,
-        placer="static",
-    ),
-}
-_ECP5_45K = {
-    # Of its 72 multipliers, the array takes 64.
-    "systolic": Preset(
-        {"rows": 8, "cols": 8, "mac": "ecp5", "requant_lanes": 1},
-        {"commands": 512, "acts": 2048, "weights": 2048, "params": 512, "sums": 512, "outs": 4096},
-        100_000_000,
-    ),
-    "eie": Preset({"n_pe": 8, "family": "ecp5"}, {"frames": 4096, "acts": 1024, "outs": 1024}, 100_000_000),
-    "tensorcore": Preset(
-        {"fold": 1, "family": "ecp5"},
-        {"commands": 512, "a": 1024, "b": 1024, "c": 512, "d": 512},
-        80_000_000,
-        # The other placers search without end: 64 of 72 multipliers.
-        placer="static",
-    ),
-}
-_ECP5_25K = {
-    "systolic": Preset(
-        # All of its 28 multipliers: 24 in the array.
-        {"rows": 6, "cols": 4, "mac": "ecp5", "requant_lanes": 1},
-        {"commands": 512, "acts": 4096, "weights": 4096, "params": 512, "sums": 512, "outs": 4096},
-        110_000_000,
-    ),
-    "eie": Preset({"n_pe": 4, "family": "ecp5"}, {"frames": 2048, "acts": 512, "outs": 512}, 110_000_000),
-    "tensorcore": Preset(
-        {"fold": 4, "family": "ecp5"},
-        {"commands": 512, "a": 1024, "b": 1024, "c": 512, "d": 512},
-        100_000_000,
-    ),
-}
-# Short of everything: the pipelines are short, and nothing requantises. What is deeper than 1024 words goes to the four
-# large RAMs of 16384 words.
-_UP5K = {
-    "systolic": Preset(
-        {"rows": 8, "cols": 2, "mac": "ice40", "requant_lanes": 0, "acc_width": 24},
-        {"commands": 256, "acts": 16384, "weights": 1024, "params": 256, "sums": 256},
-        30_000_000,
-        frame_bytes=512,
-    ),
-    "eie": Preset(
-        {
-            "n_pe": 2,
-            "family": "ice40",
-            "fifo_depth": 2,
-            "word_width": 16,
-            "matrix_depth": 2**14 - 1,
-            "pointer_depth": 512,
-            "act_depth": 128,
-            "constant_depth": 256,
-            # Fewer fraction bits than by default: the accumulators of a network of real use stay within 32 bits.
-            "weight_frac": 10,
-            "acc_width": 32,
-        },
-        {"frames": 256, "acts": 256, "outs": 256},
-        30_000_000,
-        frame_bytes=512,
-    ),
-    "tensorcore": Preset(
-        {"m": 4, "n": 2, "l": 2, "fold": 8, "pipeline": 5, "family": "ice40"},
-        {"commands": 256, "a": 256, "b": 256, "c": 256, "d": 256},
-        24_000_000,
-        frame_bytes=512,
-    ),
-}
-_GW1NR9_PRESETS = {
-    "systolic": Preset(
-        # With a requantiser nextpnr's only placer for it searches without end.
-        {"rows": 4, "cols": 2, "requant_lanes": 0},
-        {"commands": 256, "acts": 1024, "weights": 1024, "params": 256, "sums": 256},
-        27_000_000,
-        frame_bytes=512,
-    ),
-}
-
 _JTAG_USB = "connect its USB port US1 by a cable that carries data"
 _ULX3S = Programmer(("-b", "ulx3s"), connect=_JTAG_USB)
 _ORANGECRAB = Programmer(
@@ -299,31 +182,31 @@ _ORANGECRAB_LINK = "adapter: its TX to header pin RX (0), its RX to TX (1)"
 _ECPIX5 = Programmer(("-b", "ecpix5"), connect="connect its micro-USB port by a cable that carries data")
 
 _ENTRIES = {
-    "icebreaker": _Entry(Programmer(("-b", "ice40_generic"), own=("iceprog",), keeps=True), _UP5K),
-    "ulx3s-12f": _Entry(_ULX3S, _ECP5_25K),
-    "ulx3s-25f": _Entry(_ULX3S, _ECP5_25K),
-    "ulx3s-45f": _Entry(_ULX3S, _ECP5_45K),
-    "ulx3s-85f": _Entry(_ULX3S, _ECP5_85K),
+    "icebreaker": _Entry(Programmer(("-b", "ice40_generic"), own=("iceprog",), keeps=True), UP5K),
+    "ulx3s-12f": _Entry(_ULX3S, ECP5_25K),
+    "ulx3s-25f": _Entry(_ULX3S, ECP5_25K),
+    "ulx3s-45f": _Entry(_ULX3S, ECP5_45K),
+    "ulx3s-85f": _Entry(_ULX3S, ECP5_85K),
     "orangecrab-25f": _Entry(
-        _ORANGECRAB, _at(_ECP5_25K, systolic=108, eie=108, tensorcore=96), ("rgb_led", "g"), _ORANGECRAB_LINK
+        _ORANGECRAB, _at(ECP5_25K, systolic=108, eie=108, tensorcore=96), ("rgb_led", "g"), _ORANGECRAB_LINK
     ),
-    "orangecrab-85f": _Entry(_ORANGECRAB, _at(_ECP5_85K, systolic=96), ("rgb_led", "g"), _ORANGECRAB_LINK),
+    "orangecrab-85f": _Entry(_ORANGECRAB, _at(ECP5_85K, systolic=96), ("rgb_led", "g"), _ORANGECRAB_LINK),
     # Its UART is that of a microcontroller.
-    "colorlight-i5": _Entry(Programmer(("-b", "colorlight-i5")), _with(_ECP5_25K, baud=1_000_000)),
+    "colorlight-i5": _Entry(Programmer(("-b", "colorlight-i5")), _with(ECP5_25K, baud=1_000_000)),
     # The UART has the pins of its only LED and button: no other ones go straight to a connector.
     "colorlight-5a75b": _Entry(
         Programmer(
             cable="ft232",
             connect="connect a JTAG adapter to J27 to J34, and name it by --cable if it is no FT232H",
         ),
-        _ECP5_25K,
+        ECP5_25K,
         None,
         "adapter on J19: its TX to KEY+, its RX to DATA_LED-",
     ),
-    "ecpix5-45f": _Entry(_ECPIX5, _ECP5_45K, ("rgb_led", "g")),
-    "ecpix5-85f": _Entry(_ECPIX5, _ECP5_85K, ("rgb_led", "g")),
-    "icepi-zero": _Entry(Programmer(("-b", "icepi-zero")), _ECP5_25K),
-    "tang-nano-9k": _Entry(Programmer(("-b", "tangnano9k")), _GW1NR9_PRESETS),
+    "ecpix5-45f": _Entry(_ECPIX5, ECP5_45K, ("rgb_led", "g")),
+    "ecpix5-85f": _Entry(_ECPIX5, ECP5_85K, ("rgb_led", "g")),
+    "icepi-zero": _Entry(Programmer(("-b", "icepi-zero")), ECP5_25K),
+    "tang-nano-9k": _Entry(Programmer(("-b", "tangnano9k")), GW1NR9),
 }
 
 

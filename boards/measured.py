@@ -2,11 +2,11 @@
 
 import json
 import threading
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from .build import BuildReport
 from .catalog import board, soc_config
 from .soc_config import SocConfig
 
@@ -65,30 +65,21 @@ def measured(board_name: str, engine: str) -> Measured | None:
     return found if (found.params, found.depths, found.clock_hz, found.placer) == now else None
 
 
-def record(
-    board_name: str,
-    soc: SocConfig,
-    *,
-    reached_mhz: float,
-    cells: Mapping[str, int],
-    seed: int,
-    placer: str,
-    tools: Mapping[str, str],
-) -> None:
+def record(soc: SocConfig, report: BuildReport) -> None:
     """Write into the file what a bitstream has reached."""
     entry = Measured(
         params=soc.params,
-        depths=dict(soc.depths),
-        clock_hz=soc.clock_hz,
-        reached_mhz=reached_mhz,
-        cells=dict(cells),
-        seed=seed,
-        placer=placer,
-        tools=dict(tools),
+        depths=report.depths,
+        clock_hz=report.clock_hz,
+        reached_mhz=report.reached_mhz,
+        cells={kind: count["used"] for kind, count in report.utilisation.items() if count["used"]},
+        seed=report.seed,
+        placer=report.placer,
+        tools=report.tools,
     )
     with _LOCK:
         content = _all()
-        content.setdefault(board_name, {})[soc.engine] = asdict(entry)
+        content.setdefault(report.board, {})[report.engine] = asdict(entry)
         MEASURED.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 

@@ -128,12 +128,8 @@ def _follow(process: subprocess.Popen, log: Path, target: str, patience_s: float
         # A pause of everything, as by Ctrl-Z, is not its silence.
         now = _now()
         last, quiet = now, quiet + min(now - last, _LOOK_MOST_S)
-        text = ""
-        if log.exists():
-            with log.open(errors="replace") as lines:
-                lines.seek(place)
-                text = lines.read()
-                place = lines.tell()
+        text = _whole_lines(log, place)
+        place += len(text)
         if text:
             quiet = 0.0
         elif quiet > patience_s and not ended:
@@ -141,11 +137,21 @@ def _follow(process: subprocess.Popen, log: Path, target: str, patience_s: float
                 f"nextpnr has said nothing for {patience_s / 60:.0f} minutes on {target} ({shown}); "
                 "use another placer, another seed, or a smaller engine"
             )
-        for line in text.splitlines():
+        for line in text.decode(errors="replace").splitlines():
             state = _state(line)
             if state is not None and state != shown:
                 shown = state
                 watch(shown)
+
+
+def _whole_lines(log: Path, place: int) -> bytes:
+    """What is in the log behind a place, up to the end of its last whole line."""
+    if not log.exists():
+        return b""
+    with log.open("rb") as file:
+        file.seek(place)
+        text = file.read()
+    return text[: text.rfind(b"\n") + 1]
 
 
 def _state(line: str) -> str | None:

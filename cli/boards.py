@@ -3,9 +3,10 @@
 from typing import Any
 
 import click
-from tercet.boards.catalog import BOARDS, Board, Preset, board, soc_config
+from tercet.boards.catalog import BOARDS, Board, board, soc_config
 from tercet.boards.engines import engine as engine_of
 from tercet.boards.measured import measured
+from tercet.boards.presets import Preset
 from tercet.boards.soc_config import SocConfig
 
 from .output import console, table

@@ -36,14 +36,16 @@ def progress(text: str, total: int) -> Iterator:
     """
     out = Console(stderr=True, highlight=False)
     if not out.is_terminal:
-        last = ""
+        told = set()
 
         def tell(line: str = "", count: int = 1, now: str = "") -> None:
-            nonlocal last
             phase = now.partition(",")[0]
-            if line or (phase and phase != last):
-                out.print(line or f"{phase} ...", soft_wrap=True)
-            last = phase or last
+            if line:
+                out.print(line, soft_wrap=True)
+            elif phase and phase not in told:
+                # Several seeds of place and route are in several phases at a time.
+                told.add(phase)
+                out.print(f"{phase} ...", soft_wrap=True)
 
         yield tell
         return

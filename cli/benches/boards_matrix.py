@@ -9,11 +9,11 @@ from typing import Any
 
 from tercet.boards.build import build
 from tercet.boards.catalog import board, soc_config
-from tercet.boards.measured import record
+from tercet.boards.measured import MEASURED, record
 from tercet.boards.netlist import SynthesisError
 from tercet.boards.soc import soc_verilog
 from tercet.boards.soc_config import read_description
-from tercet.cli.output import progress
+from tercet.cli.output import check_folder, progress
 
 from .common import Rows, print_table
 
@@ -25,6 +25,8 @@ _JOBS = min(4, os.cpu_count() or 1)
 
 def bench_matrix(boards: Sequence[str], engines: Sequence[str], keep: bool) -> Rows:
     """These engines on these boards, where they fit; `keep` is whether to write what they reach to `MEASURED`."""
+    if keep:
+        check_folder(MEASURED.parent)
     jobs = [(name, engine) for name in dict.fromkeys(boards) for engine in board(name).presets if engine in engines]
     with progress("bitstreams", total=len(jobs)) as advance, tempfile.TemporaryDirectory() as folder:
 
@@ -59,19 +61,10 @@ def _bitstream(name: str, engine: str, folder: Path, keep: bool) -> tuple[dict[s
         )
     except SynthesisError as error:
         return {**row, "error": str(error)}, f"{engine} on {name}: {error}"
-    reached = min(clock["reached"] for clock in report.fmax_mhz.values())
-    line = f"{engine} on {name}: {reached:.1f} MHz of {soc.clock_hz / 1e6:.1f}"
     if keep:
-        record(
-            name,
-            soc,
-            reached_mhz=reached,
-            cells={kind: count["used"] for kind, count in report.utilisation.items() if count["used"]},
-            seed=report.seed,
-            placer=report.placer,
-            tools=report.tools,
-        )
-    return {**row, **report.to_dict(), "reached_mhz": reached}, line
+        record(soc, report)
+    line = f"{engine} on {name}: {report.reached_mhz:.1f} MHz of {soc.clock_hz / 1e6:.1f}"
+    return {**row, **report.to_dict(), "reached_mhz": report.reached_mhz}, line
 
 
 def _reached(row: dict[str, Any]) -> tuple[Any, ...]:

@@ -2,21 +2,35 @@
 
 import json
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 from tercet.boards import measured as module
+from tercet.boards.build import BuildReport
 from tercet.boards.catalog import BOARDS, board, soc_config
 from tercet.boards.measured import MEASURED, measured, record
 
-FACTS = {
-    "reached_mhz": 101.25,
-    "cells": {"lut4": 7},
-    "seed": 1,
-    "placer": "heap",
-    "tools": {"yosys": "0.66"},
-}
+
+def built(soc, reached=101.25, placer="heap"):
+    """A report of a bitstream."""
+    cells = {"lut4": {"used": 7, "available": 9}, "spram": {"used": 0, "available": 0}}
+    clocks = {"clk": {"reached": reached, "asked": 1.0}, "other": {"reached": 500.0, "asked": 1.0}}
+    facts = {"bitstream": "", "build": "", "timing_met": True, "seconds": {}, "tools": {"yosys": "0.70"}}
+    return BuildReport(
+        board=soc.board,
+        device="",
+        engine=soc.engine,
+        params=asdict(soc.config),
+        depths=dict(soc.depths),
+        clock_hz=soc.clock_hz,
+        baud=soc.baud,
+        utilisation=cells,
+        fmax_mhz=clocks,
+        seed=1,
+        placer=placer,
+        **facts,
+    )
 
 
 CELLS = {
@@ -39,7 +53,8 @@ def file(tmp_path, monkeypatch):
 def test_round_trip(file):
     assert measured("ulx3s-25f", "systolic") is None
     for engine, reached in (("systolic", 90.0), ("eie", 110.0), ("systolic", 101.25)):
-        record("ulx3s-25f", soc_config("ulx3s-25f", engine), **{**FACTS, "reached_mhz": reached})
+        soc = soc_config("ulx3s-25f", engine)
+        record(soc, built(soc, reached))
     found = measured("ulx3s-25f", "systolic")
     assert found is not None
     assert (found.reached_mhz, found.cells, found.params["rows"]) == (101.25, {"lut4": 7}, 6)
@@ -60,12 +75,14 @@ def test_round_trip(file):
 )
 def test_of_another_preset(file, change):
     """What was measured of something else is not told of this."""
-    record("ulx3s-25f", soc_config("ulx3s-25f", "systolic", **change), **FACTS)
+    soc = soc_config("ulx3s-25f", "systolic", **change)
+    record(soc, built(soc))
     assert measured("ulx3s-25f", "systolic") is None
 
 
 def test_of_another_placer(file):
-    record("ulx3s-25f", soc_config("ulx3s-25f", "systolic"), **{**FACTS, "placer": "static"})
+    soc = soc_config("ulx3s-25f", "systolic")
+    record(soc, built(soc, placer="static"))
     assert measured("ulx3s-25f", "systolic") is None
 
 

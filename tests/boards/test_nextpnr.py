@@ -52,7 +52,10 @@ import os, pathlib, time
 told = 0
 with open("log", "w") as log:
     for line, state in {LOG!r}:
-        print(line, file=log, flush=True)
+        # A line may come in two pieces.
+        print(line[:20], end="", file=log, flush=True)
+        time.sleep(0.3)
+        print(line[20:], file=log, flush=True)
         told += bool(state)
         while told > pathlib.Path("told").stat().st_size:
             time.sleep(0.01)

@@ -28,6 +28,7 @@ def built(monkeypatch):
             board,
             soc,
             build=options["build_hash"],
+            depths=dict(soc.depths),
             utilisation={kind: {"used": 7, "available": 34} for kind in ("lut4", "carry", "ff", "dsp", "bram")},
             fmax_mhz={"clk": {"reached": asked + 1.25, "asked": asked}, "other": {"reached": 500.0, "asked": 5.0}},
             seconds={"yosys": 1.5, "nextpnr": 2.5},
