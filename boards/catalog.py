@@ -162,7 +162,7 @@ def _with(presets: Mapping[str, Preset], **changes: Any) -> dict[str, Preset]:
 
 
 def _at(presets: Mapping[str, Preset], **megahertz: int) -> dict[str, Preset]:
-    """The same, but for the clocks of some engines: those that the PLL gives from another oscillator."""
+    """The same, but for the clocks of some engines: of another speed grade, or what the PLL makes of the oscillator."""
     return {
         name: replace(preset, clock_hz=megahertz[name] * 1_000_000) if name in megahertz else preset
         for name, preset in presets.items()
@@ -187,10 +187,13 @@ _ENTRIES = {
     "ulx3s-25f": _Entry(_ULX3S, ECP5_25K),
     "ulx3s-45f": _Entry(_ULX3S, ECP5_45K),
     "ulx3s-85f": _Entry(_ULX3S, ECP5_85K),
+    # Its FPGAs, and those of the ECPIX-5, are of the fastest grade, 8; the others' are 6.
     "orangecrab-25f": _Entry(
-        _ORANGECRAB, _at(ECP5_25K, systolic=108, eie=108, tensorcore=96), ("rgb_led", "g"), _ORANGECRAB_LINK
+        _ORANGECRAB, _at(ECP5_25K, systolic=156, eie=160, tensorcore=150), ("rgb_led", "g"), _ORANGECRAB_LINK
     ),
-    "orangecrab-85f": _Entry(_ORANGECRAB, _at(ECP5_85K, systolic=96), ("rgb_led", "g"), _ORANGECRAB_LINK),
+    "orangecrab-85f": _Entry(
+        _ORANGECRAB, _at(ECP5_85K, systolic=108, tensorcore=84), ("rgb_led", "g"), _ORANGECRAB_LINK
+    ),
     # Its UART is that of a microcontroller.
     "colorlight-i5": _Entry(Programmer(("-b", "colorlight-i5")), _with(ECP5_25K, baud=1_000_000)),
     # The UART has the pins of its only LED and button: no other ones go straight to a connector.
@@ -203,7 +206,7 @@ _ENTRIES = {
         None,
         "adapter on J19: its TX to KEY+, its RX to DATA_LED-",
     ),
-    "ecpix5-45f": _Entry(_ECPIX5, ECP5_45K, ("rgb_led", "g")),
+    "ecpix5-45f": _Entry(_ECPIX5, _at(ECP5_45K, systolic=145, eie=130, tensorcore=112), ("rgb_led", "g")),
     "ecpix5-85f": _Entry(_ECPIX5, ECP5_85K, ("rgb_led", "g")),
     "icepi-zero": _Entry(Programmer(("-b", "icepi-zero")), ECP5_25K),
     "tang-nano-9k": _Entry(Programmer(("-b", "tangnano9k")), GW1NR9),

@@ -106,7 +106,8 @@ def place_and_route(
         errors.seek(0)
         said = errors.read()
     if process.returncode != 0 or not (folder / report).exists():
-        found = re.findall(r"ERROR: (.*)", said)
+        # Of its first error, or of what it says of flags that it does not know.
+        found = re.findall(r"ERROR: (.*)", said) or said.strip().splitlines()[-1:]
         message = found[0] if found else f"exit status {process.returncode}"
         if re.search(_NO_PLACE, message):
             raise DoesNotFit(f"nextpnr finds no place on {target}: {message}")

@@ -36,18 +36,18 @@ ECP5_85K = {
         # 128 of its 156 multipliers in the array, 16 in the requantiser.
         {"rows": 16, "cols": 8, "mac": "ecp5", "requant_lanes": 4},
         {"commands": 512, "acts": 4096, "weights": 8192, "params": 512, "sums": 1024, "outs": 4096},
-        100_000_000,
+        110_000_000,
     ),
     "eie": Preset(
         {"n_pe": 16, "family": "ecp5"},
         {"frames": 8192, "acts": 1024, "outs": 1024},
-        90_000_000,
+        100_000_000,
         placer="static",
     ),
     "tensorcore": Preset(
         {"fold": 1, "family": "ecp5"},
         {"commands": 512, "a": 2048, "b": 2048, "c": 1024, "d": 1024},
-        80_000_000,
+        85_000_000,
         placer="static",
     ),
 }
@@ -56,13 +56,13 @@ ECP5_45K = {
     "systolic": Preset(
         {"rows": 8, "cols": 8, "mac": "ecp5", "requant_lanes": 1},
         {"commands": 512, "acts": 2048, "weights": 2048, "params": 512, "sums": 512, "outs": 4096},
-        100_000_000,
+        120_000_000,
     ),
-    "eie": Preset({"n_pe": 8, "family": "ecp5"}, {"frames": 4096, "acts": 1024, "outs": 1024}, 100_000_000),
+    "eie": Preset({"n_pe": 8, "family": "ecp5"}, {"frames": 4096, "acts": 1024, "outs": 1024}, 110_000_000),
     "tensorcore": Preset(
         {"fold": 1, "family": "ecp5"},
         {"commands": 512, "a": 1024, "b": 1024, "c": 512, "d": 512},
-        80_000_000,
+        90_000_000,
         # 64 of 72 multipliers: the heap placer has been seen to search without end in such designs.
         placer="static",
     ),
@@ -72,14 +72,26 @@ ECP5_25K = {
         # All of its 28 multipliers: 24 in the array.
         {"rows": 6, "cols": 4, "mac": "ecp5", "requant_lanes": 1},
         {"commands": 512, "acts": 4096, "weights": 4096, "params": 512, "sums": 512, "outs": 4096},
-        110_000_000,
+        130_000_000,
     ),
-    "eie": Preset({"n_pe": 4, "family": "ecp5"}, {"frames": 2048, "acts": 512, "outs": 512}, 110_000_000),
+    "eie": Preset({"n_pe": 4, "family": "ecp5"}, {"frames": 2048, "acts": 512, "outs": 512}, 120_000_000),
     "tensorcore": Preset(
         {"fold": 4, "family": "ecp5"},
         {"commands": 512, "a": 1024, "b": 1024, "c": 512, "d": 512},
-        100_000_000,
+        115_000_000,
     ),
+}
+# An EIE engine for what is short of everything.
+_SMALL_EIE = {
+    "n_pe": 2,
+    "fifo_depth": 2,
+    "word_width": 16,
+    "pointer_depth": 512,
+    "act_depth": 128,
+    "constant_depth": 256,
+    # Fewer fraction bits than by default: the accumulators of a network of real use stay within 32 bits.
+    "weight_frac": 10,
+    "acc_width": 32,
 }
 # Short of everything: the pipelines are short, and nothing requantises. What is deeper than 1024 words goes to the four
 # large RAMs of 16384 words.
@@ -91,19 +103,7 @@ UP5K = {
         frame_bytes=512,
     ),
     "eie": Preset(
-        {
-            "n_pe": 2,
-            "family": "ice40",
-            "fifo_depth": 2,
-            "word_width": 16,
-            "matrix_depth": 2**14 - 1,
-            "pointer_depth": 512,
-            "act_depth": 128,
-            "constant_depth": 256,
-            # Fewer fraction bits than by default: the accumulators of a network of real use stay within 32 bits.
-            "weight_frac": 10,
-            "acc_width": 32,
-        },
+        {**_SMALL_EIE, "family": "ice40", "matrix_depth": 2**14 - 1},
         {"frames": 256, "acts": 256, "outs": 256},
         30_000_000,
         frame_bytes=512,
@@ -118,9 +118,21 @@ UP5K = {
 GW1NR9 = {
     "systolic": Preset(
         # With a requantiser nextpnr's only placer for it searches without end.
-        {"rows": 4, "cols": 2, "requant_lanes": 0},
+        {"rows": 4, "cols": 4, "requant_lanes": 0},
         {"commands": 256, "acts": 1024, "weights": 1024, "params": 256, "sums": 256},
-        27_000_000,
+        81_000_000,
+        frame_bytes=512,
+    ),
+    "eie": Preset(
+        {**_SMALL_EIE, "matrix_depth": 2**12 - 1},
+        {"frames": 256, "acts": 256, "outs": 256},
+        67_500_000,
+        frame_bytes=512,
+    ),
+    "tensorcore": Preset(
+        {"fold": 16, "pipeline": 8},
+        {"commands": 256, "a": 256, "b": 256, "c": 256, "d": 256},
+        67_500_000,
         frame_bytes=512,
     ),
 }

@@ -49,7 +49,9 @@ def _command(name: str, parts: tuple[str, ...]) -> click.Command:
     if name == "boards":
         examples += f"  tercet bench {name} --part matrix --board ulx3s-85f --board icebreaker\n"
         command = click.option(
-            "--keep", is_flag=True, help="Write what bitstreams reach to boards/measured.json, which `boards` shows."
+            "--keep",
+            is_flag=True,
+            help="Write what bitstreams reach to boards/measured.json and .md; `boards` shows it.",
         )(command)
         command = click.option(
             "--engine",

@@ -20,19 +20,10 @@ def _programmer(found: Board) -> str:
     return " or ".join(tools) + (" with a JTAG adapter" if programmer.cable else "")
 
 
-def _size(name: str, config: Any) -> str:
-    """How large an engine is, in its own terms."""
-    if name == "systolic":
-        return f"{config.rows} x {config.cols} PEs"
-    if name == "eie":
-        return f"{config.n_pe} PEs"
-    return f"{config.m} x {config.n} x {config.l}, fold {config.fold}"
-
-
-def _peak(soc: SocConfig) -> str:
-    """Multiplications and additions in a second, at most."""
+def _peak(soc: SocConfig, clock_hz: float) -> str:
+    """Multiplications and additions in a second, at most, at a clock."""
     unit = "GFLOPS" if soc.engine == "tensorcore" and not soc.config.integers else "GOPS"
-    return f"{soc.peak_gops:.2f} {unit}"
+    return f"{soc.peak_gops * clock_hz / soc.clock_hz:.2f} {unit}"
 
 
 def _buffers(name: str, preset: Preset, config: Any) -> float:
@@ -48,7 +39,7 @@ def boards() -> None:
         result.add_column(column, justify="right" if column in ("clock", "memory") else "left")
     fitting = table("What fits", "board")
     fitting.add_column("engine")
-    for column in ("size", "clock", "reached", "peak", "buffers"):
+    for column in ("size", "clock", "peak", "reached", "peak then", "buffers"):
         fitting.add_column(column, justify="right")
     for board_name in BOARDS:
         found = board(board_name)
@@ -58,13 +49,14 @@ def boards() -> None:
         )
         for name, preset in found.presets.items():
             soc = soc_config(board_name, name)
-            peak = _peak(soc)
             buffers = f"{_buffers(name, preset, soc.config):.0f} kB"
             found_before = measured(board_name, name)
-            reached = "" if found_before is None else f"{found_before.reached_mhz:.1f} MHz"
+            reached = ("", "")
+            if found_before is not None:
+                reached = (f"{found_before.reached_mhz:.1f} MHz", _peak(soc, found_before.reached_mhz * 1e6))
             clock = f"{soc.clock_hz / 1e6:g} MHz"
-            fitting.add_row(board_name, name, _size(name, soc.config), clock, reached, peak, buffers)
+            fitting.add_row(board_name, name, soc.size, clock, _peak(soc, soc.clock_hz), *reached, buffers)
     console().print(result)
     console().print(fitting)
-    click.echo("Reached: what place and route gave, where it was run for this board; peak is at the clock.")
+    click.echo("Reached: what place and route gave, where it was run for this board, and the peak at that.")
     click.echo("GOPS of eie are on stored entries: at a density of 10 % they stand for ten times as many.")

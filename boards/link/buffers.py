@@ -18,6 +18,12 @@ def _ram(width: int, depth: int, family: str):
     return shared(Ram, width=width, depth=depth, family=family, exclusive=True, latency=latency)
 
 
+def _at_most(value: Value, limit: Value | int) -> Value:
+    """``value <= limit``, by a carry chain of no more bits than the limit has."""
+    limit = Value.cast(limit)
+    return ~value[len(limit) :].any() & (value[: len(limit)] <= limit)
+
+
 class InputBuffer(wiring.Component):
     """Words for a stream, loaded by the host and then given as fast as they are taken.
 
@@ -80,7 +86,7 @@ class InputBuffer(wiring.Component):
         end = Signal(ADDRESS_BITS + 1)
         m.d.sync += [
             end.eq(self.address + self.words),
-            self.fits.eq((end <= self.depth) & (self.address <= loaded)),
+            self.fits.eq(_at_most(end, self.depth) & _at_most(self.address, loaded)),
         ]
         m.d.comb += [
             ram.write.eq(self.write),
@@ -95,7 +101,7 @@ class InputBuffer(wiring.Component):
         with m.If(self.commit):
             m.d.sync += loaded.eq(place)
         with m.If(self.set):
-            m.d.sync += [left.eq(self.count), self.enough.eq(self.count <= loaded)]
+            m.d.sync += [left.eq(self.count), self.enough.eq(_at_most(self.count, loaded))]
         fetch, waiting = Signal(), Signal()
         if self.family == "ecp5":
             self._give_ahead(m, ram, going, fetch, waiting)
@@ -202,9 +208,9 @@ class OutputBuffer(wiring.Component):
         m.submodules.ram = ram = _ram(self.width, self.depth, self.family)
         filled, left = Signal(range(self.depth + 1)), Signal(range(self.depth + 1))
         end = Signal(ADDRESS_BITS + 1)
-        m.d.sync += [end.eq(self.address + self.words), self.fits.eq(end <= filled)]
+        m.d.sync += [end.eq(self.address + self.words), self.fits.eq(_at_most(end, filled))]
         with m.If(self.set):
-            m.d.sync += [left.eq(self.count), self.enough.eq(self.count <= self.depth)]
+            m.d.sync += [left.eq(self.count), self.enough.eq(_at_most(self.count, self.depth))]
         store = Signal()
         m.d.comb += [
             self.i.ready.eq(self.running),

@@ -9,6 +9,7 @@ from tercet.rtl.common.register_slice import RegisterSlice
 
 from .buffers import ADDRESS_BITS, WORDS_BITS
 from .protocol import IDENTIFY_BYTES, LINK_COUNTERS, Command, Reply
+from .words import WordBuilder
 
 __all__ = ["COUNTER_BYTES", "LINK_COUNTER_BYTES", "Commander"]
 
@@ -112,14 +113,12 @@ class Commander(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         streams = len(self._sizes)
-        # Arguments, the first byte lowest once all are there; bytes of them, and words still to come.
+        # Arguments, the first byte lowest once all are there; bytes of them still to come.
         self._args, self._need = Signal(48), Signal(range(7))
         # Bytes still to come less one: a bit says that there are none.
         self._left = Signal(signed(len(self.length) + 1))
-        self._words = Signal(WORDS_BITS)
         self._chosen = Signal(streams)
         self._step = Signal(range(max(IDENTIFY_BYTES, 8 * COUNTER_BYTES * self._counters)))
-        self._byte = Signal(range(max(2, *self._sizes)))
         self._any_running = Signal()
         m.d.comb += [
             self.select.eq(self._args[:8]),
@@ -137,6 +136,10 @@ class Commander(wiring.Component):
         wiring.connect(m, wiring.flipped(self.data), inlet.i)
         wiring.connect(m, outlet.o, wiring.flipped(self.reply))
         m.d.comb += [inlet.clear.eq(self.done), outlet.clear.eq(self.clear)]
+        # What it tells the others, who are all over the chip, it tells from registers, for one clock.
+        for strobe in (self.clear, self.send, self.done, self.load, self.commit, self.set, self.start, self.read):
+            m.d.sync += strobe.eq(0)
+        m.d.sync += self.clear_counters.eq(0)
         self._count_frames(m)
         with m.FSM() as fsm:
             self._begin(m)
@@ -151,8 +154,7 @@ class Commander(wiring.Component):
 
     def _reply(self, m: Module, code: Reply, *, empty: bool = True) -> None:
         """Answer, without what has been appended if it shall be `empty`."""
-        m.d.sync += self.reply_code.eq(code)
-        m.d.comb += self.clear.eq(int(empty))
+        m.d.sync += [self.reply_code.eq(code), self.clear.eq(int(empty))]
         m.next = "REPLY"
 
     def _count_frames(self, m: Module) -> None:
@@ -183,17 +185,23 @@ class Commander(wiring.Component):
             m.next = "SORTED"
         with m.State("SORTED"):
             with m.If(identify | follows):
-                m.d.comb += [self.clear.eq(1), self._is["accepted"].eq(1)]
+                m.d.comb += self._is["accepted"].eq(1)
                 m.d.sync += [last.eq(self.sequence), known.eq(1), self.reply_sequence.eq(self.sequence)]
+                m.d.sync += self.clear.eq(1)
                 m.next = "LENGTH"
             with m.Elif(same):
-                m.d.comb += [self.send.eq(1), self.done.eq(1), self._is["repeated"].eq(1)]
-                m.next = "IDLE"
+                m.d.comb += self._is["repeated"].eq(1)
+                m.d.sync += [self.send.eq(1), self.done.eq(1)]
+                m.next = "LEAVE"
             with m.Else():
-                m.d.comb += [self.done.eq(1), self._wrong.eq(1)]
-                m.next = "IDLE"
+                m.d.comb += self._wrong.eq(1)
+                m.d.sync += self.done.eq(1)
+                m.next = "LEAVE"
         with m.State("REPLY"), m.If(self._appended):
-            m.d.comb += [self.send.eq(1), self.done.eq(1)]
+            m.d.sync += [self.send.eq(1), self.done.eq(1)]
+            m.next = "LEAVE"
+        with m.State("LEAVE"):
+            # Receiver and sender are being told; in the next clock they show it.
             m.next = "IDLE"
 
     def _take_arguments(self, m: Module) -> None:
@@ -235,7 +243,7 @@ class Commander(wiring.Component):
                 m.d.sync += [self._args.eq(Cat(self._args[8:], self._data.payload)), self._need.eq(self._need - 1)]
         with m.State("EXECUTE"):
             # Meanwhile buffers find out whether it fits, within three clocks, and what follows from it is noted.
-            m.d.sync += [self._step.eq(self._step + 1), self._words.eq(self.words), self._byte.eq(0)]
+            m.d.sync += self._step.eq(self._step + 1)
             with m.If(self._step == 3):
                 m.d.sync += self._step.eq(0)
                 with m.Switch(self.code):
@@ -245,17 +253,20 @@ class Commander(wiring.Component):
 
     def _load(self, m: Module) -> None:
         inputs = Cat(map(int, self._inputs))
-        fits, last_byte, write, too_many = Signal(), Signal(), Signal(), Signal()
-        shift = Signal(len(self.word))
-        m.d.comb += self.word.eq(shift)
-        sizes = [size - 1 for size in self._sizes]
-        m.d.comb += last_byte.eq((self._chosen & Cat(self._byte == size for size in sizes)).any())
-        m.d.sync += [write.eq(0), fits.eq((self._chosen & inputs & self.fits).any())]
-        m.d.comb += self.write.eq(self._chosen & write.replicate(len(self._sizes)))
+        fits = Signal()
+        m.submodules.builder = builder = WordBuilder(sizes=self._sizes)
+        m.d.sync += fits.eq((self._chosen & inputs & self.fits).any())
+        m.d.comb += [
+            builder.select.eq(self.select),
+            builder.begin.eq(self.load.any()),
+            builder.words.eq(self.words),
+            builder.byte.eq(self._data.payload),
+            self.word.eq(builder.word),
+            self.write.eq(self._chosen & builder.write.replicate(len(self._sizes))),
+        ]
         with m.State("LOAD"):
-            m.d.sync += too_many.eq(0)
             with m.If(fits):
-                m.d.comb += self.load.eq(self._chosen)
+                m.d.sync += self.load.eq(self._chosen)
                 m.next = "LOAD_BYTES"
             with m.Else():
                 self._reply(m, Reply.OUT_OF_RANGE)
@@ -263,23 +274,15 @@ class Commander(wiring.Component):
             with m.If(self._left < 0):
                 m.next = "LOADED"
             with m.Elif(self._data.valid):
-                m.d.comb += self._data.ready.eq(1)
-                m.d.sync += [
-                    self._left.eq(self._left - 1),
-                    shift.eq(Cat(shift[8:], self._data.payload)),
-                    self._byte.eq(Mux(last_byte, 0, self._byte + 1)),
-                ]
-                with m.If(self._words == 0):
-                    m.d.sync += too_many.eq(1)
-                with m.Elif(last_byte):
-                    m.d.sync += [write.eq(1), self._words.eq(self._words - 1)]
+                m.d.comb += [self._data.ready.eq(1), builder.take.eq(1)]
+                m.d.sync += self._left.eq(self._left - 1)
         with m.State("LOADED"):
-            # The last word has been written.
-            with m.If(too_many | (self._words != 0) | (self._byte != 0)):
-                self._reply(m, Reply.WRONG_LENGTH)
-            with m.Else():
-                m.d.comb += self.commit.eq(self._chosen)
+            # The last word is being written.
+            with m.If(builder.whole):
+                m.d.sync += self.commit.eq(self._chosen)
                 self._reply(m, Reply.OK)
+            with m.Else():
+                self._reply(m, Reply.WRONG_LENGTH)
 
     def _run(self, m: Module) -> None:
         streams = len(self._sizes)
@@ -296,8 +299,7 @@ class Commander(wiring.Component):
                 m.d.sync += third.eq(0)
                 m.next = "RUN_SET"
         with m.State("RUN_SET"):
-            m.d.comb += self.set.eq(one)
-            m.d.sync += one.eq(one << 1)
+            m.d.sync += [self.set.eq(one), one.eq(one << 1)]
             m.next = "RUN_COUNTS"
             with m.If(one[-1]):
                 m.next = "RUN_WAIT"
@@ -309,27 +311,25 @@ class Commander(wiring.Component):
             with m.Elif(~self.enough.all()):
                 self._reply(m, Reply.OUT_OF_RANGE)
             with m.Else():
-                m.d.comb += self.start.eq(1)
+                m.d.sync += self.start.eq(1)
                 self._reply(m, Reply.OK)
 
     def _read(self, m: Module) -> None:
         inputs = Cat(map(int, self._inputs))
         fits = Signal()
+        # No buffer gives bytes in other states.
+        m.d.comb += self.bytes.ready.eq(self._append.ready)
         m.d.sync += fits.eq((self._chosen & ~inputs & self.fits).any())
         with m.State("READ"):
             with m.If(fits):
-                m.d.comb += self.read.eq(self._chosen)
+                m.d.sync += self.read.eq(self._chosen)
                 m.next = "READ_BEGIN"
             with m.Else():
                 self._reply(m, Reply.OUT_OF_RANGE)
         with m.State("READ_BEGIN"):
             m.next = "READ_BYTES"
         with m.State("READ_BYTES"):
-            m.d.comb += [
-                self._append.payload.eq(self.bytes.payload),
-                self._append.valid.eq(self.bytes.valid),
-                self.bytes.ready.eq(self._append.ready),
-            ]
+            m.d.comb += [self._append.payload.eq(self.bytes.payload), self._append.valid.eq(self.bytes.valid)]
             with m.If(~self.reading & self._appended):
                 m.next = "READ_END"
         with m.State("READ_END"):
@@ -377,13 +377,20 @@ class Commander(wiring.Component):
     def _report(self, m: Module) -> None:
         counts = Cat(self.counters, self._link_counts)
         number = len(counts) // 8
-        byte = Signal(8)
-        m.d.sync += byte.eq(counts.word_select(self._step[: (number - 1).bit_length()], 8))
+        # The choice among them takes two clocks: one of each 8, then of those.
+        byte, eighth = Signal(8), Signal(8 * -(-number // 8))
+        eights = [counts[64 * n : 64 * n + 64] for n in range(len(eighth) // 8)]
+        m.d.sync += [
+            eighth.eq(Cat(bytes_.word_select(self._step[:3], 8) for bytes_ in eights)),
+            byte.eq(eighth.word_select(self._step[3:], 8)),
+        ]
         with m.State("STATUS"):
             m.d.comb += [self._append.payload.eq(Cat(self._any_running, self.refused)), self._append.valid.eq(1)]
             with m.If(self._append.ready):
                 self._reply(m, Reply.OK, empty=False)
         with m.State("COUNTERS"):
+            m.next = "COUNTERS_WAIT"
+        with m.State("COUNTERS_WAIT"):
             m.next = "COUNTERS_BYTE"
         with m.State("COUNTERS_BYTE"):
             m.d.comb += [self._append.payload.eq(byte), self._append.valid.eq(1)]
@@ -391,7 +398,7 @@ class Commander(wiring.Component):
                 m.d.sync += self._step.eq(self._step + 1)
                 m.next = "COUNTERS"
                 with m.If(self._step == number - 1):
-                    m.d.comb += self.clear_counters.eq(self._args[40])
+                    m.d.sync += self.clear_counters.eq(self._args[40])
                     self._reply(m, Reply.OK, empty=False)
         with m.State("RESET"):
             m.d.comb += self.reset.eq(1)

@@ -28,8 +28,8 @@ class FrameSender(wiring.Component):
         SKIP, NEXT                                  behind the zero; and so on
         END                                         the 0 behind it
 
-    The first byte comes ``n + 19 + c`` clocks after `send`, with n bytes of data and c the code of the first group.
-    Between groups there are ``c + 4`` clocks, c the code of the next one; within a group a byte takes 3.
+    The first byte comes ``n + 20 + c`` clocks after `send`, with n bytes of data and c the code of the first group.
+    Between groups there are ``c + 5`` clocks, c the code of the next one; within a group a byte takes 3.
 
     Parameters
     ----------
@@ -90,20 +90,31 @@ class FrameSender(wiring.Component):
         self._after = Signal.like(place, name="after")
         self._length = Signal.like(place, name="length")
         self._end = Signal.like(place, name="end")
-        # The byte that is read is not behind the end.
+        # Written a clock later: nothing is read so soon after.
+        self._write, self._written = Signal(), Signal(8)
+        # The byte that is read is not behind the end. From memory over a comparison to a place is a long way: a clock
+        # later, whether it was one that is not zero.
         self._fetched, latched = Signal(), Signal()
+        self._passed, self._nonzero = Signal(), Signal()
         # Where a group begins, its code, and whether it stands for a zero behind it.
         self._group = Signal.like(place, name="group", init=-HEADER_BYTES)
         self._size = Signal(8, init=1)
         self._zero = Signal()
         m.d.comb += [
-            ram.write_address.eq(place),
             ram.read_address.eq(place),
             ram.read_enable.eq(1),
             ram.out_enable.eq(1),
             self._after.eq(place + 1),
         ]
-        m.d.sync += [latched.eq(place != self._end), self._fetched.eq(latched)]
+        m.d.sync += [
+            ram.write.eq(self._write),
+            ram.write_address.eq(place),
+            ram.write_data.eq(self._written),
+            latched.eq(place != self._end),
+            self._fetched.eq(latched),
+            self._passed.eq(self._fetched),
+            self._nonzero.eq(self._fetched & (ram.read_data != 0)),
+        ]
         with m.FSM() as fsm:
             self._collect(m)
             self._complete(m)
@@ -117,7 +128,7 @@ class FrameSender(wiring.Component):
         place = self._place
         self._header = Signal(16)
         with m.State("COLLECT"):
-            m.d.comb += [self.data.ready.eq(~self.send), self._ram.write_data.eq(self.data.payload)]
+            m.d.comb += [self.data.ready.eq(~self.send), self._written.eq(self.data.payload)]
             with m.If(self.send):
                 m.d.sync += [
                     self._header.eq(Cat(self.sequence, self.code)),
@@ -132,7 +143,7 @@ class FrameSender(wiring.Component):
                 with m.If(place == self.frame_bytes - HEADER_BYTES - CRC_BYTES):
                     m.d.sync += self.overflow.eq(1)
                 with m.Else():
-                    m.d.comb += self._ram.write.eq(1)
+                    m.d.comb += self._write.eq(1)
                     m.d.sync += place.eq(self._after)
 
     def _complete(self, m: Module) -> None:
@@ -146,7 +157,7 @@ class FrameSender(wiring.Component):
         around = Cat(self._header, length, crc.crc).word_select(step, 8)
         m.d.comb += [length.eq(self._length), crc.data.eq(self._ram.read_data)]
         with m.State("HEADER"):
-            m.d.comb += [self._ram.write_data.eq(around), self._ram.write.eq(1), new.eq(1)]
+            m.d.comb += [self._written.eq(around), self._write.eq(1), new.eq(1)]
             m.d.sync += [step.eq(step + 1), place.eq(self._after)]
             with m.If(step == HEADER_BYTES - 1):
                 m.d.sync += place.eq(self._group)
@@ -164,7 +175,7 @@ class FrameSender(wiring.Component):
                 m.d.sync += place.eq(self._length)
                 m.next = "CRC"
         with m.State("CRC"):
-            m.d.comb += [self._ram.write_data.eq(around), self._ram.write.eq(step != 0)]
+            m.d.comb += [self._written.eq(around), self._write.eq(step != 0)]
             m.d.sync += [step.eq(step + 1), place.eq(self._after)]
             with m.If(step == 0):
                 m.d.sync += [step.eq(0), self._end.eq(place), place.eq(self._group)]
@@ -179,17 +190,20 @@ class FrameSender(wiring.Component):
             m.d.sync += [self._group.eq(place), place.eq(self._after)]
             m.next = "AHEAD"
         with m.State("AHEAD"):
+            m.d.sync += place.eq(self._after)
+            m.next = "COMPARE"
+        with m.State("COMPARE"):
             m.d.sync += [place.eq(self._after), first.eq(1)]
             m.next = "SCAN"
         with m.State("SCAN"):
             m.d.sync += place.eq(self._after)
-            with m.If(self._fetched & (size != 0xFF) & (self._ram.read_data != 0)):
+            with m.If(self._nonzero & (size != 0xFF)):
                 m.d.sync += size.eq(size + 1)
             with m.Else():
-                m.d.sync += [self._zero.eq(self._fetched & (size != 0xFF)), place.eq(self._group)]
+                m.d.sync += [self._zero.eq(self._passed & (size != 0xFF)), place.eq(self._group)]
                 m.next = "CODE"
                 # After a zero there is one, even if it has no bytes.
-                with m.If(first & ~self._fetched & ~self._zero):
+                with m.If(first & ~self._passed & ~self._zero):
                     m.next = "END"
 
     def _give(self, m: Module) -> None:

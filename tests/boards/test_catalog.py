@@ -1,8 +1,11 @@
 """Boards: FPGA, clock, link and programmer of each, and presets that are within what is there."""
 
+from dataclasses import replace
+
 import pytest
 from tercet.boards.catalog import BOARDS, board, soc_config
 from tercet.boards.engines import ENGINES
+from tercet.boards.presets import Preset
 from tercet.golden.eie_layer import EieConfig
 
 # From the boards' documentation: FPGA, MHz of the oscillator, pins of the UART.
@@ -105,7 +108,6 @@ def test_streams_follow_the_config():
     [
         ("basys3", "eie", {}, "Board 'basys3' is unknown; use one of icebreaker, ulx3s-12f"),
         ("icebreaker", "tpu", {}, "Engine 'tpu' is unknown"),
-        ("tang-nano-9k", "tensorcore", {}, "Engine tensorcore does not fit tang-nano-9k; use systolic"),
         ("icebreaker", "eie", {"depths": {"x": 4}}, "Engine eie has no stream 'x'; it has frames, acts, outs"),
         ("icebreaker", "eie", {"depths": {"acts": 1}}, "Buffer of acts has 1 words"),
         ("icebreaker", "eie", {"clock_hz": 300_000_000}, "not 300 MHz; the nearest is 270 MHz"),
@@ -116,3 +118,9 @@ def test_streams_follow_the_config():
 def test_refuses(name, engine, options, message):
     with pytest.raises(ValueError, match=message):
         soc_config(name, engine, **options)
+
+
+def test_an_engine_that_does_not_fit():
+    found = replace(board("tang-nano-9k"), presets={"systolic": Preset({}, {}, 1), "eie": Preset({}, {}, 1)})
+    with pytest.raises(ValueError, match="tensorcore does not fit tang-nano-9k; use systolic or eie, or"):
+        found.preset("tensorcore")

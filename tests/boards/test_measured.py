@@ -9,14 +9,21 @@ import pytest
 from tercet.boards import measured as module
 from tercet.boards.build import BuildReport
 from tercet.boards.catalog import BOARDS, board, soc_config
-from tercet.boards.measured import MEASURED, measured, record
+from tercet.boards.engines import ENGINES
+from tercet.boards.measured import MEASURED, measured, record, table_text
 
 
 def built(soc, reached=101.25, placer="heap"):
     """A report of a bitstream."""
     cells = {"lut4": {"used": 7, "available": 9}, "spram": {"used": 0, "available": 0}}
     clocks = {"clk": {"reached": reached, "asked": 1.0}, "other": {"reached": 500.0, "asked": 1.0}}
-    facts = {"bitstream": "", "build": "", "timing_met": True, "seconds": {}, "tools": {"yosys": "0.70"}}
+    facts = {
+        "bitstream": "",
+        "build": "",
+        "timing_met": True,
+        "seconds": {},
+        "tools": {"yosys": "0.70", "nextpnr-ecp5": "0.11", "nextpnr-ice40": "0.11"},
+    }
     return BuildReport(
         board=soc.board,
         device="",
@@ -31,16 +38,6 @@ def built(soc, reached=101.25, placer="heap"):
         placer=placer,
         **facts,
     )
-
-
-CELLS = {
-    "lut4": "LUT4",
-    "carry": "carry",
-    "ff": "FF",
-    "dsp": "multipliers",
-    "bram": "block RAMs",
-    "spram": "SPRAMs",
-}
 
 
 @pytest.fixture
@@ -97,15 +94,40 @@ def test_presets_are_below_what_was_reached():
             assert found.clock_hz <= found.reached_mhz * 1e6
 
 
-def test_readme_has_it():
-    """A line of the README for each bitstream, with its figures."""
+def test_table(file):
+    """Of the presets as they are, in the order of the boards."""
+    for name, engine, clock in (
+        ("ulx3s-25f", "eie", None),
+        ("icebreaker", "eie", None),
+        ("ulx3s-45f", "eie", 50_000_000),
+    ):
+        soc = soc_config(name, engine, clock_hz=clock)
+        record(soc, built(soc, 150.0))
+    text = file.with_suffix(".md").read_text()
+    assert text == table_text()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
+    soc = soc_config("ulx3s-25f", "eie")
+    assert [row[:6] for row in rows[2:]] == [
+        ["`icebreaker`", "eie", "2 PEs", "30", "150.0", "0.12"],
+        ["`ulx3s-25f`", "eie", "4 PEs", f"{soc.clock_hz / 1e6:g}", "150.0", f"{soc.peak_gops:.2f}"],
+    ]
+    assert {tuple(row[6:]) for row in rows[2:]} == {("7", *6 * ("",), "0.11")}
+
+
+def test_table_is_of_the_file():
+    assert MEASURED.with_suffix(".md").read_text() == table_text()
+
+
+def test_readme_has_the_presets():
+    """A line for the boards of each FPGA and clock, with sizes and clocks."""
     text = (Path(__file__).parents[2] / "README.md").read_text()
-    lines = dict(re.findall(r"^\| (\w+ on `[\w-]+`) \| (.*) \|$", text, re.M))
-    presets = [(name, engine) for name in BOARDS for engine in board(name).presets]
-    found = {f"{engine} on `{name}`": measured(name, engine) for name, engine in presets}
-    assert lines == {what: _line(each) for what, each in found.items() if each is not None}
+    [lines] = re.findall(r"^\| board \| FPGA \| link .*\n\| --- .*\n((?:\|.*\n)+)", text, re.M)
+    found = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines.splitlines()]
+    assert found == [_line(name) for name in BOARDS]
 
 
-def _line(found):
-    shown = (f"{found.cells[kind]} {word}" for kind, word in CELLS.items() if kind in found.cells)
-    return f"{found.clock_hz / 1e6:g} MHz | {found.reached_mhz:.1f} MHz | {', '.join(shown)}"
+def _line(name):
+    found = board(name)
+    sizes = {engine: soc_config(name, engine) for engine in found.presets}
+    engines = (f"{sizes[each].size}, {sizes[each].clock_hz / 1e6:g} MHz" if each in sizes else "" for each in ENGINES)
+    return [f"`{name}`", found.device.name, "USB" if found.link == "USB" else "adapter", *engines]

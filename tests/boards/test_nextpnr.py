@@ -126,6 +126,7 @@ def test_loses_patience(tmp_path, tell, monkeypatch):
         ("ERROR: Failed to expand region (0, 0)", DoesNotFit, "Failed to expand region"),
         ("ERROR: Unable to find legal placement for all cells", DoesNotFit, "legal placement"),
         ("ERROR: something else", SynthesisError, "^nextpnr: something else$"),
+        ("unrecognised option '--25k'", SynthesisError, "^nextpnr: unrecognised option '--25k'$"),
         ("", SynthesisError, "^nextpnr: exit status 1$"),
     ],
 )

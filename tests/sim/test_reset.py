@@ -68,7 +68,8 @@ def test_a_clock_of_reset(name, stall):
     rng = np.random.default_rng(0)
     sim, jobs, results, wants = work(config, rng)
     counters = COUNTERS[sim]
-    probes = dict.fromkeys(map(str, counters.COUNTERS), counters.COUNTER_BITS) | ({"error": 1} if sim is eie else {})
+    probes = {str(name): int(counters.COUNTER_BITS) for name in counters.COUNTERS}
+    probes |= {"error": 1} if sim is eie else {}
     whole = bench.run(sim.sources(config), sim.TOP, sim.streams(config), jobs, probes=probes, stall=stall)
     cut = rng.integers(len(jobs), size=CUTS)
     after = rng.integers(len(jobs), size=CUTS)

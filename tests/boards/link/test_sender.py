@@ -111,9 +111,9 @@ def test_clocks(simulate, send):
     for frame, wire, given in zip(frames, wires, clocks, strict=True):
         place, expected = 0, [0] * (len(frame.data) + 14)
         while wire[place]:
-            expected += [0] * (wire[place] + 4) + [1] + [0, 0, 1] * (wire[place] - 1)
+            expected += [0] * (wire[place] + 5) + [1] + [0, 0, 1] * (wire[place] - 1)
             place += wire[place]
-        assert given == [*expected, 0, 0, 0, 0, 0, 1]
+        assert given == [*expected, 0, 0, 0, 0, 0, 0, 1]
 
 
 def test_overflow(simulate, send):
