@@ -47,7 +47,7 @@ ECP5_85K = {
     "tensorcore": Preset(
         {"fold": 1, "family": "ecp5"},
         {"commands": 512, "a": 2048, "b": 2048, "c": 1024, "d": 1024},
-        85_000_000,
+        80_000_000,
         placer="static",
     ),
 }
@@ -56,9 +56,9 @@ ECP5_45K = {
     "systolic": Preset(
         {"rows": 8, "cols": 8, "mac": "ecp5", "requant_lanes": 1},
         {"commands": 512, "acts": 2048, "weights": 2048, "params": 512, "sums": 512, "outs": 4096},
-        120_000_000,
+        110_000_000,
     ),
-    "eie": Preset({"n_pe": 8, "family": "ecp5"}, {"frames": 4096, "acts": 1024, "outs": 1024}, 110_000_000),
+    "eie": Preset({"n_pe": 8, "family": "ecp5"}, {"frames": 4096, "acts": 1024, "outs": 1024}, 105_000_000),
     "tensorcore": Preset(
         {"fold": 1, "family": "ecp5"},
         {"commands": 512, "a": 1024, "b": 1024, "c": 512, "d": 512},
