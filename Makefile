@@ -5,6 +5,9 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 JOBS   ?= 2
+# From WebAssembly; compiled and cached when first started. Two that do that at the same time write into the file that the
+# other one runs, which ends with SIGBUS: so each of them is started here, alone.
+WASM_TOOLS := yosys nextpnr-ecp5 nextpnr-ice40 nextpnr-himbaechel-gowin
 
 .PHONY: demo test lint bench clean setup help
 
@@ -21,6 +24,7 @@ $(STAMP): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("tercet needs Python 3.11 or later" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[pnr,demo,test]'
+	@for tool in $(WASM_TOOLS); do $(BIN)/yowasp-$$tool --version >/dev/null 2>&1 || true; done
 	@touch $(STAMP)
 
 demo: $(STAMP)
