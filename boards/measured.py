@@ -1,4 +1,4 @@
-"""What the boards' bitstreams have reached: read from `measured.json`, which the build matrix writes, and its table."""
+"""What the boards' bitstreams have reached: read from `measured.json`, which the build matrix writes."""
 
 import json
 import threading
@@ -7,33 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from .build import BuildReport
-from .catalog import BOARDS, board, soc_config
+from .catalog import board, soc_config
 from .soc_config import SocConfig
 
-__all__ = ["MEASURED", "Measured", "measured", "record", "table_text"]
+__all__ = ["MEASURED", "Measured", "measured", "record"]
 
 MEASURED = Path(__file__).with_name("measured.json")
 """The file: board to engine to what it has reached."""
 
-# Kinds of cells, as the table calls them.
-_CELLS = {
-    "lut4": "LUT4",
-    "carry": "carry",
-    "ff": "FF",
-    "dsp": "multipliers",
-    "bram": "block RAMs",
-    "lutram": "distributed RAMs",
-    "spram": "large RAMs",
-}
-_ABOUT = """\
-# Bitstreams
-
-What place and route has made of the engines that `tercet boards` lists, with one seed each: MHz that were asked, to
-which the board's clock is set, and MHz that the slowest path has reached. Multipliers are timed at their ports only.
-Peaks are at the clock, in GOPS, of the tensor core in GFLOPS; of eie on stored entries. Nothing here has run on
-hardware. Written by `tercet bench boards --part matrix --keep`.
-
-"""
 _LOCK = threading.Lock()
 
 
@@ -85,7 +66,7 @@ def measured(board_name: str, engine: str) -> Measured | None:
 
 
 def record(soc: SocConfig, report: BuildReport) -> None:
-    """Write into the file, and into the table beside it, what a bitstream has reached."""
+    """Write into the file what a bitstream has reached."""
     entry = Measured(
         params=soc.params,
         depths=report.depths,
@@ -100,22 +81,6 @@ def record(soc: SocConfig, report: BuildReport) -> None:
         content = _all()
         content.setdefault(report.board, {})[report.engine] = asdict(entry)
         MEASURED.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
-        MEASURED.with_suffix(".md").write_text(table_text())
-
-
-def table_text() -> str:
-    """The table, in Markdown: what `MEASURED` has of the presets as they are now."""
-    heads = ("board", "engine", "size", "asked", "reached", "peak", *_CELLS.values(), "nextpnr")
-    rows = [heads, ["---"] * len(heads)]
-    for name in BOARDS:
-        for engine in board(name).presets:
-            found, soc = measured(name, engine), soc_config(name, engine)
-            if found is None:
-                continue
-            facts = (f"{found.clock_hz / 1e6:g}", f"{found.reached_mhz:.1f}", f"{soc.peak_gops:.2f}")
-            cells = (str(found.cells.get(kind, "")) for kind in _CELLS)
-            rows.append((f"`{name}`", engine, soc.size, *facts, *cells, found.tools.get(board(name).nextpnr, "")))
-    return _ABOUT + "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
 def _all() -> dict[str, dict[str, Any]]:

@@ -73,16 +73,6 @@ class SocConfig:
         return {name: value for name, value in dataclasses.asdict(self.config).items() if value != plain[name]}
 
     @property
-    def size(self) -> str:
-        """How large the engine is, in its own terms."""
-        config = self.config
-        return {
-            "systolic": lambda: f"{config.rows} x {config.cols} PEs",
-            "eie": lambda: f"{config.n_pe} PEs",
-            "tensorcore": lambda: f"{config.m} x {config.n} x {config.l}, fold {config.fold}",
-        }[self.engine]()
-
-    @property
     def peak_gops(self) -> float:
         """Multiplications and additions in a nanosecond, at most; of EIE on stored entries."""
         config = self.config

@@ -11,13 +11,23 @@ from tercet.boards.soc_config import SocConfig
 
 from .output import console, table
 
-__all__ = ["boards"]
+__all__ = ["boards", "engine_size"]
 
 
 def _programmer(found: Board) -> str:
     programmer = found.programmer
     tools = [*programmer.own[:1], "openFPGALoader"]
     return " or ".join(tools) + (" with a JTAG adapter" if programmer.cable else "")
+
+
+def engine_size(soc: SocConfig) -> str:
+    """How large an engine is, in its own terms."""
+    config = soc.config
+    if soc.engine == "systolic":
+        return f"{config.rows} x {config.cols} PEs"
+    if soc.engine == "eie":
+        return f"{config.n_pe} PEs"
+    return f"{config.m} x {config.n} x {config.l}, fold {config.fold}"
 
 
 def _peak(soc: SocConfig, clock_hz: float) -> str:
@@ -55,7 +65,7 @@ def boards() -> None:
             if found_before is not None:
                 reached = (f"{found_before.reached_mhz:.1f} MHz", _peak(soc, found_before.reached_mhz * 1e6))
             clock = f"{soc.clock_hz / 1e6:g} MHz"
-            fitting.add_row(board_name, name, soc.size, clock, _peak(soc, soc.clock_hz), *reached, buffers)
+            fitting.add_row(board_name, name, engine_size(soc), clock, _peak(soc, soc.clock_hz), *reached, buffers)
     console().print(result)
     console().print(fitting)
     click.echo("Reached: what place and route gave, where it was run for this board, and the peak at that.")

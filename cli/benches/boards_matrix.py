@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,15 +17,19 @@ from tercet.boards.soc_config import read_description
 from tercet.cli.output import check_folder, progress
 
 from .common import Rows, print_table
+from .measured_table import write_table
 
 __all__ = ["bench_matrix"]
 
 # nextpnr takes more than a gigabyte for the largest.
 _JOBS = min(4, os.cpu_count() or 1)
+# The table is that of the file.
+_KEEPING = threading.Lock()
 
 
 def bench_matrix(boards: Sequence[str], engines: Sequence[str], keep: bool) -> Rows:
-    """These engines on these boards, where they fit; `keep` is whether to write what they reach to `MEASURED`."""
+    """These engines on these boards, where they fit; `keep` is whether to write what they reach to `MEASURED`
+    and its table."""
     if keep:
         check_folder(MEASURED.parent)
     jobs = [(name, engine) for name in dict.fromkeys(boards) for engine in board(name).presets if engine in engines]
@@ -62,7 +67,9 @@ def _bitstream(name: str, engine: str, folder: Path, keep: bool) -> tuple[dict[s
     except SynthesisError as error:
         return {**row, "error": str(error)}, f"{engine} on {name}: {error}"
     if keep:
-        record(soc, report)
+        with _KEEPING:
+            record(soc, report)
+            write_table()
     line = f"{engine} on {name}: {report.reached_mhz:.1f} MHz of {soc.clock_hz / 1e6:.1f}"
     return {**row, **report.to_dict(), "reached_mhz": report.reached_mhz}, line
 

@@ -1,16 +1,13 @@
-"""What bitstreams have reached: the file, what is read from it, and the README's copy of it."""
+"""What bitstreams have reached: the file, and what is read from it."""
 
 import json
-import re
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import pytest
 from tercet.boards import measured as module
 from tercet.boards.build import BuildReport
-from tercet.boards.catalog import BOARDS, board, soc_config
-from tercet.boards.engines import ENGINES
-from tercet.boards.measured import MEASURED, measured, record, table_text
+from tercet.boards.catalog import soc_config
+from tercet.boards.measured import MEASURED, measured, record
 
 
 def built(soc, reached=101.25, placer="heap"):
@@ -92,42 +89,3 @@ def test_presets_are_below_what_was_reached():
             found = measured(name, engine)
             assert found is not None, f"{engine} on {name} is not as it was measured"
             assert found.clock_hz <= found.reached_mhz * 1e6
-
-
-def test_table(file):
-    """Of the presets as they are, in the order of the boards."""
-    for name, engine, clock in (
-        ("ulx3s-25f", "eie", None),
-        ("icebreaker", "eie", None),
-        ("ulx3s-45f", "eie", 50_000_000),
-    ):
-        soc = soc_config(name, engine, clock_hz=clock)
-        record(soc, built(soc, 150.0))
-    text = file.with_suffix(".md").read_text()
-    assert text == table_text()
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("|")]
-    soc = soc_config("ulx3s-25f", "eie")
-    assert [row[:6] for row in rows[2:]] == [
-        ["`icebreaker`", "eie", "2 PEs", "30", "150.0", "0.12"],
-        ["`ulx3s-25f`", "eie", "4 PEs", f"{soc.clock_hz / 1e6:g}", "150.0", f"{soc.peak_gops:.2f}"],
-    ]
-    assert {tuple(row[6:]) for row in rows[2:]} == {("7", *6 * ("",), "0.11")}
-
-
-def test_table_is_of_the_file():
-    assert MEASURED.with_suffix(".md").read_text() == table_text()
-
-
-def test_readme_has_the_presets():
-    """A line for the boards of each FPGA and clock, with sizes and clocks."""
-    text = (Path(__file__).parents[2] / "README.md").read_text()
-    [lines] = re.findall(r"^\| board \| FPGA \| link .*\n\| --- .*\n((?:\|.*\n)+)", text, re.M)
-    found = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines.splitlines()]
-    assert found == [_line(name) for name in BOARDS]
-
-
-def _line(name):
-    found = board(name)
-    sizes = {engine: soc_config(name, engine) for engine in found.presets}
-    engines = (f"{sizes[each].size}, {sizes[each].clock_hz / 1e6:g} MHz" if each in sizes else "" for each in ENGINES)
-    return [f"`{name}`", found.device.name, "USB" if found.link == "USB" else "adapter", *engines]

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from tercet.boards.catalog import soc_config
 from tercet.boards.measured import measured
 from tercet.boards.netlist import DoesNotFit
 from tercet.boards.soc_config import describe
@@ -32,6 +33,7 @@ def built(monkeypatch):
             utilisation={kind: {"used": 7, "available": 34} for kind in ("lut4", "carry", "ff", "dsp", "bram")},
             fmax_mhz={"clk": {"reached": asked + 1.25, "asked": asked}, "other": {"reached": 500.0, "asked": 5.0}},
             seconds={"yosys": 1.5, "nextpnr": 2.5},
+            tools={"nextpnr-ecp5": "0.11", "nextpnr-ice40": "0.11"},
         )
 
     monkeypatch.setattr(matrix, "build", build)
@@ -75,6 +77,21 @@ def test_matrix_keeps(tmp_path, built, kept):
     assert found is not None
     assert found.reached_mhz == found.clock_hz / 1e6 + 1.25
     assert found.cells == dict.fromkeys(("lut4", "carry", "ff", "dsp", "bram"), 7)
+
+
+def test_matrix_keeps_a_table(tmp_path, built, kept):
+    """Of all that the file has, in the order of the boards, not in that of the builds."""
+    for name in ("ulx3s-25f", "icebreaker"):
+        assert bench.run_bench(["matrix"], tmp_path, [name], ["eie", "tensorcore"], keep=True)
+    lines = kept.with_suffix(".md").read_text().splitlines()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("|")]
+    soc = soc_config("ulx3s-25f", "eie")
+    asked = soc.clock_hz / 1e6
+    assert rows[2:] == [
+        ["`icebreaker`", "eie", "2 PEs", "30", "31.2", "0.12", *5 * ["7"], "", "", "0.11"],
+        ["`ulx3s-25f`", "eie", "4 PEs", f"{asked:g}", f"{asked + 1.25:.1f}", f"{soc.peak_gops:.2f}"]
+        + [*5 * ["7"], "", "", "0.11"],
+    ]
 
 
 def test_faults(tmp_path, monkeypatch):

@@ -7,6 +7,8 @@ from tercet.boards.link.buffers import InputBuffer, OutputBuffer
 
 # Distributed RAM of ECP5 can be simulated here.
 DEPTHS = {"any": 40, "ecp5": 32}
+# Beyond each of them by a single bit, and by all: what an address and a count have above a buffer's own bits matters.
+FAR = [*(1 << bit for bit in range(6, 24)), 2**24 - 1]
 
 
 def words(width, count, seed=0):
@@ -56,9 +58,13 @@ def test_input(simulate, receive, family, width, stall):
         assert await load(ctx, buffer, 0, first[:30])
         assert not await load(ctx, buffer, 30, first[: depth - 29])  # too many
         assert not await start(ctx, buffer, 31)
+        for far in FAR:
+            assert not await load(ctx, buffer, far, first[:1])
+            assert not await start(ctx, buffer, far)
+        for many in FAR[:10]:
+            assert not await load(ctx, buffer, 0, range(many))
         assert await load(ctx, buffer, 30, first[30:])
         assert not await start(ctx, buffer, depth + 1)
-        assert not await start(ctx, buffer, 2**24 - 1)
         for count in (depth, 1, 25, 0):
             assert await start(ctx, buffer, count)
             assert ctx.get(buffer.running) == (count > 0)
@@ -99,7 +105,8 @@ def test_output(simulate, send, receive, family, width, stall):
     first, second = words(width, depth), words(width, 5, seed=1)
 
     async def bench(ctx):
-        assert not await start(ctx, buffer, depth + 1)
+        for count in (depth + 1, *FAR):
+            assert not await start(ctx, buffer, count)
         assert not ctx.get(buffer.i.ready)
         assert await start(ctx, buffer, depth)
         await send(buffer.i, first, stall)(ctx)
@@ -107,6 +114,10 @@ def test_output(simulate, send, receive, family, width, stall):
         assert await read(ctx, buffer, receive, 0, depth, stall)
         assert await read(ctx, buffer, receive, 17, 3, stall)
         assert not await read(ctx, buffer, receive, 17, depth - 16, stall)
+        for far in FAR:
+            assert not await read(ctx, buffer, receive, far, 1, stall)
+        for many in FAR[:10]:
+            assert not await read(ctx, buffer, receive, 0, many, stall)
         assert await start(ctx, buffer, 5)
         await send(buffer.i, second, stall)(ctx)
         assert not await read(ctx, buffer, receive, 4, 2, stall)
