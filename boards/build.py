@@ -252,8 +252,8 @@ class _Stages:
     def synthesise(self) -> dict[str, dict[str, int]]:
         """Verilog to a netlist of cells; which and how many."""
         device = self.board.device
-        # An engine that names ECP5's blocks has all that it wants; on iCE40 it leaves the requantiser's to synthesis.
-        infer = self.soc.family == "any" or device.family == "ice40"
+        # An engine that names a family's blocks has all that it wants.
+        infer = self.soc.family == "any"
         gowin = device.family == "gowin"
         netlist = "top.syn.json" if gowin else "top.json"
         if gowin:

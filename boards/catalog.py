@@ -191,7 +191,9 @@ _ENTRIES = {
     "orangecrab-25f": _Entry(
         _ORANGECRAB, _at(ECP5_25K, systolic=156, eie=160, tensorcore=150), ("rgb_led", "g"), _ORANGECRAB_LINK
     ),
-    "orangecrab-85f": _Entry(_ORANGECRAB, _at(ECP5_85K, systolic=108, eie=96), ("rgb_led", "g"), _ORANGECRAB_LINK),
+    "orangecrab-85f": _Entry(
+        _ORANGECRAB, _at(ECP5_85K, systolic=138, eie=132, tensorcore=96), ("rgb_led", "g"), _ORANGECRAB_LINK
+    ),
     # Its UART is that of a microcontroller.
     "colorlight-i5": _Entry(Programmer(("-b", "colorlight-i5")), _with(ECP5_25K, baud=1_000_000)),
     # The UART has the pins of its only LED and button: no other ones go straight to a connector.
@@ -204,8 +206,8 @@ _ENTRIES = {
         None,
         "adapter on J19: its TX to KEY+, its RX to DATA_LED-",
     ),
-    "ecpix5-45f": _Entry(_ECPIX5, _at(ECP5_45K, systolic=140, eie=130, tensorcore=110), ("rgb_led", "g")),
-    "ecpix5-85f": _Entry(_ECPIX5, ECP5_85K, ("rgb_led", "g")),
+    "ecpix5-45f": _Entry(_ECPIX5, _at(ECP5_45K, systolic=150, eie=160, tensorcore=115), ("rgb_led", "g")),
+    "ecpix5-85f": _Entry(_ECPIX5, _at(ECP5_85K, systolic=140, eie=135, tensorcore=100), ("rgb_led", "g")),
     "icepi-zero": _Entry(Programmer(("-b", "icepi-zero")), ECP5_25K),
     "tang-nano-9k": _Entry(Programmer(("-b", "tangnano9k")), GW1NR9),
 }

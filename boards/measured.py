@@ -24,6 +24,8 @@ class Measured:
 
     Attributes
     ----------
+    build : str
+        What the board itself says of its build: a hash of the gateware.
     params, depths : dict
         The engine's parameters that are not the defaults, and the words of its buffers.
     clock_hz : int
@@ -38,6 +40,7 @@ class Measured:
         Versions.
     """
 
+    build: str
     params: dict[str, Any]
     depths: dict[str, int]
     clock_hz: int
@@ -68,6 +71,7 @@ def measured(board_name: str, engine: str) -> Measured | None:
 def record(soc: SocConfig, report: BuildReport) -> None:
     """Write into the file what a bitstream has reached."""
     entry = Measured(
+        build=report.build,
         params=soc.params,
         depths=report.depths,
         clock_hz=report.clock_hz,

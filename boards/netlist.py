@@ -54,13 +54,28 @@ CELLS = {
 
 
 def synthesis_script(device: Device, top: str, *, infer_dsp: bool, json: str) -> str:
-    """The yosys commands that map a design to a device and write a flat netlist."""
+    """The yosys commands that map a design to a device and write a flat netlist.
+
+    With `infer_dsp` multiplications become blocks; on iCE40 they always do, where a requantiser leaves its own to that
+    though the array names its blocks.
+    """
     if device.family == "ecp5":
         command = f"synth_ecp5 -top {top}" + ("" if infer_dsp else " -nodsp")
     else:
-        command = f"synth_ice40 -device u -spram -top {top}" + (" -dsp" if infer_dsp else "")
+        command = _synth_ice40(top)
     # What was kept apart for synthesis can come together now.
     return f"{command}; setattr -mod -unset keep_hierarchy *; flatten; opt_clean; write_json {json}"
+
+
+def _synth_ice40(top: str) -> str:
+    # Where it infers blocks, yosys takes those that the design itself has for its own, and sets their registers anew
+    # (yosys issue 2922 is about the same). Meanwhile they have another name.
+    hold, release = "copy SB_MAC16 HELD_MAC16; chtype -set HELD_MAC16 t:SB_MAC16", "chtype -set SB_MAC16 t:HELD_MAC16"
+    begin, infer, finish = (
+        f"synth_ice40 -device u -spram -dsp -top {top} -run {stages}"
+        for stages in ("begin:flatten", "flatten:map_ram", "map_ram:")
+    )
+    return f"{begin}; {hold}; {infer}; {release}; delete =HELD_MAC16; {finish}"
 
 
 def run_yosys(script: str, folder: Path) -> None:

@@ -1,5 +1,6 @@
 """nextpnr: started, watched, and read."""
 
+import hashlib
 import json
 import re
 import subprocess
@@ -8,6 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic as _now
 from typing import Any
+
+import filelock
+from tercet.sim.build import cache_dir
 
 from .netlist import DoesNotFit, SynthesisError
 
@@ -94,6 +98,7 @@ def place_and_route(
     SynthesisError
         If it fails otherwise, or was stopped.
     """
+    _start_first(command[0], watch)
     with (folder / f"{log}.errors").open("w+") as errors:
         # Into a file: a pipe that nobody empties would stop it.
         process = subprocess.Popen(command, cwd=folder, stdout=errors, stderr=subprocess.STDOUT)
@@ -114,6 +119,28 @@ def place_and_route(
         raise SynthesisError(f"nextpnr: {message}")
     content = json.loads((folder / report).read_text())
     return Routed(_clocks(content), _slowest_path(content))
+
+
+def _start_first(tool: str, watch: Callable[[str], None]) -> None:
+    """From WebAssembly a tool compiles itself when it is first started. It writes into a file that another one, started
+    meanwhile, runs, and that one dies of a bus error; so the first one starts alone.
+    """
+    path = Path(tool)
+    if not path.name.startswith("yowasp-") or not path.exists():
+        return
+    started = cache_dir() / "started" / f"{path.name}-{hashlib.sha256(bytes(path.absolute())).hexdigest()[:16]}"
+    started.parent.mkdir(parents=True, exist_ok=True)
+    # Another installation is newer than what was noted of the last one.
+    if not _is_newer(started, path):
+        with filelock.FileLock(f"{started}.lock"):
+            if not _is_newer(started, path):
+                watch("compiling itself, once")
+                subprocess.run([tool, "--version"], capture_output=True, check=False)
+                started.touch()
+
+
+def _is_newer(file: Path, than: Path) -> bool:
+    return file.exists() and file.stat().st_mtime >= than.stat().st_mtime
 
 
 def _follow(process: subprocess.Popen, log: Path, target: str, patience_s: float, watch: Callable[[str], None]) -> None:

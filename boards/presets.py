@@ -36,12 +36,12 @@ ECP5_85K = {
         # 128 of its 156 multipliers in the array, 16 in the requantiser.
         {"rows": 16, "cols": 8, "mac": "ecp5", "requant_lanes": 4},
         {"commands": 512, "acts": 4096, "weights": 8192, "params": 512, "sums": 1024, "outs": 4096},
-        110_000_000,
+        115_000_000,
     ),
     "eie": Preset(
         {"n_pe": 16, "family": "ecp5"},
         {"frames": 8192, "acts": 1024, "outs": 1024},
-        100_000_000,
+        110_000_000,
         placer="static",
     ),
     "tensorcore": Preset(
@@ -56,9 +56,9 @@ ECP5_45K = {
     "systolic": Preset(
         {"rows": 8, "cols": 8, "mac": "ecp5", "requant_lanes": 1},
         {"commands": 512, "acts": 2048, "weights": 2048, "params": 512, "sums": 512, "outs": 4096},
-        110_000_000,
+        120_000_000,
     ),
-    "eie": Preset({"n_pe": 8, "family": "ecp5"}, {"frames": 4096, "acts": 1024, "outs": 1024}, 105_000_000),
+    "eie": Preset({"n_pe": 8, "family": "ecp5"}, {"frames": 4096, "acts": 1024, "outs": 1024}, 125_000_000),
     "tensorcore": Preset(
         {"fold": 1, "family": "ecp5"},
         {"commands": 512, "a": 1024, "b": 1024, "c": 512, "d": 512},
@@ -99,13 +99,13 @@ UP5K = {
     "systolic": Preset(
         {"rows": 8, "cols": 2, "mac": "ice40", "requant_lanes": 0, "acc_width": 24},
         {"commands": 256, "acts": 16384, "weights": 1024, "params": 256, "sums": 256},
-        30_000_000,
+        36_000_000,
         frame_bytes=512,
     ),
     "eie": Preset(
         {**_SMALL_EIE, "family": "ice40", "matrix_depth": 2**14 - 1},
         {"frames": 256, "acts": 256, "outs": 256},
-        30_000_000,
+        33_000_000,
         frame_bytes=512,
     ),
     "tensorcore": Preset(

@@ -225,8 +225,8 @@ def soc_verilog(soc: SocConfig, *, uart: bool = True) -> tuple[str, bytes]:
     uart : bool
         With its UART, or with the streams of bytes behind it.
     """
-    engine = verilog(prototype(soc.kind.component, config=soc.config), name=soc.engine)
-    description = describe(soc, engine)
+    # It holds a hash of everything else that is built, whichever top is asked for.
+    description = describe(soc, verilog(Soc(soc=soc, description=describe(soc, "")), name=TOP))
     return verilog((Soc if uart else ByteSoc)(soc=soc, description=description), name=TOP), description
 
 

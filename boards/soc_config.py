@@ -98,21 +98,21 @@ class Description:
     build: str
 
 
-def describe(soc: SocConfig, engine_verilog: str) -> bytes:
+def describe(soc: SocConfig, gateware: str) -> bytes:
     """The description that the board holds, a multiple of `IDENTIFY_BYTES`.
 
     Parameters
     ----------
     soc : SocConfig
         What it is.
-    engine_verilog : str
-        Text of the engine; changes the hash of the build.
+    gateware : str
+        Verilog of engine and link; changes the hash of the build.
     """
     fields = {field.name: getattr(soc, field.name) for field in dataclasses.fields(soc)}
     # Only what differs from the defaults: it is small then.
     fields |= {"config": soc.params, "depths": dict(soc.depths)}
     text = json.dumps(fields, separators=(",", ":"))
-    build = hashlib.sha256(f"{text}{engine_verilog}".encode()).digest()[:8]
+    build = hashlib.sha256(f"{text}{gateware}".encode()).digest()[:8]
     packed = zlib.compress(text.encode(), 9)
     whole = _HEAD.pack(PROTOCOL, len(packed), build) + packed
     return whole + bytes(-len(whole) % IDENTIFY_BYTES)

@@ -102,7 +102,8 @@ def synthesize(
     jobs : int
         Runs at the same time.
     infer_dsp : bool
-        Let yosys map multiplications to multiplier blocks; instantiated blocks are used anyway.
+        Let yosys map multiplications to multiplier blocks, as it always does for iCE40; instantiated blocks are used
+        anyway.
     placer : str
         One of `PLACERS`: "timing" weighs long wires more than their sum, which a design that fills much of the chip
         needs; "static" finds better places for large designs with many block RAMs, and some where the other two search

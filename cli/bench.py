@@ -48,6 +48,12 @@ def _command(name: str, parts: tuple[str, ...]) -> click.Command:
 
     if name == "boards":
         examples += f"  tercet bench {name} --part matrix --board ulx3s-85f --board icebreaker\n"
+        examples += f"  tercet bench {name} --part matrix --keep --missing\n"
+        command = click.option(
+            "--missing",
+            is_flag=True,
+            help="Only bitstreams that boards/measured.json does not have, or has of other gateware.",
+        )(command)
         command = click.option(
             "--keep",
             is_flag=True,

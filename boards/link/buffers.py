@@ -7,9 +7,10 @@ from tercet.rtl.common.outlet import Outlet
 from tercet.rtl.common.ram import Ram, has_latency_1
 from tercet.rtl.emit import shared
 
-__all__ = ["ADDRESS_BITS", "WORDS_BITS", "InputBuffer", "OutputBuffer"]
+from .protocol import ADDRESS_BITS, WORDS_BITS
+from .words import byte_clocks, byte_of
 
-ADDRESS_BITS, WORDS_BITS = 24, 16
+__all__ = ["InputBuffer", "OutputBuffer"]
 
 
 def _ram(width: int, depth: int, family: str):
@@ -230,6 +231,8 @@ class OutputBuffer(wiring.Component):
         size = -(-self.width // 8)
         place, words = Signal(range(self.depth + 1)), Signal(WORDS_BITS)
         byte, wait = Signal(range(max(2, size))), Signal(range(ram.latency + 1))
+        chosen = byte_of(m, ram.read_data, byte)
+        choose = "CHOOSE" if byte_clocks(self.width) else "BYTE"
         m.d.comb += [
             ram.read_address.eq(place),
             ram.read_enable.eq(1),
@@ -245,20 +248,20 @@ class OutputBuffer(wiring.Component):
                 with m.If(words == 0):
                     m.next = "IDLE"
                 with m.Elif(wait == 0):
+                    m.next = choose
+            if choose == "CHOOSE":
+                with m.State(choose):
+                    m.d.comb += self.reading.eq(1)
                     m.next = "BYTE"
             with m.State("BYTE"):
-                # The choice among many bytes has a clock of its own.
                 m.d.comb += self.reading.eq(1)
-                m.d.sync += [
-                    self.data.payload.eq(Cat(ram.read_data, Const(0, 8 * size - self.width)).word_select(byte, 8)),
-                    self.data.valid.eq(1),
-                ]
+                m.d.sync += [self.data.payload.eq(chosen), self.data.valid.eq(1)]
                 m.next = "GIVEN"
             with m.State("GIVEN"):
                 m.d.comb += self.reading.eq(1)
                 with m.If(self.data.ready):
                     m.d.sync += [self.data.valid.eq(0), byte.eq(byte + 1)]
-                    m.next = "BYTE"
+                    m.next = choose
                     with m.If(byte == size - 1):
                         m.d.sync += [byte.eq(0), place.eq(place + 1), words.eq(words - 1), wait.eq(ram.latency)]
                         m.next = "WORD"

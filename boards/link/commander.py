@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from amaranth import *
-from amaranth.lib import memory, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.rtl.common.register_slice import RegisterSlice
 
-from .buffers import ADDRESS_BITS, WORDS_BITS
-from .protocol import IDENTIFY_BYTES, LINK_COUNTERS, Command, Reply
+from .answers import NONCE_BYTES, Answers
+from .protocol import ADDRESS_BITS, LINK_COUNTERS, WORDS_BITS, Command, Reply
 from .words import WordBuilder
 
 __all__ = ["COUNTER_BYTES", "LINK_COUNTER_BYTES", "Commander"]
@@ -118,7 +118,6 @@ class Commander(wiring.Component):
         # Bytes still to come less one: a bit says that there are none.
         self._left = Signal(signed(len(self.length) + 1))
         self._chosen = Signal(streams)
-        self._step = Signal(range(max(IDENTIFY_BYTES, 8 * COUNTER_BYTES * self._counters)))
         self._any_running = Signal()
         m.d.comb += [
             self.select.eq(self._args[:8]),
@@ -147,8 +146,10 @@ class Commander(wiring.Component):
             self._load(m)
             self._run(m)
             self._read(m)
-            self._identify(m)
-            self._report(m)
+            self._tell(m)
+            with m.State("RESET"):
+                m.d.comb += self.reset.eq(1)
+                self._reply(m, Reply.OK)
         m.d.sync += self.busy.eq(~fsm.ongoing("IDLE") | self.sending | self._any_running | self.frame)
         return m
 
@@ -217,7 +218,7 @@ class Commander(wiring.Component):
         }
         at_rest = (Command.LOAD, Command.RUN, Command.READ, Command.COUNTERS)
         whole = {**first, Command.RUN: 3 * len(self._sizes)}
-        right = Signal()
+        right, waited = Signal(), Signal(range(4))
         with m.State("LENGTH"), m.Switch(self.code):
             for command in Command:
                 with m.Case(command):
@@ -235,7 +236,7 @@ class Commander(wiring.Component):
             with m.If(~right):
                 self._reply(m, Reply.WRONG_LENGTH)
         with m.State("ARGUMENTS"):
-            m.d.sync += self._step.eq(0)
+            m.d.sync += waited.eq(0)
             with m.If(self._need == 0):
                 m.next = "EXECUTE"
             with m.Elif(self._data.valid):
@@ -243,13 +244,11 @@ class Commander(wiring.Component):
                 m.d.sync += [self._args.eq(Cat(self._args[8:], self._data.payload)), self._need.eq(self._need - 1)]
         with m.State("EXECUTE"):
             # Meanwhile buffers find out whether it fits, within three clocks, and what follows from it is noted.
-            m.d.sync += self._step.eq(self._step + 1)
-            with m.If(self._step == 3):
-                m.d.sync += self._step.eq(0)
-                with m.Switch(self.code):
-                    for command in Command:
-                        with m.Case(command):
-                            m.next = command.name
+            m.d.sync += waited.eq(waited + 1)
+            with m.If(waited == 3), m.Switch(self.code):
+                for command in Command:
+                    with m.Case(command):
+                        m.next = command.name
 
     def _load(self, m: Module) -> None:
         inputs = Cat(map(int, self._inputs))
@@ -338,68 +337,30 @@ class Commander(wiring.Component):
             with m.Else():
                 self._reply(m, Reply.OK, empty=False)
 
-    def _identify(self, m: Module) -> None:
-        size = len(self._description)
-        m.submodules.description = text = memory.Memory(shape=8, depth=size, init=self._description)
-        port = text.read_port()
-        place, byte = Signal(range(max(2, size))), Signal(8)
-        nonce = self._args
-        # In time: long before the state.
-        beyond = Signal()
-        m.d.sync += beyond.eq(self._args[32:48] > size - IDENTIFY_BYTES)
-        m.d.comb += port.addr.eq(place)
-        with m.State("IDENTIFY"):
-            m.d.sync += place.eq(self.address[8:])
-            m.next = "NONCE"
-            with m.If(beyond):
-                self._reply(m, Reply.OUT_OF_RANGE)
-        with m.State("NONCE"):
-            m.d.comb += [self._append.payload.eq(nonce[:8]), self._append.valid.eq(1)]
-            with m.If(self._append.ready):
-                m.d.sync += [nonce.eq(nonce >> 8), self._step.eq(self._step + 1)]
-                with m.If(self._step == 3):
-                    m.d.sync += self._step.eq(0)
-                    m.next = "TEXT_WAIT"
-        with m.State("TEXT_WAIT"):
-            m.next = "TEXT_READ"
-        with m.State("TEXT_READ"):
-            # A block RAM's way out is slow, and needs a clock.
-            m.d.sync += byte.eq(port.data)
-            m.next = "TEXT"
-        with m.State("TEXT"):
-            m.d.comb += [self._append.payload.eq(byte), self._append.valid.eq(1)]
-            with m.If(self._append.ready):
-                m.d.sync += [place.eq(place + 1), self._step.eq(self._step + 1)]
-                m.next = "TEXT_WAIT"
-                with m.If(self._step == IDENTIFY_BYTES - 1):
-                    self._reply(m, Reply.OK, empty=False)
-
-    def _report(self, m: Module) -> None:
-        counts = Cat(self.counters, self._link_counts)
-        number = len(counts) // 8
-        # The choice among them takes two clocks: one of each 8, then of those.
-        byte, eighth = Signal(8), Signal(8 * -(-number // 8))
-        eights = [counts[64 * n : 64 * n + 64] for n in range(len(eighth) // 8)]
-        m.d.sync += [
-            eighth.eq(Cat(bytes_.word_select(self._step[:3], 8) for bytes_ in eights)),
-            byte.eq(eighth.word_select(self._step[3:], 8)),
+    def _tell(self, m: Module) -> None:
+        """Answer what needs no more than to be told."""
+        counters = Cat(self.counters, self._link_counts)
+        m.submodules.answers = answers = Answers(description=self._description, counters=len(counters) // 8)
+        m.d.comb += [
+            answers.nonce.eq(self._args[: 8 * NONCE_BYTES]),
+            answers.place.eq(self._args[8 * NONCE_BYTES :]),
+            answers.counters.eq(counters),
         ]
         with m.State("STATUS"):
             m.d.comb += [self._append.payload.eq(Cat(self._any_running, self.refused)), self._append.valid.eq(1)]
             with m.If(self._append.ready):
                 self._reply(m, Reply.OK, empty=False)
+        with m.State("IDENTIFY"):
+            with m.If(answers.missing):
+                self._reply(m, Reply.OUT_OF_RANGE)
+            with m.Else():
+                m.d.comb += answers.identify.eq(1)
+                m.next = "ANSWER"
         with m.State("COUNTERS"):
-            m.next = "COUNTERS_WAIT"
-        with m.State("COUNTERS_WAIT"):
-            m.next = "COUNTERS_BYTE"
-        with m.State("COUNTERS_BYTE"):
-            m.d.comb += [self._append.payload.eq(byte), self._append.valid.eq(1)]
-            with m.If(self._append.ready):
-                m.d.sync += self._step.eq(self._step + 1)
-                m.next = "COUNTERS"
-                with m.If(self._step == number - 1):
-                    m.d.sync += self.clear_counters.eq(self._args[40])
-                    self._reply(m, Reply.OK, empty=False)
-        with m.State("RESET"):
-            m.d.comb += self.reset.eq(1)
-            self._reply(m, Reply.OK)
+            m.d.comb += answers.count.eq(1)
+            m.next = "ANSWER"
+        with m.State("ANSWER"):
+            wiring.connect(m, answers.o, self._append)
+            with m.If(answers.last & self._append.ready):
+                m.d.sync += self.clear_counters.eq((self.code == Command.COUNTERS) & self._args[40])
+                self._reply(m, Reply.OK, empty=False)

@@ -20,12 +20,14 @@ from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from cobs import cobs
 
 __all__ = [
+    "ADDRESS_BITS",
     "CRC",
     "CRC_BYTES",
     "HEADER_BYTES",
     "IDENTIFY_BYTES",
     "LINK_COUNTERS",
     "PROTOCOL",
+    "WORDS_BITS",
     "Command",
     "Frame",
     "Reply",
@@ -40,6 +42,9 @@ CRC = CRC32_ISO_HDLC(data_width=8)
 """Checks sequence to data; gateware is made from the same object. Of damaged frames one in 2**32 passes."""
 
 HEADER_BYTES, CRC_BYTES = 4, 4
+
+ADDRESS_BITS, WORDS_BITS = 24, 16
+"""Bits of an address in a buffer, and of a number of words."""
 
 # `CRC.compute` takes 4 us a byte, more than the line. From it comes what a byte changes, so that a table does the same.
 _FIRST, _LAST = CRC.algorithm.initial_crc, CRC.algorithm.xor_output

@@ -1,4 +1,4 @@
-"""Bytes of a request to words of a buffer."""
+"""Bytes of a request to words of a buffer, and words to the bytes of a reply."""
 
 from collections.abc import Sequence
 
@@ -6,9 +6,11 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from .buffers import WORDS_BITS
+from .protocol import WORDS_BITS
 
-__all__ = ["WordBuilder"]
+__all__ = ["WordBuilder", "byte_clocks", "byte_of"]
+
+_STEP_BITS = 3  # 8 bytes are chosen from at once
 
 
 class WordBuilder(wiring.Component):
@@ -86,3 +88,23 @@ class WordBuilder(wiring.Component):
             with m.If(is_last & ~is_all):
                 m.d.sync += [left.eq(left - 1), is_all.eq(left == 1)]
         return m
+
+
+def byte_clocks(width: int) -> int:
+    """Clocks from an index to its byte, for words of so many bits; see `byte_of`."""
+    return int(width > 8 << _STEP_BITS)
+
+
+def byte_of(m: Module, word: Value, index: Value) -> Value:
+    """The byte of a word that an index says, the least significant one first, `byte_clocks` later.
+
+    Of more than 8 it is chosen in two steps, with a register between them: wide words come from all over the chip.
+    """
+    size = 8 << _STEP_BITS
+    parts = [word[at : at + size] for at in range(0, len(word), size)]
+    low, high = index[:_STEP_BITS], index[_STEP_BITS:]
+    if len(parts) == 1:
+        return word.word_select(low, 8)
+    chosen = Signal(8 * len(parts))
+    m.d.sync += chosen.eq(Cat(part.word_select(low, 8) for part in parts))
+    return chosen.word_select(high, 8)

@@ -33,9 +33,10 @@ def run_bench(
     boards: Sequence[str] = BOARDS,
     engines: Sequence[str] = tuple(ENGINES),
     keep: bool = False,
+    missing: bool = False,
 ) -> bool:
     """Run parts of the bench, print their tables and write all of it; whether everything agreed."""
-    runs = {"faults": _bench_faults, "matrix": functools.partial(bench_matrix, boards, engines, keep)}
+    runs = {"faults": _bench_faults, "matrix": functools.partial(bench_matrix, boards, engines, keep, missing)}
     return run_parts("boards", runs, {}, parts, output)
 
 

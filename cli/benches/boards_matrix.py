@@ -10,10 +10,10 @@ from typing import Any
 
 from tercet.boards.build import build
 from tercet.boards.catalog import board, soc_config
-from tercet.boards.measured import MEASURED, record
+from tercet.boards.measured import MEASURED, measured, record
 from tercet.boards.netlist import SynthesisError
 from tercet.boards.soc import soc_verilog
-from tercet.boards.soc_config import read_description
+from tercet.boards.soc_config import SocConfig, read_description
 from tercet.cli.output import check_folder, progress
 
 from .common import Rows, print_table
@@ -27,12 +27,23 @@ _JOBS = min(4, os.cpu_count() or 1)
 _KEEPING = threading.Lock()
 
 
-def bench_matrix(boards: Sequence[str], engines: Sequence[str], keep: bool) -> Rows:
-    """These engines on these boards, where they fit; `keep` is whether to write what they reach to `MEASURED`
-    and its table."""
+def bench_matrix(boards: Sequence[str], engines: Sequence[str], keep: bool, missing: bool) -> Rows:
+    """Build bitstreams, and print the table of them.
+
+    Parameters
+    ----------
+    boards, engines : sequences of str
+        Of these, where they fit.
+    keep : bool
+        Write what they reach to `MEASURED`, and its table.
+    missing : bool
+        Only those that `MEASURED` does not have, or has of other gateware.
+    """
     if keep:
         check_folder(MEASURED.parent)
     jobs = [(name, engine) for name in dict.fromkeys(boards) for engine in board(name).presets if engine in engines]
+    if missing:
+        jobs = [job for job in jobs if not _is_kept(*job)]
     with progress("bitstreams", total=len(jobs)) as advance, tempfile.TemporaryDirectory() as folder:
 
         def made(job: tuple[str, str]) -> dict[str, Any]:
@@ -50,18 +61,30 @@ def bench_matrix(boards: Sequence[str], engines: Sequence[str], keep: bool) -> R
     return rows
 
 
+def _is_kept(name: str, engine: str) -> bool:
+    """Whether the file has this bitstream, of this gateware."""
+    found = measured(name, engine)
+    return found is not None and found.build == _gateware(soc_config(name, engine))[1]
+
+
+def _gateware(soc: SocConfig) -> tuple[str, str]:
+    """Verilog, and its hash."""
+    text, description = soc_verilog(soc)
+    return text, read_description(description).build
+
+
 def _bitstream(name: str, engine: str, folder: Path, keep: bool) -> tuple[dict[str, Any], str]:
     """What came of it, and a line about that."""
     soc = soc_config(name, engine)
     row = {"board": name, "engine": engine, "clock_hz": soc.clock_hz, "peak_gops": soc.peak_gops}
-    text, description = soc_verilog(soc)
+    text, build_hash = _gateware(soc)
     try:
         report = build(
             name,
             text,
             soc,
             folder / f"{name}_{engine}",
-            build_hash=read_description(description).build,
+            build_hash=build_hash,
             allow_timing_fail=True,
         )
     except SynthesisError as error:

@@ -84,15 +84,22 @@ class WsCell(_Cell):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        lane, _ = self._move_on(m)
-        shadow = Signal(self.weights_i.shape(), reset_less=True)
-        active = Signal(self.weights_i.shape(), reset_less=True)
-        with m.If(self.lane_i.load):
-            m.d.sync += shadow.eq(self.weights_i)
-        with m.If(self.lane_i.swap):
-            m.d.sync += active.eq(shadow)
+        lane, weights = self._move_on(m)
         m.submodules.multiplier = multiplier = shared(Multiplier, config=self.config)
-        m.d.comb += [multiplier.act.eq(lane.act), multiplier.weights.eq(active)]
+        m.d.comb += multiplier.act.eq(lane.act)
+        shadow = Signal(self.weights_i.shape(), reset_less=True)
+        if multiplier.keeps_weights:
+            # That is `active`. It takes a weight a clock later, with the activation, and so does `shadow`.
+            with m.If(lane.load):
+                m.d.sync += shadow.eq(weights)
+            m.d.comb += [multiplier.weights.eq(shadow), multiplier.load.eq(lane.swap)]
+        else:
+            active = Signal(self.weights_i.shape(), reset_less=True)
+            with m.If(self.lane_i.load):
+                m.d.sync += shadow.eq(self.weights_i)
+            with m.If(self.lane_i.swap):
+                m.d.sync += active.eq(shadow)
+            m.d.comb += multiplier.weights.eq(active)
         for n in range(self.config.cell_cols):
             total = Signal(signed(self.config.sum_width), name=f"sum{n}", reset_less=True)
             m.d.sync += total.eq(self.sums_i[n] + multiplier.products[n])
@@ -123,7 +130,7 @@ class OsCell(_Cell):
         m = Module()
         lane, weights = self._move_on(m)
         m.submodules.multiplier = multiplier = shared(Multiplier, config=self.config)
-        m.d.comb += [multiplier.act.eq(lane.act), multiplier.weights.eq(weights)]
+        m.d.comb += [multiplier.act.eq(lane.act), multiplier.weights.eq(weights), multiplier.load.eq(1)]
         for n in range(self.config.cell_cols):
             acc = Signal(signed(self.config.sum_width), name=f"acc{n}", reset_less=True)
             moving = Signal(signed(self.config.sum_width), name=f"moving{n}", reset_less=True)

@@ -28,6 +28,8 @@ class Multiplier(wiring.Component):
         Activation.
     weights : In(ArrayLayout(signed(weight_width), cell_cols))
         One weight per column of the cell.
+    load : In(1)
+        Take the weights, with the first activation that they multiply; if it `keeps_weights`, else without effect.
     products : Out(ArrayLayout(signed(product_width), cell_cols))
         ``act * weights[n]``, `latency` clocks later.
     """
@@ -38,6 +40,7 @@ class Multiplier(wiring.Component):
             {
                 "act": In(signed(config.act_width)),
                 "weights": In(data.ArrayLayout(signed(config.weight_width), config.cell_cols)),
+                "load": In(1),
                 "products": Out(data.ArrayLayout(signed(config.product_width), config.cell_cols)),
             }
         )
@@ -47,11 +50,16 @@ class Multiplier(wiring.Component):
         """Clocks from operands to products."""
         return self.config.multiplier_latency
 
+    @property
+    def keeps_weights(self) -> bool:
+        """Whether weights stay until the next `load`, in the block's own register."""
+        return self.config.mac == "ice40"
+
     def elaborate(self, platform) -> Module:
         m = Module()
         if self.config.cell_cols == 2:
             m.submodules.block = block = shared(SbMac16Dual)
-            m.d.comb += [block.a0.eq(self.act), block.a1.eq(self.act), block.b_load.eq(1)]
+            m.d.comb += [block.a0.eq(self.act), block.a1.eq(self.act), block.b_load.eq(self.load)]
             m.d.comb += [block.b0.eq(self.weights[0]), block.b1.eq(self.weights[1])]
             raw = [block.p0, block.p1]
         elif self.config.mac == "infer":
@@ -63,7 +71,7 @@ class Multiplier(wiring.Component):
             m.d.comb += [
                 block.a.eq(Cat(C(0, spare_a), self.act)),
                 block.b.eq(Cat(C(0, spare_b), self.weights[0])),
-                block.b_load.eq(1),
+                block.b_load.eq(self.load if self.keeps_weights else 1),
             ]
             raw = [block.p[spare_a + spare_b :]]
         for n, product in enumerate(raw):

@@ -32,8 +32,8 @@ class Requantizer(wiring.Component):
     Parameters
     ----------
     mac : "infer", "ecp5" or "ice40"
-        ``ecp5`` instantiates four ``MULT18X18D``. Unsigned halves of 16 bits do not fit the signed operands of an
-        ``SB_MAC16``, and the array needs those blocks, so that ``ice40`` multiplies in the fabric as ``infer`` does.
+        ``ecp5`` instantiates four ``MULT18X18D``. ``ice40`` leaves its products to synthesis as ``infer`` does; they
+        take four of the ``SB_MAC16`` that the array would need.
 
     Members
     -------

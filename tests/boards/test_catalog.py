@@ -111,7 +111,7 @@ def test_streams_follow_the_config():
         ("icebreaker", "eie", {"depths": {"x": 4}}, "Engine eie has no stream 'x'; it has frames, acts, outs"),
         ("icebreaker", "eie", {"depths": {"acts": 1}}, "Buffer of acts has 1 words"),
         ("icebreaker", "eie", {"clock_hz": 300_000_000}, "not 300 MHz; the nearest is 270 MHz"),
-        ("icebreaker", "eie", {"baud": 8_000_000}, "Baud 8000000 at a clock of 30000000 Hz; use at most 7500000"),
+        ("icebreaker", "eie", {"baud": 9_000_000}, "Baud 9000000 at a clock of 33000000 Hz; use at most 8250000"),
         ("icebreaker", "eie", {"n_pe": 0}, "n_pe 0 is outside"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import functools
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -41,10 +42,11 @@ def small_core(**fields):
     return TensorCoreConfig(**{"m": 2, "n": 2, "l": 2, "fold": 4, "pipeline": 5, **fields})
 
 
-# All kinds of blocks: multipliers, small and large RAMs, and on iCE40 the single-port ones.
+# All kinds of blocks: multipliers, small and large RAMs, and on iCE40 the single-port ones. There the requantiser's
+# multipliers are found by yosys, beside those that the array names.
 CONFIGS = {
     "systolic-ecp5": SystolicConfig(rows=2, cols=2, acc_depth=8, mac="ecp5", requant_lanes=1),
-    "systolic-ice40": SystolicConfig(rows=2, cols=2, acc_depth=8, mac="ice40", requant_lanes=0),
+    "systolic-ice40": SystolicConfig(rows=2, cols=2, acc_depth=8, mac="ice40", requant_lanes=1),
     "eie-ecp5": small_eie(n_pe=2, matrix_depth=64, family="ecp5"),
     "eie-ice40": small_eie(n_pe=2, matrix_depth=2048, family="ice40"),
     "tensorcore-ecp5": small_core(family="ecp5"),
@@ -52,7 +54,7 @@ CONFIGS = {
 }
 # With the rest of a board beside it there is room for one PE, and for eight bits.
 ON_BOARD = {
-    "systolic": CONFIGS["systolic-ice40"],
+    "systolic": replace(CONFIGS["systolic-ice40"], requant_lanes=0),
     "eie": small_eie(n_pe=1, matrix_depth=2048, family="ice40"),
     "tensorcore": small_core(m=1, fold=2, a_format="e4m3", out_format="fp16", fraction_bits=10, family="ice40"),
 }

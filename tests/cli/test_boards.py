@@ -47,7 +47,7 @@ def test_boards_lists_all():
         assert re.search(rf"│ ulx3s-85f +│ {engine} +│ +{size} │ +{peak} │", out)
     found = measured("icebreaker", "systolic")
     assert found is not None
-    peaks = rf"30 MHz │ +0\.96 GOPS │ +{found.reached_mhz:.1f} MHz │ +{0.032 * found.reached_mhz:.2f} GOPS"
+    peaks = rf"36 MHz │ +1\.15 GOPS │ +{found.reached_mhz:.1f} MHz │ +{0.032 * found.reached_mhz:.2f} GOPS"
     assert re.search(rf"│ icebreaker +│ systolic +│ +8 x 2 PEs │ +{peaks} │", out)
 
 
@@ -153,7 +153,7 @@ def test_flash(folder, tools):
         (["build", "eie", "--board", "basys3"], "'basys3' is not one of 'icebreaker'"),
         (["build", "eie", "--board", "icebreaker", "--n-pe", "0"], "n_pe 0 is outside [1, 256]"),
         (["build", "eie", "--board", "icebreaker", "--clock", "1"], "not 1 MHz; the nearest is 16.125 MHz"),
-        (["build", "eie", "--board", "icebreaker", "--baud", "9999999"], "use at most 7500000"),
+        (["build", "eie", "--board", "icebreaker", "--baud", "9999999"], "use at most 8250000"),
         (["build", "eie", "--board", "icebreaker", "--depth", "acts"], "'acts' is not STREAM=WORDS"),
         (["build", "eie", "--board", "icebreaker", "--depth", "x=3"], "Engine eie has no stream 'x'; it has frames"),
         (["build", "eie", "--board", "icebreaker", "-o", "file/x"], "Not a directory"),

@@ -6,7 +6,7 @@ import pytest
 from tercet.boards.catalog import soc_config
 from tercet.boards.measured import measured
 from tercet.boards.netlist import DoesNotFit
-from tercet.boards.soc_config import describe
+from tercet.boards.soc_config import describe, read_description
 from tercet.cli.benches import boards as bench
 from tercet.cli.benches import boards_matrix as matrix
 
@@ -77,6 +77,27 @@ def test_matrix_keeps(tmp_path, built, kept):
     assert found is not None
     assert found.reached_mhz == found.clock_hz / 1e6 + 1.25
     assert found.cells == dict.fromkeys(("lut4", "carry", "ff", "dsp", "bram"), 7)
+    assert found.build == read_description(describe(soc_config("ulx3s-25f", "eie"), "")).build
+
+
+def test_matrix_of_what_is_missing(tmp_path, built, kept, monkeypatch):
+    """What is not kept, and what is kept of other gateware."""
+    assert bench.run_bench(["matrix"], tmp_path, ["ulx3s-25f"], ["systolic"], keep=True)
+    built.clear()
+    assert bench.run_bench(["matrix"], tmp_path, ["ulx3s-25f"], ["systolic", "eie"], keep=True, missing=True)
+    assert [call[1] for call in built] == ["eie"]
+    built.clear()
+    assert bench.run_bench(["matrix"], tmp_path, ["ulx3s-25f"], ["systolic", "eie"], keep=True, missing=True)
+    assert not built
+    now = describe(soc_config("ulx3s-25f", "eie"), "endmodule")
+    monkeypatch.setattr(
+        matrix, "soc_verilog", lambda soc: ("// new", now if soc.engine == "eie" else describe(soc, ""))
+    )
+    assert bench.run_bench(["matrix"], tmp_path, ["ulx3s-25f"], ["systolic", "eie"], keep=True, missing=True)
+    assert [call[1:3] for call in built] == [("eie", "// new")]
+    found = measured("ulx3s-25f", "eie")
+    assert found is not None
+    assert found.build == read_description(now).build
 
 
 def test_matrix_keeps_a_table(tmp_path, built, kept):
@@ -86,11 +107,12 @@ def test_matrix_keeps_a_table(tmp_path, built, kept):
     lines = kept.with_suffix(".md").read_text().splitlines()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("|")]
     soc = soc_config("ulx3s-25f", "eie")
+    builds = [f"`{found.build}`" for name in ("icebreaker", "ulx3s-25f") if (found := measured(name, "eie"))]
     asked = soc.clock_hz / 1e6
     assert rows[2:] == [
-        ["`icebreaker`", "eie", "2 PEs", "30", "31.2", "0.12", *5 * ["7"], "", "", "0.11"],
+        ["`icebreaker`", "eie", "2 PEs", "33", "34.2", "0.13", *5 * ["7"], "", "", "0.11", builds[0]],
         ["`ulx3s-25f`", "eie", "4 PEs", f"{asked:g}", f"{asked + 1.25:.1f}", f"{soc.peak_gops:.2f}"]
-        + [*5 * ["7"], "", "", "0.11"],
+        + [*5 * ["7"], "", "", "0.11", builds[1]],
     ]
 
 

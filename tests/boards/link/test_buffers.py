@@ -97,7 +97,7 @@ async def read(ctx, buffer, receive, address, count, stall):
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.6])
-@pytest.mark.parametrize("width", [1, 16, 69])
+@pytest.mark.parametrize("width", [1, 16, 69, 200])
 @pytest.mark.parametrize("family", DEPTHS)
 def test_output(simulate, send, receive, family, width, stall):
     depth = DEPTHS[family]
