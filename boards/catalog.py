@@ -189,7 +189,7 @@ _ENTRIES = {
     "ulx3s-85f": _Entry(_ULX3S, ECP5_85K),
     # Its FPGAs, and those of the ECPIX-5, are of the fastest grade, 8; the others' are 6.
     "orangecrab-25f": _Entry(
-        _ORANGECRAB, _at(ECP5_25K, systolic=156, eie=160, tensorcore=150), ("rgb_led", "g"), _ORANGECRAB_LINK
+        _ORANGECRAB, _at(ECP5_25K, systolic=156, eie=160, tensorcore=144), ("rgb_led", "g"), _ORANGECRAB_LINK
     ),
     "orangecrab-85f": _Entry(
         _ORANGECRAB, _at(ECP5_85K, systolic=138, eie=132, tensorcore=96), ("rgb_led", "g"), _ORANGECRAB_LINK

@@ -78,7 +78,7 @@ ECP5_25K = {
     "tensorcore": Preset(
         {"fold": 4, "family": "ecp5"},
         {"commands": 512, "a": 1024, "b": 1024, "c": 512, "d": 512},
-        115_000_000,
+        110_000_000,
     ),
 }
 # An EIE engine for what is short of everything.

@@ -79,7 +79,8 @@ def test_bitstream(tmp_path, name, suffix, marks):
     assert set(content["tools"]) == {"tercet", "amaranth", "amaranth-boards", "yosys", board(name).nextpnr}
     assert "unknown" not in content["tools"].values()
     assert len(lines) == STAGES
-    phases = list(dict.fromkeys(state.partition(",")[0] for state in states))
+    # A tool that has never been started compiles itself.
+    phases = list(dict.fromkeys(state.partition(",")[0] for state in states if "compiling" not in state))
     assert phases == ["synthesising", "placing", "moving what is placed", "routing", "packing"]
     assert f"MHz of {clock['asked']:.1f}" in lines[1]
     assert content["critical_path"][0].endswith("clk-to-q to " + content["critical_path"][0].rpartition(" ")[2])
