@@ -189,10 +189,10 @@ _ENTRIES = {
     "ulx3s-85f": _Entry(_ULX3S, ECP5_85K),
     # Its FPGAs, and those of the ECPIX-5, are of the fastest grade, 8; the others' are 6.
     "orangecrab-25f": _Entry(
-        _ORANGECRAB, _at(ECP5_25K, systolic=156, eie=160, tensorcore=144), ("rgb_led", "g"), _ORANGECRAB_LINK
+        _ORANGECRAB, _at(ECP5_25K, systolic=156, eie=144, tensorcore=144), ("rgb_led", "g"), _ORANGECRAB_LINK
     ),
     "orangecrab-85f": _Entry(
-        _ORANGECRAB, _at(ECP5_85K, systolic=138, eie=132, tensorcore=96), ("rgb_led", "g"), _ORANGECRAB_LINK
+        _ORANGECRAB, _at(ECP5_85K, systolic=126, eie=126, tensorcore=96), ("rgb_led", "g"), _ORANGECRAB_LINK
     ),
     # Its UART is that of a microcontroller.
     "colorlight-i5": _Entry(Programmer(("-b", "colorlight-i5")), _with(ECP5_25K, baud=1_000_000)),
@@ -207,7 +207,7 @@ _ENTRIES = {
         "adapter on J19: its TX to KEY+, its RX to DATA_LED-",
     ),
     "ecpix5-45f": _Entry(_ECPIX5, _at(ECP5_45K, systolic=150, eie=160, tensorcore=115), ("rgb_led", "g")),
-    "ecpix5-85f": _Entry(_ECPIX5, _at(ECP5_85K, systolic=140, eie=135, tensorcore=100), ("rgb_led", "g")),
+    "ecpix5-85f": _Entry(_ECPIX5, _at(ECP5_85K, systolic=125, eie=130, tensorcore=100), ("rgb_led", "g")),
     "icepi-zero": _Entry(Programmer(("-b", "icepi-zero")), ECP5_25K),
     "tang-nano-9k": _Entry(Programmer(("-b", "tangnano9k")), GW1NR9),
 }

@@ -36,7 +36,8 @@ ECP5_85K = {
         # 128 of its 156 multipliers in the array, 16 in the requantiser.
         {"rows": 16, "cols": 8, "mac": "ecp5", "requant_lanes": 4},
         {"commands": 512, "acts": 4096, "weights": 8192, "params": 512, "sums": 1024, "outs": 4096},
-        115_000_000,
+        110_000_000,
+        placer="static",
     ),
     "eie": Preset(
         {"n_pe": 16, "family": "ecp5"},
