@@ -192,7 +192,7 @@ _ENTRIES = {
         _ORANGECRAB, _at(ECP5_25K, systolic=156, eie=144, tensorcore=144), ("rgb_led", "g"), _ORANGECRAB_LINK
     ),
     "orangecrab-85f": _Entry(
-        _ORANGECRAB, _at(ECP5_85K, systolic=126, eie=126, tensorcore=96), ("rgb_led", "g"), _ORANGECRAB_LINK
+        _ORANGECRAB, _at(ECP5_85K, systolic=120, eie=126, tensorcore=96), ("rgb_led", "g"), _ORANGECRAB_LINK
     ),
     # Its UART is that of a microcontroller.
     "colorlight-i5": _Entry(Programmer(("-b", "colorlight-i5")), _with(ECP5_25K, baud=1_000_000)),
