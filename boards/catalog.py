@@ -10,7 +10,7 @@ from .devices import DEVICES, Device
 from .engines import engine as engine_of
 from .platforms import PLATFORMS
 from .pll import PllSettings, pll_settings
-from .presets import ECP5_25K, ECP5_45K, ECP5_85K, GW1NR9, UP5K, Preset
+from .presets import ECP5_25K, ECP5_45K, ECP5_85K, GW1NR9, RATES, UP5K, Preset
 from .soc_config import SocConfig
 
 __all__ = ["BOARDS", "Board", "Programmer", "board", "soc_config"]
@@ -195,7 +195,7 @@ _ENTRIES = {
         _ORANGECRAB, _at(ECP5_85K, systolic=120, eie=126, tensorcore=96), ("rgb_led", "g"), _ORANGECRAB_LINK
     ),
     # Its UART is that of a microcontroller.
-    "colorlight-i5": _Entry(Programmer(("-b", "colorlight-i5")), _with(ECP5_25K, baud=1_000_000)),
+    "colorlight-i5": _Entry(Programmer(("-b", "colorlight-i5")), _with(ECP5_25K, baud=RATES[1])),
     # The UART has the pins of its only LED and button: no other ones go straight to a connector.
     "colorlight-5a75b": _Entry(
         Programmer(
@@ -277,6 +277,12 @@ def soc_config(
     preset = found.preset(engine)
     if config is None:
         config = kind.config_class(**{**preset.params, **params})
+    family = getattr(config, kind.family)
+    if family in ("ecp5", "ice40") and family != found.device.family:
+        raise ValueError(
+            f"{kind.family} is {family!r}, but the FPGA of {board_name} is of the family {found.device.family}; "
+            f"use {preset.params.get(kind.family, 'any')!r}"
+        )
     names = [port.name for port in kind.streams(config)]
     for name in depths or ():
         if name not in names:
@@ -289,7 +295,7 @@ def soc_config(
         config=config,
         depths=tuple((name, words.get(name, _DEPTH)) for name in names),
         clock_hz=wanted if pll is None else math.ceil(pll.output_hz),
-        baud=baud or preset.baud,
-        frame_bytes=frame_bytes or preset.frame_bytes,
+        baud=preset.baud if baud is None else baud,
+        frame_bytes=preset.frame_bytes if frame_bytes is None else frame_bytes,
         board=board_name,
     )

@@ -12,7 +12,7 @@ class Device:
     Attributes
     ----------
     name, family : str
-        Ours, and "ecp5" or "ice40".
+        Ours, and "ecp5", "ice40" or "gowin".
     flags : tuple of str
         For nextpnr.
     speeds : tuple of str

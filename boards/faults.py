@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 from cobs import cobs
 
-from .host_link import HostLink
+from .host_link import Frames, HostLink
 from .link.commander import LINK_COUNTER_BYTES
 from .link.protocol import CRC_BYTES, LINK_COUNTERS, Command, Frame, Reply, checksum, decode
 from .port import Port
+from .traffic import Traffic
 
 __all__ = ["BIT_FAULTS", "BYTE_FAULTS", "LinePort", "Survey", "line_bits", "survey"]
 
@@ -22,7 +23,8 @@ _REST = [1] * 12  # bits of a line
 class Survey(Counter):
     """Frames of each kind that were damaged, and what the board did with them.
 
-    Besides the kinds there are ``wrong``, replies that were wrong or did not come, and the board's `LINK_COUNTERS`.
+    Besides the kinds there are ``wrong``, replies that were wrong or did not come, ``results`` that were read and
+    right, and the board's `LINK_COUNTERS`.
     """
 
 
@@ -149,7 +151,7 @@ class LinePort(Port):
 def survey(
     port: Port,
     link: HostLink,
-    requests: Callable[[random.Random], tuple[Command, bytes, bytes | Reply]],
+    requests: Callable[[random.Random], Traffic],
     count: int,
     *,
     seed: int = 0,
@@ -162,7 +164,7 @@ def survey(
     port, link : Port, HostLink
         A board. Through a `LinePort` not only bytes are damaged but bits, too.
     requests : callable
-        Makes a request: command, data, and what its reply must be, data or an error.
+        Gives the good ones, without end.
     count : int
         Damaged frames; kinds take turns.
     seed : int
@@ -173,10 +175,11 @@ def survey(
     generator = random.Random(seed)
     found = Survey()
     kinds = [*BYTE_FAULTS, *(BIT_FAULTS if isinstance(port, LinePort) else ())]
-    before, sequence = _link_counts(link), link.sequence
+    before, sequence = link.counters(), link.sequence
     replies = _Replies(port)
+    traffic = requests(generator)
+    command, data, want = next(traffic)
     for number in range(count):
-        command, data, want = requests(generator)
         kind = kinds[number % len(kinds)]
         undamaged = Frame(sequence, command, data).encode()
         # A 0 in front ends what the damage has left open; on a line, after rest for a byte.
@@ -186,13 +189,18 @@ def survey(
         else:
             port.write(_damaged(kind, undamaged, generator) + b"\0" + undamaged)
         found[kind] += 1
-        right = Frame(sequence, Reply.OK, want) if isinstance(want, bytes) else Frame(sequence, want)
-        found["wrong"] += not replies.answered(right)
+        reply = replies.next()
+        if reply is None or reply.sequence != sequence or not _is_right(reply, want):
+            found["wrong"] += 1
+            # Not that of the request: it is lost for whoever made that, who goes on as with a board at rest.
+            reply = Frame(sequence, Reply.UNKNOWN_COMMAND, b"\0")
+        found["results"] += command == Command.READ and reply.code == Reply.OK
+        command, data, want = traffic.send(reply.data)
         sequence = (sequence + 1) % 256
         if number % 100 == 99:
             progress(number + 1)
     link.resync()
-    after = _link_counts(link)
+    after = link.counters()
     for name in LINK_COUNTERS:
         found[name] = (after[name] - before[name]) % 2 ** (8 * LINK_COUNTER_BYTES)
     # Not of the survey: what found the board again, and asked it for its counts.
@@ -215,32 +223,29 @@ def _damaged_levels(kind: str, undamaged: bytes, generator: random.Random) -> li
     return levels
 
 
-def _link_counts(link: HostLink) -> dict[str, int]:
-    data = link.request(Command.COUNTERS, b"\0")[-LINK_COUNTER_BYTES * len(LINK_COUNTERS) :]
-    counts = (data[at : at + LINK_COUNTER_BYTES] for at in range(0, len(data), LINK_COUNTER_BYTES))
-    return {name: int.from_bytes(count, "little") for name, count in zip(LINK_COUNTERS, counts, strict=True)}
+def _is_right(reply: Frame, want: bytes | Reply | Callable[[bytes], bool]) -> bool:
+    if isinstance(want, Reply):
+        return reply.code == want and not reply.data
+    return reply.code == Reply.OK and (want(reply.data) if callable(want) else reply.data == want)
 
 
 class _Replies:
     """What comes from the board. Damage can be none, a bit of a line's rest for instance: then a reply comes twice."""
 
     def __init__(self, port: Port):
-        self._port, self._bytes = port, bytearray()
+        self._port, self._frames = port, Frames()
         self._last: Frame | None = None
 
-    def answered(self, right: Frame) -> bool:
-        """Whether the right reply comes, and nothing wrong."""
-        deadline = time.monotonic() + _PATIENCE
+    def next(self) -> Frame | None:
+        """The next one that is not the last one again; None if it is damaged, or none comes."""
+        deadline, damaged = time.monotonic() + _PATIENCE, self._frames.damaged
         while time.monotonic() < deadline:
-            end = self._bytes.find(0)
-            if end < 0:
-                self._bytes += self._port.read(1.0)
-                continue
-            frame = decode(bytes(self._bytes[:end]))
-            del self._bytes[: end + 1]
-            if frame == right:
-                self._last = right
-                return True
-            if frame != self._last:
-                return False
-        return False
+            frame = self._frames.next()
+            if self._frames.damaged > damaged:
+                return None
+            if frame is None:
+                self._frames.take(self._port.read(1.0))
+            elif frame != self._last:
+                self._last = frame
+                return frame
+        return None

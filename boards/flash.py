@@ -11,7 +11,7 @@ from pathlib import Path
 from .catalog import Board
 from .tools import ToolNotFound, find_tool
 
-__all__ = ["BUILDS", "FlashError", "built_bitstream", "dfu_suffix", "flash", "flash_command"]
+__all__ = ["BUILDS", "FlashError", "built_bitstream", "check_bitstream", "dfu_suffix", "flash", "flash_command"]
 
 BUILDS = Path("build", "boards")
 """Where a folder for each board and engine is, unless something else is said."""
@@ -24,7 +24,8 @@ _PROBLEMS = {
     r"support for (\w+) was not enabled": (
         "This {tool} does not drive {0} adapters, which {name} has; put the system's openFPGALoader on PATH"
     ),
-    r"mismatch between target's idcode|idcode mismatch|wrong idcode|(?:does not|doesn't) match": (
+    r"error : (\w+) not found": "{tool} knows no adapter {0}; see {tool} --list-cables",
+    r"mismatch between target's idcode|idcode mismatch|(?:wrong|device with) idcode|(?:does not|doesn't) match": (
         "The bitstream is for another FPGA than the one found, and {name} has {part}; look at the chip, and choose the "
         "board that has it"
     ),
@@ -98,7 +99,7 @@ def flash(found: Board, file: Path, *, persist: bool = False, cable: str = "") -
     OSError
         If the file cannot be read.
     """
-    _check_file(found, file)
+    check_bitstream(found, file)
     name, *arguments = flash_command(found, file, persist=persist, cable=cable)
     command = [*find_tool(name), *arguments]
     done = subprocess.run(
@@ -134,6 +135,23 @@ def built_bitstream(board_name: str, builds: Path = BUILDS) -> Path:
     return max(found)[1]
 
 
+def check_bitstream(found: Board, file: Path) -> None:
+    """See whether a bitstream may be a board's.
+
+    Raises
+    ------
+    ValueError
+        If it is another board's, or empty.
+    OSError
+        If the file cannot be read.
+    """
+    if not file.read_bytes():
+        raise ValueError(f"Bitstream {str(file)!r} is empty; build it again")
+    for _, board_name, bitstream in _reports(file.absolute().parent.parent):
+        if bitstream == file.absolute() and board_name != found.name:
+            raise ValueError(f"Bitstream {str(file)!r} was built for {board_name}; build one for {found.name}")
+
+
 def dfu_suffix(data: bytes, vendor: int, product: int) -> bytes:
     """A file with the suffix by which ``dfu-util`` knows for which device it is (USB DFU 1.1, appendix B)."""
     data += struct.pack("<HHHH3sB", 0xFFFF, product, vendor, 0x0100, b"UFD", 16)
@@ -158,14 +176,6 @@ def _reports(builds: Path) -> Iterator[tuple[Path, str, Path]]:
             continue
         if file.exists():
             yield report, board_name, file
-
-
-def _check_file(found: Board, file: Path) -> None:
-    if not file.read_bytes():
-        raise ValueError(f"Bitstream {str(file)!r} is empty; build it again")
-    for _, board_name, bitstream in _reports(file.absolute().parent.parent):
-        if bitstream == file.absolute() and board_name != found.name:
-            raise ValueError(f"Bitstream {str(file)!r} was built for {board_name}; build one for {found.name}")
 
 
 def _explain(found: Board, tool: str, output: str, status: int) -> str:

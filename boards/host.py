@@ -1,19 +1,20 @@
 """An engine on a board, or on a simulated one, from Python."""
 
+import contextlib
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from tercet.golden.eie import EieLayer
+from tercet.golden.int8_network import Int8Layer
 from tercet.golden.quantize import Requant
 
 from . import play_eie, play_systolic, play_tensorcore
-from .host_link import HostLink
-from .link.commander import COUNTER_BYTES, LINK_COUNTER_BYTES
-from .link.protocol import LINK_COUNTERS, Command
+from .host_link import RETRIES, HostLink, LinkError
 from .networks import as_network
 from .player import Player
 from .port import open_port
+from .presets import RATES
 from .soc_config import Description
 
 __all__ = ["Device", "WrongEngine"]
@@ -33,14 +34,16 @@ class Device:
     close : callable
         Gives back what is behind the link.
     progress : callable or None
-        Called during the transfers of a product or a network of EIE with the thousandths that are done, and 1000.
+        Called during the transfers of a product or a network with the thousandths that are done, and 1000; an
+        attribute that may be changed.
     patience : float
         Seconds a run may take.
 
     Raises
     ------
     LinkError, PortError
-        Here and in all methods, if the board does not answer, or is gone.
+        Here and in all methods, if the board does not answer, or is gone. The next method looks for it again, and
+        begins with it as after power-up.
     """
 
     def __init__(
@@ -52,21 +55,24 @@ class Device:
         patience: float = 60.0,
     ):
         self._link, self._close = host_link, close
-        self._player = Player(host_link, progress, patience)
+        self.progress = progress
+        self._player = Player(host_link, self._tell, patience)
 
     @classmethod
-    def open(cls, where: str, *, engine: str | None = None, baud: int | None = None, **options: Any) -> "Device":
+    def open(
+        cls, where: str | os.PathLike, *, engine: str | None = None, baud: int | None = None, **options: Any
+    ) -> "Device":
         """Open a board.
 
         Parameters
         ----------
-        where : str
+        where : str or os.PathLike
             A serial port, ``/dev/ttyUSB0``; or ``sim:BOARD``, the board's own design in a simulator, every bit of its
             UART included. ``sim:BOARD,bytes`` leaves the UART out, and is a good deal faster.
         engine : str or None
             Which engine is wanted; a simulated board has "systolic" if that is None.
         baud : int or None
-            Rate of a serial port; 3000000 by default.
+            Rate of the UART; by default those that boards have are tried, 3000000 first.
         options
             ``progress`` and ``patience``, as above.
 
@@ -79,14 +85,13 @@ class Device:
         ValueError
             If the board is unknown or of another version.
         """
-        device = _open_simulated(cls, where[4:], engine, options) if where.startswith("sim:") else None
-        if device is None:
-            port = open_port(where, baud or 3_000_000)
-            try:
-                device = cls(HostLink(port), port.close, **options)
-            except BaseException:
-                port.close()
-                raise
+        if not isinstance(where, (str, os.PathLike)):
+            raise TypeError(f"Board {where!r} is no path; use a serial port or sim:BOARD")
+        path = os.fspath(where)
+        if path.startswith("sim:"):
+            device = _open_simulated(cls, path[4:], engine, baud, options)
+        else:
+            device = _open_board(cls, path, RATES if baud is None else (baud,), options)
         try:
             if engine is not None:
                 device._check_engine(engine)
@@ -126,18 +131,14 @@ class Device:
 
     def reset(self) -> None:
         """Engine and buffers as after power-up."""
-        self._player.reset()
+        self._ready().reset()
 
     def counters(self, *, clear: bool = False) -> dict[str, int]:
         """The engine's performance counters since the board was opened or they were cleared, and those of the link:
         frames ``accepted``, ``damaged``, ``repeated`` and ``dropped`` since power-up.
         """
-        data = self._link.request(Command.COUNTERS, bytes([clear]))
-        found = {}
-        for names, size in ((self._soc.kind.counters, COUNTER_BYTES), (LINK_COUNTERS, LINK_COUNTER_BYTES)):
-            for name in names:
-                found[name], data = int.from_bytes(data[:size], "little"), data[size:]
-        return found
+        self._ready()
+        return self._link.counters(clear=clear)
 
     def matmul(
         self, a: np.ndarray, w: np.ndarray, bias: np.ndarray | None = None, requant: Requant | None = None
@@ -159,23 +160,49 @@ class Device:
         TypeError, ValueError
             If operands do not fit each other or the engine; nothing is sent then.
         """
+        player = self._ready()
         if self._soc.engine == "tensorcore":
             if bias is not None or requant is not None:
                 raise ValueError("A tensor core has neither bias nor requantisation; use mma, whose c is a bias")
             shape = (*np.shape(a)[:-1], np.shape(w)[-1] if np.ndim(w) else 0)
             return self.mma(a, w, play_tensorcore.zeros(shape, self.config))
         self._check_engine("systolic")
-        return play_systolic.matmul(self._player, a, w, bias, requant)
+        return play_systolic.matmul(player, a, w, bias, requant)
 
     def mma(self, a: Any, b: Any, c: Any) -> np.ndarray:
         """``a @ b + c`` on a tensor core; parameters and errors as in :func:`tercet.golden.tensorcore.mma`."""
+        player = self._ready()
         self._check_engine("tensorcore")
-        return play_tensorcore.mma(self._player, a, b, c)
+        return play_tensorcore.mma(player, a, b, c)
 
-    def network(self, layers: Sequence[EieLayer], acts: np.ndarray) -> np.ndarray:
-        """Layers on an EIE engine; parameters and errors as in :func:`tercet.sim.eie.network`."""
+    def network(self, layers: Sequence[Any], acts: np.ndarray) -> np.ndarray:
+        """Layers on an EIE engine, parameters and errors as in :func:`tercet.sim.eie.network`; or on a systolic one.
+
+        Parameters
+        ----------
+        layers : sequence of EieLayer, or of Int8Layer
+            At least one.
+        acts : (in,) or (batch, in) int16 array, or (batch, in) int8 array
+            Activations of EIE; codes of the first layer's input on a systolic engine.
+
+        Returns
+        -------
+        np.ndarray
+            What the last layer gives.
+
+        Raises
+        ------
+        WrongEngine
+            If the board has another engine.
+        TypeError, ValueError
+            If activations or any layer do not fit the engine; nothing is sent then.
+        """
+        player = self._ready()
+        if isinstance(layers, Sequence) and {*map(type, layers)} == {Int8Layer}:
+            self._check_engine("systolic")
+            return play_systolic.network(player, layers, acts)
         self._check_engine("eie")
-        return play_eie.network(self._player, layers, acts)
+        return play_eie.network(player, layers, acts)
 
     def run(self, network: Any, inputs: np.ndarray) -> np.ndarray:
         """A whole network, on the engine that it is for.
@@ -197,11 +224,20 @@ class Device:
         WrongEngine
             If the board has another engine than the network needs.
         TypeError, ValueError
-            If that is no network, or inputs do not fit it; or if a layer does not fit the engine, in its turn.
+            If that is no network, inputs do not fit it, or a layer does not fit the engine; nothing is sent then.
         """
         what = as_network(network)
+        self._ready()
         self._check_engine(what.engine)
         return what.run(self, inputs)
+
+    def _tell(self, done: int, whole: int) -> None:
+        if self.progress is not None:
+            self.progress(done, whole)
+
+    def _ready(self) -> Player:
+        self._player.ready()
+        return self._player
 
     def _check_engine(self, wanted: str) -> None:
         if self._soc.engine != wanted:
@@ -211,7 +247,33 @@ class Device:
             )
 
 
-def _open_simulated(cls: type[Device], where: str, engine: str | None, options: Mapping[str, Any]) -> Device:
+def _open_board(cls: type[Device], path: str, rates: Sequence[int], options: Mapping[str, Any]) -> Device:
+    """The board at a serial port, at the first rate at which it answers."""
+    if len(rates) == 1:
+        return _open_at(cls, path, rates[0], RETRIES, options)
+    for rate in rates:
+        with contextlib.suppress(LinkError):
+            device = _open_at(cls, path, rate, 1, options)
+            device.link.retries = RETRIES
+            return device
+    raise LinkError(
+        f"No answer from {path!r} at {' or '.join(map(str, rates))} baud; check the port, that the bitstream is "
+        "loaded, and give its baud if it was built with another"
+    )
+
+
+def _open_at(cls: type[Device], path: str, rate: int, retries: int, options: Mapping[str, Any]) -> Device:
+    port = open_port(path, rate)
+    try:
+        return cls(HostLink(port, retries=retries), port.close, **options)
+    except BaseException:
+        port.close()
+        raise
+
+
+def _open_simulated(
+    cls: type[Device], where: str, engine: str | None, baud: int | None, options: Mapping[str, Any]
+) -> Device:
     from .catalog import soc_config
     from .simulated import SimulatedBoard
     from .soc import soc_sources
@@ -219,7 +281,7 @@ def _open_simulated(cls: type[Device], where: str, engine: str | None, options: 
     name, _, mode = where.partition(",")
     if mode not in ("", "bytes"):
         raise ValueError(f"Simulated board {where!r} has the mode {mode!r}; use sim:{name} or sim:{name},bytes")
-    soc = soc_config(name, engine or "systolic")
+    soc = soc_config(name, engine or "systolic", baud=baud)
     board = SimulatedBoard(soc, soc_sources(soc, uart=not mode), mode=mode or "uart")
     try:
         port = open_port(board.path, soc.baud)

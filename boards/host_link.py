@@ -8,11 +8,15 @@ executed, but never twice. When all tries are used up nobody knows whether it wa
 import secrets
 import time
 
-from .link.protocol import CRC_BYTES, HEADER_BYTES, IDENTIFY_BYTES, Command, Frame, Reply, decode
+from .link.commander import COUNTER_BYTES, LINK_COUNTER_BYTES
+from .link.protocol import CRC_BYTES, HEADER_BYTES, IDENTIFY_BYTES, LINK_COUNTERS, Command, Frame, Reply, decode
 from .port import Port
 from .soc_config import Description, description_bytes, read_description
 
-__all__ = ["HostLink", "LinkError", "Refused"]
+__all__ = ["RETRIES", "Frames", "HostLink", "LinkError", "Refused"]
+
+RETRIES = 3
+"""How often a request is sent again, if nothing else is said."""
 
 _NONCE_BYTES = 4
 _REPLIES = frozenset(Reply)
@@ -62,6 +66,8 @@ class HostLink:
     ----------
     description : Description
         What the board says of itself.
+    retries : int
+        As above; may be changed.
     resent : int
         Requests that were sent again.
     resyncs : int
@@ -83,16 +89,21 @@ class HostLink:
 
     description: Description
 
-    def __init__(self, port: Port, *, timeout: float = 0.25, retries: int = 3):
+    def __init__(self, port: Port, *, timeout: float = 0.25, retries: int = RETRIES):
         if not timeout > 0:
             raise ValueError(f"Timeout is {timeout} s; use more than 0")
         if retries < 0:
             raise ValueError(f"Retries are {retries}; use at least 0")
-        self._port, self._timeout, self._retries = port, timeout, retries
+        self._port, self._timeout, self.retries = port, timeout, retries
         self._sequence: int | None = None  # of the next request; None while the board's is unknown
-        self._frames = _Frames()
+        self._frames = Frames()
         self.resent = self.resyncs = 0
         self.resync()
+
+    @property
+    def lost(self) -> bool:
+        """Whether a request has had no answer, and `resync` has not found the board again."""
+        return self._sequence is None
 
     @property
     def sequence(self) -> int:
@@ -137,6 +148,18 @@ class HostLink:
             raise Refused(command, Reply(reply.code))
         return reply.data
 
+    def counters(self, *, clear: bool = False) -> dict[str, int]:
+        """The engine's counters and the board's `LINK_COUNTERS`; then the engine's are 0 if asked for. Errors as of
+        `request`.
+        """
+        data = self.request(Command.COUNTERS, bytes([bool(clear)]))
+        found = {}
+        kinds = ((self.description.soc.kind.counters, COUNTER_BYTES), (LINK_COUNTERS, LINK_COUNTER_BYTES))
+        for names, size in kinds:
+            for name in names:
+                found[name], data = int.from_bytes(data[:size], "little"), data[size:]
+        return found
+
     def resync(self) -> None:
         """Find the board again, whatever was sent or received before, and read its description.
 
@@ -164,7 +187,7 @@ class HostLink:
         # COBS adds a byte in 254, and there are two zeros.
         transfer = 10 * (2 + len(encoded) + HEADER_BYTES + CRC_BYTES + 1.01 * reply_bytes) / self._port.baud
         before, damaged = self._frames.taken, self._frames.damaged
-        for n in range(self._retries + 1):
+        for n in range(self.retries + 1):
             self.resent += n > 0
             # A 0 in front ends what another host has left unfinished, or what has lost its own.
             self._port.write(b"\0" + encoded if nonce or n else encoded)
@@ -178,7 +201,7 @@ class HostLink:
         came = f"{self._frames.taken - before} bytes and {self._frames.damaged - damaged} damaged frames came"
         raise LinkError(
             f"No answer to {Command(request.code).name} from {self._port.path!r} at {self._port.baud} baud in "
-            f"{self._retries + 1} tries ({came}); check the port, and that the bitstream is loaded"
+            f"{self.retries + 1} tries ({came}); check the port, and that the bitstream is loaded"
         )
 
 
@@ -190,14 +213,21 @@ def _answers(reply: Frame, request: Frame, nonce: bytes) -> bool:
     return not nonce or (reply.code == Reply.OK and reply.data.startswith(nonce) and whole)
 
 
-class _Frames:
-    """Frames out of bytes as they come."""
+class Frames:
+    """Frames out of bytes as they come.
+
+    Attributes
+    ----------
+    taken, damaged : int
+        Bytes that came, and frames that had errors.
+    """
 
     def __init__(self):
         self._bytes = bytearray()
         self.taken = self.damaged = 0
 
     def take(self, data: bytes) -> None:
+        """Bytes that have come."""
         self._bytes += data
         self.taken += len(data)
 

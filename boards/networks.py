@@ -1,6 +1,5 @@
 """What can be run on a board, by its file: which engine it needs, what comes out, and what must come out."""
 
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from tercet.golden.compress.eie import eie_acts, eie_layers
 from tercet.golden.compress.model import CompressedLayer
 from tercet.golden.eie import spmv
 from tercet.golden.int8_network import Int8Network
+from tercet.golden.numpy_file import read_numpy
 from tercet.golden.tensorcore import mma
 
 from .play_tensorcore import zeros
@@ -31,10 +31,7 @@ class Int8:
 
     def run(self, device: "Device", inputs: np.ndarray) -> np.ndarray:
         """The last layer's sums, from the board."""
-        x = self.network.codes(inputs)
-        for layer in self.network.layers:
-            x = device.matmul(x, layer.weights, layer.bias, layer.requant)
-        return x
+        return device.network(self.network.layers, self.network.codes(inputs))
 
     def golden(self, device: "Device", inputs: np.ndarray) -> np.ndarray:
         """The same from the golden model."""
@@ -63,15 +60,32 @@ class Compressed:
 
 @dataclass(frozen=True)
 class TileProduct:
-    """A matrix B and an addend C, for a tensor core; inputs are A."""
+    """A matrix B and an addend C, for a tensor core; inputs are A.
+
+    Raises
+    ------
+    ValueError
+        If B is no matrix, or C neither a matrix nor a row of as many columns.
+    """
 
     b: np.ndarray
     c: np.ndarray | None
     engine = "tensorcore"
 
+    def __post_init__(self):
+        if self.b.ndim != 2 or not self.b.size:
+            raise ValueError(f"b has shape {self.b.shape}; use a matrix (K, N)")
+        n = self.b.shape[1]
+        if self.c is not None and (self.c.ndim > 2 or self.c.shape[-1:] not in ((), (1,), (n,))):
+            raise ValueError(f"c has shape {self.c.shape} but b has {n} columns; use ({n},) or (M, {n})")
+
     def _addend(self, device: "Device", inputs: np.ndarray) -> np.ndarray:
-        shape = (*np.shape(inputs)[:-1], self.b.shape[-1])
-        return zeros(shape, device.config) if self.c is None else np.broadcast_to(self.c, shape)
+        shape = (*np.shape(inputs)[:-1], self.b.shape[1])
+        if self.c is None:
+            return zeros(shape, device.config)
+        if self.c.ndim == 2 and self.c.shape[0] not in (1, *shape[-2:-1]):
+            raise ValueError(f"c has {self.c.shape[0]} rows but the inputs {shape[-2]}; use equal numbers, or one row")
+        return np.broadcast_to(self.c, shape)
 
     def run(self, device: "Device", inputs: np.ndarray) -> np.ndarray:
         """A B + C, from the board."""
@@ -119,14 +133,10 @@ def read_network(path: Path) -> BoardNetwork:
         magic = file.read(8)
     if magic.startswith(b"TERCETC"):
         return Compressed(container.load(path))
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            names = set(file.files) if hasattr(file, "files") else set()
-            if "b" in names:
-                return TileProduct(file["b"], file["c"] if "c" in names else None)
-    except (EOFError, ValueError, AttributeError, TypeError, zipfile.BadZipFile):
-        names = set()
-    if "input_scale" in names:
+    arrays = read_numpy(path) if magic.startswith(b"PK") else {}
+    if "b" in arrays:
+        return TileProduct(arrays["b"], arrays.get("c"))
+    if "input_scale" in arrays:
         return Int8(Int8Network.load(path))
     raise ValueError(
         f"{str(path)!r} is no network; use a file of tercet compress, the .npz of an Int8Network, or one with b and c"

@@ -19,6 +19,8 @@ def network(player: Player, layers: Sequence[EieLayer], acts: np.ndarray) -> np.
     """See `tercet.boards.host.Device.network`."""
     program = link(player.config, layers)
     vectors = check_acts(program.layers[0].layer, acts)
+    if not vectors.size:
+        raise ValueError(f"Activations have shape {vectors.shape}; every size must be at least 1")
     depths = dict(player.soc.depths)
     groups, rows = program.layers[0].groups, program.layers[-1].rows
     for name, need in (("acts", groups), ("outs", rows)):
@@ -38,14 +40,14 @@ def network(player: Player, layers: Sequence[EieLayer], acts: np.ndarray) -> np.
     chunks = [frames[at : at + depths["frames"]] for at in range(0, len(frames), depths["frames"])]
     batches = [flat[at : at + most] for at in range(0, len(flat), most)]
     out = []
-    for number, piece in enumerate(player.over([*chunks, *batches], len(chunks) + len(batches)), 1):
-        if number <= len(chunks):
-            player.play(Job({"frames": piece, "acts": np.empty((0, 1), np.uint8)}, {"outs": 0}))
-            if number == len(chunks):
-                player.keep(_PROGRAM, frames)
-            continue
-        job = eie.job(program, piece)
-        run = frame_head("run", 0, 0, len(piece)).astype("<u8").view(np.uint8).reshape(-1, 8)
-        done = player.play(Job({**job.inputs, "frames": run}, job.expect))
-        out.append(eie.result(program, piece, done).out)
+    with player.transfer(len(chunks) + len(batches)):
+        for chunk in chunks:
+            player.play(Job({"frames": chunk, "acts": np.empty((0, 1), np.uint8)}, {"outs": 0}))
+        if chunks:
+            player.keep(_PROGRAM, frames)
+        for batch in batches:
+            job = eie.job(program, batch)
+            run = frame_head("run", 0, 0, len(batch)).astype("<u8").view(np.uint8).reshape(-1, 8)
+            done = player.play(Job({**job.inputs, "frames": run}, job.expect))
+            out.append(eie.result(program, batch, done).out)
     return np.concatenate(out).reshape(*vectors.shape[:-1], -1)

@@ -1,47 +1,94 @@
-"""Products of any size on a systolic engine."""
+"""Products of any size, and networks of them, on a systolic engine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+from tercet.golden.int8_network import Int8Layer
 from tercet.golden.quantize import Requant
 from tercet.golden.systolic import SystolicConfig, check_operands
 from tercet.sim import systolic
 from tercet.sim.systolic import Product
 
-from .cuts import systolic_pieces
+from .cuts import Pieces, systolic_pieces
 from .player import Player
 
-__all__ = ["matmul"]
+__all__ = ["matmul", "network"]
 
 
 def matmul(
     player: Player, a: np.ndarray, w: np.ndarray, bias: np.ndarray | None, requant: Requant | None
 ) -> np.ndarray:
     """See `tercet.boards.host.Device.matmul`."""
+    a = np.asarray(a)
+    plan = _plan(player, a, w, bias, requant)
+    with player.transfer(len(plan.pieces)):
+        return _play(player, plan, a)
+
+
+def network(player: Player, layers: Sequence[Int8Layer], acts: np.ndarray) -> np.ndarray:
+    """See `tercet.boards.host.Device.network`."""
+    x = np.asarray(acts)
+    plans, fed = [], x
+    for layer in layers:
+        plans.append(_plan(player, fed, layer.weights, layer.bias, layer.requant))
+        # What is proven holds for all activations.
+        fed = np.zeros((len(x), layer.weights.shape[1]), np.int8)
+    with player.transfer(sum(len(plan.pieces) for plan in plans)):
+        for plan in plans:
+            x = _play(player, plan, x)
+    return x
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """A product that fits the engine, cut for the board's buffers.
+
+    Where K is cut, the engine gives sums of its parts, and the host adds them exactly, and the bias.
+    """
+
+    w: np.ndarray
+    bias: np.ndarray | None
+    pieces: Pieces
+    whole: bool  # K is not cut
+    there: Requant | None  # of the engine
+    after: Requant | None  # of the host
+
+
+def _plan(player: Player, a: np.ndarray, w: np.ndarray, bias: np.ndarray | None, requant: Requant | None) -> _Plan:
     config: SystolicConfig = player.config
-    _, _, wide_bias = check_operands(a, w, bias, config)
-    a, w = np.asarray(a), np.asarray(w)
-    (m, k), n = a.shape, w.shape[1]
+    _, w64, bias64 = check_operands(a, w, bias, config)
+    shape = (*a.shape, w64.shape[1])
+    if requant is not None:
+        if not isinstance(requant, Requant):
+            raise TypeError(f"requant {requant!r} is no Requant; use tercet.golden.quantize.Requant")
+        requant.per_channel(shape[2])
     depths = dict(player.soc.depths)
-    params = bias is not None or requant is not None
     there = requant if config.requant_lanes else None
-    pieces = systolic_pieces(config, (m, k, n), depths, params=params, requant=there is not None)
-    whole = pieces.size[1] >= k
+    params = bias is not None or requant is not None
+    pieces = systolic_pieces(config, shape, depths, params=params, requant=there is not None)
+    whole = pieces.size[1] >= shape[1]
     if not whole:
-        # Sums of parts of K come back as they are. They are added exactly, and made int8 here.
-        pieces = systolic_pieces(config, (m, k, n), depths, params=False, requant=False)
-        there = None
-    out = np.zeros((m, n), np.int64)
-    for rows, parts, columns in player.over(pieces, len(pieces)):
+        pieces, there = systolic_pieces(config, shape, depths, params=False, requant=False), None
+    after = requant if there is None else None
+    return _Plan(np.asarray(w), None if bias is None else bias64, pieces, whole, there, after)
+
+
+def _play(player: Player, plan: _Plan, a: np.ndarray) -> np.ndarray:
+    config: SystolicConfig = player.config
+    out = np.zeros((len(a), plan.w.shape[1]), np.int64)
+    for rows, parts, columns in plan.pieces:
         for part in parts:
-            channels = None if there is None else _some_channels(there, columns, n)
-            addend = None if bias is None or not whole else np.asarray(bias)[columns]
-            product = Product(a[rows, part], w[part, columns], addend, channels)
+            channels = None if plan.there is None else _some_channels(plan.there, columns, out.shape[1])
+            addend = plan.bias[columns] if plan.bias is not None and plan.whole else None
+            product = Product(a[rows, part], plan.w[part, columns], addend, channels)
             done = player.play(systolic.job(config, product))
             out[rows, columns] += systolic.result(config, product, done).out
-    if not whole:
-        out += wide_bias
-    if requant is None or there is not None:
-        return out.astype(np.int32 if requant is None else np.int8)
-    return requant.apply(out.astype(np.int32))
+    if plan.bias is not None and not plan.whole:
+        out += plan.bias
+    if plan.after is not None:
+        return plan.after.apply(out.astype(np.int32))
+    return out.astype(np.int32 if plan.there is None else np.int8)
 
 
 def _some_channels(requant: Requant, columns: slice, n: int) -> Requant:

@@ -23,14 +23,15 @@ def mma(player: Player, a: Any, b: Any, c: Any) -> np.ndarray:
     pieces = tensorcore_pieces(config, sizes, dict(player.soc.depths))
     out = zeros(c.shape, config)
     every = [(number, *piece) for number in range(len(c)) for piece in pieces]
-    for number, rows, parts, columns in player.over(every, len(pieces) * len(c)):
-        addend = c[number, rows, columns]
-        for part in parts:
-            arrays = (a[number, rows, part], b[number, part, columns], addend)
-            done = player.play(tensorcore.job(config, *arrays))
-            result = tensorcore.result(config, arrays, done).out
-            addend = result.view(f"u{result.itemsize}") if result.dtype.kind == "f" else result
-        out[number, rows, columns] = result
+    with player.transfer(len(pieces) * len(c)):
+        for number, rows, parts, columns in every:
+            addend = c[number, rows, columns]
+            for part in parts:
+                arrays = (a[number, rows, part], b[number, part, columns], addend)
+                done = player.play(tensorcore.job(config, *arrays))
+                result = tensorcore.result(config, arrays, done).out
+                addend = result.view(f"u{result.itemsize}") if result.dtype.kind == "f" else result
+            out[number, rows, columns] = result
     return out.reshape(shape)
 
 

@@ -1,19 +1,20 @@
 """Jobs on a board: what is not there yet is loaded, the engine runs, results are read."""
 
+import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from tercet.sim.bench import Job, JobResult
 
 from .host_link import HostLink, LinkError
-from .link.protocol import CRC_BYTES, HEADER_BYTES, Command
+from .link.protocol import CRC_BYTES, HEADER_BYTES, Command, counts, place
 from .soc_config import SocConfig
 
 __all__ = ["Player"]
 
-_REQUEST_BYTES = 6  # stream, words and address
+_REQUEST_BYTES = len(place(0, 0, 0))
 
 
 class Player:
@@ -27,12 +28,11 @@ class Player:
         As of `tercet.boards.host.Device`, and so are the errors.
     """
 
-    def __init__(self, host_link: HostLink, progress: Callable[[int, int], None] | None, patience: float):
+    def __init__(self, host_link: HostLink, progress: Callable[[int, int], None], patience: float):
+        if not patience > 0:
+            raise ValueError(f"Patience is {patience} s; use more than 0")
         self._link, self._patience = host_link, patience
         self._transfer = _Transfer(progress)
-        self._streams = {
-            port.name: (n, -(-port.width // 8)) for n, port in enumerate(self.soc.kind.streams(self.config))
-        }
         self.reset()
 
     @property
@@ -47,21 +47,26 @@ class Player:
 
     def reset(self) -> None:
         """Engine and buffers as after power-up."""
-        self._words_there: dict[str, np.ndarray] = {}
-        self._since = self._link.resyncs
+        self._known: dict[str, np.ndarray] = {}
+        self._streams = {
+            port.name: (n, -(-port.width // 8)) for n, port in enumerate(self.soc.kind.streams(self.config))
+        }
         self._link.request(Command.RESET)
+        self._since = self._link.resyncs
 
-    @property
-    def _known(self) -> dict[str, np.ndarray]:
-        """What the board has; nothing is known of one that was lost and found again."""
+    def ready(self) -> None:
+        """Find a board again that did not answer, and begin with it as after power-up: it may be another one."""
+        if self._link.lost:
+            self._link.resync()
         if self._since != self._link.resyncs:
-            self._words_there.clear()
-            self._since = self._link.resyncs
-        return self._words_there
+            self.reset()
 
-    def over(self, pieces: Iterable, count: int) -> Iterator[Any]:
-        """Each piece, for progress; so many jobs are in all of them."""
-        return self._transfer.over(pieces, count)
+    @contextlib.contextmanager
+    def transfer(self, jobs: int) -> Iterator[None]:
+        """So many jobs are a whole, for progress."""
+        self._transfer.start(jobs)
+        yield
+        self._transfer.finish()
 
     def keep(self, name: str, beats: np.ndarray | None) -> None:
         """Remember until a reset that the board has these words, or that nobody knows what it has."""
@@ -76,11 +81,12 @@ class Player:
 
     def play(self, job: Job) -> JobResult:
         """Load the inputs, run, and read the outputs."""
-        self._transfer.begin(sum(beats.size for beats in job.inputs.values()))
+        back = sum(count * self._streams[name][1] for name, count in job.expect.items())
+        self._transfer.begin(sum(beats.size for beats in job.inputs.values()) + back)
         for name, beats in job.inputs.items():
             self._load(name, beats)
-        counts = {**{name: len(beats) for name, beats in job.inputs.items()}, **job.expect}
-        self._link.request(Command.RUN, b"".join(counts[name].to_bytes(3, "little") for name in self._streams))
+        words = {**{name: len(beats) for name, beats in job.inputs.items()}, **job.expect}
+        self._link.request(Command.RUN, counts(words, self._streams))
         self._wait()
         outputs = {name: self._read(name, count) for name, count in job.expect.items()}
         return JobResult(outputs, 0, dict.fromkeys((*self.soc.kind.counters, "error"), 0))
@@ -99,7 +105,7 @@ class Player:
         most = self._words(size)
         for at in range(0, len(beats), most):
             chunk = beats[at : at + most]
-            self._link.request(Command.LOAD, _place(number, len(chunk), at) + chunk.tobytes())
+            self._link.request(Command.LOAD, place(number, len(chunk), at) + chunk.tobytes())
             self._transfer.step(chunk.size)
         self.keep(name, beats)
 
@@ -118,35 +124,30 @@ class Player:
         most, parts = self._words(size), []
         for at in range(0, count, most):
             words = min(most, count - at)
-            parts.append(self._link.request(Command.READ, _place(number, words, at)))
-            self._transfer.step(0)
+            parts.append(self._link.request(Command.READ, place(number, words, at)))
+            self._transfer.step(words * size)
         return np.frombuffer(b"".join(parts), np.uint8).reshape(count, size)
 
 
-def _place(stream: int, words: int, address: int) -> bytes:
-    return bytes([stream]) + words.to_bytes(2, "little") + address.to_bytes(3, "little")
-
-
 class _Transfer:
-    """Tells how far a transfer is, in thousandths of the whole, piece by piece."""
+    """Tells how far a transfer is, in thousandths of the whole, by the bytes of each job."""
 
-    def __init__(self, progress: Callable[[int, int], None] | None):
+    def __init__(self, progress: Callable[[int, int], None]):
         self._progress = progress
-        self._piece, self._pieces, self._done, self._size = 0, 1, 0, 1
+        self.start(1)
 
-    def over(self, pieces: Any, count: int):
-        """Each piece; so many plays are in all of them."""
-        self._piece, self._pieces = -1, count
-        yield from pieces
+    def start(self, jobs: int) -> None:
+        self._job, self._jobs, self._done, self._size = -1, jobs, 0, 1
+
+    def finish(self) -> None:
         self._tell(1000)
 
     def begin(self, size: int) -> None:
-        self._piece, self._done, self._size = self._piece + 1, 0, max(1, size)
+        self._job, self._done, self._size = self._job + 1, 0, max(1, size)
 
     def step(self, count: int) -> None:
         self._done += count
-        self._tell(int(1000 * (self._piece + min(1.0, self._done / self._size)) / self._pieces))
+        self._tell(int(1000 * (self._job + min(1.0, self._done / self._size)) / self._jobs))
 
     def _tell(self, share: int) -> None:
-        if self._progress is not None:
-            self._progress(min(share, 1000), 1000)
+        self._progress(min(share, 1000), 1000)

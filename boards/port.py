@@ -115,8 +115,10 @@ def open_port(path: str, baud: int) -> Port:
     """
     if not isinstance(path, str):
         raise TypeError(f"Path of a port is {path!r}; use a str")
-    if baud < 1:
-        raise ValueError(f"Baud is {baud}; use at least 1")
+    if not isinstance(baud, int):
+        raise TypeError(f"Baud is {baud!r}; use an int")
+    if not 1 <= baud < 2**31:
+        raise ValueError(f"Baud is {baud}; use 1 to {2**31 - 1}")
     longest = 10 * _LONGEST_WRITE / baud + _NOT_TAKEN
     try:
         device = serial.Serial(path, baud, timeout=_LOOK, write_timeout=longest, exclusive=True)

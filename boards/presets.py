@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["ECP5_25K", "ECP5_45K", "ECP5_85K", "GW1NR9", "UP5K", "Preset"]
+__all__ = ["ECP5_25K", "ECP5_45K", "ECP5_85K", "GW1NR9", "RATES", "UP5K", "Preset"]
+
+RATES = (3_000_000, 1_000_000)
+"""Rates of the presets' UARTs, which a host tries in this order."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Preset:
     params: Mapping[str, Any]
     depths: Mapping[str, int]
     clock_hz: int
-    baud: int = 3_000_000
+    baud: int = RATES[0]
     frame_bytes: int = 2048
     placer: str = "heap"
 

@@ -107,8 +107,9 @@ class SimulatedBoard:
         """
         status = self._process.poll()
         if status is not None and not self._unplugged:
-            tail = "\n".join(self.log.splitlines()[-_TAIL:])
-            raise SimulationError(f"Simulated board at {self.path!r} has ended by itself (status {status}):\n{tail}")
+            tail = "".join(f"\n{line}" for line in self.log.splitlines()[-_TAIL:])
+            said = f":{tail}" if tail else ", and said nothing"
+            raise SimulationError(f"Simulated board at {self.path!r} has ended by itself (status {status}){said}")
 
     def kill(self) -> None:
         """Unplug the board: its port is gone at once."""

@@ -35,7 +35,7 @@ def find_tool(name: str) -> tuple[str, ...]:
         If there is none.
     """
     variable = name.replace("-", "_").upper()
-    if variable in os.environ:
+    if os.environ.get(variable):
         return (os.environ[variable],)
     names = (name, *_ALSO.get(name, ()))
     scripts = [f"yowasp-{each}" for each in names] + list(names)

@@ -1,24 +1,14 @@
-"""NumPy files from outside: read, or refused in one line."""
+"""Arrays as files that a command is given, or writes."""
 
-import zipfile
+import io
 from pathlib import Path
 
 import numpy as np
+from tercet.golden.numpy_file import read_numpy
 
-__all__ = ["read_archive", "read_array"]
+from .output import write_files
 
-
-def _load(path: Path) -> np.ndarray | dict[str, np.ndarray]:
-    try:
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
-            return {name: loaded[name] for name in loaded.files}
-    except (EOFError, ValueError, zipfile.BadZipFile) as error:
-        # What NumPy does not know it takes for a pickle, and advises to load it unsafely.
-        reason = "it is neither .npy nor .npz" if "pickle" in str(error) else error
-        raise ValueError(f"{str(path)!r} is no NumPy file: {reason}") from None
+__all__ = ["read_archive", "read_array", "write_array"]
 
 
 def read_array(role: str, path: Path) -> np.ndarray:
@@ -31,7 +21,7 @@ def read_array(role: str, path: Path) -> np.ndarray:
     OSError
         If it cannot be read.
     """
-    loaded = _load(path)
+    loaded = read_numpy(path)
     if isinstance(loaded, np.ndarray):
         return loaded
     if role not in loaded:
@@ -41,7 +31,20 @@ def read_array(role: str, path: Path) -> np.ndarray:
 
 def read_archive(path: Path) -> dict[str, np.ndarray]:
     """All arrays of an ``.npz``; errors as in `read_array`."""
-    loaded = _load(path)
+    loaded = read_numpy(path)
     if isinstance(loaded, np.ndarray):
         raise ValueError(f"{str(path)!r} is a single array; use an .npz with several")
     return loaded
+
+
+def write_array(path: Path, array: np.ndarray) -> None:
+    """Write a ``.npy``, whole or not at all.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    file = io.BytesIO()
+    np.save(file, array)
+    write_files(path.parent, {path.name: file.getvalue()})

@@ -46,11 +46,11 @@ def boards() -> None:
     """List the boards, and the largest engines that fit."""
     result = table("Boards", "board")
     for column in ("FPGA", "clock", "memory", "link", "programmer"):
-        result.add_column(column, justify="right" if column in ("clock", "memory") else "left")
+        result.add_column(column, justify="right" if column in ("clock", "memory") else "left", overflow="fold")
     fitting = table("What fits", "board")
-    fitting.add_column("engine")
+    fitting.add_column("engine", no_wrap=True)
     for column in ("size", "clock", "peak", "reached", "peak then", "buffers"):
-        fitting.add_column(column, justify="right")
+        fitting.add_column(column, justify="right", overflow="fold")
     for board_name in BOARDS:
         found = board(board_name)
         clock = f"{found.clock_hz / 1e6:g} MHz"

@@ -8,10 +8,11 @@ from tercet.boards.build import STAGES, BuildReport, build
 from tercet.boards.catalog import BOARDS, board, soc_config
 from tercet.boards.flash import BUILDS
 from tercet.boards.nextpnr import PLACERS
+from tercet.boards.presets import RATES
 from tercet.boards.soc_config import read_description
 
 from .engines import ENGINES, Engine
-from .options import config_from, config_options
+from .options import Megahertz, config_from, config_options
 from .output import check_folder, console, progress, table
 
 __all__ = ["build_group"]
@@ -70,9 +71,7 @@ def _command(name: str, engine: Engine) -> click.Command:
         help="Board; see `tercet boards`.",
     )
     @config_options(engine.config_class, engine.presets, dict.fromkeys(fields, "that of the board"))
-    @click.option(
-        "--clock", type=click.FloatRange(0.001, 1000), help="Clock in MHz, at most. [default: that of the board]"
-    )
+    @click.option("--clock", type=Megahertz(0.001, 1000), help="Clock in MHz, at most. [default: that of the board]")
     @click.option("--baud", type=click.IntRange(1), help="Rate of the UART. [default: that of the board]")
     @click.option(
         "--depth", "depths", multiple=True, callback=_depth, metavar="STREAM=WORDS", help="Words of a buffer."
@@ -129,6 +128,7 @@ def _command(name: str, engine: Engine) -> click.Command:
         click.echo(
             f"{folder / report.bitstream}; next: tercet flash --board {board_name}"
             + (f" {folder / report.bitstream}" if output else "")
+            + ("" if report.baud in RATES else f"; then tercet run ... --baud {report.baud}")
         )
 
     return command

@@ -11,7 +11,7 @@ from tercet.golden.compress.pipeline import compress as compress_mlp
 from tercet.golden.mlp import Mlp
 
 from .arrays import read_archive
-from .output import check_folder, console, progress, table, write_files
+from .output import check_file, console, progress, table, write_files
 
 __all__ = ["compress"]
 
@@ -110,7 +110,7 @@ def compress(
         raise ValueError(f"Seed {seed} is below 0; use at least 0")
     mlp = _model(model)
     samples = None if data is None else _data(data, mlp, seed)
-    check_folder(output.parent)
+    check_file(output)
     with progress("retraining", total=0 if samples is None else max(epochs, 0) + max(epochs, 0) // 3) as advance:
         result = compress_mlp(
             mlp,

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 from tercet.boards.catalog import BOARDS, board
-from tercet.boards.flash import BUILDS, built_bitstream, flash, flash_command
+from tercet.boards.flash import BUILDS, built_bitstream, check_bitstream, flash, flash_command
+from tercet.boards.tools import ToolNotFound, find_tool
 
 from .output import working
 
@@ -18,6 +19,17 @@ Examples:
   tercet flash --board colorlight-5a75b build/mine/colorlight-5a75b_eie.bit --cable ft2232
   tercet flash --board orangecrab-25f --dry-run
 """
+
+
+def _tell_tool(name: str) -> None:
+    """Say where a tool is not what its name starts."""
+    try:
+        (start,) = find_tool(name)
+    except ToolNotFound as error:
+        click.echo(str(error), err=True)
+    else:
+        if Path(start).name != name:
+            click.echo(f"{name} is {start} here", err=True)
 
 
 @click.command("flash", epilog=_EPILOG)
@@ -40,7 +52,11 @@ def flash_board(board_name: str, persist: bool, cable: str, dry_run: bool, file:
     found = board(board_name)
     chosen = file or built_bitstream(board_name, BUILDS)
     if dry_run:
-        click.echo(shlex.join(flash_command(found, chosen, persist=persist, cable=cable)))
+        command = flash_command(found, chosen, persist=persist, cable=cable)
+        if chosen.exists():
+            check_bitstream(found, chosen)
+        click.echo(shlex.join(command))
+        _tell_tool(command[0])
         return
     with working(f"programming {board_name}"):
         flash(found, chosen, persist=persist, cable=cable)

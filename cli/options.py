@@ -1,6 +1,7 @@
 """Flags that come from a config's fields, so that no parameter is named, defaulted or checked twice."""
 
 import dataclasses
+import math
 import tomllib
 import typing
 from collections.abc import Callable, Mapping
@@ -10,7 +11,18 @@ from typing import Any
 
 import click
 
-__all__ = ["config_from", "config_options"]
+__all__ = ["Megahertz", "config_from", "config_options"]
+
+
+class Megahertz(click.FloatRange):
+    """A range of frequencies in MHz; what is no number is in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """As of the range."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is no frequency in MHz.", param, ctx)
+        return number
 
 
 def config_options(

@@ -1,6 +1,7 @@
 """What commands write: tables, progress, files that appear whole or not at all."""
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-__all__ = ["check_folder", "console", "progress", "table", "working", "write_files"]
+__all__ = ["check_file", "check_folder", "console", "progress", "table", "working", "write_files"]
 
 
 def console() -> Console:
@@ -20,10 +21,10 @@ def console() -> Console:
 
 
 def table(title: str, *columns: str) -> Table:
-    """An empty table; the first column is text, the others are numbers."""
+    """An empty table; the first column is text and whole however narrow a terminal is, the others are numbers."""
     result = Table(title=title, title_justify="left")
     for n, column in enumerate(columns):
-        result.add_column(column, justify="right" if n else "left")
+        result.add_column(column, justify="right" if n else "left", no_wrap=not n, overflow="fold")
     return result
 
 
@@ -79,6 +80,19 @@ def check_folder(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder):
         pass
+
+
+def check_file(path: Path) -> None:
+    """As `check_folder`, for a file that is to be written there.
+
+    Raises
+    ------
+    OSError
+        If its folder cannot be made or written, or a folder has its name.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "Is a folder; name a file", str(path))
+    check_folder(path.parent)
 
 
 def write_files(folder: Path, files: Mapping[str, str | bytes]) -> list[Path]:

@@ -1,16 +1,17 @@
 """``tercet run``."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 import numpy as np
 from tercet.boards.host import Device
 from tercet.boards.link.protocol import LINK_COUNTERS
-from tercet.boards.networks import read_network
+from tercet.boards.networks import BoardNetwork, read_network
 
-from .arrays import read_array
-from .output import check_folder, console, progress, table, working
+from .arrays import read_array, write_array
+from .output import check_file, console, progress, table, working
 
 __all__ = ["run"]
 
@@ -28,44 +29,48 @@ sim:BOARD,bytes leaves the UART out, and is several times faster.
 """
 
 
+def _run(device: Device, network: BoardNetwork, inputs: np.ndarray, advance: Callable) -> np.ndarray:
+    """Run the network, with progress."""
+    done = 0
+
+    def transferred(share: int, whole: int) -> None:
+        nonlocal done
+        advance(count=share - done)
+        done = share
+
+    device.progress = transferred
+    return device.run(network, inputs)
+
+
 @click.command(epilog=_EPILOG)
 @click.argument("network", type=click.Path(path_type=Path))
 @click.option("--device", "where", required=True, help="A serial port, or sim:BOARD for a simulated board.")
 @click.option("--inputs", type=click.Path(path_type=Path), required=True, help="Inputs, .npy, or x in an .npz.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write what comes back, .npy.")
-@click.option("--baud", type=click.IntRange(1200, 12_000_000), help="Of a serial port. [default: 3000000]")
+@click.option(
+    "--baud", type=click.IntRange(1200, 12_000_000), help="Of the UART. [default: what answers, 3000000 first]"
+)
 def run(network: Path, where: str, inputs: Path, output: Path | None, baud: int | None) -> None:
     """Run a network on a board, and compare what comes back with the golden model."""
     what = read_network(network)
     x = read_array("x", inputs)
     if output is not None:
-        check_folder(output.parent)
-    with progress("transfer", total=1000) as advance:
-        done = 0
-
-        def transferred(share: int, whole: int) -> None:
-            nonlocal done
-            if share < done:  # the next product
-                advance(count=-done)
-                done = 0
-            advance(count=share - done)
-            done = share
-
-        with working("opening the board; a simulated one is compiled first"):
-            device = Device.open(where, engine=what.engine, baud=baud, progress=transferred)
-        with device:
-            want = what.golden(device, x)
-            device.counters(clear=True)
-            started = time.monotonic()
-            out = device.run(what, x)
-            seconds = time.monotonic() - started
-            counters, info, resent = device.counters(), device.info, device.link.resent
+        check_file(output)
+    with working("opening the board; a simulated one is compiled first"):
+        device = Device.open(where, engine=what.engine, baud=baud)
+    with device:
+        want = what.golden(device, x)
+        device.counters(clear=True)
+        started = time.monotonic()
+        with progress("transfer", total=1000) as advance:
+            out = _run(device, what, x, advance)
+        seconds = time.monotonic() - started
+        counters, info, resent = device.counters(), device.info, device.link.resent
     # By bits: a number that is none equals nothing.
     matches = out.dtype == want.dtype and out.tobytes() == want.tobytes()
-    if output is not None:
-        with output.open("wb") as file:
-            np.save(file, out)
-    result = table(f"{len(x)} inputs on {info.soc.engine}, {info.soc.board} at {where}", "what", "value")
+    size = " x ".join(map(str, x.shape))
+    result = table(f"{size} inputs on {info.soc.engine}, {info.soc.board}", "what", "value")
+    result.add_row("device", where)
     result.add_row("board equals golden model", "yes, every bit" if matches else "NO")
     result.add_row("build", info.build)
     result.add_row("clock", f"{info.soc.clock_hz / 1e6:.1f} MHz")
@@ -76,5 +81,7 @@ def run(network: Path, where: str, inputs: Path, output: Path | None, baud: int 
         result.add_row(f"frames {name}", str(counters[name]))
     result.add_row("requests sent again", str(resent))
     console().print(result)
+    if output is not None:
+        write_array(output, out)
     if not matches:
         raise click.exceptions.Exit(1)

@@ -13,8 +13,8 @@ from tercet.boards.synth import Report, synthesize
 from tercet.rtl.emit import verilog
 
 from .engines import ENGINES, Engine, examples
-from .options import config_from, config_options
-from .output import check_folder, console, progress, table, write_files
+from .options import Megahertz, config_from, config_options
+from .output import check_file, console, progress, table, write_files
 
 __all__ = ["synth"]
 
@@ -49,7 +49,7 @@ def _command(name: str, engine: Engine) -> click.Command:
     @click.option("--device", "device_name", type=click.Choice(list(DEVICES)), required=True, help="FPGA.")
     @click.option("--speed", help="Speed grade. [default: the slowest]")
     @click.option("--seeds", type=click.IntRange(1, 100), default=3, show_default=True, help="Runs of place and route.")
-    @click.option("--freq", type=float, default=250.0, show_default=True, help="What place and route aims at, MHz.")
+    @click.option("--freq", type=Megahertz(1, 2000), default=250.0, show_default=True, help="Aimed at, MHz.")
     @click.option(
         "--placer", type=click.Choice(list(PLACERS)), default="heap", show_default=True, help="nextpnr's placer."
     )
@@ -73,7 +73,7 @@ def _command(name: str, engine: Engine) -> click.Command:
         defaults = dict.fromkeys(shown, DEVICES[device_name].family)
         config = config_from(engine.config_class, preset, config_file, flags, defaults)
         if json_file is not None:
-            check_folder(json_file.parent)
+            check_file(json_file)
         top = f"{name}_{unit}"
         text = verilog(engine.rtl.unit(config, unit), name=top)
         with progress(f"{name} {unit}", total=2 + seeds) as advance:

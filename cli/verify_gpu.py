@@ -11,7 +11,7 @@ from tercet.gpu.compare import CLASSES, Comparison
 from tercet.gpu.instructions import PRESETS, preset_of
 from tercet.gpu.verify import Check, checks, verify
 
-from .output import check_folder, console, progress, table, write_files
+from .output import check_file, console, progress, table, write_files
 
 __all__ = ["verify_gpu"]
 
@@ -59,7 +59,7 @@ def verify_gpu(
 ) -> None:
     """Compare an NVIDIA GPU's tensor cores with the golden model, bit by bit."""
     if json_file is not None:
-        check_folder(json_file.parent)
+        check_file(json_file)
     try:
         gpu = device.open_gpu(number)
         preset = preset or preset_of(gpu.capability)

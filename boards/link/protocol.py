@@ -13,6 +13,7 @@ one request: the host sends nothing until the reply is there, and nothing overru
 """
 
 import struct
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -32,7 +33,9 @@ __all__ = [
     "Frame",
     "Reply",
     "checksum",
+    "counts",
     "decode",
+    "place",
 ]
 
 PROTOCOL = 1
@@ -97,6 +100,16 @@ class Reply(IntEnum):
     OUT_OF_RANGE = 0x83
     NOT_LOADED = 0x84
     RUNNING = 0x85
+
+
+def place(stream: int, words: int, address: int) -> bytes:
+    """Where LOAD and READ begin, and how much they move."""
+    return bytes([stream]) + words.to_bytes(WORDS_BITS // 8, "little") + address.to_bytes(ADDRESS_BITS // 8, "little")
+
+
+def counts(words: Mapping[str, int], streams: Iterable[str]) -> bytes:
+    """Data of RUN: words of each of the board's streams, 0 of those that are not named."""
+    return b"".join(words.get(name, 0).to_bytes(ADDRESS_BITS // 8, "little") for name in streams)
 
 
 LINK_COUNTERS = ("accepted", "damaged", "repeated", "dropped")

@@ -1,7 +1,6 @@
 """What boards reach: bitstreams of every engine on every board, and damaged frames by the hundred thousand."""
 
 import functools
-import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,11 +8,11 @@ from tercet.boards.catalog import BOARDS, soc_config
 from tercet.boards.engines import ENGINES
 from tercet.boards.faults import BIT_FAULTS, BYTE_FAULTS, LinePort, Survey, survey
 from tercet.boards.host_link import HostLink
-from tercet.boards.link.protocol import LINK_COUNTERS, Command, Reply
+from tercet.boards.link.protocol import LINK_COUNTERS
 from tercet.boards.port import open_port
 from tercet.boards.simulated import SimulatedBoard
 from tercet.boards.soc import soc_sources
-from tercet.boards.soc_config import SocConfig
+from tercet.boards.traffic import products
 from tercet.cli.output import progress
 
 from .boards_matrix import bench_matrix
@@ -25,6 +24,7 @@ _BYTES, _BITS = 100_000, 1_000
 # Small: what is tried is the link.
 _BOARD = {"rows": 2, "cols": 2, "mac": "infer", "requant_lanes": 1}
 _DEPTH = 64
+_DID = {"damaged": "refused", "dropped": "dropped", "repeated": "answered again", "results": "results read"}
 
 
 def run_bench(
@@ -52,7 +52,7 @@ def _bench_faults() -> Rows:
                     "mode": mode,
                     "frames": count,
                     "kinds": kinds,
-                    **{name: found[name] for name in LINK_COUNTERS},
+                    **{name: found[name] for name in (*LINK_COUNTERS, "results")},
                     # A good frame without its answer, or one that was executed though nobody had sent it.
                     "mismatches": found["wrong"] + abs(found["accepted"] - count),
                 }
@@ -64,11 +64,8 @@ def _bench_faults() -> Rows:
     )
     print_table(
         "What the board did",
-        ("joined by", "damaged frames", "good ones executed", "refused", "dropped", "answered again", "wrong"),
-        [
-            tuple(row[name] for name in ("mode", "frames", "accepted", "damaged", "dropped", "repeated", "mismatches"))
-            for row in rows
-        ],
+        ("joined by", "damaged frames", "good ones executed", *_DID.values(), "wrong"),
+        [tuple(row[name] for name in ("mode", "frames", "accepted", *_DID, "mismatches")) for row in rows],
     )
     return rows
 
@@ -87,29 +84,6 @@ def _survey(mode: str, count: int, advance) -> Survey:
     board = SimulatedBoard(soc, soc_sources(soc, uart=mode != "bytes"), mode=mode)
     with board, open_port(board.path, soc.baud) as port:
         line = LinePort(port) if mode == "line" else port
-        found = survey(line, HostLink(line, timeout=20.0), _requests(soc), count, progress=step)
+        found = survey(line, HostLink(line, timeout=20.0), functools.partial(products, soc), count, progress=step)
     advance(f"{count} damaged frames, joined by {mode}: {found['wrong']} wrong answers")
     return found
-
-
-def _requests(soc: SocConfig):
-    """Requests that change what the board holds, and some that it must refuse."""
-    names = [name for name, _ in soc.depths]
-
-    def place(stream: str, words: int, address: int) -> bytes:
-        return bytes([names.index(stream)]) + words.to_bytes(2, "little") + address.to_bytes(3, "little")
-
-    def make(generator: random.Random):
-        return generator.choice(
-            (
-                (Command.STATUS, b"", b"\0"),
-                (Command.RESET, b"", b""),
-                (Command.LOAD, place("acts", 3, 0) + generator.randbytes(6), b""),
-                (Command.LOAD, place("acts", 3, _DEPTH - 2) + generator.randbytes(6), Reply.OUT_OF_RANGE),
-                (Command.READ, place("sums", 1, 0), Reply.OUT_OF_RANGE),
-                (Command.RUN, (9).to_bytes(3, "little") * len(names), Reply.NOT_LOADED),
-                (Command.LOAD, generator.randbytes(3), Reply.WRONG_LENGTH),
-            )
-        )
-
-    return make

@@ -10,7 +10,8 @@ import click
 import numpy as np
 from tercet.sim import simulators
 
-from ..output import check_folder, console, table, working
+from ..arrays import write_array
+from ..output import check_file, console, table, working
 
 __all__ = ["RunOptions", "read_sizes", "run_options", "simulate"]
 
@@ -93,12 +94,11 @@ def simulate(
         Further rows of the table, from the run's result.
     """
     if options.output is not None:
-        check_folder(options.output.parent)
+        check_file(options.output)
     with working("running the RTL; a configuration's first run compiles it"):
         done = run(simulator=options.simulator, stall=options.stall, seed=options.seed, waves=options.waves)
     if options.output is not None:
-        with options.output.open("wb") as file:
-            np.save(file, done.out)
+        write_array(options.output, done.out)
     # By bits: a number that is none equals nothing, and a zero equals one of the other sign.
     matches = done.out.tobytes() == want.tobytes()
     result = table(title, "what", "value")

@@ -157,6 +157,7 @@ def test_pips_tool(tools, file):
         ),
         ("colorlight-5a75b", "openFPGALoader", "Error: no device found", "No FPGA answers on JTAG; see whether"),
         ("icebreaker", "iceprog", "Found difference between flash and file!\nABORT.", "does not hold what was written"),
+        ("ulx3s-85f", "openFPGALoader", "error : bogus not found", "knows no adapter bogus; see openFPGALoader --list"),
         ("ecpix5-45f", "openFPGALoader", "a\nError: it rains\nb", "cannot program ecpix5-45f: Error: it rains$"),
         ("ecpix5-45f", "openFPGALoader", "", "cannot program ecpix5-45f: exit status 1$"),
     ],

@@ -1,17 +1,23 @@
 """Engines on simulated boards, from Python: what comes back is what the golden model gives."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
+from tercet.boards import catalog, host
+from tercet.boards.catalog import BOARDS
 from tercet.boards.host import Device, WrongEngine
-from tercet.boards.host_link import HostLink, LinkError, Refused
+from tercet.boards.host_link import RETRIES, HostLink, LinkError, Refused
 from tercet.boards.networks import Compressed, Int8, TileProduct, as_network
 from tercet.boards.port import PortError, open_port
+from tercet.boards.presets import RATES
 from tercet.golden.compress.model import CompressedLayer
 from tercet.golden.eie import encode, spmv
-from tercet.golden.int8_network import quantize_mlp
+from tercet.golden.int8_network import Int8Layer, Int8Network, quantize_mlp
 from tercet.golden.mlp import Mlp
-from tercet.golden.quantize import Requant
-from tercet.golden.systolic import matmul
+from tercet.golden.quantize import QuantParams, Requant
+from tercet.golden.systolic import SystolicConfig, matmul
 from tercet.golden.tensorcore import mma
 
 from .socs import CONFIGS, int8, opened, running, soc_of
@@ -90,11 +96,46 @@ def test_a_board_that_did_not_answer_is_told_all_again(systolic, monkeypatch):
         patch.setattr(systolic.link, "_exchange", silent)
         with pytest.raises(LinkError, match="no answer"):
             systolic.counters()
-    with pytest.raises(LinkError, match="call resync"):
-        systolic.matmul(a, w)
-    systolic.link.resync()
+    assert systolic.link.lost
     frames()
     assert accepted[1] < accepted[0] == accepted[2]
+
+
+def test_what_is_interrupted_is_no_harm(systolic, monkeypatch):
+    """The next product begins anew, though the engine may still be at work."""
+    generator = np.random.default_rng(4)
+    a, w = int8(generator, 9, 8), int8(generator, 8, 4)
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    for request in range(4):
+        with monkeypatch.context() as patch:
+            exchange, left = systolic.link._exchange, iter(range(request))
+
+            def some(*args, exchange=exchange, left=left):
+                return exchange(*args) if next(left, None) is not None else interrupted()
+
+            patch.setattr(systolic.link, "_exchange", some)
+            with pytest.raises(KeyboardInterrupt):
+                systolic.matmul(a, w + np.int8(request))
+        same(systolic.matmul(a, w), matmul(a, w, None, systolic.config))
+
+
+def test_another_board_at_the_same_port():
+    """It was flashed anew meanwhile."""
+    generator = np.random.default_rng(5)
+    a, w = int8(generator, 5, 8), int8(generator, 8, 6)
+    other = replace(soc_of("systolic", 32), config=SystolicConfig(rows=3, cols=2, acc_depth=16, requant_lanes=1))
+    with opened(soc_of("systolic")) as device, running(other) as board, open_port(board.path, other.baud) as port:
+        same(device.matmul(a, w), matmul(a, w, None, device.config))
+        device.link._port = port
+        device.link._timeout, device.link.retries = 0.3, 0
+        with pytest.raises(LinkError, match="No answer to LOAD"):
+            device.matmul(a[:3], w)
+        device.link._timeout = 20.0
+        same(device.matmul(a, w), matmul(a, w, None, other.config))
+        assert device.info.soc == other
 
 
 def test_what_the_engine_does_not_take(systolic):
@@ -102,13 +143,38 @@ def test_what_the_engine_does_not_take(systolic):
     before = systolic.counters()["accepted"]
     with pytest.raises(TypeError, match="Activations have dtype int64"):
         systolic.matmul(a.astype(np.int64), w)
-    with pytest.raises(ValueError, match="3 columns.*4 rows|K"):
+    with pytest.raises(ValueError, match="the K of both must be equal"):
         systolic.matmul(a, np.zeros((4, 2), np.int8))
+    with pytest.raises(ValueError, match="Multiplier has 3 channels but the sums have 2"):
+        systolic.matmul(a, w, None, Requant.from_scale(np.full(3, 0.01), 0))
+    with pytest.raises(ValueError, match="Multiplier has 3 channels but the sums have 2"):
+        # Of more than the buffers hold at a time, which the host would requantise.
+        systolic.matmul(
+            np.zeros((2, 999), np.int8), np.zeros((999, 2), np.int8), None, Requant(np.full(3, 2**30), 0, 0)
+        )
+    with pytest.raises(TypeError, match="requant 3 is no Requant"):
+        systolic.matmul(a, w, None, 3)
     with pytest.raises(WrongEngine, match="The board runs systolic, not tensorcore; build and flash: tercet build"):
         systolic.mma(a, w, np.zeros((2, 2), np.float32))
     with pytest.raises(WrongEngine, match="tercet build eie --board bench"):
         systolic.network([], a)
     assert systolic.counters()["accepted"] == before + 1, "something was sent"
+
+
+def test_a_layer_that_the_engine_does_not_take():
+    """It is the second one, of a network."""
+    soc = replace(
+        soc_of("systolic"), config=SystolicConfig(rows=2, cols=2, acc_depth=16, acc_width=24, requant_lanes=1)
+    )
+    requant = Requant(2**30, 0, 0)
+    first = Int8Layer(np.ones((3, 2), np.int8), np.zeros(2, np.int32), requant)
+    second = Int8Layer(np.ones((2, 2), np.int8), np.full(2, 2**24, np.int32), None)
+    net = Int8Network(QuantParams(1.0, 0), (first, second))
+    with opened(soc) as device:
+        before = device.counters()["accepted"]
+        with pytest.raises(ValueError, match="beyond acc_width 24"):
+            device.run(net, np.ones((4, 3), np.int8))
+        assert device.counters()["accepted"] == before + 1, "something was sent"
 
 
 @pytest.fixture(scope="module")
@@ -135,11 +201,14 @@ def test_a_network(systolic, network):
 def test_every_bit_of_the_uart(network):
     net, samples = network
     shares = []
-    with opened(soc_of("systolic"), "uart", progress=lambda done, whole: shares.append(done / whole)) as device:
+    with opened(soc_of("systolic", 16), "uart", progress=lambda done, whole: shares.append(done / whole)) as device:
         same(device.run(net, samples[:5]), net.run(samples[:5])[-1])
         counters = device.counters()
+    # All layers are one whole, and what is read counts.
     assert shares[-1] == 1
-    assert all(0 <= share <= 1 for share in shares)
+    assert shares == sorted(shares)
+    assert 0 <= shares[0] < 0.1
+    assert shares.count(1) == 2
     assert counters["damaged"] == counters["dropped"] == counters["repeated"] == 0
 
 
@@ -183,6 +252,10 @@ def test_eie():
         device.reset()
         same(device.network(layers[:1], acts), spmv(layers[0], acts))
         wide = encode(np.ones((4, 90), np.uint8), codebook, config)
+        before = device.counters()["accepted"]
+        with pytest.raises(ValueError, match=r"Activations have shape \(0, 30\); every size must be at least 1"):
+            device.network(layers, acts[:0])
+        assert device.counters()["accepted"] == before + 1, "something was sent"
         with pytest.raises(ValueError, match="A vector needs 45 words of acts, but the board has room for 40"):
             device.network([wide], np.zeros((1, 90), np.int16))
 
@@ -253,8 +326,13 @@ def test_unplugged():
     with running(soc) as board, open_port(board.path, soc.baud) as port:
         device = Device(HostLink(port, timeout=20.0))
         board.kill()
-        with pytest.raises(PortError, match="is gone; plug the board in again"):
-            device.matmul(a, a.T)
+        for _ in range(2):
+            with pytest.raises(PortError, match="is gone; plug the board in again"):
+                device.matmul(a, a.T)
+        port.close()
+        for _ in range(2):
+            with pytest.raises(PortError, match="is closed; open it again"):
+                device.counters()
 
 
 def test_a_port_is_opened_like_a_board():
@@ -262,7 +340,7 @@ def test_a_port_is_opened_like_a_board():
     soc = soc_of("systolic")
     a = np.arange(12, dtype=np.int8).reshape(3, 4)
     with running(soc, "uart") as board:
-        with Device.open(board.path, engine="systolic") as device:
+        with Device.open(Path(board.path), engine="systolic") as device:
             same(device.matmul(a, a.T), matmul(a, a.T, None, soc.config))
         with pytest.raises(WrongEngine, match="The board runs systolic, not eie; build and flash: tercet build eie"):
             Device.open(board.path, engine="eie")
@@ -271,7 +349,42 @@ def test_a_port_is_opened_like_a_board():
         assert device.info.soc == soc
 
 
+def test_rates_are_tried(monkeypatch):
+    """A pseudo-terminal has none, so a board that hears one only is made of one that hears all."""
+    soc = soc_of("systolic")
+    tried = []
+
+    def at(port, **options):
+        tried.append(port.baud)
+        if port.baud != hears:
+            raise LinkError("No answer")
+        return HostLink(port, **options)
+
+    monkeypatch.setattr(host, "HostLink", at)
+    with running(soc) as board:
+        for hears in RATES:
+            tried.clear()
+            with Device.open(board.path) as device:
+                assert device.link.retries == RETRIES
+            assert tried == [*RATES[: RATES.index(hears) + 1]]
+        hears = 9600
+        with pytest.raises(LinkError, match="No answer from .* at 3000000 or 1000000 baud; check the port, .*give its"):
+            Device.open(board.path)
+        Device.open(board.path, baud=9600).close()
+        hears = RATES[0]
+        with pytest.raises(LinkError, match="No answer$"):
+            Device.open(board.path, baud=9600)
+    assert {board.preset(engine).baud for board in map(catalog.board, BOARDS) for engine in board.presets} == {*RATES}
+
+
 def test_addresses_of_boards():
+    for wrong in (None, 3):
+        with pytest.raises(TypeError, match=f"Board {wrong} is no path; use a serial port or sim:BOARD"):
+            Device.open(wrong)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match="Baud 0 at a clock"):
+        Device.open("sim:icebreaker", baud=0)
+    with pytest.raises(ValueError, match="Baud is 0"):
+        Device.open("/dev/nothing", baud=0)
     with pytest.raises(ValueError, match="Board 'nothing' is unknown"):
         Device.open("sim:nothing")
     with pytest.raises(ValueError, match="has the mode 'word'; use sim:ulx3s-85f or sim:ulx3s-85f,bytes"):
@@ -283,3 +396,15 @@ def test_addresses_of_boards():
 def test_what_is_no_network():
     with pytest.raises(TypeError, match="A str cannot be run"):
         as_network("digits")
+    b = np.zeros((4, 3), np.float16)
+    for wrong in (np.float16(1), b[0], b[:0], b[None]):
+        with pytest.raises(ValueError, match=r"b has shape .*; use a matrix \(K, N\)"):
+            TileProduct(np.asarray(wrong), None)
+    for c in (np.zeros(2), np.zeros((2, 2)), np.zeros((2, 2, 3))):
+        with pytest.raises(ValueError, match=r"c has shape .* but b has 3 columns; use \(3,\) or \(M, 3\)"):
+            TileProduct(b, c)
+
+
+def test_patience():
+    with pytest.raises(ValueError, match="Patience is -1 s; use more than 0"), opened(soc_of("systolic"), patience=-1):
+        pass

@@ -294,8 +294,11 @@ def test_ports_that_do_not_open(board, port, tmp_path):
         open_port(f"{tmp_path}/file", 115200)
     with pytest.raises(PortError, match="^Port '/dev/pts/.*' is in use by another program; close that$"):
         open_port(board.path, 115200)
-    with pytest.raises(ValueError, match="Baud is 0; use at least 1"):
-        open_port(board.path, 0)
+    for baud in (0, 2**31):
+        with pytest.raises(ValueError, match=f"Baud is {baud}; use 1 to 2147483647"):
+            open_port(board.path, baud)
+    with pytest.raises(TypeError, match="Baud is 9600.0; use an int"):
+        open_port(board.path, 9600.0)  # pyright: ignore[reportArgumentType]
     with pytest.raises(TypeError, match="Path of a port is 3; use a str"):
         open_port(3, 115200)  # pyright: ignore[reportArgumentType]
 

@@ -1,14 +1,16 @@
 """A board's answers to requests, good and bad; and thousands of damaged frames."""
 
-import random
+import functools
 
 import numpy as np
 import pytest
 from tercet.boards.faults import LinePort, survey
 from tercet.boards.host import Device
 from tercet.boards.host_link import HostLink, LinkError, Refused
-from tercet.boards.link.protocol import IDENTIFY_BYTES, Command, Frame, Reply
+from tercet.boards.link import protocol
+from tercet.boards.link.protocol import IDENTIFY_BYTES, Command, Frame, Reply, place
 from tercet.boards.port import open_port
+from tercet.boards.traffic import products
 from tercet.sim import systolic
 from tercet.sim.systolic import Product
 
@@ -34,12 +36,8 @@ def link(path):
         yield found
 
 
-def place(stream, words, address):
-    return bytes([stream]) + words.to_bytes(2, "little") + address.to_bytes(3, "little")
-
-
 def counts(**words):
-    return b"".join(words.get(name, 0).to_bytes(3, "little") for name in STREAMS)
+    return protocol.counts(words, STREAMS)
 
 
 def refused(link, reply, command, data=b""):
@@ -167,20 +165,7 @@ def test_numbers_that_do_not_follow(path, link):
     assert wrong.request(Command.STATUS) == b"\0"
 
 
-def requests(generator: random.Random):
-    """Requests that change what the board holds, and some that it must refuse."""
-    return generator.choice(
-        (
-            (Command.STATUS, b"", b"\0"),
-            (Command.RESET, b"", b""),
-            (Command.LOAD, place(ACTS, 3, 0) + generator.randbytes(6), b""),
-            (Command.LOAD, place(ACTS, 3, 62) + generator.randbytes(6), Reply.OUT_OF_RANGE),
-            (Command.LOAD, place(ACTS, 200, 0) + generator.randbytes(400), Reply.OUT_OF_RANGE),
-            (Command.READ, place(SUMS, 1, 0), Reply.OUT_OF_RANGE),
-            (Command.RUN, counts(weights=9), Reply.NOT_LOADED),
-            (Command.LOAD, generator.randbytes(3), Reply.WRONG_LENGTH),
-        )
-    )
+requests = functools.partial(products, SOC)
 
 
 def check(found, count):
@@ -189,6 +174,7 @@ def check(found, count):
     assert found["accepted"] == count
     assert found["damaged"] > count // 2
     assert found["dropped"] >= found["wrong sequence"]
+    assert found["results"] > count // 20
 
 
 def test_damaged_frames(path):

