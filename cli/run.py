@@ -18,14 +18,14 @@ __all__ = ["run"]
 _EPILOG = """\b
 Examples:
   tercet demo systolic
-  tercet run build/demo/digits_int8.npz --device sim:ulx3s-85f --inputs build/demo/digits.npy
+  tercet run build/demo/digits_int8.npz --device sim:ulx3s-85f,bytes --inputs build/demo/digits.npy
   tercet run build/demo/digits_int8.npz --device /dev/ttyUSB0 --inputs build/demo/digits.npy -o scores.npy
   tercet run digits.tercet --device sim:icebreaker,bytes --inputs digits.npy
   tercet run product.npz --device sim:ulx3s-25f --inputs a.npy
 
 NETWORK is the .npz of an INT8 network (systolic), a file of tercet compress (eie), or an .npz with a matrix b and
 perhaps an addend c (tensorcore). sim:BOARD is the board's own design in a simulator, every bit of its UART included;
-sim:BOARD,bytes leaves the UART out, and is several times faster.
+sim:BOARD,bytes leaves the UART out, and is many times faster.
 """
 
 
