@@ -206,7 +206,7 @@ _ENTRIES = {
         None,
         "adapter on J19: its TX to KEY+, its RX to DATA_LED-",
     ),
-    "ecpix5-45f": _Entry(_ECPIX5, _at(ECP5_45K, systolic=150, eie=160, tensorcore=115), ("rgb_led", "g")),
+    "ecpix5-45f": _Entry(_ECPIX5, _at(ECP5_45K, systolic=170, eie=160, tensorcore=115), ("rgb_led", "g")),
     "ecpix5-85f": _Entry(_ECPIX5, _at(ECP5_85K, systolic=125, eie=130, tensorcore=100), ("rgb_led", "g")),
     "icepi-zero": _Entry(Programmer(("-b", "icepi-zero")), ECP5_25K),
     "tang-nano-9k": _Entry(Programmer(("-b", "tangnano9k")), GW1NR9),
