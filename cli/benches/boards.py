@@ -12,6 +12,7 @@ from tercet.boards.link.protocol import LINK_COUNTERS
 from tercet.boards.port import open_port
 from tercet.boards.simulated import SimulatedBoard
 from tercet.boards.soc import soc_sources
+from tercet.boards.soc_config import SocConfig
 from tercet.boards.traffic import products
 from tercet.cli.output import progress
 
@@ -70,11 +71,13 @@ def _bench_faults() -> Rows:
     return rows
 
 
+def _soc() -> SocConfig:
+    depths: dict[str, int] = dict.fromkeys(("acts", "weights", "params", "sums", "outs"), _DEPTH)
+    return soc_config("icebreaker", "systolic", **_BOARD, depths=depths)
+
+
 def _survey(mode: str, count: int, advance) -> Survey:
-    soc = soc_config(
-        "icebreaker", "systolic", **_BOARD, depths=dict.fromkeys(("acts", "weights", "params", "sums", "outs"), _DEPTH)
-    )
-    done = 0
+    soc, done = _soc(), 0
 
     def step(now: int) -> None:
         nonlocal done

@@ -28,6 +28,10 @@ def soc_of(name: str, depth: int = 64, **fields) -> SocConfig:
     return SocConfig(name, config, depths, **{"clock_hz": 24_000_000, "baud": 3_000_000, "board": "bench", **fields})
 
 
+FAULTS = soc_of("systolic", 128, frame_bytes=1024)
+"""The board whose line is bad."""
+
+
 @contextlib.contextmanager
 def running(soc: SocConfig, mode: str = "bytes"):
     """The simulated board."""

@@ -14,10 +14,10 @@ from tercet.boards.traffic import products
 from tercet.sim import systolic
 from tercet.sim.systolic import Product
 
-from .socs import running, soc_of
+from .socs import FAULTS, running
 
-DEPTH = 128
-SOC = soc_of("systolic", DEPTH, frame_bytes=1024)
+SOC = FAULTS
+DEPTH = dict(SOC.depths)["acts"]
 STREAMS = [name for name, _ in SOC.depths]
 ACTS, SUMS = STREAMS.index("acts"), STREAMS.index("sums")
 

@@ -10,6 +10,7 @@ from tercet.boards.soc_config import describe, read_description
 from tercet.cli.benches import boards as bench
 from tercet.cli.benches import boards_matrix as matrix
 
+from ..boards.socs import FAULTS
 from .command import fails
 from .reports import pretended
 
@@ -117,6 +118,8 @@ def test_matrix_keeps_a_table(tmp_path, built, kept):
 
 
 def test_faults(tmp_path, monkeypatch):
+    # The board that other tests have compiled.
+    monkeypatch.setattr(bench, "_soc", lambda: FAULTS)
     monkeypatch.setattr(bench, "_BYTES", 40)
     monkeypatch.setattr(bench, "_BITS", 11)
     assert bench.run_bench(["faults"], tmp_path)
