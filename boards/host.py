@@ -219,12 +219,7 @@ class Device:
         np.ndarray
             What the last layer gives.
 
-        Raises
-        ------
-        WrongEngine
-            If the board has another engine than the network needs.
-        TypeError, ValueError
-            If that is no network, inputs do not fit it, or a layer does not fit the engine; nothing is sent then.
+        Errors are those of `network`; a TypeError also if that is no network.
         """
         what = as_network(network)
         self._ready()

@@ -10,6 +10,7 @@ from tercet.boards.port import open_port
 from tercet.boards.simulated import SimulatedBoard
 from tercet.boards.soc import soc_sources
 from tercet.boards.soc_config import SocConfig
+from tercet.golden.compress.model import CompressedLayer
 from tercet.golden.eie_layer import EieConfig
 from tercet.golden.systolic import SystolicConfig
 from tercet.golden.tensorcore_config import TensorCoreConfig
@@ -49,3 +50,21 @@ def opened(soc: SocConfig, mode: str = "bytes", **options):
 def int8(generator: np.random.Generator, *shape: int) -> np.ndarray:
     """Random int8."""
     return generator.integers(-128, 128, shape).astype(np.int8)
+
+
+def same(got: np.ndarray, want: np.ndarray) -> None:
+    """By bits, and of the same type and shape."""
+    assert got.dtype == want.dtype
+    assert got.shape == want.shape
+    assert got.tobytes() == want.tobytes()
+
+
+def compressed() -> tuple[list[CompressedLayer], np.ndarray]:
+    """A small network, and inputs."""
+    generator = np.random.default_rng(5)
+    layers = []
+    for n_in, n_out in ((12, 10), (10, 4)):
+        codes = (generator.integers(1, 16, (n_out, n_in)) * (generator.random((n_out, n_in)) < 0.4)).astype(np.uint8)
+        centroids = np.concatenate(([0], generator.standard_normal(15) * 0.5)).astype(np.float32)
+        layers.append(CompressedLayer(codes, centroids, generator.standard_normal(n_out).astype(np.float32), 4))
+    return layers, generator.random((6, 12))
