@@ -263,7 +263,7 @@ class _Stages:
             script = synthesis_script(device, "top", infer_dsp=infer, json=netlist)
         started = time.monotonic()
         self.watch("synthesising")
-        run_yosys(f"read_verilog -sv soc.v; read_rtlil top.il; {script}", self.work)
+        run_yosys(f"read_verilog soc.v; read_rtlil top.il; {script}", self.work)
         cells = _gowin_counts(self.work / netlist) if gowin else cell_counts(self.work / netlist, device)
         check_fits(cells, device, self.soc.engine, self.board.name)
         shown = ", ".join(f"{count} {kind}" for kind, count in cells.items() if count)

@@ -177,7 +177,7 @@ def _synthesise(design: Mapping[str, str], script: str, folder: Path) -> None:
     folder.mkdir(parents=True)
     for name, text in design.items():
         (folder / name).write_text(text)
-    run_yosys(f"read_verilog -sv {' '.join(design)}; {script}", folder)
+    run_yosys(f"read_verilog {' '.join(design)}; {script}", folder)
 
 
 def _keep_cells(netlist: _Json, top: str, folder: Path) -> None:

@@ -105,7 +105,7 @@ def ports_of(verilog: str, top: str, folder: Path) -> list[Port]:
         If the Verilog cannot be read or has no such module.
     """
     (folder / "unit.v").write_text(verilog)
-    run_yosys(f"read_verilog -sv unit.v; hierarchy -top {top}; proc; write_json ports.json", folder)
+    run_yosys(f"read_verilog unit.v; hierarchy -top {top}; proc; write_json ports.json", folder)
     ports = json.loads((folder / "ports.json").read_text())["modules"][top]["ports"]
     return [Port(name, len(port["bits"]), port["direction"] == "input") for name, port in ports.items()]
 

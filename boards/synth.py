@@ -133,13 +133,13 @@ def synthesize(
         folder = Path(name)
         ports = ports_of(verilog, top, folder)
         script = synthesis_script(target, top, infer_dsp=infer_dsp, json="alone.json")
-        run_yosys(f"read_verilog -sv unit.v; {script}", folder)
+        run_yosys(f"read_verilog unit.v; {script}", folder)
         cells = cell_counts(folder / "alone.json", target)
         check_fits(cells, target, f"{engine} {unit}", target.name)
         progress(f"{unit} on {target.name}: " + ", ".join(f"{count} {kind}" for kind, count in cells.items() if count))
         (folder / "wrapper.v").write_text(wrapper(top, ports))
         script = synthesis_script(target, WRAPPER_TOP, infer_dsp=infer_dsp, json="framed.json")
-        run_yosys(f"read_verilog -sv unit.v wrapper.v; {script}", folder)
+        run_yosys(f"read_verilog unit.v wrapper.v; {script}", folder)
         progress("synthesised behind its frame")
 
         def place(seed: int) -> Run:

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 from tercet.rtl import primitives
+from tercet.rtl.emit import LANGUAGES
 
 from .engines import ENGINES, Engine, examples
 from .manifest import manifest
@@ -19,25 +20,63 @@ def generate() -> None:
     """Write an engine's Verilog and its manifest."""
 
 
-def generated(name: str, engine: Engine, config: Any) -> dict[str, str]:
-    """File name to content: the Verilog, models of the FPGA's blocks in it for simulation, the manifest."""
-    text = engine.rtl.engine_verilog(config)
+def generated(
+    engine_name: str, engine: Engine, config: Any, *, name: str | None = None, language: str = "verilog"
+) -> dict[str, str]:
+    """File name to content: the Verilog, models of the FPGA's blocks in it for simulation, the manifest.
+
+    `name` is the top module's and begins those of all others; the default is the engine's.
+
+    Raises
+    ------
+    ValueError
+        If no module can have the name.
+    """
+    name = name or engine_name
+    if name in primitives.MODELS:
+        raise ValueError(f"Module name {name!r} is a block of an FPGA, which engines may use; use another")
+    file = f"{name}.{LANGUAGES[language].suffix}"
+    text = engine.rtl.engine_verilog(config, name=name, language=language)
     models = {f"sim/{path.name}": path.read_text() for path in primitives.used(text)}
-    files = {"files": [f"{name}.v"], "simulation_models": list(models)}
-    return {f"{name}.v": text, **models, "manifest.json": manifest(name, config, engine.rtl.interface(config), files)}
+    facts = {
+        "engine": engine_name,
+        "top": name,
+        "language": LANGUAGES[language].title,
+        "files": [file],
+        "simulation_models": list(models),
+    }
+    return {file: text, **models, "manifest.json": manifest(facts, config, engine.rtl.interface(config))}
 
 
-def _command(name: str, engine: Engine) -> click.Command:
+def _command(engine_name: str, engine: Engine) -> click.Command:
     @click.command(
-        name,
-        help=f"Write {name}.v, manifest.json, and models of FPGA blocks for simulation: {engine.text}.",
-        epilog=examples("generate", name),
+        engine_name,
+        help=f"Write {engine_name}.v, manifest.json, and models of FPGA blocks for simulation: {engine.text}.",
+        epilog=examples("generate", engine_name),
     )
     @config_options(engine.config_class, engine.presets)
-    @click.option("-o", "--output", type=click.Path(path_type=Path), help=f"Folder. [default: build/{name}]")
-    def command(preset: str | None, config_file: Path | None, output: Path | None, **flags: Any) -> None:
+    @click.option(
+        "--language",
+        type=click.Choice(tuple(LANGUAGES)),
+        default="verilog",
+        show_default=True,
+        help="verilog is Verilog-2005 in a .v file, sv SystemVerilog in a .sv file.",
+    )
+    @click.option(
+        "--name", help=f"Top module, prefix of all other modules, and name of the file. [default: {engine_name}]"
+    )
+    @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder. [default: build/NAME]")
+    def command(
+        preset: str | None,
+        config_file: Path | None,
+        language: str,
+        name: str | None,
+        output: Path | None,
+        **flags: Any,
+    ) -> None:
         config = config_from(engine.config_class, preset, config_file, flags)
-        for path in write_files(output or Path("build", name), generated(name, engine, config)):
+        files = generated(engine_name, engine, config, name=name, language=language)
+        for path in write_files(output or Path("build", name or engine_name), files):
             click.echo(f"{path}  {path.stat().st_size} bytes")
 
     return command

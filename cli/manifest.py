@@ -11,16 +11,9 @@ from tercet.rtl.emit import yosys_command
 __all__ = ["manifest"]
 
 
-def manifest(engine: str, config: Any, interface: dict[str, Any], files: dict[str, list[str]]) -> str:
-    """The manifest as JSON text, the same for the same parameters and tools; `files` lists names by their use."""
-    content = {
-        "engine": engine,
-        "top": engine,
-        **files,
-        "parameters": dataclasses.asdict(config),
-        **interface,
-        "tools": _tools(),
-    }
+def manifest(facts: dict[str, Any], config: Any, interface: dict[str, Any]) -> str:
+    """The manifest as JSON text, the same for the same parameters and tools; `facts` come first."""
+    content = {**facts, "parameters": dataclasses.asdict(config), **interface, "tools": _tools()}
     return json.dumps(content, indent=2) + "\n"
 
 

@@ -35,7 +35,7 @@ module tercet_bench_core (
     localparam RESET_CLOCKS = 3;
     localparam SETTLE_CLOCKS = 8;
 
-    string folder;
+    reg [8*1024-1:0] folder, path;
     integer jobs_file, results, got;
     reg [1:0] state;
     reg cut;
@@ -76,8 +76,10 @@ module tercet_bench_core (
         cut = 0;
         job = 0;
         if (!$value$plusargs("tercet_dir=%s", folder)) folder = ".";
-        jobs_file = $fopen($sformatf("%s/jobs", folder), "r");
-        results = $fopen($sformatf("%s/results", folder), "w");
+        $sformat(path, "%0s/jobs", folder);
+        jobs_file = $fopen(path, "r");
+        $sformat(path, "%0s/results", folder);
+        results = $fopen(path, "w");
         got = $fscanf(jobs_file, "%d %d %d", jobs, threshold, idle_limit);
     end
 

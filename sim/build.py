@@ -116,6 +116,9 @@ def build(
             recording = "vcd"  # converted after the run
         # Not the simulator's own copy of the top's ports: its scope is called $rootio, which is no name to VCD readers.
         args = [*_VERILATOR_ARGS, *([f"--trace-{recording}", "--no-trace-top"] if recording else [])]
+    elif not recording and all(name.endswith(".v") for name in sources):
+        # After cocotb's -g2012: the language that such files are in. Its recorder of waves is SystemVerilog.
+        args = ["-g2005"]
     facts = [dict(sources), top, simulator.name, simulator.version, args, recording, _cocotb_facts()]
     folder = build_once(facts, lambda folder: _compile(Build(folder, top, simulator, recording), sources, args))
     return Build(folder, top, simulator, recording)

@@ -26,7 +26,7 @@ module tercet_stream_sink #(
     localparam CHANGED = 4'd4;
     localparam UNDEFINED = 4'd5;
 
-    string folder;
+    reg [8*1024-1:0] folder, path;
     integer file;
     reg [31:0] random;
     reg held;  // the clock before offered a beat that was not taken
@@ -57,7 +57,8 @@ module tercet_stream_sink #(
     always @(posedge clk) begin
         if (load) begin
             if (file != 0) $fclose(file);
-            file = $fopen($sformatf("%s/%0d.%0s", folder, job, NAME), "w");
+            $sformat(path, "%0s/%0d.%0s", folder, job, NAME);
+            file = $fopen(path, "w");
             fault <= 0;
             moved <= 0;
             held <= 0;

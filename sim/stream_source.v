@@ -24,7 +24,7 @@ module tercet_stream_source #(
     localparam BYTES = (WIDTH + 7) / 8;
     localparam SHORT = 4'd1;
 
-    string folder;
+    reg [8*1024-1:0] folder, path;
     integer file;
     integer got;
     reg [8*BYTES-1:0] beat;
@@ -57,7 +57,8 @@ module tercet_stream_source #(
     always @(posedge clk) begin
         if (load) begin
             if (file != 0) $fclose(file);
-            file = $fopen($sformatf("%s/%0d.%0s", folder, job, NAME), "rb");
+            $sformat(path, "%0s/%0d.%0s", folder, job, NAME);
+            file = $fopen(path, "rb");
             fault <= 0;
             valid <= 0;
             moved <= 0;

@@ -72,9 +72,9 @@ UNITS = tuple(_UNITS)
 """Parts that can be synthesised alone; a cluster is one of up to four PEs, a node the root of the detection tree."""
 
 
-def engine_verilog(config: EieConfig) -> str:
-    """Verilog of the engine with AXI edges; its top module is ``eie``."""
-    return verilog(AxiEngine(config=config), name="eie")
+def engine_verilog(config: EieConfig, *, name: str = "eie", language: str = "verilog") -> str:
+    """Verilog or SystemVerilog of the engine with AXI edges; see :func:`tercet.rtl.emit.verilog`."""
+    return verilog(AxiEngine(config=config), name=name, language=language)
 
 
 def unit(config: EieConfig, name: str) -> wiring.Component:

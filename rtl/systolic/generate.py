@@ -41,9 +41,9 @@ UNITS = tuple(_UNITS)
 """Parts that can be synthesised alone."""
 
 
-def engine_verilog(config: SystolicConfig) -> str:
-    """Verilog of the engine with AXI edges; its top module is ``systolic``."""
-    return verilog(AxiEngine(config=config), name="systolic")
+def engine_verilog(config: SystolicConfig, *, name: str = "systolic", language: str = "verilog") -> str:
+    """Verilog or SystemVerilog of the engine with AXI edges; see :func:`tercet.rtl.emit.verilog`."""
+    return verilog(AxiEngine(config=config), name=name, language=language)
 
 
 def unit(config: SystolicConfig, name: str) -> wiring.Component:

@@ -71,10 +71,10 @@ their sums, too, and operands are those of A. The conventional unit is no part o
 unit is compared with."""
 
 
-def engine_verilog(config: TensorCoreConfig) -> str:
-    """Verilog of the engine with AXI edges; its top module is ``tensorcore``."""
+def engine_verilog(config: TensorCoreConfig, *, name: str = "tensorcore", language: str = "verilog") -> str:
+    """Verilog or SystemVerilog of the engine with AXI edges; see :func:`tercet.rtl.emit.verilog`."""
     _check(config)
-    return verilog(AxiEngine(config=config), name="tensorcore")
+    return verilog(AxiEngine(config=config), name=name, language=language)
 
 
 def unit(config: TensorCoreConfig, name: str) -> wiring.Component:

