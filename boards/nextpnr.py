@@ -11,7 +11,7 @@ from time import monotonic as _now
 from typing import Any
 
 import filelock
-from tercet.sim.build import cache_dir
+from tercet.sim.cache import cache_folder
 
 from .netlist import DoesNotFit, SynthesisError
 
@@ -128,8 +128,7 @@ def _start_first(tool: str, watch: Callable[[str], None]) -> None:
     path = Path(tool)
     if not path.name.startswith("yowasp-") or not path.exists():
         return
-    started = cache_dir() / "started" / f"{path.name}-{hashlib.sha256(bytes(path.absolute())).hexdigest()[:16]}"
-    started.parent.mkdir(parents=True, exist_ok=True)
+    started = cache_folder("started") / f"{path.name}-{hashlib.sha256(bytes(path.absolute())).hexdigest()[:16]}"
     # Another installation is newer than what was noted of the last one.
     if not _is_newer(started, path):
         with filelock.FileLock(f"{started}.lock"):
