@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
+from tercet.sim.files import naming
 
 __all__ = ["check_file", "check_folder", "console", "progress", "table", "working", "write_files"]
 
@@ -90,7 +91,7 @@ def check_folder(folder: Path) -> None:
         If the folder cannot be made or written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
+    with naming(folder), tempfile.TemporaryFile(dir=folder):
         pass
 
 
@@ -116,12 +117,16 @@ def write_files(folder: Path, files: Mapping[str, str | bytes]) -> list[Path]:
         If the folder cannot be made or written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".tercet-") as temporary:
+    with naming(folder):
+        temporary_folder = tempfile.TemporaryDirectory(dir=folder, prefix=".tercet-")
+    with temporary_folder as temporary:
         for name, content in files.items():
             data = content.encode() if isinstance(content, str) else content
-            Path(temporary, name).parent.mkdir(parents=True, exist_ok=True)
-            Path(temporary, name).write_bytes(data)
+            with naming(folder / name):
+                Path(temporary, name).parent.mkdir(parents=True, exist_ok=True)
+                Path(temporary, name).write_bytes(data)
         for name in files:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(Path(temporary, name), folder / name)
+            with naming(folder / name):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(Path(temporary, name), folder / name)
     return [folder / name for name in files]
