@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tercet.rtl.emit import yosys_command
+from tercet.rtl.yowasp import cache_problem
 from tercet.sim.cache import sole_writer
 from tercet.sim.files import naming
 
@@ -306,7 +307,8 @@ class _Stages:
         products = [path for suffix in ("bit", "bin", "fs") if (path := self.work / f"top.{suffix}").exists()]
         if done.returncode != 0 or not products:
             lines = self.packed.strip().splitlines() or [f"exit status {done.returncode}"]
-            raise SynthesisError(f"{Path(command[0]).name}: {lines[-1]}")
+            problem = cache_problem(command[0], self.packed)
+            raise SynthesisError(problem or f"{Path(command[0]).name}: {lines[-1]}")
         self._done("pack", started, f"packed: {products[0].stat().st_size} bytes")
         return products[0]
 

@@ -11,6 +11,7 @@ from time import monotonic as _now
 from typing import Any
 
 import filelock
+from tercet.rtl.yowasp import cache_problem
 from tercet.sim.cache import cache_folder
 
 from .netlist import DoesNotFit, SynthesisError
@@ -116,7 +117,7 @@ def place_and_route(
         message = found[0] if found else f"exit status {process.returncode}"
         if re.search(_NO_PLACE, message):
             raise DoesNotFit(f"nextpnr finds no place on {target}: {message}")
-        raise SynthesisError(f"nextpnr: {message}")
+        raise SynthesisError(cache_problem(command[0], said) or f"nextpnr: {message}")
     content = json.loads((folder / report).read_text())
     return Routed(_clocks(content), _slowest_path(content))
 
@@ -134,7 +135,10 @@ def _start_first(tool: str, watch: Callable[[str], None]) -> None:
         with filelock.FileLock(f"{started}.lock"):
             if not _is_newer(started, path):
                 watch("compiling itself, once")
-                subprocess.run([tool, "--version"], capture_output=True, check=False)
+                done = subprocess.run([tool, "--version"], capture_output=True, text=True, check=False)
+                problem = cache_problem(tool, done.stderr)
+                if problem:
+                    raise SynthesisError(problem)
                 started.touch()
 
 
