@@ -9,6 +9,7 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 import pytest
+from tercet.cli import __version__
 from tercet.cli.engines import ENGINES
 from tercet.golden.systolic import SystolicConfig, matmul
 
@@ -53,6 +54,11 @@ def test_help_tells_defaults():
     assert "[default: 16]" in tercet("sim", "systolic", "--help").stdout
     assert re.search(r"\[default:\s+any\]", tercet("sim", "eie", "--help").stdout)
     assert re.search(r"\[default:\s+that\s+of\s+the\s+device\]", tercet("synth", "eie", "--help").stdout)
+
+
+def test_version():
+    assert tercet("--version").stdout == f"tercet, version {__version__}\n"
+    assert re.fullmatch(r"\d+\.\d+\.\d+.*", __version__)
 
 
 def test_list_and_doctor():
