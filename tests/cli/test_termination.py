@@ -63,21 +63,31 @@ def alive(number):
         return False
 
 
+def left(told):
+    """Which of the tools, and of those that they have started, are there."""
+    numbers = told.read_text().split() if told.exists() else []
+    return [int(number) for number in numbers if alive(int(number))]
+
+
 def ended(folder, command, count, number, **variables):
     """Starts a command, sends it a signal once so many tools run; what it has said, and its status."""
     environment = {**os.environ, **variables, "TERCET_CACHE": str(folder / "cache")}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
     told = folder / "told"
-    while not (told.exists() and told.read_text().count("\n") == count):
-        assert process.poll() is None, process.communicate()[0]
-        time.sleep(0.05)
-    process.send_signal(number)
-    said = process.communicate(timeout=60)[0]
-    numbers = [int(word) for word in told.read_text().split()]
-    deadline = time.monotonic() + 10
-    while any(map(alive, numbers)) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not [number for number in numbers if alive(number)]
+    try:
+        while not (told.exists() and told.read_text().count("\n") == count):
+            assert process.poll() is None, process.communicate()[0]
+            time.sleep(0.05)
+        process.send_signal(number)
+        said = process.communicate(timeout=60)[0]
+        deadline = time.monotonic() + 10
+        while left(told) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert not left(told)
+    finally:
+        process.kill()
+        for still in left(told):
+            os.kill(still, signal.SIGKILL)
     return said, process.returncode
 
 

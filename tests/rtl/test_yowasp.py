@@ -34,9 +34,9 @@ def broken(tmp_path, monkeypatch):
     return make
 
 
-class Wire(wiring.Component):
-    i: In(1)
-    o: Out(1)
+class Inverter(wiring.Component):
+    def __init__(self):
+        super().__init__({"i": In(1), "o": Out(1)})
 
     def elaborate(self, platform):
         m = Module()
@@ -49,13 +49,13 @@ def test_yosys(tmp_path, monkeypatch, broken):
     monkeypatch.setattr(emit, "yosys_command", lambda: (tool,))
     monkeypatch.setattr("tercet.boards.netlist.yosys_command", lambda: (tool,))
     with pytest.raises(emit.EmitError, match=MESSAGE.format("yosys")):
-        emit.verilog(Wire(), name="top")
+        emit.verilog(Inverter(), name="top")
     with pytest.raises(SynthesisError, match=MESSAGE.format("yosys")):
         run_yosys("", tmp_path)
     # The cache is in order: then it was something else.
     monkeypatch.setenv("YOWASP_CACHE_DIR", str(tmp_path / "new" / "cache"))
     with pytest.raises(emit.EmitError, match="^yosys refused module top: NotADirectoryError"):
-        emit.verilog(Wire(), name="top")
+        emit.verilog(Inverter(), name="top")
 
 
 def test_nextpnr(tmp_path, broken):

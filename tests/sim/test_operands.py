@@ -21,9 +21,10 @@ def test_byte_order_of_systolic():
     config = SystolicConfig(rows=2, cols=2, act_width=16, weight_width=16)
     acts, weights = np.array([[300, -2]], np.int16), np.array([[3], [-400]], np.int16)
     bias = np.array([70000], np.int32)
-    swapped = [array.astype(array.dtype.newbyteorder(">")) for array in (acts, weights, bias)]
-    np.testing.assert_array_equal(golden_systolic.matmul(*swapped, config), [[900 + 800 + 70000]])
-    jobs = [systolic.job(config, systolic.Product(*operands)) for operands in ((acts, weights, bias), swapped)]
+    a, w, b = (array.astype(array.dtype.newbyteorder(">")) for array in (acts, weights, bias))
+    np.testing.assert_array_equal(golden_systolic.matmul(a, w, b, config), [[900 + 800 + 70000]])
+    products = systolic.Product(acts, weights, bias), systolic.Product(a, w, b)
+    jobs = [systolic.job(config, product) for product in products]
     for name, beats in jobs[0].inputs.items():
         np.testing.assert_array_equal(jobs[1].inputs[name], beats)
 
@@ -43,9 +44,9 @@ def test_byte_order_of_tensor_core(patterns):
     a, b, c = np.full((1, 4), 1.5, np.float16), np.full((4, 1), -2, np.float16), np.full((1, 1), 0.25, np.float32)
     if patterns:
         a, b, c = a.view(np.uint16), b.view(np.uint16), c.view(np.uint32)
-    swapped = [array.astype(array.dtype.newbyteorder(">")) for array in (a, b, c)]
-    np.testing.assert_array_equal(golden_tensorcore.mma(*swapped, HALF), [[-11.75]])
-    jobs = [tensorcore.job(HALF, *check_mma(*operands, HALF)) for operands in ((a, b, c), swapped)]
+    x, y, z = (array.astype(array.dtype.newbyteorder(">")) for array in (a, b, c))
+    np.testing.assert_array_equal(golden_tensorcore.mma(x, y, z, HALF), [[-11.75]])
+    jobs = [tensorcore.job(HALF, *check_mma(*operands, HALF)) for operands in ((a, b, c), (x, y, z))]
     for name, beats in jobs[0].inputs.items():
         np.testing.assert_array_equal(jobs[1].inputs[name], beats)
 
