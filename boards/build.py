@@ -4,19 +4,23 @@ Amaranth's platform writes the pins, the constraints and the command lines; the 
 the other, so that each tells how far it is and timing is judged by nextpnr's report rather than by its exit status.
 """
 
+import contextlib
 import json
 import math
 import re
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from tercet.rtl.emit import yosys_command
+from tercet.rtl.yowasp import cache_problem
+from tercet.sim.cache import sole_writer
+from tercet.sim.files import naming
 
 from .catalog import Board, board
 from .flash import dfu_suffix
@@ -163,6 +167,8 @@ def build(
         If the FPGA is too small.
     SynthesisError, ToolNotFound
         If a tool refuses the design or is not installed.
+    OSError
+        If the folder cannot be written, or another build writes into it.
     """
     found = board(board_name)
     placer = placer or found.preset(soc.engine).placer
@@ -173,9 +179,7 @@ def build(
     plan = _plan(found, soc, options)
     # Where nothing is missing, nothing fails after minutes.
     nextpnr, pack = (_resolved(command) for command in _commands(plan)[1:3])
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".tercet-") as name:
-        work = Path(name)
+    with _work_folder(folder) as work:
         for file, content in {**plan.files, "soc.v": soc_verilog}.items():
             (work / file).write_text(content)
         stages = _Stages(found, soc, work, progress, watch)
@@ -213,8 +217,21 @@ def build(
             (work / "soc.v", "soc.v"),
             (work / "report.json", "report.json"),
         ):
-            source.replace(folder / target)
+            with naming(folder / target):
+                source.replace(folder / target)
     return report
+
+
+@contextlib.contextmanager
+def _work_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder inside one that no other build writes into meanwhile."""
+    folder.mkdir(parents=True, exist_ok=True)
+    busy = f"Another build writes into {str(folder)!r}; wait until it has ended, or use another folder"
+    with sole_writer(folder, busy):
+        with naming(folder):
+            work = tempfile.TemporaryDirectory(dir=folder, prefix=".tercet-")
+        with work as name:
+            yield Path(name)
 
 
 def _check_clock(found: Board, clock_hz: int) -> None:
@@ -290,7 +307,8 @@ class _Stages:
         products = [path for suffix in ("bit", "bin", "fs") if (path := self.work / f"top.{suffix}").exists()]
         if done.returncode != 0 or not products:
             lines = self.packed.strip().splitlines() or [f"exit status {done.returncode}"]
-            raise SynthesisError(f"{Path(command[0]).name}: {lines[-1]}")
+            problem = cache_problem(command[0], self.packed)
+            raise SynthesisError(problem or f"{Path(command[0]).name}: {lines[-1]}")
         self._done("pack", started, f"packed: {products[0].stat().st_size} bytes")
         return products[0]
 

@@ -20,7 +20,7 @@ from typing import Any
 
 from tercet.rtl import primitives
 from tercet.rtl.emit import yosys_command
-from tercet.sim.build import build_once
+from tercet.sim.cache import build_once
 
 from .devices import Device, device
 from .netlist import run_yosys, synthesis_script

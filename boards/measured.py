@@ -1,10 +1,12 @@
 """What the boards' bitstreams have reached: read from `measured.json`, which the build matrix writes."""
 
 import json
-import threading
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
+
+from tercet.golden.checks import check_names
+from tercet.sim.cache import sole_writer
 
 from .build import BuildReport
 from .catalog import board, soc_config
@@ -14,8 +16,6 @@ __all__ = ["MEASURED", "Measured", "measured", "record"]
 
 MEASURED = Path(__file__).with_name("measured.json")
 """The file: board to engine to what it has reached."""
-
-_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -57,12 +57,14 @@ def measured(board_name: str, engine: str) -> Measured | None:
     Raises
     ------
     ValueError
-        If the board or the engine is unknown, or the engine does not fit.
+        If the board or the engine is unknown, the engine does not fit, or the file has something else in it.
     """
-    fields = _all().get(board_name, {}).get(engine)
-    if fields is None:
+    entry = _all().get(board_name, {}).get(engine)
+    if entry is None:
         return None
-    found, soc = Measured(**fields), soc_config(board_name, engine)
+    names = [field.name for field in fields(Measured)]
+    check_names(entry, names, what=f"{MEASURED.name}, {engine} on {board_name}:")
+    found, soc = Measured(**entry), soc_config(board_name, engine)
     placer = board(board_name).preset(engine).placer
     now = (soc.params, dict(soc.depths), soc.clock_hz, placer)
     return found if (found.params, found.depths, found.clock_hz, found.placer) == now else None
@@ -81,11 +83,16 @@ def record(soc: SocConfig, report: BuildReport) -> None:
         placer=report.placer,
         tools=report.tools,
     )
-    with _LOCK:
+    with sole_writer(MEASURED):
         content = _all()
         content.setdefault(report.board, {})[report.engine] = asdict(entry)
-        MEASURED.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+        part = MEASURED.with_suffix(".part")
+        part.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
+        part.replace(MEASURED)
 
 
 def _all() -> dict[str, dict[str, Any]]:
-    return json.loads(MEASURED.read_text()) if MEASURED.exists() else {}
+    try:
+        return json.loads(MEASURED.read_text()) if MEASURED.exists() else {}
+    except ValueError as error:
+        raise ValueError(f"{str(MEASURED)!r} is no JSON: {error}") from None

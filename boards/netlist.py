@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tercet.rtl.emit import yosys_command
+from tercet.rtl.yowasp import cache_problem
 
 from .devices import Device
 from .wrapper import Port
@@ -93,7 +94,7 @@ def run_yosys(script: str, folder: Path) -> None:
         log = folder / "yosys.log"
         lines = (log.read_text() if log.exists() else done.stderr).splitlines()
         errors = [line for line in lines if "ERROR" in line] or lines[-1:] or ["no message"]
-        raise SynthesisError(f"yosys: {errors[-1].strip()}")
+        raise SynthesisError(cache_problem(command[0], done.stderr) or f"yosys: {errors[-1].strip()}")
 
 
 def ports_of(verilog: str, top: str, folder: Path) -> list[Port]:

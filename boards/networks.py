@@ -1,11 +1,13 @@
 """What can be run on a board, by its file: which engine it needs, what comes out, and what must come out."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from tercet.golden.checks import check_names
 from tercet.golden.compress import container
 from tercet.golden.compress.eie import eie_acts, eie_layers
 from tercet.golden.compress.model import CompressedLayer
@@ -134,9 +136,12 @@ def read_network(path: Path) -> BoardNetwork:
     if magic.startswith(b"TERCETC"):
         return Compressed(container.load(path))
     arrays = read_numpy(path) if magic.startswith(b"PK") else {}
+    if not isinstance(arrays, dict):
+        arrays = {}
     if "b" in arrays:
+        check_names(arrays, ["b"], ["c"], what=repr(str(path)), expected="b, and perhaps the addend c")
         return TileProduct(arrays["b"], arrays.get("c"))
-    if "input_scale" in arrays:
+    if any(re.fullmatch(r"input_scale|W\d+", name, re.I | re.A) for name in arrays):
         return Int8(Int8Network.load(path))
     raise ValueError(
         f"{str(path)!r} is no network; use a file of tercet compress, the .npz of an Int8Network, or one with b and c"

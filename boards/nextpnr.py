@@ -11,7 +11,8 @@ from time import monotonic as _now
 from typing import Any
 
 import filelock
-from tercet.sim.build import cache_dir
+from tercet.rtl.yowasp import cache_problem
+from tercet.sim.cache import cache_folder
 
 from .netlist import DoesNotFit, SynthesisError
 
@@ -116,7 +117,7 @@ def place_and_route(
         message = found[0] if found else f"exit status {process.returncode}"
         if re.search(_NO_PLACE, message):
             raise DoesNotFit(f"nextpnr finds no place on {target}: {message}")
-        raise SynthesisError(f"nextpnr: {message}")
+        raise SynthesisError(cache_problem(command[0], said) or f"nextpnr: {message}")
     content = json.loads((folder / report).read_text())
     return Routed(_clocks(content), _slowest_path(content))
 
@@ -128,14 +129,16 @@ def _start_first(tool: str, watch: Callable[[str], None]) -> None:
     path = Path(tool)
     if not path.name.startswith("yowasp-") or not path.exists():
         return
-    started = cache_dir() / "started" / f"{path.name}-{hashlib.sha256(bytes(path.absolute())).hexdigest()[:16]}"
-    started.parent.mkdir(parents=True, exist_ok=True)
+    started = cache_folder("started") / f"{path.name}-{hashlib.sha256(bytes(path.absolute())).hexdigest()[:16]}"
     # Another installation is newer than what was noted of the last one.
     if not _is_newer(started, path):
         with filelock.FileLock(f"{started}.lock"):
             if not _is_newer(started, path):
                 watch("compiling itself, once")
-                subprocess.run([tool, "--version"], capture_output=True, check=False)
+                done = subprocess.run([tool, "--version"], capture_output=True, text=True, check=False)
+                problem = cache_problem(tool, done.stderr)
+                if problem:
+                    raise SynthesisError(problem)
                 started.touch()
 
 

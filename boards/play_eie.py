@@ -19,8 +19,6 @@ def network(player: Player, layers: Sequence[EieLayer], acts: np.ndarray) -> np.
     """See `tercet.boards.host.Device.network`."""
     program = link(player.config, layers)
     vectors = check_acts(program.layers[0].layer, acts)
-    if not vectors.size:
-        raise ValueError(f"Activations have shape {vectors.shape}; every size must be at least 1")
     depths = dict(player.soc.depths)
     groups, rows = program.layers[0].groups, program.layers[-1].rows
     for name, need in (("acts", groups), ("outs", rows)):

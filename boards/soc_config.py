@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from tercet.golden.checks import check_names, integer
+
 from .engines import BoardEngine, engine
 from .link.protocol import IDENTIFY_BYTES, PROTOCOL
 
@@ -52,6 +54,10 @@ class SocConfig:
         names = [port.name for port in kind.streams(self.config)]
         if [name for name, _ in self.depths] != names:
             raise ValueError(f"Depths are of {[name for name, _ in self.depths]}; give those of {', '.join(names)}")
+        numbers = {f"buffer of {name}": depth for name, depth in self.depths}
+        numbers |= {name: getattr(self, name) for name in ("clock_hz", "baud", "frame_bytes")}
+        for name, value in numbers.items():
+            integer(name, value, (0, 2**40))
         for name, depth in self.depths:
             if not 2 <= depth < 2**24:
                 raise ValueError(f"Buffer of {name} has {depth} words; use 2 to {2**24 - 1}")
@@ -143,8 +149,9 @@ def read_description(whole: bytes) -> Description:
     size = description_bytes(whole)
     try:
         fields: Mapping[str, Any] = json.loads(zlib.decompress(whole[_HEAD.size : size]))
+        check_names(fields, [field.name for field in dataclasses.fields(SocConfig)])
         config = engine(fields["engine"]).config_class(**fields["config"])
-        soc = SocConfig(**{**fields, "config": config, "depths": tuple(fields["depths"].items())})
+        soc = SocConfig(**{**fields, "config": config, "depths": tuple(dict(fields["depths"]).items())})
     except (zlib.error, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"The board's description cannot be read ({error}); build its bitstream again") from None
     return Description(soc, _HEAD.unpack_from(whole)[2].hex())

@@ -1,5 +1,9 @@
 """The command line and the demos."""
 
+from importlib.metadata import version
+
 from .commands import main
 
-__all__ = ["main"]
+__all__ = ["__version__", "main"]
+
+__version__ = version("tercet")

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 import numpy as np
+from tercet.golden.checks import check_names, transposed
 from tercet.golden.compress.container import dumps
 from tercet.golden.compress.pipeline import Compression, Data
 from tercet.golden.compress.pipeline import compress as compress_mlp
@@ -30,14 +31,11 @@ network that was trained on it.
 def _model(path: Path) -> Mlp:
     arrays = read_archive(path)
     count = next(n for n in range(len(arrays) + 1) if f"W{n}" not in arrays)
-    known = {f"{kind}{n}" for kind in "Wb" for n in range(count)}
-    if not count or set(arrays) - known:
-        raise ValueError(
-            f"{str(path)!r} has {', '.join(sorted(arrays)) or 'no arrays'}; use W0, b0, W1, b1 and so on, without gaps"
-        )
-    weights = [arrays[f"W{n}"] for n in range(count)]
-    biases = [arrays.get(f"b{n}", np.zeros(np.shape(w)[-1:])) for n, w in enumerate(weights)]
-    return Mlp(weights, biases)
+    biases = [f"b{n}" for n in range(count)]
+    names = [f"W{n}" for n in range(max(count, 1))]
+    check_names(arrays, names, biases, what=repr(str(path)), expected="W0, b0, W1, b1 and so on, without gaps")
+    weights = [arrays[name] for name in names]
+    return Mlp(weights, [arrays.get(name, np.zeros(w.shape[-1:])) for name, w in zip(biases, weights, strict=True)])
 
 
 def _samples(path: Path, arrays: dict[str, np.ndarray], prefix: str, mlp: Mlp) -> tuple[np.ndarray, np.ndarray]:
@@ -47,6 +45,7 @@ def _samples(path: Path, arrays: dict[str, np.ndarray], prefix: str, mlp: Mlp) -
         raise ValueError(
             f"{str(path)!r} has {prefix}x of shape {x.shape} and {prefix}y of {y.shape}; use (samples, {inputs}) and "
             "(samples,), 5 at least"
+            + transposed("weights are", x.ndim == 2 and x.shape[1] != inputs and x.shape[1] == mlp.weights[0].shape[1])
         )
     if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= outputs:
         raise ValueError(
@@ -58,8 +57,9 @@ def _samples(path: Path, arrays: dict[str, np.ndarray], prefix: str, mlp: Mlp) -
 def _data(path: Path, mlp: Mlp, seed: int) -> Data:
     """Samples to retrain with and others to measure; without the latter a fifth of the former."""
     arrays = read_archive(path)
-    if set(arrays) not in ({"x", "y"}, {"x", "y", "test_x", "test_y"}):
-        raise ValueError(f"{str(path)!r} has {', '.join(sorted(arrays)) or 'no arrays'}; use x, y, test_x and test_y")
+    test = ["test_x", "test_y"] if {"test_x", "test_y"} & set(arrays) else []
+    expected = "x, y, and perhaps both test_x and test_y"
+    check_names(arrays, ["x", "y", *test], what=repr(str(path)), expected=expected)
     x, y = _samples(path, arrays, "", mlp)
     if "test_x" in arrays:
         return Data(x, y, *_samples(path, arrays, "test_", mlp))

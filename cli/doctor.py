@@ -10,6 +10,7 @@ from tercet.boards.catalog import BOARDS, board
 from tercet.boards.tools import ToolNotFound, find_tool
 from tercet.gpu.device import GpuError, open_gpu
 from tercet.rtl.emit import EmitError, yosys_command
+from tercet.rtl.yowasp import cache_problem
 from tercet.sim import simulators
 
 from .output import console, table
@@ -76,7 +77,11 @@ def doctor() -> None:
         result.add_row(package, version or "missing", use, "" if version else f"pip install '{install}'")
     try:
         done = subprocess.run([*yosys_command(), "-V"], capture_output=True, text=True, check=False)
-        result.add_row("yosys", " ".join(done.stdout.split()[1:2]), "generate, sim, synth", "")
+        problem = cache_problem(yosys_command()[0], done.stderr)
+        if problem:
+            missing.append("yosys")
+        version = " ".join(done.stdout.split()[1:2])
+        result.add_row("yosys", "missing" if problem else version, "generate, sim, synth", problem or "")
     except EmitError as error:
         missing.append("yosys")
         result.add_row("yosys", "missing", "generate, sim, synth", str(error))

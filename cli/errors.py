@@ -11,6 +11,8 @@ from tercet.rtl.emit import EmitError
 from tercet.sim.build import BuildError, SimulationError
 from tercet.sim.simulators import SimulatorNotFound
 
+from .termination import terminated_by_signals
+
 __all__ = ["TercetGroup"]
 
 # What a user can cause. Anything else is a defect of the program and shows its traceback.
@@ -30,7 +32,8 @@ class TercetGroup(click.Group):
     def main(self, *args: Any, **kwargs: Any) -> Any:
         kwargs["standalone_mode"] = False
         try:
-            result = super().main(*args, **kwargs)
+            with terminated_by_signals():
+                result = super().main(*args, **kwargs)
         except click.exceptions.NoArgsIsHelpError as error:
             click.echo(error.format_message())
             sys.exit(0)

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 import click
+from tercet.golden.checks import check_names
 
 __all__ = ["Megahertz", "config_from", "config_options"]
 
@@ -84,11 +85,9 @@ def config_from(
 
 def _read(config_class: Any, path: Path) -> dict[str, Any]:
     try:
-        fields = tomllib.loads(path.read_bytes().decode())
+        # Some editors put a byte-order mark first.
+        fields = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{str(path)!r} is no TOML: {error}") from None
-    known = [field.name for field in dataclasses.fields(config_class)]
-    for name in fields:
-        if name not in known:
-            raise ValueError(f"{str(path)!r} sets {name!r}, which is no field; there are {', '.join(known)}")
+    check_names(fields, (), [field.name for field in dataclasses.fields(config_class)], what=repr(str(path)))
     return fields

@@ -6,18 +6,30 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
+from tercet.sim.files import naming
 
 __all__ = ["check_file", "check_folder", "console", "progress", "table", "working", "write_files"]
 
 
+def _plain_console(**options: Any) -> Console:
+    """A console that shows text as it is: ``[flash]`` is not markup, ``:x:`` is not an emoji, numbers have no colour.
+
+    Names of files, boards and packages go into tables, and all of them may have brackets. Every console of the command
+    line is made here.
+    """
+    return Console(highlight=False, markup=False, emoji=False, **options)
+
+
 def console() -> Console:
-    """Standard output; wide enough for every table where it is no terminal."""
-    output = Console(highlight=False)
-    return output if output.is_terminal else Console(highlight=False, width=120)
+    """Standard output; wide enough for every table where it is not a terminal."""
+    output = _plain_console()
+    return output if output.is_terminal else _plain_console(width=120)
 
 
 def table(title: str, *columns: str) -> Table:
@@ -35,7 +47,7 @@ def progress(text: str, total: int) -> Iterator:
     ``now`` says what is being done meanwhile, "phase, how far". Where the output is no terminal there is no bar, only
     the lines and each new phase.
     """
-    out = Console(stderr=True, highlight=False)
+    out = _plain_console(stderr=True)
     if not out.is_terminal:
         told = set()
 
@@ -50,7 +62,7 @@ def progress(text: str, total: int) -> Iterator:
 
         yield tell
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=out) as bar:
         task = bar.add_task(text, total=total)
 
@@ -65,7 +77,8 @@ def progress(text: str, total: int) -> Iterator:
 @contextlib.contextmanager
 def working(text: str) -> Iterator[None]:
     """A line that moves while something of unknown length is done; nothing where the output is no terminal."""
-    with Console(stderr=True, highlight=False).status(text):
+    # A status reads markup whatever its console does; not in a Text.
+    with _plain_console(stderr=True).status(Text(text)):
         yield
 
 
@@ -78,7 +91,7 @@ def check_folder(folder: Path) -> None:
         If the folder cannot be made or written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryFile(dir=folder):
+    with naming(folder), tempfile.TemporaryFile(dir=folder):
         pass
 
 
@@ -104,12 +117,16 @@ def write_files(folder: Path, files: Mapping[str, str | bytes]) -> list[Path]:
         If the folder cannot be made or written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=".tercet-") as temporary:
+    with naming(folder):
+        temporary_folder = tempfile.TemporaryDirectory(dir=folder, prefix=".tercet-")
+    with temporary_folder as temporary:
         for name, content in files.items():
             data = content.encode() if isinstance(content, str) else content
-            Path(temporary, name).parent.mkdir(parents=True, exist_ok=True)
-            Path(temporary, name).write_bytes(data)
+            with naming(folder / name):
+                Path(temporary, name).parent.mkdir(parents=True, exist_ok=True)
+                Path(temporary, name).write_bytes(data)
         for name in files:
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(Path(temporary, name), folder / name)
+            with naming(folder / name):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                os.replace(Path(temporary, name), folder / name)
     return [folder / name for name in files]

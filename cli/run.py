@@ -10,7 +10,7 @@ from tercet.boards.host import Device
 from tercet.boards.link.protocol import LINK_COUNTERS
 from tercet.boards.networks import BoardNetwork, read_network
 
-from .arrays import read_array, write_array
+from .arrays import SAMPLES, read_array, write_array
 from .output import check_file, console, progress, table, working
 
 __all__ = ["run"]
@@ -23,9 +23,9 @@ Examples:
   tercet run digits.tercet --device sim:icebreaker,bytes --inputs digits.npy
   tercet run product.npz --device sim:ulx3s-25f --inputs a.npy
 
-NETWORK is the .npz of an INT8 network (systolic), a file of tercet compress (eie), or an .npz with a matrix b and
-perhaps an addend c (tensorcore). sim:BOARD is the board's own design in a simulator, every bit of its UART included;
-sim:BOARD,bytes leaves the UART out, and is many times faster.
+NETWORK is the .npz of an INT8 network (systolic), a file of tercet compress (eie), or an .npz with a matrix b, perhaps
+an addend c, and nothing else (tensorcore). sim:BOARD is the board's own design in a simulator, every bit of its UART
+included; sim:BOARD,bytes leaves the UART out, and is many times faster.
 """
 
 
@@ -45,7 +45,12 @@ def _run(device: Device, network: BoardNetwork, inputs: np.ndarray, advance: Cal
 @click.command(epilog=_EPILOG)
 @click.argument("network", type=click.Path(path_type=Path))
 @click.option("--device", "where", required=True, help="A serial port, or sim:BOARD for a simulated board.")
-@click.option("--inputs", type=click.Path(path_type=Path), required=True, help="Inputs, .npy, or x in an .npz.")
+@click.option(
+    "--inputs",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Inputs, .npy, or x in an .npz as tercet compress --data takes it.",
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write what comes back, .npy.")
 @click.option(
     "--baud", type=click.IntRange(1200, 12_000_000), help="Of the UART. [default: what answers, 3000000 first]"
@@ -53,7 +58,7 @@ def _run(device: Device, network: BoardNetwork, inputs: np.ndarray, advance: Cal
 def run(network: Path, where: str, inputs: Path, output: Path | None, baud: int | None) -> None:
     """Run a network on a board, and compare what comes back with the golden model."""
     what = read_network(network)
-    x = read_array("x", inputs)
+    x = read_array("x", inputs, SAMPLES)
     if output is not None:
         check_file(output)
     with working("opening the board; a simulated one is compiled first"):

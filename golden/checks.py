@@ -1,6 +1,8 @@
 """What every golden function demands of its arguments: TypeError for the kind, then ValueError for the range."""
 
+import difflib
 import operator
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -11,14 +13,18 @@ __all__ = [
     "INT32",
     "ByValue",
     "channels",
+    "check_names",
     "check_qrange",
     "float_array",
     "int_array",
     "int_or_channels",
     "integer",
+    "native",
     "place",
     "scale_value",
     "show",
+    "transposed",
+    "unsigned_codes",
     "where",
 ]
 
@@ -32,6 +38,82 @@ def show(value: Any) -> str:
     """A value on one line of a message."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def check_names(
+    found: Iterable[str], required: Iterable[str], optional: Iterable[str] = (), *, what: str = "it", expected: str = ""
+) -> None:
+    """Refuse what a file has beyond a closed set of names, and what it lacks of it: nothing unknown is skipped.
+
+    Parameters
+    ----------
+    found : iterable of str
+        The names that are there.
+    required, optional : iterable of str
+        The names that must be there, and that may.
+    what : str
+        What has them, the subject of the message.
+    expected : str
+        All of these names in words; by default they are listed.
+
+    Raises
+    ------
+    ValueError
+        With each name that is wrong, what may be meant by it, what is missing, and what is expected.
+    """
+    found, required = list(found), list(required)
+    allowed = [*required, *optional]
+    unknown = [name for name in found if name not in allowed]
+    missing = [name for name in required if name not in found]
+    if not unknown and not missing:
+        return
+    absent = [name for name in allowed if name not in found]
+    problems = []
+    if unknown:
+        shown = [_with_meant(name, missing, absent) for name in unknown]
+        problems.append(f"has {_some(shown)}, which it must not have")
+    if missing:
+        problems.append(f"lacks {_some(missing)}")
+    raise ValueError(f"{what} {', and '.join(problems)}; use {expected or ', '.join(allowed)}")
+
+
+def _with_meant(name: str, *others: list[str]) -> str:
+    """A name, and the one that it resembles, of the first list that has one."""
+    for absent in others:
+        same = [other for other in absent if other.lower() == name.lower()]
+        meant = same or difflib.get_close_matches(name, absent, n=1)
+        if meant:
+            return f"{show(name)} (is {meant[0]!r} meant?)"
+    return show(name)
+
+
+def _some(names: list[str]) -> str:
+    """The first few names."""
+    few = 6
+    return ", ".join(names[:few]) + (f" and {len(names) - few} more" if len(names) > few else "")
+
+
+def native(array: np.ndarray) -> np.ndarray:
+    """The array in the byte order of this machine: the order belongs to a file, never to the values."""
+    return array.astype(array.dtype.newbyteorder("="), copy=False)
+
+
+def transposed(what: str, fits: bool, form: str = "(in, out)") -> str:
+    """The end of a message about shapes: what to do where the other way round would fit."""
+    if not fits:
+        return ""
+    first, second = form.strip("()").split(", ")
+    return f"; {what} {form}, found ({second}, {first})? use .T"
+
+
+def unsigned_codes(array: np.ndarray) -> str:
+    """The end of a message about a type: how uint8 codes become int8."""
+    if array.dtype != np.uint8:
+        return ""
+    return (
+        "; of uint8 codes subtract 128, and from their zero point too: (x.astype(np.int16) - 128).astype(np.int8), as "
+        ".astype(np.int8) alone wraps"
+    )
 
 
 def integer(name: str, value: Any, bounds: tuple[int, int]) -> int:

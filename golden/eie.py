@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .checks import INT16, float_array, int_array, integer, show, where
+from .checks import INT16, float_array, int_array, integer, native, show, transposed, where
 from .eie_cycles import EieCycles, column_counts, step_cycles
 from .eie_format import balance, interleave, pack, row_work
 from .eie_layer import EieConfig, EieLayer
@@ -136,7 +136,7 @@ def _check_codes(codes: Any, config: EieConfig) -> np.ndarray:
 
 
 def _check_codebook(codebook: Any, config: EieConfig) -> np.ndarray:
-    codebook = np.asarray(codebook)
+    codebook = native(np.asarray(codebook))
     if codebook.dtype != np.int16:
         raise TypeError(f"Codebook has dtype {codebook.dtype}; use int16 with weight_frac fraction bits")
     if codebook.shape != (2**config.code_bits,):
@@ -339,14 +339,17 @@ def network_cycles(layers: Sequence[EieLayer], acts: Any) -> EieCycles:
 
 
 def check_acts(layer: EieLayer, acts: Any) -> np.ndarray:
-    array = np.asarray(acts)
-    n_in = layer.shape[1]
+    array = native(np.asarray(acts))
+    n_out, n_in = layer.shape
     if array.dtype != np.int16:
         raise TypeError(f"Activations have dtype {array.dtype}; use int16 with act_frac fraction bits")
     if array.ndim not in (1, 2) or array.shape[-1] != n_in:
         raise ValueError(
             f"Activations have shape {array.shape} but the layer has {n_in} inputs; use ({n_in},) or (batch, {n_in})"
+            + transposed("codes are", array.ndim in (1, 2) and array.shape[-1] == n_out, "(out, in)")
         )
+    if not array.size:
+        raise ValueError(f"Activations have shape {array.shape}; every size must be at least 1")
     fix = "the layer is proven only up to its act_max, encode it with a larger one"
     return int_array("Activations", array, (-layer.act_max, layer.act_max), fix)
 

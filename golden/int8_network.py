@@ -1,6 +1,7 @@
 """A multilayer perceptron in INT8, as the systolic engine runs it, and its file."""
 
 import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .checks import INT8, check_names, integer, native, transposed, unsigned_codes
 from .mlp import Mlp
 from .numpy_file import read_numpy
 from .quantize import QuantParams, Requant, calibrate, fold_zero_point, quantize, quantize_bias, weight_params
@@ -15,7 +17,12 @@ from .systolic import SystolicConfig, matmul
 
 __all__ = ["Int8Layer", "Int8Network", "quantize_mlp"]
 
+_INPUT = ("input_scale", "input_zero_point")
 _REQUANT = ("multiplier", "shift", "zero_point", "qmin", "qmax", "rounding")
+_EXPECTED = (
+    f"{', '.join(_INPUT)}, of each layer n from 0 on W<n> and b<n>, and unless it is the last and gives sums "
+    + ", ".join(f"{name}<n>" for name in _REQUANT)
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,11 +37,36 @@ class Int8Layer:
         Bias, with the input's zero point in it.
     requant : Requant or None
         How sums become int8; None leaves them as they are.
+
+    Raises
+    ------
+    TypeError
+        If an array is of another type.
+    ValueError
+        If weights and bias are not a matrix and a vector, do not fit each other, or do not fit the requantiser.
     """
 
     weights: np.ndarray
     bias: np.ndarray
     requant: Requant | None
+
+    def __post_init__(self):
+        w, b = (native(np.asarray(array)) for array in (self.weights, self.bias))
+        if w.dtype != np.int8 or b.dtype != np.int32:
+            raise TypeError(
+                f"Weights are {w.dtype} and the bias {b.dtype}; use int8 (in, out) and int32 (out,){unsigned_codes(w)}"
+            )
+        if w.ndim != 2 or 0 in w.shape:
+            raise ValueError(f"Weights have shape {w.shape}; use a matrix (in, out)")
+        if b.shape != w.shape[1:]:
+            hint = transposed("weights are", b.shape == w.shape[:1])
+            raise ValueError(f"Bias has shape {b.shape} but the weights {w.shape}; use ({w.shape[1]},){hint}")
+        if self.requant is not None:
+            if not isinstance(self.requant, Requant):
+                raise TypeError(f"requant {self.requant!r} is no Requant; use tercet.golden.quantize.Requant")
+            self.requant.per_channel(w.shape[1])
+        object.__setattr__(self, "weights", w)
+        object.__setattr__(self, "bias", b)
 
     def apply(self, x: np.ndarray, product: Callable[..., np.ndarray]) -> np.ndarray:
         """The layer's output, its product and bias taken by `product`."""
@@ -60,12 +92,11 @@ class Int8Network:
             raise ValueError("The network has no layer; use at least one")
         for number, layer in enumerate(self.layers):
             inputs, outputs = layer.weights.shape
-            if layer.bias.shape != (outputs,):
-                raise ValueError(f"Layer {number} has a bias of shape {layer.bias.shape}; use ({outputs},)")
-            if number and self.layers[number - 1].weights.shape[1] != inputs:
+            before = self.layers[number - 1].weights.shape[1] if number else inputs
+            if before != inputs:
                 raise ValueError(
-                    f"Layer {number} has {inputs} inputs but layer {number - 1} has "
-                    f"{self.layers[number - 1].weights.shape[1]} outputs; use equal numbers"
+                    f"Layer {number} has {inputs} inputs but layer {number - 1} has {before} outputs; use equal numbers"
+                    + transposed("weights are", before == outputs)
                 )
             if layer.requant is None and number + 1 < len(self.layers):
                 raise ValueError(f"Layer {number} leaves INT32 sums, which the next cannot take; requantise it")
@@ -88,11 +119,15 @@ class Int8Network:
         x = np.asarray(x)
         inputs = self.layers[0].weights.shape[0]
         if x.ndim != 2 or x.shape[1] != inputs:
-            raise ValueError(f"Inputs have shape {x.shape}; the network takes (samples, {inputs})")
+            hint = transposed("inputs are", x.ndim == 2 and x.shape[0] == inputs, "(samples, in)")
+            raise ValueError(f"Inputs have shape {x.shape}; the network takes (samples, {inputs}){hint}")
         if x.dtype == np.int8:
             return x
         if x.dtype.kind != "f":
-            raise TypeError(f"Inputs have dtype {x.dtype}; use int8 for codes, or float32 for the numbers themselves")
+            raise TypeError(
+                f"Inputs have dtype {x.dtype}; use int8 for codes, or float32 for the numbers themselves"
+                + unsigned_codes(x)
+            )
         return quantize(x, self.input)
 
     def run(self, x: np.ndarray, config: SystolicConfig | None = None) -> list[np.ndarray]:
@@ -143,28 +178,58 @@ class Int8Network:
         loaded = read_numpy(path)
         try:
             return cls.of(loaded if isinstance(loaded, dict) else {})
-        except (KeyError, TypeError, ValueError) as error:
-            reason = f"it lacks {error}" if isinstance(error, KeyError) else error
-            raise ValueError(f"{str(path)!r} is no INT8 network: {reason}") from None
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{str(path)!r} is no INT8 network: {error}") from None
 
     @classmethod
     def of(cls, arrays: dict[str, np.ndarray]) -> "Int8Network":
-        """The network of the arrays that `save` writes."""
-        params = QuantParams(float(arrays["input_scale"]), int(arrays["input_zero_point"]))
-        layers = []
-        while f"W{len(layers)}" in arrays:
-            n = len(layers)
-            w, b = arrays[f"W{n}"], arrays[f"b{n}"]
-            if w.dtype != np.int8 or w.ndim != 2 or b.dtype != np.int32:
-                raise ValueError(
-                    f"W{n} is {w.dtype} of shape {w.shape} and b{n} {b.dtype}; use int8 (in, out) and int32"
-                )
-            requant = None
-            if f"multiplier{n}" in arrays:
-                values: dict[str, Any] = {name: arrays[f"{name}{n}"] for name in _REQUANT}
-                requant = Requant(**{k: v.item() if v.ndim == 0 else v for k, v in values.items()})
-            layers.append(Int8Layer(w, b, requant))
-        return cls(params, tuple(layers))
+        """The network of the arrays that `save` writes.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If a name is unknown or missing, an array has another type or shape, or layers do not fit each other.
+        """
+        found = [re.fullmatch(r"W(\d+)", name, re.I | re.A) for name in arrays]
+        # Layers without gaps, whichever their case; which names they lack is told then.
+        count = len({int(match[1]) for match in found if match}) or 1
+        required, optional = list(_INPUT), []
+        for n in range(count):
+            names = [f"{name}{n}" for name in _REQUANT]
+            required += [f"W{n}", f"b{n}"]
+            # Only the last layer may give sums, and has then nothing of a requantiser.
+            needed = n + 1 < count or any(name in arrays for name in names)
+            (required if needed else optional).extend(names)
+        check_names(arrays, required, optional, expected=_EXPECTED)
+        scale, zero_point = (_value(name, arrays[name]) for name in _INPUT)
+        if isinstance(scale, bool) or not isinstance(scale, (int, float)):
+            raise TypeError(f"input_scale {scale!r} is not a real number; use a float")
+        params = QuantParams(scale, integer("input_zero_point", zero_point, INT8))
+        return cls(params, tuple(_layer(arrays, n) for n in range(count)))
+
+
+def _value(name: str, array: np.ndarray) -> Any:
+    """What an array without dimensions holds."""
+    if array.ndim:
+        raise ValueError(f"{name} has shape {array.shape}; use a single value, of shape ()")
+    return array.item()
+
+
+def _layer(arrays: dict[str, np.ndarray], n: int) -> Int8Layer:
+    try:
+        requant = None
+        if f"multiplier{n}" in arrays:
+            parts = {name: arrays[f"{name}{n}"] for name in _REQUANT}
+            # One for all channels, or one of each; the others are of the layer.
+            several = ("multiplier", "shift")
+            values: dict[str, Any] = {
+                name: part if part.ndim and name in several else _value(f"{name}{n}", part)
+                for name, part in parts.items()
+            }
+            requant = Requant(**values)
+        return Int8Layer(arrays[f"W{n}"], arrays[f"b{n}"], requant)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"layer {n}: {error}") from None
 
 
 def quantize_mlp(mlp: Mlp, samples: np.ndarray) -> Int8Network:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .checks import float_array, int_array
+from .checks import float_array, int_array, transposed
 
 __all__ = ["Mlp", "gradients"]
 
@@ -28,12 +28,12 @@ class Mlp:
             if w.ndim != 2 or 0 in w.shape:
                 raise ValueError(f"Weights of layer {n} have shape {w.shape}; use a matrix (in, out)")
             if b.shape != w.shape[1:]:
-                raise ValueError(f"Bias of layer {n} has shape {b.shape}; its weights need ({w.shape[1]},)")
-            if n and w.shape[0] != weights[n - 1].shape[1]:
-                raise ValueError(
-                    f"Layer {n} takes {w.shape[0]} values but layer {n - 1} gives {weights[n - 1].shape[1]}; "
-                    "weights are (in, out)"
-                )
+                hint = transposed("weights are", b.shape == w.shape[:1])
+                raise ValueError(f"Bias of layer {n} has shape {b.shape}; its weights need ({w.shape[1]},){hint}")
+            before = weights[n - 1].shape[1] if n else w.shape[0]
+            if before != w.shape[0]:
+                hint = transposed("weights are", before == w.shape[1]) or "; weights are (in, out)"
+                raise ValueError(f"Layer {n} takes {w.shape[0]} values but layer {n - 1} gives {before}{hint}")
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "biases", biases)
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .checks import INT32, int_array, integer
+from .checks import INT32, int_array, integer, native, transposed, unsigned_codes
 from .config import check_fields, option
 from .systolic_timing import cycles as _cycles
 
@@ -161,9 +161,10 @@ class SystolicConfig:
 
 def _operand(name: str, value: Any, width: int) -> np.ndarray:
     dtype = np.int8 if width <= 8 else np.int16
-    array = np.asarray(value)
+    array = native(np.asarray(value))
     if array.dtype != dtype:
-        raise TypeError(f"{name} have dtype {array.dtype}; {width} bits need {np.dtype(dtype)}, convert them first")
+        fix = f"{width} bits need {np.dtype(dtype)}, convert them first"
+        raise TypeError(f"{name} have dtype {array.dtype}; {fix}{unsigned_codes(array) if width == 8 else ''}")
     if array.ndim != 2:
         raise ValueError(f"{name} have shape {array.shape}; use a matrix")
     if 0 in array.shape:
@@ -181,7 +182,8 @@ def check_operands(
     a = _operand("Activations", acts, config.act_width)
     w = _operand("Weights", weights, config.weight_width)
     if a.shape[1] != w.shape[0]:
-        raise ValueError(f"Activations {a.shape} and weights {w.shape} do not fit; the K of both must be equal")
+        hint = transposed("weights are", a.shape[1] == w.shape[1])
+        raise ValueError(f"Activations {a.shape} and weights {w.shape} do not fit; the K of both must be equal{hint}")
     n = w.shape[1]
     config.tiles(a.shape[0], w.shape[0], n)
     b = np.zeros(n, np.int64) if bias is None else int_array("Bias", bias, INT32, "give int32 biases")

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from .checks import INT32, int_array, show
+from .checks import INT32, int_array, show, transposed, unsigned_codes
 from .floats import FORMATS, Number, convert, pack, to_patterns, unpack
 from .tensorcore_config import TensorCoreConfig
 from .tensorcore_cycles import cycles
@@ -140,6 +140,7 @@ def check_mma(a: Any, b: Any, c: Any, config: TensorCoreConfig) -> tuple[np.ndar
         raise ValueError(
             f"A {left.shape}, B {right.shape} and C {addend.shape} do not fit; "
             "use (..., M, K), (..., K, N) and (..., M, N)"
+            + transposed("B is", k != right.shape[-2] and k == n, "(K, N)")
         )
     _check_k(k, config)
     if 0 in addend.shape:
@@ -193,7 +194,10 @@ def _check(a: Any, b: Any, c: Any, config: TensorCoreConfig) -> tuple[np.ndarray
 def _integers(name: str, value: Any, dtype: Any) -> np.ndarray:
     array = np.asarray(value)
     if array.dtype.name != np.dtype(dtype).name:
-        raise TypeError(f"{name} have dtype {array.dtype}, but operands are int8 and sums int32; use {np.dtype(dtype)}")
+        raise TypeError(
+            f"{name} have dtype {array.dtype}, but operands are int8 and sums int32; use {np.dtype(dtype)}"
+            + (unsigned_codes(array) if dtype == np.int8 else "")
+        )
     return array.astype(dtype, copy=False)
 
 

@@ -3,7 +3,8 @@
 Two thirds of a small build is compiling `verilated*.cpp`, the same for every design. Verilator's makefile starts every
 compiler call through ``$(OBJCACHE)`` (made for ccache); set to this script it takes those objects from the folder named
 first, and hands every other call to the compiler. The key covers the command, the compiler and all of Verilator's
-runtime sources. Runs as a script, without site-packages: standard library only.
+runtime sources; the digest of the object is the end of its file's name, so that a damaged one is compiled again. Runs
+as a script, without site-packages: standard library only.
 """
 
 import hashlib
@@ -23,19 +24,37 @@ def main(folder: str, command: list[str]) -> int:
     compiler = os.path.realpath(shutil.which(command[0]) or command[0])
     runtime = [(e.name, e.stat().st_size, e.stat().st_mtime_ns) for e in os.scandir(os.path.dirname(source))]
     facts = (command, compiler, os.stat(compiler).st_mtime_ns, os.path.getsize(compiler), sorted(runtime))
-    stored = os.path.join(folder, hashlib.sha256(repr(facts).encode()).hexdigest()[:32] + ".o")
+    key = hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
     output = command[command.index("-o") + 1]
-    if os.path.exists(stored):
-        shutil.copyfile(stored, output)
-        return 0
+    for name in _names(folder, key):
+        with open(os.path.join(folder, name), "rb") as file:
+            content = file.read()
+        if name == f"{key}-{_digest(content)}.o":
+            with open(output, "wb") as file:
+                file.write(content)
+            return 0
     status = subprocess.run(command, check=False).returncode
     if status == 0:
+        with open(output, "rb") as file:
+            content = file.read()
         # Renamed into place, so that another build never sees half an object.
         os.makedirs(folder, exist_ok=True)
+        stored = os.path.join(folder, f"{key}-{_digest(content)}.o")
         part = f"{stored}.{os.getpid()}"
-        shutil.copyfile(output, part)
+        with open(part, "wb") as file:
+            file.write(content)
         os.replace(part, stored)
     return status
+
+
+def _names(folder: str, key: str) -> list[str]:
+    """Objects of a key."""
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    return [name for name in names if name.startswith(f"{key}-") and name.endswith(".o")]
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
 
 
 if __name__ == "__main__":

@@ -1,29 +1,22 @@
 """Compile Verilog into a simulator once, and run cocotb on it in a folder of its own.
 
-A compiled simulator is kept in the user's cache under the hash of everything that went into it, so that the same RTL
-is compiled once and several processes can share it: the first one builds under a lock, the others wait. A build counts
-only with its ``.done`` marker, written last; what a crash leaves behind is thrown away by the next one.
-``TERCET_CACHE`` moves the cache.
+A compiled simulator is kept in the user's cache, by the rules of `tercet.sim.cache`: the same RTL is compiled once.
 """
 
 import contextlib
-import hashlib
-import json
 import os
 import shlex
 import shutil
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree
 
-import filelock
-import platformdirs
-
 from . import simulators
+from .cache import BuildError, build_once, cache_dir
 from .simulators import Simulator
 from .waves import compiler_has_fst_libraries, vcd_to_fst
 
@@ -33,8 +26,6 @@ __all__ = [
     "BuildError",
     "SimulationError",
     "build",
-    "build_once",
-    "cache_dir",
     "compiler_environment",
     "log_tail",
     "run",
@@ -59,10 +50,6 @@ _TIMESCALE = ("1ns", "1ps")
 _TAIL = 30  # lines of a log that go into an error
 
 
-class BuildError(RuntimeError):
-    """The simulator did not take the Verilog; the message ends with the log's last lines."""
-
-
 class SimulationError(RuntimeError):
     """A simulation failed; the message says how."""
 
@@ -75,11 +62,6 @@ class Build:
     top: str
     simulator: Simulator
     recording: str = ""
-
-
-def cache_dir() -> Path:
-    """Return the folder of compiled simulators: ``TERCET_CACHE``, else the user's cache folder."""
-    return Path(os.environ.get("TERCET_CACHE") or platformdirs.user_cache_dir("tercet")).absolute()
 
 
 def build(
@@ -122,38 +104,6 @@ def build(
     facts = [dict(sources), top, simulator.name, simulator.version, args, recording, _cocotb_facts()]
     folder = build_once(facts, lambda folder: _compile(Build(folder, top, simulator, recording), sources, args))
     return Build(folder, top, simulator, recording)
-
-
-def build_once(facts: Sequence, make: Callable[[Path], None]) -> Path:
-    """Return the cache's folder for these facts, which `make` has filled, now or before.
-
-    Parameters
-    ----------
-    facts : sequence
-        All that decides what is built, as JSON can write it.
-    make : callable
-        Makes the folder it is given and builds in it; no other process does so meanwhile.
-
-    Raises
-    ------
-    BuildError
-        If `make` raises it, or the cache folder has a space.
-    """
-    key = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
-    cache = cache_dir()
-    folder = cache / "builds" / key
-    done = folder / ".done"
-    if done.exists():
-        return folder
-    if " " in str(cache):
-        raise BuildError(f"Cache folder {str(cache)!r} has a space, which make cannot build in; set TERCET_CACHE")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with filelock.FileLock(f"{folder}.lock"):
-        if not done.exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            make(folder)
-            done.touch()
-    return folder
 
 
 def compiler_environment(simulator: Simulator) -> dict[str, str]:

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from . import simulators
-from .build import WARNINGS_OFF, BuildError, build_once, compiler_environment, log_tail
+from .build import WARNINGS_OFF, compiler_environment, log_tail
+from .cache import BuildError, build_once
 from .simulators import Simulator
 
 __all__ = ["build_program"]

@@ -13,7 +13,12 @@ from tercet.sim import simulators
 from ..arrays import write_array
 from ..output import check_file, console, table, working
 
-__all__ = ["RunOptions", "read_sizes", "run_options", "simulate"]
+__all__ = ["NPZ_NOTE", "RunOptions", "read_sizes", "run_options", "simulate"]
+
+NPZ_NOTE = (
+    "An .npz holds arrays by the names of these flags and no others; give it to the flag of each array that it has."
+)
+"""How files are read, for the end of help pages."""
 
 
 @dataclass(frozen=True)

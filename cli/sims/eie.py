@@ -14,16 +14,16 @@ from tercet.golden.eie_program import link
 from tercet.sim import eie
 from tercet.sim.eie_stimuli import random_acts, random_layer
 
-from ..arrays import read_array
+from ..arrays import read_roles
 from ..engines import ENGINES, examples
 from ..options import config_from, config_options
-from .common import RunOptions, read_sizes, run_options, simulate
+from .common import NPZ_NOTE, RunOptions, read_sizes, run_options, simulate
 
 __all__ = ["command"]
 
-_NOTES = """A layer has codes (out, in) uint8, 0 where a weight is pruned, a codebook int16 of one weight for each code,
-and may have a bias (out,) in accumulator LSBs. Activations are (in,) or (batch, in) int16; for a model they may be real
-numbers. Without --acts they are random, without --codes and --model the layer is, too.
+_NOTES = f"""A layer has codes (out, in) uint8, 0 where a weight is pruned, a codebook int16 of one weight for each
+code, and may have a bias (out,) in accumulator LSBs. Activations are (in,) or (batch, in) int16; for a model they may
+be real numbers. Without --acts they are random, without --codes and --model the layer is, too. {NPZ_NOTE}
 """
 
 
@@ -91,13 +91,14 @@ def command(
     rng = np.random.default_rng(options.seed)
     own = {"codes": codes, "codebook": codebook, "bias": bias}
     batch: list[int] = []
+    arrays: dict[str, np.ndarray] = {}
     if model is not None or codes is not None:
         _refuse({"shape": shape, "density": density}, "goes with a random layer")
     if model is not None:
         _refuse({**own, "relu": relu, "shift": shift}, "goes with one layer, not with --model, which has its own")
         layers = eie_layers(load(model), config, permute=permute)
     elif codes is not None and codebook is not None:
-        arrays = {role: read_array(role, path) for role, path in own.items() if path is not None}
+        arrays = read_roles({**own, "acts": acts})
         operands, given = (arrays["codes"], arrays["codebook"], config), arrays.get("bias")
         layers = [encode(*operands, bias=given, relu=relu, shift=shift, permute=permute)]
     elif codes is not None or codebook is not None:
@@ -113,7 +114,7 @@ def command(
         vectors = random_acts(rng, layers[0].shape[1], share, *batch, act_max=layers[0].act_max)
     else:
         _refuse({"act-density": act_density}, "goes with random activations, not with --acts")
-        vectors = read_array("acts", acts)
+        vectors = (arrays or read_roles({"acts": acts}))["acts"]
         if model is not None and vectors.dtype.kind == "f":
             vectors = eie_acts(vectors, config)
     _simulate(options, config, layers, vectors)

@@ -9,12 +9,15 @@ import numpy as np
 from tercet.golden.systolic import SystolicConfig, matmul
 from tercet.sim import systolic
 
-from ..arrays import read_array
+from ..arrays import read_roles
 from ..engines import ENGINES, examples
 from ..options import config_from, config_options
-from .common import RunOptions, read_sizes, run_options, simulate
+from .common import NPZ_NOTE, RunOptions, read_sizes, run_options, simulate
 
 __all__ = ["command"]
+
+_NOTES = f"""Operands are int8, int16 where they are wider than 8 bits; the bias is of any integer type. {NPZ_NOTE}
+"""
 
 
 def _random(rng: np.random.Generator, shape: tuple[int, int], width: int) -> np.ndarray:
@@ -22,7 +25,7 @@ def _random(rng: np.random.Generator, shape: tuple[int, int], width: int) -> np.
     return rng.integers(low, high, shape, endpoint=True).astype(np.int8 if width <= 8 else np.int16)
 
 
-@click.command("systolic", epilog=examples("sim", "systolic"))
+@click.command("systolic", epilog=examples("sim", "systolic", notes=_NOTES))
 @config_options(SystolicConfig, ENGINES["systolic"].presets)
 @click.option("--acts", type=click.Path(path_type=Path), help="Activations (M, K), .npy or .npz.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Weights (K, N), .npy or .npz.")
@@ -41,8 +44,7 @@ def command(
     """Multiply matrices on the systolic engine's RTL."""
     options = RunOptions.taken_from(flags)
     config = config_from(SystolicConfig, preset, config_file, flags)
-    files = {"acts": acts, "weights": weights, "bias": bias}
-    arrays = {role: read_array(role, path) for role, path in files.items() if path is not None}
+    arrays = read_roles({"acts": acts, "weights": weights, "bias": bias})
     if ("acts" in arrays) != ("weights" in arrays):
         raise ValueError("Only one of --acts and --weights is given; give both, or --shape for random ones")
     if "acts" in arrays and shape is not None:

@@ -10,15 +10,16 @@ from tercet.golden.tensorcore import TensorCoreConfig, cycles, mma
 from tercet.sim import tensorcore
 from tercet.sim.tensorcore_stimuli import random_operands
 
-from ..arrays import read_array
+from ..arrays import read_roles
 from ..engines import ENGINES, examples
 from ..options import config_from, config_options
-from .common import RunOptions, read_sizes, run_options, simulate
+from .common import NPZ_NOTE, RunOptions, read_sizes, run_options, simulate
 
 __all__ = ["command"]
 
-_NOTES = """A is (M, K), B (K, N) and C (M, N), or a batch of each; K is a multiple of l. Arrays are float16, float32
-(TF32 and FP32), int8 and int32, the types of ml_dtypes, or bit patterns as unsigned integers. Without C it is zero.
+_NOTES = f"""A is (M, K), B (K, N) and C (M, N), or a batch of each; K is a multiple of l. Arrays are float16, float32
+(TF32 and FP32), int8 and int32, or bit patterns as unsigned integers: NumPy's files do not keep the types of ml_dtypes,
+so save bfloat16 with .view(np.uint16) and FP8 with .view(np.uint8). Without C it is zero. {NPZ_NOTE}
 """
 
 
@@ -41,8 +42,7 @@ def command(
     """Multiply and add matrices on the tensor-core engine's RTL."""
     options = RunOptions.taken_from(flags)
     config = config_from(TensorCoreConfig, preset, config_file, flags)
-    files = {"a": a_file, "b": b_file, "c": c_file}
-    arrays = {role: read_array(role, path) for role, path in files.items() if path is not None}
+    arrays = read_roles({"a": a_file, "b": b_file, "c": c_file})
     if arrays and ("a" not in arrays or "b" not in arrays):
         raise ValueError("Not both of --a and --b are given; give both, or --shape for random ones")
     if arrays and shape is not None:

@@ -11,6 +11,7 @@ from tercet.boards.catalog import board, soc_config
 from tercet.boards.netlist import DoesNotFit, SynthesisError
 from tercet.boards.soc import soc_verilog
 from tercet.boards.tools import ToolNotFound
+from tercet.sim.cache import FolderBusy, sole_writer
 
 from .reports import REPORT
 
@@ -190,6 +191,22 @@ def test_packer_refuses(tmp_path, small, pretend):
     with pytest.raises(SynthesisError, match="ecppack: no such tile"):
         stub("ulx3s-25f", tmp_path / "out", allow_timing_fail=True)
     assert "no such tile" in (tmp_path / "out/build.log").read_text()
+
+
+def test_one_build_in_a_folder(tmp_path, small):
+    """A second one is refused, whatever it builds; once the first has ended there is room for another."""
+    message = f"^Another build writes into '{tmp_path}/out'; wait until it has ended, or use another folder$"
+    with sole_writer(tmp_path / "out"), pytest.raises(FolderBusy, match=message):
+        stub("ulx3s-25f", tmp_path / "out", allow_timing_fail=True)
+    assert list((tmp_path / "out").iterdir()) == []
+    stub("ulx3s-25f", tmp_path / "out", allow_timing_fail=True)
+
+
+def test_a_folder_in_the_way(tmp_path, small):
+    (tmp_path / "out/soc.v").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError) as caught:
+        stub("ulx3s-25f", tmp_path / "out", allow_timing_fail=True)
+    assert caught.value.filename == str(tmp_path / "out/soc.v")
 
 
 def test_too_large(tmp_path, pretend):

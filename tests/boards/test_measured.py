@@ -75,6 +75,20 @@ def test_of_another_preset(file, change):
     assert measured("ulx3s-25f", "systolic") is None
 
 
+def test_nothing_unknown_is_skipped(file):
+    record(soc_config("ulx3s-25f", "systolic"), built(soc_config("ulx3s-25f", "systolic")))
+    content = json.loads(file.read_text())
+    entry = content["ulx3s-25f"]["systolic"]
+    entry["reached"] = entry.pop("reached_mhz")
+    file.write_text(json.dumps(content))
+    message = r"systolic on ulx3s-25f: has 'reached' \(is 'reached_mhz' meant\?\), .* lacks reached_mhz; use build"
+    with pytest.raises(ValueError, match=message):
+        measured("ulx3s-25f", "systolic")
+    file.write_text("{")
+    with pytest.raises(ValueError, match="measured.json' is no JSON: "):
+        measured("ulx3s-25f", "systolic")
+
+
 def test_of_another_placer(file):
     soc = soc_config("ulx3s-25f", "systolic")
     record(soc, built(soc, placer="static"))

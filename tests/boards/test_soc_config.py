@@ -1,12 +1,17 @@
 """What a board is, what it says of that, and what cannot be."""
 
 import dataclasses
+import json
+import zlib
 
 import pytest
 from tercet.boards.link.protocol import IDENTIFY_BYTES
 from tercet.boards.soc_config import describe, description_bytes, read_description
 
 from .socs import CONFIGS, soc_of
+
+# Protocol, bytes of the text, hash of the build.
+HEAD = 1 + 2 + 8
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -43,6 +48,30 @@ def test_other_protocols():
 
 
 @pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda fields: fields.update(clock=fields.pop("clock_hz")), "has 'clock' .* lacks clock_hz; use engine, "),
+        (lambda fields: fields.pop("board"), "lacks board; use engine, config, depths, "),
+        (lambda fields: fields.update(clock_hz=24e6), "clock_hz 24000000.0 is not an integer"),
+        (lambda fields: fields["depths"].update(acts=64.5), "buffer of acts 64.5 is not an integer"),
+        (lambda fields: fields.update(depths=[1, 2]), "cannot convert dictionary"),
+        (lambda fields: fields["config"].update(size=3), "unexpected keyword argument 'size'"),
+        (lambda fields: fields["config"].update(rows="4"), "rows '4' is not an integer"),
+    ],
+)
+def test_descriptions_of_something_else(change, message):
+    """All of its names are known and there, and its numbers are integers."""
+    text = describe(soc_of("systolic"), "")
+    size = description_bytes(text)
+    fields = json.loads(zlib.decompress(text[HEAD:size]))
+    change(fields)
+    packed = zlib.compress(json.dumps(fields).encode())
+    changed = text[:1] + len(packed).to_bytes(2, "little") + text[3:HEAD] + packed
+    with pytest.raises(ValueError, match=rf"description cannot be read \(.*{message}.*\); build its bitstream again$"):
+        read_description(changed)
+
+
+@pytest.mark.parametrize(
     ("fields", "error", "message"),
     [
         ({"engine": "gpu"}, ValueError, "Engine 'gpu' is unknown; use one of systolic, eie, tensorcore"),
@@ -51,6 +80,7 @@ def test_other_protocols():
         ({"depths": tuple((name, 1) for name, _ in soc_of("systolic").depths)}, ValueError, "commands has 1 words"),
         ({"baud": 6_000_001}, ValueError, "use at most 6000000"),
         ({"baud": 0}, ValueError, "Baud 0"),
+        ({"baud": 9600.0}, TypeError, "baud 9600.0 is not an integer"),
         ({"frame_bytes": 500}, ValueError, "Frames have 500 bytes; use a power of 2 from 128 to 32768"),
     ],
 )

@@ -6,8 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import pytest
+from tercet.cli import __version__
 from tercet.cli.engines import ENGINES
 from tercet.golden.systolic import SystolicConfig, matmul
 
@@ -54,6 +56,11 @@ def test_help_tells_defaults():
     assert re.search(r"\[default:\s+that\s+of\s+the\s+device\]", tercet("synth", "eie", "--help").stdout)
 
 
+def test_version():
+    assert tercet("--version").stdout == f"tercet, version {__version__}\n"
+    assert re.fullmatch(r"\d+\.\d+\.\d+.*", __version__)
+
+
 def test_list_and_doctor():
     assert re.search(r"│ systolic +│.*│ tpu_v1 +│", tercet("list").stdout)
     assert re.search(r"│ eie +│.*│ paper +│", tercet("list").stdout)
@@ -86,7 +93,8 @@ def test_generate_brings_models_for_simulation(folder):
 
 
 def test_config_file_preset_and_flags(folder):
-    (folder / "c.toml").write_text('rows = 2\ncols = 3\ndataflow = "os"\nacc_depth = 5\n')
+    # With a byte-order mark, as some editors write it.
+    (folder / "c.toml").write_text('rows = 2\ncols = 3\ndataflow = "os"\nacc_depth = 5\n', encoding="utf-8-sig")
     assert tercet("generate", "systolic", "--config", "c.toml", "--cols", "4", "-o", "x").exit_code == 0
     parameters = json.loads((folder / "x/manifest.json").read_text())["parameters"]
     assert (parameters["rows"], parameters["cols"], parameters["dataflow"]) == (2, 4, "os")
@@ -148,14 +156,18 @@ def test_synth_uses_the_blocks_of_the_device(folder, monkeypatch, args, family, 
         (["generate", "systolic", "--preset", "v2"], "'v2' is not 'tpu_v1'"),
         (["generate", "systolic", "--config", "no.toml"], "No such file or directory: 'no.toml'"),
         (["generate", "systolic", "--config", "bad.toml"], "'bad.toml' is no TOML"),
-        (["generate", "systolic", "--config", "field.toml"], "'field.toml' sets 'lanes', which is no field"),
+        (["generate", "systolic", "--config", "field.toml"], "'field.toml' has 'lanes', which it must"),
         (["generate", "systolic", *SMALL, "-o", "file/x"], "Not a directory"),
         (["sim", "systolic", "--shape", "3x4"], "Shape '3x4' is not MxKxN"),
         (["sim", "systolic", "--shape", "0x4x1"], "Shape '0x4x1' is not MxKxN"),
         (["sim", "systolic", "--acts", "good.npy"], "give both, or --shape"),
         (["sim", "systolic", "--acts", "bad.npy", "--weights", "good.npy"], "'bad.npy' is no NumPy file"),
         (["sim", "systolic", "--acts", "none.npy", "--weights", "good.npy"], "No such file or directory: 'none.npy'"),
-        (["sim", "systolic", "--acts", "other.npz", "--weights", "good.npy"], "'other.npz' has no array 'acts'"),
+        (["sim", "systolic", "--acts", "other.npz", "--weights", "good.npy"], "and lacks acts; use acts"),
+        (["sim", "systolic", "--acts", "in.npz", "--weights", "in.npz"], "has 'bias', which no flag takes; add --bias"),
+        (["sim", "eie", "--codes", "in.npz", "--codebook", "in.npz"], "has 'acts', which no flag takes; add --acts in"),
+        (["sim", "tensorcore", "--a", "abc.npz", "--b", "abc.npz"], "has 'c', which no flag takes; add --c abc.npz"),
+        (["sim", "tensorcore", "--a", "bf16.npy", "--b", "good.npy"], "with .view(np.uint16) before saving"),
         (["sim", "systolic", "--acts", "float.npy", "--weights", "good.npy"], "Activations have dtype float64"),
         (["sim", "systolic", "--acts", "good.npy", "--weights", "good.npy"], "do not fit"),
         (["sim", "systolic", *SMALL, "--shape", "1x1x1", "--stall", "1"], "Stall probability 1.0 must be"),
@@ -175,7 +187,11 @@ def test_mistakes_are_one_line(folder, args, message):
     (folder / "bad.npy").write_bytes(b"\x93NUMPY\x01\x00garbage")
     np.save(folder / "good.npy", np.zeros((2, 3), np.int8))
     np.save(folder / "float.npy", np.zeros((2, 2)))
+    np.save(folder / "bf16.npy", np.zeros((2, 2), ml_dtypes.bfloat16))
     np.savez(folder / "other.npz", x=np.zeros(3))
+    np.savez(folder / "abc.npz", a=np.zeros((4, 4)), b=np.zeros((4, 4)), c=np.zeros((4, 4)))
+    roles = ("acts", "weights", "bias", "codes", "codebook")
+    np.savez(folder / "in.npz", allow_pickle=False, **dict.fromkeys(roles, np.zeros(3)))
     assert message in fails(*args)
     assert sorted(p.name for p in folder.iterdir() if p.is_dir()) in ([], ["build"])
 

@@ -28,7 +28,7 @@ def test_compress(folder):
         assert re.search(r"float +│ +812 │ +1.0 │ +100.00% │", result.stdout)
     assert load(folder / "b.tercet")[1].code_bits == 3
     mistakes = {
-        ("data.npz",): "'data.npz' has x, y; use W0, b0, W1, b1 and so on, without gaps",
+        ("data.npz",): "'data.npz' has 'x', 'y', which it must not have, and lacks W0; use W0, b0, W1,",
         ("none.npz",): "No such file or directory: 'none.npz'",
         ("new/a.tercet",): "is no NumPy file: it is neither .npy nor .npz",
         ("model.npz", "--density", "a"): "Density 'a' is no number",
@@ -36,7 +36,7 @@ def test_compress(folder):
         ("model.npz", "--density", "0.1,0.1,0.1"): "There are 3 densities for 2 layers",
         ("model.npz", "--code-bits", "0"): "Code bits 0 is outside [1, 8]",
         ("model.npz", "--index-bits", "9"): "Index bits 9 is outside [2, 8]",
-        ("model.npz", "--data", "model.npz"): "'model.npz' has W0, W1, b0; use x, y, test_x and test_y",
+        ("model.npz", "--data", "model.npz"): "has 'W0', 'b0', 'W1', which it must not have, and lacks x, y; use x, y,",
         ("model.npz", "--data", "data.npz", "--epochs", "-1"): "Epochs -1 is outside",
     }
     for args, message in mistakes.items():

@@ -1,7 +1,10 @@
-"""NumPy's files, whole and damaged."""
+"""NumPy's files, whole and damaged, and those with what is of no use here."""
 
 import io
+import pickle
+import zipfile
 
+import ml_dtypes
 import numpy as np
 import pytest
 from tercet.golden.numpy_file import read_numpy
@@ -22,11 +25,78 @@ def test_what_is_none(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_numpy(tmp_path / "no.npy")
     path = tmp_path / "a.npy"
-    np.save(path, np.array([{}]))
-    for content in (b"", b"text", b"\x93NUMPY", path.read_bytes()):
+    for content, reason in (
+        (b"", ""),
+        (b"text", "it is neither .npy nor .npz"),
+        (b"\x93NUMPY", ""),
+        (pickle.dumps([1]), "it is a pickle; save arrays of numbers"),
+    ):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=r"a\.npy' is no NumPy file: "):
+        with pytest.raises(ValueError, match=rf"a\.npy' is no NumPy file: {reason}"):
             read_numpy(path)
+
+
+def npy(array):
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def npz(**arrays):
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=True, **arrays)
+    return file.getvalue()
+
+
+def archive(*members):
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as whole:
+        for name, content in members:
+            whole.writestr(name, content)
+    return file.getvalue()
+
+
+BF16, E4M3 = (np.ones(3, kind) for kind in (ml_dtypes.bfloat16, ml_dtypes.float8_e4m3fn))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (npy(np.array([{}])), "it has Python objects in it; save arrays of numbers, with allow_pickle=False"),
+        (npz(a=np.array([{}])), "it has Python objects in it; save arrays"),
+        (npy(BF16), r"it has dtype \|V2, what NumPy makes of bfloat16; .* with \.view\(np\.uint16\) before saving"),
+        (npy(E4M3), r"it has dtype \|V1, what NumPy makes of FP8; .* with \.view\(np\.uint8\) before saving"),
+        (npz(b=np.ones(2), a=BF16), r"'a' has dtype \|V2"),
+        (npy(np.zeros(2, [("a", "i4")])), r"it has dtype .*; save an array of numbers"),
+        (npy(np.zeros(2, "M8[s]")), r"it has dtype .*M8.*; save an array of numbers"),
+        (archive(("a.npy", npy(np.ones(2))), ("README", b"text")), "'README' is not an array"),
+        (archive(("a.npy", npy(np.ones(2))), ("a", npy(np.zeros(2)))), "it has 'a' twice"),
+    ],
+)
+def test_what_is_of_no_use(tmp_path, content, reason):
+    (tmp_path / "a").write_bytes(content)
+    with pytest.raises(ValueError, match=rf"a' cannot be used: {reason}"):
+        read_numpy(tmp_path / "a")
+
+
+def test_patterns_come_back(tmp_path):
+    """What the message advises works."""
+    for array, kind in ((BF16, np.uint16), (E4M3, np.uint8)):
+        np.save(tmp_path / "a.npy", array.view(kind))
+        np.testing.assert_array_equal(read_numpy(tmp_path / "a.npy"), array.view(kind))
+
+
+@pytest.mark.parametrize("kind", [">i2", ">i4", ">f2", ">f8", ">u2", "<i2", "|i1"])
+def test_byte_order_is_of_the_file(tmp_path, kind):
+    array = np.array([[1, 2, 3]], kind)
+    np.save(tmp_path / "a.npy", array)
+    np.savez(tmp_path / "a.npz", a=array)
+    archived = read_numpy(tmp_path / "a.npz")
+    assert isinstance(archived, dict)
+    for found in (read_numpy(tmp_path / "a.npy"), archived["a"]):
+        assert isinstance(found, np.ndarray)
+        assert found.dtype == np.dtype(kind).newbyteorder("=")
+        np.testing.assert_array_equal(found, array)
 
 
 @pytest.mark.parametrize("save", [np.save, np.savez, np.savez_compressed], ids=lambda save: save.__name__)
@@ -44,7 +114,8 @@ def test_any_byte_may_be_damaged(tmp_path, save):
                 read_numpy(path)
             except ValueError as caught:
                 error = str(caught)
-            assert not error or error.startswith(f"{str(path)!r} is no NumPy file: ")
+            said = error.removeprefix(repr(str(path)))
+            assert not said or said.startswith((" is no NumPy file: ", " cannot be used: "))
             refused += bool(error)
     for size in range(len(whole)):
         path.write_bytes(whole[:size])

@@ -52,11 +52,19 @@ def test_same_sources_are_built_once(icarus):
     assert build(DESIGN, "top", icarus, waves=True).dir != first.dir
 
 
-def test_unfinished_build_is_thrown_away(icarus):
+def test_damaged_simulator_is_built_again(icarus, bench_module):
+    module = bench_module("inverter_bench", TESTS)
     first = build(DESIGN, "top", icarus)
-    (first.dir / ".done").unlink()
-    (first.dir / "sim.vvp").write_text("half a build")
-    assert (build(DESIGN, "top", icarus).dir / "sim.vvp").read_text() != "half a build"
+    run(first, module)
+    program = first.dir / "sim.vvp"
+    stamp = program.stat().st_mtime_ns
+    # A run changes nothing in the folder.
+    assert build(DESIGN, "top", icarus) == first
+    assert program.stat().st_mtime_ns == stamp
+    whole = program.read_bytes()
+    program.write_bytes(whole[: len(whole) // 2])
+    run(build(DESIGN, "top", icarus), module)
+    assert program.stat().st_size > len(whole) // 2
 
 
 def test_processes_share_a_build(icarus):
