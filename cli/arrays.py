@@ -36,7 +36,7 @@ def read_array(role: str, path: Path, others: Sequence[str] = ()) -> np.ndarray:
 def read_roles(files: Mapping[str, Path | None]) -> dict[str, np.ndarray]:
     """Arrays by their roles, which are names of flags: each from a ``.npy``, or from an ``.npz`` by its name.
 
-    An ``.npz`` is used whole: every array in it is one that a flag takes from it, so that none is left out unnoticed.
+    Every array in an ``.npz`` is of a role that is given, by this file or another, so that none is left out unnoticed.
 
     Raises
     ------
@@ -52,11 +52,11 @@ def read_roles(files: Mapping[str, Path | None]) -> dict[str, np.ndarray]:
             found |= dict.fromkeys(roles, loaded)
             continue
         for name in loaded:
-            if name in files and name not in roles:
+            if name in files and name not in given:
                 raise ValueError(
-                    f"{str(path)!r} has {name!r}, which no flag takes; add --{name} {path}, or save it in another file"
+                    f"{str(path)!r} has {name!r}, which no flag takes; add --{name} {path}, or leave it out of the file"
                 )
-        check_names(loaded, roles, what=repr(str(path)))
+        check_names(loaded, roles, [role for role in given if role not in roles], what=repr(str(path)))
         found |= {role: loaded[role] for role in roles}
     return found
 

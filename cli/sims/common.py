@@ -16,7 +16,7 @@ from ..output import check_file, console, table, working
 __all__ = ["NPZ_NOTE", "RunOptions", "read_sizes", "run_options", "simulate"]
 
 NPZ_NOTE = (
-    "An .npz holds arrays by the names of these flags and no others; give it to the flag of each array that it has."
+    "An .npz holds arrays by the names of these flags and no others, and for each array in it the flag must be given."
 )
 """How files are read, for the end of help pages."""
 

@@ -70,6 +70,8 @@ def test_what_the_engine_does_not_take(systolic):
         systolic.matmul(a.astype(np.int64), w)
     with pytest.raises(ValueError, match="the K of both must be equal"):
         systolic.matmul(a, np.zeros((4, 2), np.int8))
+    with pytest.raises(ValueError, match=r"Activations have shape \(0, 3\); every size must be at least 1"):
+        systolic.matmul(a[:0], w)
     with pytest.raises(ValueError, match="Multiplier has 3 channels but the sums have 2"):
         systolic.matmul(a, w, None, Requant.from_scale(np.full(3, 0.01), 0))
     with pytest.raises(ValueError, match="Multiplier has 3 channels but the sums have 2"):
@@ -112,6 +114,8 @@ def test_a_network(systolic, network):
     assert isinstance(board, Int8)
     same(systolic.run(board, samples), board.golden(systolic, samples))
     same(systolic.run(net, samples), net.run(samples)[-1])
+    with pytest.raises(ValueError, match=r"Activations have shape \(0, 12\); every size must be at least 1"):
+        systolic.run(net, samples[:0])
     before = systolic.counters()["accepted"]
     with pytest.raises(WrongEngine, match="The board runs systolic, not tensorcore; build and flash: tercet build"):
         systolic.run(TileProduct(np.zeros((12, 3), np.float16), None), samples)
@@ -146,6 +150,12 @@ def test_tensor_core():
         same(device.matmul(a[0], b[0]), mma(a[0], b[0], np.zeros((m, n), np.float32), device.config))
         tile = TileProduct(b[0], c[0, 0])
         same(tile.run(device, a[0]), tile.golden(device, a[0]))
+        swapped = (array.astype(array.dtype.newbyteorder(">")) for array in (a, b, c))
+        same(device.mma(*swapped), mma(a, b, c, device.config))
+        before = device.counters()["accepted"]
+        with pytest.raises(ValueError, match=r"C has shape \(0, 18\); every size must be at least 1"):
+            device.matmul(a[0, :0], b[0])
+        assert device.counters()["accepted"] == before + 1, "something was sent"
         with pytest.raises(ValueError, match="neither bias nor requantisation"):
             device.matmul(a[0], b[0], c[0, 0])
 
@@ -164,7 +174,7 @@ def test_eie():
     want = spmv(layers[1], spmv(layers[0], acts))
     with opened(soc_of("eie", depth=40)) as device:
         same(device.network(layers, acts), want)
-        same(device.network(layers, acts[3]), want[3])
+        same(device.network(layers, acts[3].astype(">i2")), want[3])
         before = device.counters()["accepted"]
         same(device.network(layers, acts[4]), want[4])
         # The program is still there.

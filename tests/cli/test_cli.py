@@ -167,6 +167,8 @@ def test_synth_uses_the_blocks_of_the_device(folder, monkeypatch, args, family, 
         (["sim", "systolic", "--acts", "in.npz", "--weights", "in.npz"], "has 'bias', which no flag takes; add --bias"),
         (["sim", "eie", "--codes", "in.npz", "--codebook", "in.npz"], "has 'acts', which no flag takes; add --acts in"),
         (["sim", "tensorcore", "--a", "abc.npz", "--b", "abc.npz"], "has 'c', which no flag takes; add --c abc.npz"),
+        # What another file gives may be in one as well.
+        (["sim", "tensorcore", "--a", "abc.npz", "--b", "abc.npz", "--c", "bf16.npy"], "'bf16.npy' cannot be used"),
         (["sim", "tensorcore", "--a", "bf16.npy", "--b", "good.npy"], "with .view(np.uint16) before saving"),
         (["sim", "systolic", "--acts", "float.npy", "--weights", "good.npy"], "Activations have dtype float64"),
         (["sim", "systolic", "--acts", "good.npy", "--weights", "good.npy"], "do not fit"),

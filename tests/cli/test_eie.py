@@ -54,10 +54,11 @@ def test_sim_eie_given(folder):
     codes = np.where(rng.random((20, 30)) < 0.3, rng.integers(1, 16, (20, 30)), 0).astype(np.uint8)
     codebook, bias = np.arange(0, -16 * 256, -256).astype(np.int16), rng.integers(-(10**6), 10**6, 20)
     acts = rng.integers(-99, 99, (2, 30)).astype(np.int16)
+    np.savez(folder / "bare.npz", codes=codes, codebook=codebook)
     np.savez(folder / "layer.npz", codes=codes, codebook=codebook, bias=bias)
     np.save(folder / "acts.npy", acts)
-    given = [*("--codes", "layer.npz", "--codebook", "layer.npz"), "--relu", "--shift", "9"]
-    for arrays, with_bias in (((), None), (("--bias", "layer.npz"), bias)):
+    for name, arrays, with_bias in (("layer.npz", ["--bias", "layer.npz"], bias), ("bare.npz", [], None)):
+        given = ["--codes", name, "--codebook", name, "--relu", "--shift", "9"]
         result = tercet("sim", "eie", *TINY, *given, *arrays, "--acts", "acts.npy", "-o", "new/out.npy")
         assert result.exit_code == 0, result.stderr
         config = EieConfig(n_pe=3, act_depth=8, pointer_depth=32, matrix_depth=32)
@@ -111,7 +112,7 @@ def test_sim_eie_model(folder):
         (["sim", "eie", *("--codes", "l.npz", "--codebook", "real.npy")], "Codebook has dtype float64; use int16"),
         (
             ["sim", "eie", *("--codes", "l.npz", "--codebook", "l.npz", "--bias", "l.npz")],
-            "'l.npz' has no array 'bias'; it has codes, codebook",
+            "'l.npz' lacks bias; use codes, codebook, bias",
         ),
         (
             ["sim", "eie", *("--codes", "l.npz", "--codebook", "l.npz", "--acts", "real.npy")],
