@@ -1,16 +1,63 @@
-"""Requantisation: INT32 sums back to int8 with integers only, as TFLite and gemmlowp define it."""
+"""Requantisation: INT32 sums back to int8 with integers only, bit for bit as TFLite's kernels do it.
+
+Kernels round differently, so each rounding has a name:
+
+========== ======================================== ===============================================================
+rounding   ties                                     equals
+========== ======================================== ===============================================================
+``double`` twice: after the multiplication upwards, TFLite Micro's FULLY_CONNECTED and convolutions, LiteRT's reference
+           after a right shift away from zero       convolutions and, up to 1.2, FULLY_CONNECTED; for every scale. They
+                                                    leave an overflowing left shift undefined; here it saturates.
+``single`` once, upwards                            the same kernels compiled with ``TFLITE_SINGLE_ROUNDING``.
+``away``   once, away from zero                     LiteRT's reference FULLY_CONNECTED from 1.3 on, which rounds
+                                                    ``acc * scale`` in float64, for every scale that is a power of two;
+                                                    and, with the multiplier for ``1 / count``, AVERAGE_POOL_2D.
+========== ======================================== ===============================================================
+
+``away`` differs from LiteRT only where ``acc * scale`` lies within 2**-23 of a tie and no 31-bit multiplier holds the
+scale: with scale 1/6, for 14 of the 81 sums from -40 to 40. LiteRT's other kernels are equal to none of the three:
+XNNPACK, its default, rounds in float32, on x86-64 with ties to even.
+"""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from .checks import INT8, INT32, ByValue, check_qrange, int_array, int_or_channels, integer, scale_value, show
 
-__all__ = ["MULTIPLIER", "SHIFT", "Requant", "requantize"]
+__all__ = ["KERNELS", "MULTIPLIER", "ROUNDINGS", "SHIFT", "Requant", "Rounding", "requantize", "rounding_code"]
 
 MULTIPLIER = (0, 2**31 - 1)
 SHIFT = (-31, 30)
+
+Rounding = Literal["double", "single", "away"]
+ROUNDINGS: tuple[Rounding, ...] = get_args(Rounding)
+KERNELS: dict[Rounding, str] = {
+    "double": "rounds twice, as TFLite Micro's kernels and LiteRT's reference convolutions do",
+    "single": "rounds once, ties upwards, as TFLite's kernels compiled with TFLITE_SINGLE_ROUNDING do",
+    "away": "rounds once, ties away from zero, as LiteRT's reference FULLY_CONNECTED does since 1.3 (bit for bit where "
+    "the scale is a power of two) and as AVERAGE_POOL_2D divides",
+}
+"""What each rounding does, in a line, and which kernels do the same."""
+
+
+def rounding_code(rounding: Rounding) -> int:
+    """Number of a rounding in the commands and registers of an engine: its position in `ROUNDINGS`.
+
+    Raises
+    ------
+    TypeError
+        If ``rounding`` is not a string.
+    ValueError
+        If it is not one of `ROUNDINGS`.
+    """
+    allowed = ", ".join(map(repr, ROUNDINGS))
+    if not isinstance(rounding, str):
+        raise TypeError(f"Rounding {show(rounding)} is not a string; use one of {allowed}")
+    if rounding not in ROUNDINGS:
+        raise ValueError(f"Rounding {rounding!r} is unknown; use one of {allowed}")
+    return ROUNDINGS.index(rounding)
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,9 +76,10 @@ class Requant(ByValue):
         Output code of the real number 0, -128 to 127.
     qmin, qmax : int
         Clamp of the output code, -128 <= qmin <= qmax <= 127.
-    rounding : "double" or "single"
-        ``"double"`` rounds after the multiplication and again after a right shift, as the reference kernels of TFLite
-        and gemmlowp do; ``"single"`` rounds once, half towards plus infinity.
+    rounding : "double", "single" or "away"
+        ``"double"`` rounds after the multiplication and again after a right shift, as TFLite Micro's kernels do;
+        ``"single"`` rounds once, ties upwards; ``"away"`` rounds once, ties away from zero, as LiteRT's
+        FULLY_CONNECTED does. The module's table tells which kernels each equals, and where it does not.
 
     Raises
     ------
@@ -42,8 +90,7 @@ class Requant(ByValue):
 
     Notes
     -----
-    Arrays are copied and read-only. Source: Jacob et al., CVPR 2018, section 2.2; ``spec/systolic.md``,
-    "Requantisation".
+    Arrays are copied and read-only. Source: Jacob et al., CVPR 2018, section 2.2; `requantize`.
     """
 
     multiplier: int | np.ndarray
@@ -51,17 +98,14 @@ class Requant(ByValue):
     zero_point: int
     qmin: int = INT8[0]
     qmax: int = INT8[1]
-    rounding: Literal["double", "single"] = "double"
+    rounding: Rounding = "double"
 
     def __post_init__(self):
         object.__setattr__(self, "multiplier", int_or_channels("Multiplier", self.multiplier, MULTIPLIER))
         object.__setattr__(self, "shift", int_or_channels("Shift", self.shift, SHIFT))
         object.__setattr__(self, "zero_point", integer("Zero point", self.zero_point, INT8))
         check_qrange(self)
-        if not isinstance(self.rounding, str):
-            raise TypeError(f"Rounding {show(self.rounding)} is not a string; use 'double' or 'single'")
-        if self.rounding not in ("double", "single"):
-            raise ValueError(f"Rounding {self.rounding!r} is unknown; use 'double' or 'single'")
+        rounding_code(self.rounding)
         if np.ndim(self.multiplier) and np.ndim(self.shift) and np.size(self.multiplier) != np.size(self.shift):
             raise ValueError(
                 f"Multiplier has {np.size(self.multiplier)} channels but shift has {np.size(self.shift)}; "
@@ -75,7 +119,7 @@ class Requant(ByValue):
         zero_point: int,
         qmin: int = INT8[0],
         qmax: int = INT8[1],
-        rounding: Literal["double", "single"] = "double",
+        rounding: Rounding = "double",
     ) -> "Requant":
         """Nearest multiplier and shift for a real scale.
 
@@ -170,7 +214,7 @@ class Requant(ByValue):
             if not sums.ndim:
                 raise ValueError(f"Sum {sums} has no channel axis; give an array (..., N), or one multiplier and shift")
             multiplier, shift = self.per_channel(sums.shape[-1])
-        scaled = (_scale_double if self.rounding == "double" else _scale_single)(sums, multiplier, np.asarray(shift))
+        scaled = _SCALE[self.rounding](sums, multiplier, np.asarray(shift))
         return np.asarray(np.clip(scaled + self.zero_point, self.qmin, self.qmax), dtype=np.int8)
 
 
@@ -181,14 +225,15 @@ def requantize(
     zero_point: int,
     qmin: int,
     qmax: int,
-    rounding: Literal["double", "single"] = "double",
+    rounding: Rounding = "double",
 ) -> np.ndarray:
     """INT32 sums to int8 codes, bit-exact over the whole range of every argument.
 
     ``"double"``: shift left by ``max(shift, 0)``, saturating to int32; multiply by the Q31 fraction and round to the
     nearest integer, ties upwards; divide by ``2**max(-shift, 0)`` and round again, ties away from zero.
     ``"single"``: ``(acc * multiplier + 2**(30 - shift)) >> (31 - shift)``.
-    Either way the zero point is then added and the sum clamped.
+    ``"away"``: ``sign(acc) * ((abs(acc) * multiplier + 2**(30 - shift)) >> (31 - shift))``.
+    In each case the zero point is then added and the sum clamped. The module's table tells which kernels each equals.
 
     Parameters
     ----------
@@ -202,7 +247,7 @@ def requantize(
         Output code of the real number 0, -128 to 127.
     qmin, qmax : int
         Clamp of the output code, -128 <= qmin <= qmax <= 127.
-    rounding : "double" or "single"
+    rounding : "double", "single" or "away"
         See above.
 
     Returns
@@ -219,8 +264,8 @@ def requantize(
 
     Notes
     -----
-    Source: ``spec/systolic.md``, "Requantisation", which follows the reference kernels of TFLite and gemmlowp. They
-    leave an overflowing left shift undefined; here it saturates.
+    Source: ``MultiplyByQuantizedMultiplier`` of TFLite Micro (double), the same with ``TFLITE_SINGLE_ROUNDING``
+    (single), and LiteRT's ``reference_integer_ops::FullyConnected`` (away).
     """
     return Requant(multiplier, shift, zero_point, qmin, qmax, rounding).apply(acc)
 
@@ -242,3 +287,12 @@ def _scale_double(sums: np.ndarray, multiplier: int | np.ndarray, shift: np.ndar
 def _scale_single(sums: np.ndarray, multiplier: int | np.ndarray, shift: np.ndarray) -> np.ndarray:
     # Product below 2**62 and nudge at most 2**61: the sum stays inside int64.
     return (sums * multiplier + (np.int64(1) << (30 - shift))) >> (31 - shift)
+
+
+def _scale_away(sums: np.ndarray, multiplier: int | np.ndarray, shift: np.ndarray) -> np.ndarray:
+    # The magnitude of INT32_MIN is 2**31, its product still below 2**62.
+    magnitude = (np.abs(sums) * multiplier + (np.int64(1) << (30 - shift))) >> (31 - shift)
+    return np.where(sums < 0, -magnitude, magnitude)
+
+
+_SCALE = {"double": _scale_double, "single": _scale_single, "away": _scale_away}

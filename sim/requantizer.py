@@ -1,9 +1,9 @@
 """The requantiser's RTL as a function on NumPy arrays."""
 
 from collections.abc import Callable, Sequence
-from typing import Literal
 
 import numpy as np
+from tercet.golden.requantize import Rounding, rounding_code
 from tercet.rtl import primitives
 from tercet.rtl.emit import verilog
 from tercet.rtl.systolic.requantizer import RequantizerStream
@@ -16,7 +16,7 @@ __all__ = ["RequantJob", "requantize"]
 
 _TOP = "streamed"
 
-RequantJob = tuple[np.ndarray, np.ndarray | int, np.ndarray | int, int, int, int, Literal["double", "single"]]
+RequantJob = tuple[np.ndarray, np.ndarray | int, np.ndarray | int, int, int, int, Rounding]
 """Arguments of :func:`tercet.golden.quantize.requantize`, elementwise."""
 
 
@@ -51,7 +51,7 @@ def requantize(
     ports = [StreamPort("i", sum(RequantizerStream.FIELDS.values()), "in"), StreamPort("o", 8, "out")]
     encoded = []
     for acc, multiplier, shift, zero_point, qmin, qmax, rounding in jobs:
-        values = [acc, multiplier, shift, rounding == "single", zero_point, qmin, qmax]
+        values = [acc, multiplier, shift, rounding_code(rounding), zero_point, qmin, qmax]
         columns = [
             (np.broadcast_to(v, len(acc)), width)
             for v, width in zip(values, RequantizerStream.FIELDS.values(), strict=True)

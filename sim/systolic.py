@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tercet.golden.quantize import Requant
+from tercet.golden.requantize import Requant, rounding_code
 from tercet.golden.systolic import SystolicConfig, check_operands
 from tercet.rtl import primitives
 from tercet.rtl.emit import verilog
@@ -156,7 +156,7 @@ def _command(config: SystolicConfig, shape: tuple[int, int, int], requant: Requa
     _, k_tiles, n_tiles = config.tiles(m, k, n)
     fields = {"m": m, "k_steps": k_tiles if config.dataflow == "ws" else k, "n_tiles": n_tiles, "params": params}
     if requant is not None:
-        fields |= {"requant": 1, "single": requant.rounding == "single", "zero_point": requant.zero_point}
+        fields |= {"requant": 1, "rounding": rounding_code(requant.rounding), "zero_point": requant.zero_point}
         fields |= {"qmin": requant.qmin, "qmax": requant.qmax}
     layout = command_layout(config)
     return join(*((np.array([int(fields.get(name, 0))]), field.width) for name, field in layout))

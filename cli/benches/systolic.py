@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 from tercet.cli.figures import figure, png
 from tercet.cli.output import progress
-from tercet.golden.quantize import requantize as golden_requantize
+from tercet.golden.requantize import ROUNDINGS
+from tercet.golden.requantize import requantize as golden_requantize
 from tercet.golden.systolic import SystolicConfig, matmul
 from tercet.rtl.systolic.generate import engine_verilog, unit
 from tercet.sim import requantizer, stimuli, systolic
@@ -72,14 +73,15 @@ def _bench_products() -> Rows:
 
 
 def _bench_requantiser() -> Rows:
-    """Ten million random sums and all corners."""
+    """Ten million random sums and all corners, shared out among the roundings."""
     rows = []
     batch = 500_000
-    with progress("requantiser", total=_REQUANTISED // batch + 2) as advance:
-        for rounding in ("double", "single"):
+    batches = -(-_REQUANTISED // (batch * len(ROUNDINGS)))
+    with progress("requantiser", total=len(ROUNDINGS) * (batches + 1)) as advance:
+        for rounding in ROUNDINGS:
             jobs = [stimuli.requant_corners(rounding)]
             row = {"rounding": rounding, "results": 0, "mismatches": 0}
-            for number in range(_REQUANTISED // batch // 2 + 1):
+            for number in range(batches + 1):
                 for job, out in zip(jobs, requantizer.requantize(jobs), strict=True):
                     want = golden_requantize(job[0][None, :], *job[1:])[0]
                     row["results"] += want.size

@@ -2,6 +2,7 @@
 
 from amaranth import *
 from amaranth.lib import wiring
+from tercet.golden.requantize import ROUNDINGS, rounding_code
 from tercet.golden.systolic import SystolicConfig
 from tercet.rtl.common.edges import connect_edges, edge_members
 from tercet.rtl.common.registers import Register, counter_registers, counter_values, decode, identity, joined
@@ -33,8 +34,9 @@ REGISTERS: dict[str, Register] = {
     "mode": Register(
         0x1C,
         "rw",
-        "per-channel parameters are streamed; results leave as int8; with a single rounding",
-        {"params": (0, 1), "requant": (1, 1), "single": (2, 1)},
+        "per-channel parameters are streamed; results leave as int8; their rounding: "
+        + ", ".join(f"{rounding_code(name)} {name}" for name in ROUNDINGS),
+        {"params": (0, 1), "requant": (1, 1), "rounding": (2, 2)},
     ),
     "output": Register(
         0x20,
@@ -67,7 +69,7 @@ class AxiEngine(wiring.Component):
     """`Engine` between AXI4-Stream and AXI4-Lite ports.
 
     A write to START that cannot be run answers SLVERR: a count of zero, ``requant`` without ``params`` or on an engine
-    without a requantiser, or the command before not yet taken.
+    without a requantiser, a ``rounding`` that there is not, or the command before not yet taken.
 
     Parameters
     ----------
@@ -102,6 +104,7 @@ class AxiEngine(wiring.Component):
                 m.d.comb += command[field].eq(stored[name][low : low + width])
         runs = (command.m != 0) & (command.k_steps != 0) & (command.n_tiles != 0) & ~pending
         runs &= ~command.requant | (command.params if self.config.requant_lanes else 0)
+        runs &= command.rounding < len(ROUNDINGS)
         m.d.comb += [engine.commands.payload.eq(command), engine.commands.valid.eq(pending)]
         with m.If(engine.commands.ready):
             m.d.sync += pending.eq(0)

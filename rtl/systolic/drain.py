@@ -9,7 +9,7 @@ from tercet.rtl.common.delay import EventDelay
 from tercet.rtl.common.outlet import Outlet
 from tercet.rtl.emit import shared
 
-from .layouts import block_layout, output_layout, param_layout
+from .layouts import REQUANT_SETTINGS, block_layout, output_layout, param_layout
 from .requant_lanes import RequantLanes
 
 __all__ = ["Drain"]
@@ -167,7 +167,7 @@ class Drain(wiring.Component):
             lanes.row.eq(self.row),
             lanes.chunk.eq(s4.chunk),
             lanes.slot.eq(s4.slot),
-            *(getattr(lanes, name).eq(current[name]) for name in ("single", "zero_point", "qmin", "qmax")),
+            *(getattr(lanes, name).eq(current[name]) for name in REQUANT_SETTINGS),
             arriving.i.eq(Cat(s4.requant, s4.last)),
             outs.start.eq(s0.requant),
             Cat(outs.arrive, outs.value.last).eq(arriving.o),

@@ -3,6 +3,7 @@
 from typing import Any
 
 from amaranth.lib import wiring
+from tercet.golden.requantize import KERNELS
 from tercet.golden.systolic import SystolicConfig
 from tercet.rtl.common.delay import Skew
 from tercet.rtl.common.edges import axi_interface
@@ -61,6 +62,7 @@ def interface(config: SystolicConfig) -> dict[str, Any]:
             "formula": "SystolicConfig.cycles(m, k, n, requant): first command to last result, no stream stalled",
             "example": {"m": 64, "k": 64, "n": 64, "cycles": config.cycles(64, 64, 64)},
         },
+        **({"rounding": KERNELS} if config.requant_lanes else {}),
         "golden": "tercet.golden.systolic.matmul",
     }
 

@@ -4,17 +4,31 @@ from amaranth import *
 from amaranth.lib import data
 from tercet.golden.systolic import SystolicConfig
 
-__all__ = ["block_layout", "command_layout", "mark_layout", "output_layout", "param_layout", "pass_layout"]
+__all__ = [
+    "OUTPUT_SETTINGS",
+    "REQUANT_SETTINGS",
+    "block_layout",
+    "command_layout",
+    "mark_layout",
+    "output_layout",
+    "param_layout",
+    "pass_layout",
+]
 
 M_BITS, STEPS_BITS, TILES_BITS = 24, 20, 16
+
+REQUANT_SETTINGS = {"rounding": 2, "zero_point": signed(8), "qmin": signed(8), "qmax": signed(8)}
+"""Requantisation of a whole command, beside its channels' scales: ``rounding`` is a `rounding_code`."""
+
+OUTPUT_SETTINGS = {"requant": 1, **REQUANT_SETTINGS}
+"""Output of a command: ``requant`` results leave as int8."""
 
 
 def command_layout(config: SystolicConfig) -> data.StructLayout:
     """A whole tiled product; every count at least 1.
 
     ``m`` rows of A, ``k_steps`` tiles along K (weight stationary) or K itself (output stationary), ``n_tiles`` tiles
-    along N; ``params`` per-channel parameters are streamed, ``requant`` results leave as int8, ``single`` with one
-    rounding.
+    along N; ``params`` per-channel parameters are streamed; `OUTPUT_SETTINGS`.
     """
     return data.StructLayout(
         {
@@ -22,13 +36,9 @@ def command_layout(config: SystolicConfig) -> data.StructLayout:
             "k_steps": STEPS_BITS,
             "n_tiles": TILES_BITS,
             "params": 1,
-            **_output_fields(),
+            **OUTPUT_SETTINGS,
         }
     )
-
-
-def _output_fields() -> dict:
-    return {"requant": 1, "single": 1, "zero_point": signed(8), "qmin": signed(8), "qmax": signed(8)}
 
 
 def block_layout(config: SystolicConfig) -> data.StructLayout:
@@ -37,7 +47,7 @@ def block_layout(config: SystolicConfig) -> data.StructLayout:
     ``rows`` its rows less one, ``starts`` and ``ends`` whether it is the first and the last of its command, ``frees``
     whether it is the last to use its tile's parameters.
     """
-    return data.StructLayout({"rows": range(config.block_rows), "starts": 1, "ends": 1, "frees": 1, **_output_fields()})
+    return data.StructLayout({"rows": range(config.block_rows), "starts": 1, "ends": 1, "frees": 1, **OUTPUT_SETTINGS})
 
 
 def pass_layout(config: SystolicConfig) -> data.StructLayout:

@@ -8,13 +8,10 @@ from tercet.golden.systolic_timing import REQUANT_CLOCKS
 from tercet.rtl.common.side_by_side import SideBySide
 from tercet.rtl.emit import shared
 
-from .layouts import param_layout
+from .layouts import REQUANT_SETTINGS, param_layout
 from .requantizer import Requantizer
 
 __all__ = ["LaneRow", "RequantLane", "RequantLanes"]
-
-# How results leave: the same for all lanes, and unchanged while results are under way.
-_SETTINGS = {"single": 1, "zero_point": signed(8), "qmin": signed(8), "qmax": signed(8)}
 
 
 class RequantLane(wiring.Component):
@@ -40,7 +37,7 @@ class RequantLane(wiring.Component):
         Which of them to take, and which of the two tiles' scales.
     write : In(1), write_chunk, write_slot, multiplier, shift : In
         Keep a scale.
-    single, zero_point, qmin, qmax : In
+    rounding, zero_point, qmin, qmax : In
         As in `Requantizer`.
     o : Out(signed(8))
         Code, `latency` clocks later.
@@ -58,7 +55,7 @@ class RequantLane(wiring.Component):
                 "write_slot": In(1),
                 "multiplier": In(31),
                 "shift": In(signed(6)),
-                **{name: In(shape) for name, shape in _SETTINGS.items()},
+                **{name: In(shape) for name, shape in REQUANT_SETTINGS.items()},
                 "o": Out(signed(8)),
             }
         )
@@ -87,7 +84,7 @@ class RequantLane(wiring.Component):
             unit.acc.eq(acc),
             unit.multiplier.eq(read_port.data.multiplier),
             unit.shift.eq(read_port.data.shift),
-            *(getattr(unit, name).eq(getattr(self, name)) for name in _SETTINGS),
+            *(getattr(unit, name).eq(getattr(self, name)) for name in REQUANT_SETTINGS),
             self.o.eq(unit.o),
         ]
         return m
@@ -117,7 +114,7 @@ class RequantLanes(wiring.Component):
         Scales to keep; their biases do not matter here.
     row : In(ArrayLayout(signed(acc_width), cols)), chunk : In(range(chunks)), slot : In(1)
         The row, which chunk of it to take, and which tile's scales.
-    single, zero_point, qmin, qmax : In
+    rounding, zero_point, qmin, qmax : In
         As in `Requantizer`.
     o : Out(ArrayLayout(signed(8), requant_lanes))
         Codes, `latency` clocks later; of columns beyond the last undefined.
@@ -137,7 +134,7 @@ class RequantLanes(wiring.Component):
                 "row": In(data.ArrayLayout(signed(config.acc_width), config.cols)),
                 "chunk": In(range(self.chunks)),
                 "slot": In(1),
-                **{name: In(shape) for name, shape in _SETTINGS.items()},
+                **{name: In(shape) for name, shape in REQUANT_SETTINGS.items()},
                 "o": Out(data.ArrayLayout(signed(8), self.lanes)),
             }
         )
@@ -172,7 +169,7 @@ class RequantLanes(wiring.Component):
             lanes.write_slot.eq(self.params_slot),
             lanes.multiplier.eq(self.params.multiplier),
             lanes.shift.eq(self.params.shift),
-            *(getattr(lanes, name).eq(getattr(self, name)) for name in _SETTINGS),
+            *(getattr(lanes, name).eq(getattr(self, name)) for name in REQUANT_SETTINGS),
             Value.cast(self.o).eq(lanes.o),
         ]
         return m

@@ -1,13 +1,16 @@
-"""The requantiser: one INT32 sum to one int8 code a clock, exact to TFLite and gemmlowp in both roundings."""
+"""The requantiser: one INT32 sum to one int8 code a clock, bit for bit as the golden model in every rounding."""
 
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+from tercet.golden.requantize import rounding_code
 from tercet.golden.systolic_timing import REQUANT_CLOCKS
 from tercet.rtl.common.delay import EventDelay
 from tercet.rtl.common.pipeline import register
 from tercet.rtl.emit import shared
 from tercet.rtl.primitives.mult18x18d import Mult18x18D
+
+from .layouts import REQUANT_SETTINGS
 
 __all__ = ["Requantizer", "RequantizerStream"]
 
@@ -24,10 +27,11 @@ class Requantizer(wiring.Component):
               +---------------------------------------------------------+
               +--> first rounding, at bit 31 --> v --> >> n --> rounding --> + zero point --> clamp --> o
 
-    Both roundings share the datapath. ``single`` is one rounding shift of the product by ``31 - shift``. In ``double``
-    the product is first rounded at bit 31, its lower bits cleared; then the same shift, with positive shifts counted as
-    0, rounds once more. A negative value in between is lowered by one: so a tie, which the shift rounds up, goes down,
-    away from zero.
+    All roundings share the datapath. ``single`` is one rounding shift of the product by ``31 - shift``. ``away`` is the
+    same with the product of a negative sum lowered by one: so a tie, which the shift rounds up, goes down, away from
+    zero, and nothing else changes. In ``double`` the product is first rounded at bit 31, its lower bits cleared; then
+    the same shift, with positive shifts counted as 0, rounds once more, a negative value in between lowered by one to
+    the same end.
 
     Parameters
     ----------
@@ -43,10 +47,10 @@ class Requantizer(wiring.Component):
         Q31 fraction.
     shift : In(signed(6))
         Power of two, -31 to 30.
-    single : In(1)
-        One rounding instead of two.
+    rounding : In(2)
+        `tercet.golden.requantize.rounding_code`; 3 is reserved.
     zero_point, qmin, qmax : In(signed(8))
-        Output offset and clamp. These and `single` stay the same while results are under way.
+        Output offset and clamp. These and `rounding` stay the same while results are under way.
     o : Out(signed(8))
         Code, `latency` clocks later.
 
@@ -69,10 +73,7 @@ class Requantizer(wiring.Component):
                 "acc": In(signed(32)),
                 "multiplier": In(31),
                 "shift": In(signed(6)),
-                "single": In(1),
-                "zero_point": In(signed(8)),
-                "qmin": In(signed(8)),
-                "qmax": In(signed(8)),
+                **{name: In(shape) for name, shape in REQUANT_SETTINGS.items()},
                 "o": Out(signed(8)),
             }
         )
@@ -85,21 +86,27 @@ class Requantizer(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         product_clocks = 4 if self.mac == "ecp5" else 1
-        x, multiplier, right = self._shift_left(m)
-        p = self._multiply(m, x, multiplier)
+        double, away = Signal(), Signal()
+        m.d.comb += [
+            double.eq(self.rounding == rounding_code("double")),
+            away.eq(self.rounding == rounding_code("away")),
+        ]
+        x, multiplier, right = self._shift_left(m, double)
+        lower = register(m, "p5_lower", x[-1] & away, product_clocks)
+        p = self._multiply(m, x, multiplier, lower)
         # From x to p: the products and three clocks of adding.
         p7_right = register(m, "p7_right", right, product_clocks + 2)
-        v, v_right = self._round_double(m, p, p7_right)
+        v, v_right = self._round_double(m, p, p7_right, double)
         rounded = self._shift_right(m, v, v_right)
         self._clamp(m, rounded)
         return m
 
-    def _shift_left(self, m: Module):
+    def _shift_left(self, m: Module, double: Value):
         """Saturating left shift of the sum in double rounding.
 
         Returns 32 bits, the multiplier, and the right shift of the product less 30.
         """
-        positive = ~self.shift[-1] & ~self.single
+        positive = ~self.shift[-1] & double
         left = register(m, "s0_left", Mux(positive, self.shift[:5], 0))
         s0_right = register(m, "s0_right", Mux(positive, 0, -self.shift)[:7].as_signed())
         acc = register(m, "s0_acc", self.acc)
@@ -130,8 +137,12 @@ class Requantizer(wiring.Component):
         x = register(m, "s4_x", Mux(overflow, Mux(sign, -(2**31), 2**31 - 1)[:32], acc).as_signed())
         return x, multiplier, right
 
-    def _multiply(self, m: Module, x: Value, multiplier: Value) -> Value:
-        """32 by 31 bits from halves: 63 bits, three clocks after the products."""
+    def _multiply(self, m: Module, x: Value, multiplier: Value, lower: Value) -> Value:
+        """32 by 31 bits from halves, less one if `lower`: 63 bits, three clocks after the products.
+
+        `lower` comes with the products. The lowest of them has no other addition in its first clock, so the subtraction
+        takes no time of its own.
+        """
         a = {"h": x[16:].as_signed(), "l": x[:16]}
         b = {"h": multiplier[16:], "l": multiplier[:16]}
         product = {}
@@ -146,29 +157,30 @@ class Requantizer(wiring.Component):
                 value = (a[high] * b[low])[:width]
             product[name] = register(m, f"p5_{name}", value.as_signed() if high == "h" else value)
         p6_middle = register(m, "p6_middle", product["hl"] + product["lh"])
-        p6_low = register(m, "p6_low", product["ll"])
+        p6_low = register(m, "p6_low", product["ll"] - lower)
         p6_high = register(m, "p6_high", product["hh"], 2)
-        p7_middle = register(m, "p7_middle", p6_middle + p6_low[16:])
+        p7_middle = register(m, "p7_middle", p6_middle + p6_low[16:].as_signed())
         p7_low = register(m, "p7_low", p6_low[:16])
         p8_high = register(m, "p8_high", (p6_high + (p7_middle >> 16))[:31])
         p8_low = register(m, "p8_low", Cat(p7_low, p7_middle[:16]))
         return Cat(p8_low, p8_high)
 
-    def _round_double(self, m: Module, p: Value, right: Value) -> tuple[Value, Value]:
+    def _round_double(self, m: Module, p: Value, right: Value, double: Value) -> tuple[Value, Value]:
         """Round at bit 31 in double rounding, and prepare the second rounding; two clocks.
 
         `right` comes a clock before the product.
         """
-        p8_later = register(m, "p8_later", right > 0)
+        p8_double = register(m, "p8_double", double)
+        p8_later = register(m, "p8_later", (right > 0) & double)
         half, negative = p[30], p[-1]
         # Rounded up is one more; negative and still to be shifted is one less. What is negative only before it is
         # rounded up becomes -1 instead of 0, which the shift rounds to 0 as well.
-        up = half & ~self.single
-        down = negative & p8_later & ~self.single
+        up = half & p8_double
+        down = negative & p8_later
         p9 = register(m, "p9", p)
         p9_change = register(m, "p9_change", Cat(up ^ down, down & ~up)).as_signed()
         v10_high = register(m, "v10_high", (p9[31:].as_signed() + p9_change)[:32])
-        v10_low = register(m, "v10_low", Mux(self.single, p9[:31], 0))
+        v10_low = register(m, "v10_low", Mux(p8_double, 0, p9[:31]))
         return Cat(v10_low, v10_high).as_signed(), register(m, "v10_right", right, 3)
 
     def _shift_right(self, m: Module, v: Value, right: Value) -> Value:
@@ -236,13 +248,13 @@ class RequantizerStream(wiring.Component):
 
     Members
     -------
-    i : In(stream.Signature(94))
+    i : In(stream.Signature(95))
         `FIELDS`, the first in the least significant bits.
     o : Out(stream.Signature(8))
         Codes.
     """
 
-    FIELDS = {"acc": 32, "multiplier": 31, "shift": 6, "single": 1, "zero_point": 8, "qmin": 8, "qmax": 8}
+    FIELDS = {"acc": 32, "multiplier": 31, "shift": 6, "rounding": 2, "zero_point": 8, "qmin": 8, "qmax": 8}
 
     def __init__(self, *, mac: str = "infer"):
         self.mac = mac

@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.systolic import SystolicConfig
 
-from .layouts import command_layout, pass_layout
+from .layouts import OUTPUT_SETTINGS, command_layout, pass_layout
 
 __all__ = ["Sequencer"]
 
@@ -72,7 +72,7 @@ class Sequencer(wiring.Component):
                     block.starts.eq(starts),
                     block.ends.eq(last_m & (n_left == 0)),
                     block.frees.eq(last_m & command.params),
-                    *(block[name].eq(command[name]) for name in ("requant", "single", "zero_point", "qmin", "qmax")),
+                    *(block[name].eq(command[name]) for name in OUTPUT_SETTINGS),
                     run.steps.eq(rows if weight_stationary else command.k_steps - 1),
                     run.last.eq((k_left == 1) if weight_stationary else 1),
                 ]

@@ -17,7 +17,7 @@ from tercet.boards.soc import soc_sources
 from tercet.boards.soc_config import SocConfig
 from tercet.golden.eie import EieConfig, spmv
 from tercet.golden.eie_program import link
-from tercet.golden.quantize import Requant
+from tercet.golden.requantize import Requant, Rounding
 from tercet.golden.systolic import SystolicConfig, matmul
 from tercet.golden.tensorcore import TensorCoreConfig, check_mma, mma
 from tercet.rtl.eie.counters import COUNTER_BITS
@@ -63,14 +63,17 @@ ON_BOARD = {
 def systolic_products(config):
     """More rows, steps and columns than the array has, and fewer; with bias and requantised, with either, with none."""
     rng = np.random.default_rng(0)
-    for m, k, n, bias, requant in (
-        (5, 7, 3, True, True),
-        (8, 1, 2, False, True),
-        (2, 6, 5, True, False),
-        (1, 3, 1, False, False),
-    ):
+    cases: list[tuple[int, int, int, bool, Rounding | None]] = [
+        (5, 7, 3, True, "double"),
+        (8, 1, 2, False, "away"),
+        (2, 6, 5, True, None),
+        (1, 3, 1, False, None),
+    ]
+    for m, k, n, bias, rounding in cases:
         acts, weights = operand(rng, (m, k), config.act_width), operand(rng, (k, n), config.weight_width)
-        scales = Requant.from_scale(2.0 ** rng.uniform(-10, -7, n), 3) if requant and config.requant_lanes else None
+        scales = None
+        if rounding and config.requant_lanes:
+            scales = Requant.from_scale(2.0 ** rng.uniform(-10, -7, n), 3, rounding=rounding)
         yield Product(acts, weights, rng.integers(-(2**14), 2**14, n) if bias else None, scales)
 
 

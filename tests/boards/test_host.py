@@ -10,7 +10,8 @@ from tercet.boards.port import PortError
 from tercet.golden.eie import encode, spmv
 from tercet.golden.int8_network import Int8Layer, Int8Network, quantize_mlp
 from tercet.golden.mlp import Mlp
-from tercet.golden.quantize import QuantParams, Requant
+from tercet.golden.quantize import QuantParams
+from tercet.golden.requantize import ROUNDINGS, Requant
 from tercet.golden.systolic import matmul
 from tercet.golden.tensorcore import mma
 
@@ -30,7 +31,8 @@ def test_matmul(systolic, shape):
     generator = np.random.default_rng(m)
     a, w = int8(generator, m, k), int8(generator, k, n)
     bias = generator.integers(-(2**20), 2**20, n).astype(np.int32)
-    requant = Requant.from_scale(generator.random(n) * 1e-3 + 1e-5, 3, qmin=-100)
+    rounding = ROUNDINGS[m % len(ROUNDINGS)]
+    requant = Requant.from_scale(generator.random(n) * 1e-3 + 1e-5, 3, qmin=-100, rounding=rounding)
     config = systolic.config
     same(systolic.matmul(a, w), matmul(a, w, None, config))
     same(systolic.matmul(a, w, bias), matmul(a, w, bias, config))

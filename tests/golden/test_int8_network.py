@@ -1,10 +1,13 @@
 """A perceptron in INT8: close to the real one, the same after a round trip through its file, and what is refused."""
 
+import itertools
+
 import numpy as np
 import pytest
 from tercet.golden.int8_network import Int8Layer, Int8Network, quantize_mlp
 from tercet.golden.mlp import Mlp
-from tercet.golden.quantize import QuantParams, Requant
+from tercet.golden.quantize import QuantParams
+from tercet.golden.requantize import ROUNDINGS, Requant
 
 
 def network(sizes=(12, 9, 5)):
@@ -30,6 +33,22 @@ def test_its_file(tmp_path):
     assert again.dumps() == net.dumps()
     for one, other in zip(net.run(samples), again.run(samples), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_its_file_keeps_the_rounding(tmp_path):
+    _, samples, net = network()
+    first, last = net.layers
+    assert first.requant is not None
+    outputs = []
+    for rounding in ROUNDINGS:
+        requant = Requant(2**30, -5, 0, rounding=rounding)
+        rounded = Int8Network(net.input, (Int8Layer(first.weights, first.bias, requant), last))
+        rounded.save(tmp_path / "net.npz")
+        again = Int8Network.load(tmp_path / "net.npz")
+        assert again.layers[0].requant == requant
+        outputs.append(again.run(samples)[1])
+        np.testing.assert_array_equal(outputs[-1], rounded.run(samples)[1])
+    assert not any((one == other).all() for one, other in itertools.combinations(outputs, 2))
 
 
 def test_codes_are_taken_as_they_are():

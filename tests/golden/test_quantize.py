@@ -14,9 +14,9 @@ from tercet.golden.quantize import (
     quantize_bias,
     weight_params,
 )
+from tercet.golden.requantize import ROUNDINGS
 
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
-ROUNDINGS = ("double", "single")
 
 
 # QuantParams, quantize, dequantize.

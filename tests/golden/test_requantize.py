@@ -7,10 +7,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from tercet.golden.quantize import (
-    Requant,
-    requantize,
-)
+from tercet.golden import numerics
+from tercet.golden.requantize import ROUNDINGS, Requant, requantize, rounding_code
 
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 SHIFTS = range(-31, 31)
@@ -20,7 +18,6 @@ ACCS = sorted(
     | {sign * v for sign in (1, -1) for v in (2**30 - 1, 2**30, 2**30 + 1, 3 * 2**29)}
 )
 MULTIPLIERS = (0, 1, 2, 3, 127, 2**29, 2**30 - 1, 2**30, 2**30 + 1, 3 * 2**29, 1518500250, 2**31 - 2, 2**31 - 1)
-ROUNDINGS = ("double", "single")
 
 
 # References, in Python integers and fractions, word for word from the specification.
@@ -28,6 +25,9 @@ ROUNDINGS = ("double", "single")
 
 def ref_scale(acc: int, multiplier: int, shift: int, rounding: str) -> int:
     """The scaled sum before zero point and clamp."""
+    if rounding == "away":
+        magnitude = math.floor(abs(Fraction(acc * multiplier) * Fraction(2) ** (shift - 31)) + Fraction(1, 2))
+        return magnitude if acc >= 0 else -magnitude
     if rounding == "single":
         return math.floor(Fraction(acc * multiplier + 2 ** (30 - shift), 2 ** (31 - shift)))
     x = min(max(acc * 2 ** max(shift, 0), INT32_MIN), INT32_MAX)
@@ -48,8 +48,8 @@ def hardware_form(acc, multiplier, shift, rounding):
 
     Works alike on Python integers and on int64 arrays.
     """
-    if rounding == "single":
-        product = acc * multiplier
+    if rounding != "double":
+        product = acc * multiplier - (acc < 0) * (rounding == "away")
         w = (product << 1) >> (31 - shift)
         return (w + 1) >> 1
     left, right = (shift > 0) * shift, (shift < 0) * -shift
@@ -144,29 +144,78 @@ def test_scaled_sum_is_near_the_real_product(shift, rounding):
 
 
 @pytest.mark.parametrize(
-    ("acc", "multiplier", "shift", "double", "single"),
+    ("acc", "multiplier", "shift", "double", "single", "away"),
     [
-        (100, 2**30, 0, 50, 50),  # 100 * 0.5
-        (100, 2**30, 1, 100, 100),
-        (100, 3 * 2**29, -1, 38, 38),  # 37.5, up either way
-        (-100, 3 * 2**29, -1, -38, -37),  # -37.5: away from zero, upwards
-        (5, 2**30, 0, 3, 3),  # 2.5
-        (-5, 2**30, 0, -2, -2),  # -2.5: the multiplication rounds ties upwards in both
-        (-10, 2**30, -1, -3, -2),  # -2.5 by way of the exact -5
-        (5, 2**30, -1, 2, 1),  # 1.25: 2.5 -> 3, 1.5 -> 2 rounds twice
-        (-7, 2**30, -1, -2, -2),  # -1.75: -3.5 -> -3, -1.5 -> -2
-        (INT32_MAX, 100, 7, 100, 127),  # the left shift saturates, at 2**31 - 1
-        (INT32_MIN, 100, 7, -100, -128),
-        (INT32_MIN, 2**31 - 1, -24, -128, -128),  # -127.99999994
-        (INT32_MAX, 2**31 - 1, -31, 1, 1),  # 0.999999999
-        (2**30, 2**30, -30, 1, 1),  # 0.5
-        (-(2**30), 2**30, -30, -1, 0),  # -0.5
+        (100, 2**30, 0, 50, 50, 50),  # 100 * 0.5
+        (100, 2**30, 1, 100, 100, 100),
+        (100, 3 * 2**29, -1, 38, 38, 38),  # 37.5, up in each
+        (-100, 3 * 2**29, -1, -38, -37, -38),  # -37.5: away from zero, upwards, away from zero
+        (5, 2**30, 0, 3, 3, 3),  # 2.5
+        (-5, 2**30, 0, -2, -2, -3),  # -2.5: the multiplication rounds ties upwards in the first two
+        (-1, 2**30, 0, 0, 0, -1),  # -0.5
+        (-10, 2**30, -1, -3, -2, -3),  # -2.5 by way of the exact -5
+        (5, 2**30, -1, 2, 1, 1),  # 1.25: 2.5 -> 3, 1.5 -> 2 rounds twice
+        (-7, 2**30, -1, -2, -2, -2),  # -1.75: -3.5 -> -3, -1.5 -> -2
+        (-1, 0, 30, 0, 0, 0),
+        (-1, 1, 30, 0, 0, -1),  # -0.5, at the largest shift
+        (INT32_MAX, 100, 7, 100, 127, 127),  # the left shift saturates, at 2**31 - 1
+        (INT32_MIN, 100, 7, -100, -128, -128),
+        (INT32_MIN, 2**31 - 1, -24, -128, -128, -128),  # -127.99999994
+        (INT32_MIN, 2**31 - 1, -31, -1, -1, -1),  # -0.9999999995
+        (INT32_MAX, 2**31 - 1, -31, 1, 1, 1),  # 0.999999999
+        (2**30, 2**30, -30, 1, 1, 1),  # 0.5
+        (-(2**30), 2**30, -30, -1, 0, -1),  # -0.5
     ],
 )
-def test_requantize_by_hand(acc, multiplier, shift, double, single):
+def test_requantize_by_hand(acc, multiplier, shift, double, single, away):
     sums = np.array([acc], dtype=np.int32)
     assert requantize(sums, multiplier, shift, 0, -128, 127).tolist() == [double]
     assert requantize(sums, multiplier, shift, 0, -128, 127, "single").tolist() == [single]
+    assert requantize(sums, multiplier, shift, 0, -128, 127, "away").tolist() == [away]
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+def test_every_small_sum(rounding):
+    """All sums of 8 bits, all multipliers of 4 bits, scales from 2**-10 to 8."""
+    cases = list(itertools.product(range(-128, 128), range(0, 2**31, 2**27), range(-6, 4)))
+    expected = [min(max(ref_scale(*case, rounding), -128), 127) for case in cases]
+    acc, multiplier, shift = np.array(cases).T
+    assert requantize(acc, multiplier, shift, 0, -128, 127, rounding).tolist() == expected
+
+
+def test_away_is_odd():
+    """A sum and its negative give codes of opposite sign, as no other rounding does."""
+    acc, multiplier, shift = random_cases(100_000, seed=6)
+    acc = np.maximum(acc, -INT32_MAX)
+    ties = (np.arange(250) * 2 + 1) * 64
+    for sums, m, s in ((acc, multiplier, shift), (ties, 2**30, -6)):
+        one, other = (requantize(sign * sums, m, s, 0, -127, 127, "away") for sign in (1, -1))
+        np.testing.assert_array_equal(one, -other)
+
+
+def average_multiplier(count):
+    """Of ``sum / count``: ``ceil(2**t / count)`` with the largest t for which it fits, and its shift."""
+    t = max(t for t in range(63) if -(-(2**t) // count) < 2**31)
+    return -(-(2**t) // count), 31 - t
+
+
+@pytest.mark.parametrize("counts", [range(1, 65), (100, 225, 441, 961, 1024, 2047, 4096)], ids=["small", "large"])
+def test_away_is_the_division_of_average_pooling(counts):
+    """Every sum of so many codes, divided with ties away from zero."""
+    for count in counts:
+        sums = np.arange(-128 * count, 128 * count + 1)
+        half = np.sign(sums) * ((2 * np.abs(sums) + count) // (2 * count))
+        got = requantize(sums, *average_multiplier(count), 0, -128, 127, "away")
+        np.testing.assert_array_equal(got, np.minimum(half, 127))
+
+
+def test_codes_of_roundings():
+    """They stand in commands and registers, so they never change."""
+    assert {name: rounding_code(name) for name in ROUNDINGS} == {"double": 0, "single": 1, "away": 2}
+
+
+def test_numerics():
+    assert (numerics.Requant, numerics.requantize) == (Requant, requantize)
 
 
 def test_clamps_are_activations():
@@ -241,7 +290,7 @@ def test_requantize_leaves_its_input_and_takes_any_integer_type():
         ({"qmax": 128}, ValueError, "qmax 128 is outside"),
         ({"qmin": 5, "qmax": 4}, ValueError, "qmin 5 is above qmax 4"),
         ({"rounding": 1}, TypeError, "Rounding 1 is not a string"),
-        ({"rounding": "up"}, ValueError, "Rounding 'up' is unknown; use 'double' or 'single'"),
+        ({"rounding": "up"}, ValueError, "Rounding 'up' is unknown; use one of 'double', 'single', 'away'"),
     ],
 )
 def test_requantize_refuses(kwargs, error, match):

@@ -1,5 +1,6 @@
 """The AXI edges of the systolic engine, driven by cocotbext-axi."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,7 +34,7 @@ def encoded(product):
     else:
         out = requant.apply(padded.transpose(1, 0, 2).reshape(m, -1)).reshape(m, n_tiles, -1).transpose(1, 0, 2)
         values["outs"] = pack(out.reshape(-1, CONFIG.requant_lanes), 8)
-        values["mode"] = 1 | 2 | (4 if requant.rounding == "single" else 0)
+        values["mode"] = 1 | 2 | {"double": 0, "single": 1, "away": 2}[requant.rounding] << 2
         fields = [v & 0xFF for v in (requant.zero_point, requant.qmin, requant.qmax)]
         values["output"] = fields[0] | fields[1] << 8 | fields[2] << 16
     return values
@@ -50,6 +51,10 @@ def test_products_over_axi(simulator, tmp_path, monkeypatch):
     products = [
         Product(operand(11, 9), operand(9, 7), rng.integers(-1000, 1000, 7)),
         Product(operand(6, 10), operand(10, 8), np.zeros(8, int), Requant(2**30, -7, -3, -100, 120, "single")),
+        # Activations of 32 times an odd number, odd weights, scale 1/64: every sum is a tie.
+        Product(
+            operand(5, 1) // 64 * 64 + 32, operand(1, 6) | 1, np.zeros(6, int), Requant(2**30, -5, 3, rounding="away")
+        ),
     ]
     values = {f"{n}/{key}": v for n, product in enumerate(products) for key, v in encoded(product).items()}
     np.savez(tmp_path / "jobs.npz", **values)  # pyright: ignore[reportArgumentType]
@@ -70,5 +75,14 @@ def test_manifest_tells_the_registers():
         ranges = sorted(register.fields.values())
         assert all(low + bits <= 32 for low, bits in ranges)
         assert all(a[0] + a[1] <= b[0] for a, b in zip(ranges, ranges[1:], strict=False))
+    registers = ports["s_axil"]["registers"]
+    assert "0 double, 1 single, 2 away" in registers["mode"]["text"]
     assert ports["s_axis_params"]["payload_bits"] == 69
     assert ports["s_axis_params"]["tdata_bits"] == 72
+
+
+def test_manifest_tells_the_roundings():
+    """Which kernels each equals; not of an engine without a requantiser."""
+    assert list(interface(CONFIG)["rounding"]) == ["double", "single", "away"]
+    assert "LiteRT" in interface(CONFIG)["rounding"]["away"]
+    assert "rounding" not in interface(replace(CONFIG, requant_lanes=0))

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from tercet.golden.quantize import requantize
+from tercet.golden.requantize import ROUNDINGS, requantize
 from tercet.golden.systolic import SystolicConfig
 from tercet.golden.systolic_timing import READ_CLOCKS
 from tercet.rtl.systolic.drain import Drain
@@ -26,7 +26,7 @@ def random_commands(config, count, seed):
     for _ in range(count):
         requant = generator.getrandbits(1) if config.requant_lanes else 0
         qmin, qmax = sorted(generator.randrange(-128, 128) for _ in range(2))
-        settings = {"requant": requant, "single": generator.getrandbits(1), "qmin": qmin, "qmax": qmax}
+        settings = {"requant": requant, "rounding": generator.randrange(3), "qmin": qmin, "qmax": qmax}
         settings["zero_point"] = generator.randrange(-128, 128)
         params = requant or generator.getrandbits(1)
         sizes = [config.block_rows] * generator.randrange(3) + [generator.randint(1, config.block_rows)]
@@ -54,7 +54,7 @@ def ref_drain(config, commands):
                 width = config.cols
                 if settings["requant"]:
                     multiplier, shift = np.array(scales).T
-                    rounding = "single" if settings["single"] else "double"
+                    rounding = ROUNDINGS[settings["rounding"]]
                     output = {name: settings[name] for name in ("zero_point", "qmin", "qmax")}
                     rows = requantize(np.array(rows), multiplier, shift, **output, rounding=rounding).tolist()
                     width = config.requant_lanes

@@ -23,7 +23,8 @@ def passes(config, count, seed):
         steps, rows = generator.randrange(config.acc_depth), generator.randrange(config.block_rows)
         planes = generator.randint(1, 3) if config.dataflow == "ws" else 1
         tile, params = generator.getrandbits(1), generator.getrandbits(1)
-        block = {"rows": rows, "starts": 0, "ends": 1, "frees": tile, "requant": 0, "single": 1, "qmin": -5, "qmax": 7}
+        block = {"rows": rows, "starts": 0, "ends": 1, "frees": tile, "requant": 0, "rounding": 2}
+        block |= {"qmin": -5, "qmax": 7}
         for k in range(planes):
             place = {"first": int(k == 0), "last": int(k == planes - 1), "tile": int(tile and k == 0)}
             runs.append({"steps": steps, **place, "params": params, "block": {**block, "zero_point": len(runs) % 100}})

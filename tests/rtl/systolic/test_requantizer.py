@@ -1,10 +1,12 @@
 """The requantiser's RTL against the golden model: corners of everything, and many random values."""
 
+import itertools
 import re
 
 import numpy as np
 import pytest
-from tercet.golden.quantize import requantize as golden_requantize
+from tercet.golden.requantize import ROUNDINGS
+from tercet.golden.requantize import requantize as golden_requantize
 from tercet.rtl.systolic.requantizer import Requantizer
 from tercet.sim import simulators
 from tercet.sim.requantizer import RequantJob, requantize
@@ -28,7 +30,7 @@ def thinned(job: RequantJob) -> RequantJob:
 @pytest.mark.parametrize("simulator", SIMULATORS)
 @pytest.mark.parametrize("mac", ["infer", "ecp5"])
 def test_corners(mac, simulator):
-    jobs = [corners("double"), corners("single")]
+    jobs = [corners(rounding) for rounding in ROUNDINGS]
     if simulator == "icarus":
         jobs = [thinned(job) for job in jobs]
     for job, out in zip(jobs, requantize(jobs, mac=mac, simulator=simulator), strict=True):
@@ -36,10 +38,23 @@ def test_corners(mac, simulator):
 
 
 def test_random():
-    """A million, in forty settings of zero point and clamp."""
-    jobs = [random_job(25_000, seed, ("double", "single")[seed % 2]) for seed in range(40)]
+    """More than a million, in 42 settings of zero point and clamp."""
+    jobs = [random_job(25_000, seed, ROUNDINGS[seed % 3]) for seed in range(42)]
     for job, out in zip(jobs, requantize(jobs), strict=True):
         np.testing.assert_array_equal(out, ref_requantize(job))
+
+
+def test_every_small_sum():
+    """All sums of 8 bits with coarse multipliers: a third of the results differ between roundings or are ties."""
+    acc, multiplier, shift = (
+        grid.ravel() for grid in np.meshgrid(range(-128, 128), range(0, 2**31, 2**28), range(-6, 4), indexing="ij")
+    )
+    jobs: list[RequantJob] = [(acc, multiplier, shift, 0, -128, 127, rounding) for rounding in ROUNDINGS]
+    found = requantize(jobs)
+    for job, out in zip(jobs, found, strict=True):
+        np.testing.assert_array_equal(out, ref_requantize(job))
+    for one, other in itertools.combinations(found, 2):
+        assert (one != other).sum() > 100
 
 
 def test_saturation_of_every_zero_point():
@@ -53,19 +68,22 @@ def test_saturation_of_every_zero_point():
 
 
 @pytest.mark.parametrize(
-    ("pattern", "replacement"),
+    ("rounding", "pattern", "replacement"),
     [
-        (r"\$signed\(p7_right\) >", "$signed(p7_right) >="),
-        (r"\$signed\(v14\) \+", "$signed(v14) -"),
+        ("double", r"\$signed\(p7_right\) >", "$signed(p7_right) >="),
+        ("double", r"\$signed\(v14\) \+", "$signed(v14) -"),
+        # The product of a negative sum is not lowered; a borrow from its upper half is lost.
+        ("away", r"p5_ll - p5_lower", "p5_ll"),
+        ("away", r"\$signed\(p6_low\[32:16\]\)", "p6_low[31:16]"),
     ],
 )
-def test_broken_rtl_is_caught(pattern, replacement):
+def test_broken_rtl_is_caught(rounding, pattern, replacement):
     def edit(text):
         broken, changes = re.subn(pattern, replacement, text)
         assert changes
         return broken
 
-    job = corners("double")
+    job = corners(rounding)
     out = requantize([job], edit=edit)[0]
     assert (out != ref_requantize(job)).any()
 

@@ -17,7 +17,7 @@ CONFIGS = {
 
 def output_fields(generator):
     signed = {name: generator.randrange(-128, 128) for name in ("zero_point", "qmin", "qmax")}
-    return {"requant": generator.getrandbits(1), "single": generator.getrandbits(1), **signed}
+    return {"requant": generator.getrandbits(1), "rounding": generator.getrandbits(2), **signed}
 
 
 def commands(config, seed):
@@ -41,7 +41,7 @@ def ref_passes(config, command):
     passes = []
     for tile, (number, rows) in itertools.product(range(n_tiles), enumerate(blocks)):
         is_last = number == len(blocks) - 1
-        block = {name: command[name] for name in ("requant", "single", "zero_point", "qmin", "qmax")}
+        block = {name: command[name] for name in ("requant", "rounding", "zero_point", "qmin", "qmax")}
         block |= {
             "rows": rows - 1,
             "starts": int(tile == number == 0),
