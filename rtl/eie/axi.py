@@ -53,8 +53,8 @@ REGISTERS: dict[str, Register] = {
     "numbers": Register(
         0x10,
         "r",
-        "fraction bits of activations and weights, for a layer without its own; bits of an accumulator and of a word of "
-        "the matrix memory",
+        "fraction bits of activations and weights, for a layer without its own; bits of an accumulator and of a word "
+        "of the matrix memory",
         {"act_frac": (0, 8), "weight_frac": (8, 8), "acc_width": (16, 8), "word_width": (24, 8)},
     ),
     **{name: Register(0x14 + 4 * n, "r", text) for n, (name, text) in enumerate(_DEPTHS.items())},

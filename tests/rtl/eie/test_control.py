@@ -25,7 +25,10 @@ LAST = {**LAYER, "last": 1, "relu": 1, "shift": 12, "codebook": 2}
 PROGRAMS = {
     "one layer": [LOAD_FIRST, LAST],
     "smallest": [{**LOAD_FIRST, "groups": 1, "rows": 1}, {**LAST, "groups": 1, "rows": 1}],
-    "largest": [{**LOAD_FIRST, "groups": 16, "rows": 16}, {**LAST, "groups": 16, "rows": 16, "results": 16, "biases": 47}],
+    "largest": [
+        {**LOAD_FIRST, "groups": 16, "rows": 16},
+        {**LAST, "groups": 16, "rows": 16, "results": 16, "biases": 47},
+    ],
     "three layers": [LOAD_FIRST, {**LAYER, "codebook": 1}, {**LAYER, "rows": 9, "shift": 3, "relu": 1}, LAST],
     "fewer results than rows": [LOAD_FIRST, {**LAYER, "results": 1}, {**LAYER, "rows": 9}, {**LAST, "results": 0}],
     "long vector": [LOAD_FIRST, {"compute": 1, "groups": 3}, {**MORE, "groups": 2}, {**LAST, "load": 1}],
@@ -148,7 +151,18 @@ def run(simulate, config, steps, vectors, around, first_step=0, runs=1):
 
     setup = ("restart", "scan", "store", "unload", "source", *HELD)
     watch = {f"setup_{name}": control.setup[name] for name in setup}
-    names = ("start", "compute", "sweep", "sweep_first", "result", "unload", "unload_last", "bias_address", "acts_ready", *PHASES)
+    names = (
+        "start",
+        "compute",
+        "sweep",
+        "sweep_first",
+        "result",
+        "unload",
+        "unload_last",
+        "bias_address",
+        "acts_ready",
+    )
+    names += PHASES
     watch |= {name: getattr(control, name) for name in (*names, "running", "step")}
     return simulate(control, bench, clocks=30_000, **watch)
 

@@ -33,7 +33,9 @@ def ref_result(acc, shift, relu):
 
 
 def run(simulate, pipeline, width, jobs, gaps=0.0):
-    """Activations, and whether they are saturated, of jobs (shift, relu, accumulators); settings change when nothing is under way."""
+    """Activations of jobs (shift, relu, accumulators), and whether they are saturated; settings change when nothing is
+    under way.
+    """
     component = Writeback(config=pipeline(EieConfig(acc_width=width)))
     generator = random.Random(width)
 
