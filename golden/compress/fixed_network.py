@@ -143,6 +143,8 @@ def fixed_network(
         raise ValueError(
             f"Inputs have shape {given.shape} but the network takes {n_in}; use ({n_in},) or (batch, {n_in})"
         )
+    if not given.size:
+        raise ValueError(f"Inputs have shape {given.shape}; every size must be at least 1")
     coded = given.dtype == np.int16
     if not ranges:
         layers = [dataclasses.replace(layer, act_range=None, out_range=None) for layer in layers]
@@ -160,7 +162,7 @@ def fixed_network(
 
 
 def _check_reach(layer: CompressedLayer, inputs: np.ndarray, frac: int) -> None:
-    most = np.abs(inputs).max() if inputs.size else 0.0
+    most = np.abs(inputs).max()
     if layer.act_range and most * 2.0**frac > INT16[1]:
         raise ValueError(
             f"Inputs reach {most:g} but the network's ranges are for inputs up to {layer.act_range:g}, with room up to "

@@ -11,6 +11,7 @@ A layer whose largest magnitudes are unknown has the fraction bits of the engine
 """
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,8 @@ from .model import CompressedLayer, to_mlp
 
 __all__ = ["Fractions", "bound", "fraction_bits", "measure", "most_fraction_bits"]
 
-_HEADROOM = 2.0
+_USED = 14
+"""Bits of the largest magnitude, besides the sign."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,12 @@ def fraction_bits(layers: Sequence[CompressedLayer], config: EieConfig) -> list[
 
 
 def _of_range(largest: float | None, config: EieConfig) -> int:
-    return most_fraction_bits(0.0, _HEADROOM * largest) if largest else config.act_frac
+    """Most fraction bits with which the largest magnitude fits 16 bits and one more is free."""
+    if not largest:
+        return config.act_frac
+    fraction, exponent = math.frexp(largest)
+    bits = _USED - exponent + (fraction == 0.5)
+    return min(max(bits, FRACTION_BITS[0]), FRACTION_BITS[1])
 
 
 class _Plan:

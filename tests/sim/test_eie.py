@@ -100,17 +100,21 @@ def biased(config: EieConfig, n_out: int, n_in: int, bias: int, *, relu: bool) -
     return encode(codes, codebook, config, bias=np.full(n_out, bias), relu=relu, shift=0)
 
 
-@pytest.mark.parametrize("name", ["4-ecp5", "4-ice40", "6-uneven"])
-def test_only_results_saturate(name):
+def saturating(config: EieConfig) -> tuple[list[EieLayer], np.ndarray]:
     """Sums and biases of large layers around a small one stay in rows that the small one does not have."""
-    config = CONFIGS[name]
     end = 2 ** (config.acc_width - 1) - 1
     layers = [
         biased(config, 60, 3, end, relu=True),
         biased(config, 2, 60, 1, relu=True),
         biased(config, 60, 2, -end, relu=False),
     ]
-    acts = np.ones((2, 3), np.int16)
+    return layers, np.ones((2, 3), np.int16)
+
+
+@pytest.mark.parametrize("name", ["4-ecp5", "4-ice40", "6-uneven"])
+def test_only_results_saturate(name):
+    config = CONFIGS[name]
+    layers, acts = saturating(config)
     assert network_spmv(layers, acts).saturated == (120, 0, 120)
     check_all(config, [(layers, acts), (layers[1:], np.ones(60, np.int16)), (layers[:2], acts)])
 
@@ -231,6 +235,9 @@ MUTATIONS = {
     "shallow drain": (SHALLOW, "shallow_arithmetic", r"write_address <= \w+", "write_address <= row"),
     "shallow queue": (SHALLOW, "shift_fifo", r"o__valid = ", "o__valid = 1'h1 | "),
     "shallow outlet": (SHALLOW, "held_outlet", r"ready = ", "ready = 1'h1 | "),
+    "saturated": (HAZARDOUS, "writeback", r"s5_saturated <= ", "s5_saturated <= 1'h0 & "),
+    "results": (HAZARDOUS, "control", r"result = ", "result = sweep; //"),
+    "shallow saturated": (SHALLOW, "writeback", r"s5_saturated <= ", "s5_saturated <= 1'h0 & "),
     "shallow program": (SHALLOW, "control", r"loaded <= ", "loaded <= ~"),
 }
 
@@ -247,6 +254,7 @@ def test_broken_rtl_is_caught(mutation, monkeypatch):
     broken = text["eie.v"][: start.start()] + broken + text["eie.v"][end:]
     monkeypatch.setattr(eie, "sources", lambda config: {**text, "eie.v": broken})
     items = hazards(config) + [([layer], acts) for layer, acts in layer_jobs(config, 8, seed=7, largest=30)]
+    items += [saturating(config)]
     with pytest.raises((AssertionError, SimulationError)):
         check_all(config, items, stall=0.3)
 

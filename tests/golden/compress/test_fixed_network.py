@@ -89,6 +89,8 @@ def test_refusals():
         ValueError, match=r"Inputs have shape \(3,\) but the network takes 2; use \(2,\) or \(batch, 2\)"
     ):
         fixed_network(layers, np.zeros(3), CONFIG)
+    with pytest.raises(ValueError, match=r"Inputs have shape \(0, 2\); every size must be at least 1"):
+        fixed_network(layers, np.zeros((0, 2)), CONFIG)
     with pytest.raises(TypeError, match="Inputs have dtype int64; use float32 or float64"):
         fixed_network(layers, np.zeros(2, np.int64), CONFIG)
     with pytest.raises(ValueError, match="1 of 2 values not finite"):

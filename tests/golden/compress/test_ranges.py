@@ -76,6 +76,8 @@ def test_without_ranges_they_are_the_configs():
 def test_one_bit_is_kept_free():
     layers = [layer(1.0, act_range=100.0, out_range=200.0), layer(0.5, act_range=200.0, out_range=100.0)]
     assert fraction_bits(layers, CONFIG) == [Fractions(7, 14, 6), Fractions(6, 15, 7)]
+    # 1 and not 2 is the largest number that leaves room for one twice as large, but for an LSB.
+    assert fraction_bits([layer(1.0, act_range=1.0, out_range=1.0001)], CONFIG) == [Fractions(14, 14, 13)]
     small = [layer(1e-3, act_range=1e-3, out_range=1e-6)]
     (found,) = fraction_bits(small, CONFIG)
     assert (found.act, found.weight) == (23, 24)
