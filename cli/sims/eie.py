@@ -115,10 +115,12 @@ def command(
         _refuse({"shape": shape, "density": density}, "goes with a random layer")
     if model is not None:
         _refuse({**own, "relu": relu, "shift": shift}, "goes with one layer, not with --model, which has its own")
-        share = None if acts is not None else _density("Activation density", act_density, 0.3)
-        _refuse({} if acts is None else {"act-density": act_density}, "goes with random activations, not with --acts")
         network, ranges = load(model), flags["act_frac"] is None and flags["weight_frac"] is None
-        inputs = read_array("acts", acts) if share is None else _random_inputs(rng, network, config, share, ranges)
+        if acts is None:
+            inputs = _random_inputs(rng, network, config, _density("Activation density", act_density, 0.3), ranges)
+        else:
+            _refuse({"act-density": act_density}, "goes with random activations, not with --acts")
+            inputs = read_array("acts", acts)
         fixed = fixed_network(network, inputs, config, permute=permute, ranges=ranges)
         _simulate(options, config, fixed.layers, fixed.acts, fixed, right)
         return

@@ -110,9 +110,9 @@ def fraction_bits(layers: Sequence[CompressedLayer], config: EieConfig) -> list[
         known = [r for r in (layer.out_range, after and after.act_range) if r]
         edges.append(max(known) if known else None)
     wanted = [_of_range(edge, config) for edge in edges]
-    for number, plan in enumerate(plans):
-        if edges[number]:
-            wanted[number] = plan.act_frac(wanted[number], edges[number])
+    for number, (plan, edge) in enumerate(zip(plans, edges[:-1], strict=True)):
+        if edge:
+            wanted[number] = plan.act_frac(wanted[number], edge)
     found, act = [], wanted[0]
     for plan, after in zip(plans, wanted[1:], strict=True):
         weight = plan.weight_frac(act)

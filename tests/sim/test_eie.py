@@ -105,7 +105,7 @@ def saturating(config: EieConfig) -> tuple[list[EieLayer], np.ndarray]:
     end = 2 ** (config.acc_width - 1) - 1
     layers = [
         biased(config, 60, 3, end, relu=True),
-        biased(config, 2, 60, 1, relu=True),
+        biased(config, 2, 60, 1, relu=False),
         biased(config, 60, 2, -end, relu=False),
     ]
     return layers, np.ones((2, 3), np.int16)
@@ -236,8 +236,8 @@ MUTATIONS = {
     "shallow queue": (SHALLOW, "shift_fifo", r"o__valid = ", "o__valid = 1'h1 | "),
     "shallow outlet": (SHALLOW, "held_outlet", r"ready = ", "ready = 1'h1 | "),
     "saturated": (HAZARDOUS, "writeback", r"s5_saturated <= ", "s5_saturated <= 1'h0 & "),
-    "results": (HAZARDOUS, "control", r"result = ", "result = sweep; //"),
-    "shallow saturated": (SHALLOW, "writeback", r"s5_saturated <= ", "s5_saturated <= 1'h0 & "),
+    "results": (HAZARDOUS, "control", r"assign (\w+) = \$signed\(results\) >= .*;", r"assign \1 = 1'h1;"),
+    "shallow saturated": (SHALLOW, "writeback", r"saturated <= ", "saturated <= 1'h0 & "),
     "shallow program": (SHALLOW, "control", r"loaded <= ", "loaded <= ~"),
 }
 
