@@ -72,7 +72,7 @@ def test_digits_compressed(tmp_path, digits):
     assert error, result.stdout
     assert error.groups() == (f"{largest:.3g}", f"{np.abs(want).max():.3g}")
     right = (out.argmax(axis=1) == found.test_y[:20]).mean()
-    assert f"│ {right:.2%}; {mlp.accuracy(found.test_x[:20], found.test_y[:20]):.2%} │" in result.stdout
+    assert f" {right:.2%}; {mlp.accuracy(found.test_x[:20], found.test_y[:20]):.2%} │" in result.stdout
     assert "warning" not in result.stderr
     np.save(tmp_path / "y.npy", found.test_y[:19])
     line = fails("run", tmp_path / "net.tercet", *args, "--labels", tmp_path / "y.npy")
