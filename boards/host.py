@@ -217,7 +217,8 @@ class Device:
         Returns
         -------
         np.ndarray
-            What the last layer gives.
+            What the last layer gives. Of a compressed network it is int16; ``Compressed.fixed`` of
+            `tercet.boards.networks` tells its fraction bits, and its error against the network in real numbers.
 
         Errors are those of `network`; a TypeError also if that is no network.
         """

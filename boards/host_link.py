@@ -150,11 +150,17 @@ class HostLink:
 
     def counters(self, *, clear: bool = False) -> dict[str, int]:
         """The engine's counters and the board's `LINK_COUNTERS`; then the engine's are 0 if asked for. Errors as of
-        `request`.
+        `request`, and a ValueError if the board's engine has other counters than this program knows.
         """
         data = self.request(Command.COUNTERS, bytes([bool(clear)]))
         found = {}
         kinds = ((self.description.soc.kind.counters, COUNTER_BYTES), (LINK_COUNTERS, LINK_COUNTER_BYTES))
+        need = sum(len(names) * size for names, size in kinds)
+        if len(data) != need:
+            raise ValueError(
+                f"The board's counters have {len(data)} bytes, not {need}: its bitstream is of another version; build "
+                "it again"
+            )
         for names, size in kinds:
             for name in names:
                 found[name], data = int.from_bytes(data[:size], "little"), data[size:]

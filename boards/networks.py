@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tercet.golden.checks import check_names
 from tercet.golden.compress import container
-from tercet.golden.compress.eie import eie_acts, eie_layers
+from tercet.golden.compress.fixed_network import FixedNetwork, fixed_network
 from tercet.golden.compress.model import CompressedLayer
-from tercet.golden.eie import spmv
 from tercet.golden.int8_network import Int8Network
 from tercet.golden.numpy_file import read_numpy
 from tercet.golden.tensorcore import mma
@@ -42,22 +41,23 @@ class Int8:
 
 @dataclass(frozen=True)
 class Compressed:
-    """A compressed network, for an EIE engine; inputs are real numbers."""
+    """A compressed network, for an EIE engine; inputs are real numbers, or int16 codes."""
 
     layers: Sequence[CompressedLayer]
     engine = "eie"
 
+    def fixed(self, device: "Device", inputs: np.ndarray) -> FixedNetwork:
+        """Network and inputs in the board's numbers: their fraction bits, and what results are in real numbers."""
+        return fixed_network(self.layers, inputs, device.config, permute="balance")
+
     def run(self, device: "Device", inputs: np.ndarray) -> np.ndarray:
         """The last layer's activations, from the board."""
-        layers = eie_layers(self.layers, device.config, permute="balance")
-        return device.network(layers, eie_acts(inputs, device.config))
+        fixed = self.fixed(device, inputs)
+        return device.network(fixed.layers, fixed.acts)
 
     def golden(self, device: "Device", inputs: np.ndarray) -> np.ndarray:
         """The same from the golden model."""
-        acts = eie_acts(inputs, device.config)
-        for layer in eie_layers(self.layers, device.config, permute="balance"):
-            acts = spmv(layer, acts)
-        return acts
+        return self.fixed(device, inputs).run().out
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,14 @@ import click
 import numpy as np
 from tercet.golden.checks import check_names, transposed
 from tercet.golden.compress.container import dumps
+from tercet.golden.compress.fixed_network import FixedNetwork, FloatError
 from tercet.golden.compress.pipeline import Compression, Data
 from tercet.golden.compress.pipeline import compress as compress_mlp
+from tercet.golden.compress.ranges import bound
 from tercet.golden.mlp import Mlp
 
 from .arrays import read_archive
+from .fixed_rows import error_rows, fraction_rows, saturation_row, warn_of_saturation
 from .output import check_file, console, progress, table, write_files
 
 __all__ = ["compress"]
@@ -25,6 +28,10 @@ Examples:
 model.npz has W0 (in, out), b0 (out,), W1, b1 and so on. digits.npz has x (samples, in) and y (samples,), the labels, to
 retrain with, and test_x and test_y to measure accuracy on; without them a fifth of x is kept for that, which flatters a
 network that was trained on it.
+
+The largest magnitudes that inputs and outputs of each layer reach on all samples are stored as well: an EIE engine
+chooses its fraction bits by them. Without --data, --largest-input bounds them by the weights; without either, they are
+measured on the inputs that are run.
 """
 
 
@@ -86,6 +93,19 @@ def compression_table(result: Compression, title: str) -> Any:
     return found
 
 
+def _fixed_table(fixed: FixedNetwork, error: FloatError, saturated: tuple[int, ...]) -> Any:
+    """The network on an EIE engine, by its golden model."""
+    samples = len(fixed.acts)
+    found = table(f"in the fixed point of an EIE engine, {samples} samples", "what", "value")
+    reached = [fixed.network[0].act_range, *(layer.out_range for layer in fixed.network)]
+    found.add_row("largest input; outputs of each layer", "; ".join(f"{value:.4g}" for value in reached))
+    results = samples * sum(len(layer.codes) for layer in fixed.network)
+    rows = {**fraction_rows(fixed), **error_rows(error), "saturated": saturation_row(sum(saturated), results)}
+    for name, value in rows.items():
+        found.add_row(name, value)
+    return found
+
+
 @click.command(epilog=_EPILOG)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Compressed network to write.")
@@ -93,6 +113,11 @@ def compression_table(result: Compression, title: str) -> Any:
 @click.option("--code-bits", type=int, default=4, show_default=True, help="Bits of a shared weight's code, 1 to 8.")
 @click.option("--index-bits", type=int, default=4, show_default=True, help="Bits of a distance, 2 to 8.")
 @click.option("--data", type=click.Path(path_type=Path), help="Samples to retrain with, .npz with x and y.")
+@click.option(
+    "--largest-input",
+    type=float,
+    help="Largest magnitude of an input: bounds the ranges of all layers where there is no --data.",
+)
 @click.option("--epochs", type=int, default=30, show_default=True, help="Rounds of retraining after pruning.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of retraining and the choice of samples.")
 def compress(
@@ -102,12 +127,15 @@ def compress(
     code_bits: int,
     index_bits: int,
     data: Path | None,
+    largest_input: float | None,
     epochs: int,
     seed: int,
 ) -> None:
     """Prune a network, let its weights share a few values, and code what is left."""
     if seed < 0:
         raise ValueError(f"Seed {seed} is below 0; use at least 0")
+    if data is not None and largest_input is not None:
+        raise ValueError("--data measures what --largest-input only bounds; leave one of them out")
     mlp = _model(model)
     samples = None if data is None else _data(data, mlp, seed)
     check_file(output)
@@ -122,7 +150,11 @@ def compress(
             seed=seed,
             progress=advance,
         )
-    write_files(output.parent, {output.name: dumps(result.layers)})
+    layers = result.layers if largest_input is None else bound(result.layers, largest_input)
+    write_files(output.parent, {output.name: dumps(layers)})
     shape = "-".join(str(n) for n in (mlp.weights[0].shape[0], *(w.shape[1] for w in mlp.weights)))
     console().print(compression_table(result, f"{shape}, {result.sizes['entries']} entries"))
+    if result.fixed is not None and result.error is not None:
+        console().print(_fixed_table(result.fixed, result.error, result.saturated))
+        warn_of_saturation(result.saturated, "the test samples reach much farther than the others")
     click.echo(f"{output}  {output.stat().st_size} bytes")

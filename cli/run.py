@@ -8,9 +8,11 @@ import click
 import numpy as np
 from tercet.boards.host import Device
 from tercet.boards.link.protocol import LINK_COUNTERS
-from tercet.boards.networks import BoardNetwork, read_network
+from tercet.boards.networks import BoardNetwork, Compressed, Int8, read_network
+from tercet.golden.compress.fixed_network import accuracy
 
 from .arrays import SAMPLES, read_array, write_array
+from .fixed_rows import error_rows, fraction_rows, read_labels, saturation_fix, warn_of_saturation
 from .output import check_file, console, progress, table, working
 
 __all__ = ["run"]
@@ -20,12 +22,16 @@ Examples:
   tercet demo systolic
   tercet run build/demo/digits_int8.npz --device sim:ulx3s-85f,bytes --inputs build/demo/digits.npy
   tercet run build/demo/digits_int8.npz --device /dev/ttyUSB0 --inputs build/demo/digits.npy -o scores.npy
-  tercet run digits.tercet --device sim:icebreaker,bytes --inputs digits.npy
+  tercet run digits.tercet --device sim:icebreaker,bytes --inputs digits.npz --labels digits.npz
   tercet run product.npz --device sim:ulx3s-25f --inputs a.npy
 
 NETWORK is the .npz of an INT8 network (systolic), a file of tercet compress (eie), or an .npz with a matrix b, perhaps
 an addend c, and nothing else (tensorcore). sim:BOARD is the board's own design in a simulator, every bit of its UART
 included; sim:BOARD,bytes leaves the UART out, and is many times faster.
+
+The fraction bits of a compressed network follow from its ranges, or if it has none from those of these inputs; the
+table shows them, and the error against the network in real numbers. Its results are written as int16, with the fraction
+bits of the last layer's outputs.
 """
 
 
@@ -51,20 +57,28 @@ def _run(device: Device, network: BoardNetwork, inputs: np.ndarray, advance: Cal
     required=True,
     help="Inputs, .npy, or x in an .npz as tercet compress --data takes it.",
 )
+@click.option("--labels", type=click.Path(path_type=Path), help="Right answers, .npy, or y in an .npz: shows accuracy.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write what comes back, .npy.")
 @click.option(
     "--baud", type=click.IntRange(1200, 12_000_000), help="Of the UART. [default: what answers, 3000000 first]"
 )
-def run(network: Path, where: str, inputs: Path, output: Path | None, baud: int | None) -> None:
+def run(network: Path, where: str, inputs: Path, labels: Path | None, output: Path | None, baud: int | None) -> None:
     """Run a network on a board, and compare what comes back with the golden model."""
     what = read_network(network)
     x = read_array("x", inputs, SAMPLES)
+    right = read_labels(labels, {})
+    if right is not None and not isinstance(what, (Compressed, Int8)):
+        raise ValueError("--labels goes with a network, not with a product of matrices; leave it out")
     if output is not None:
         check_file(output)
     with working("opening the board; a simulated one is compiled first"):
         device = Device.open(where, engine=what.engine, baud=baud)
     with device:
-        want = what.golden(device, x)
+        fixed = what.fixed(device, x) if isinstance(what, Compressed) else None
+        known = None if fixed is None else fixed.run()
+        want = what.golden(device, x) if known is None else known.out
+        if right is not None:
+            accuracy(np.atleast_2d(want), right)  # what is wrong with the labels is told before anything is sent
         device.counters(clear=True)
         started = time.monotonic()
         with progress("transfer", total=1000) as advance:
@@ -85,7 +99,16 @@ def run(network: Path, where: str, inputs: Path, output: Path | None, baud: int 
     for name in LINK_COUNTERS:
         result.add_row(f"frames {name}", str(counters[name]))
     result.add_row("requests sent again", str(resent))
+    shown: dict[str, str] = {}
+    if fixed is not None:
+        shown = {**fraction_rows(fixed), **error_rows(fixed.error(out, right))}
+    elif right is not None:
+        shown = {"accuracy": f"{accuracy(out, right):.2%}"}
+    for name, value in shown.items():
+        result.add_row(name, value)
     console().print(result)
+    if fixed is not None and known is not None:
+        warn_of_saturation(known.saturated, saturation_fix(fixed))
     if output is not None:
         write_array(output, out)
     if not matches:

@@ -12,10 +12,11 @@ from typing import Any, Literal
 
 import numpy as np
 
-from .checks import INT16, float_array, int_array, integer, native, show, transposed, where
+from .checks import float_array, int_array, integer, native, show, where
 from .eie_cycles import EieCycles, column_counts, step_cycles
 from .eie_format import balance, interleave, pack, row_work
-from .eie_layer import EieConfig, EieLayer
+from .eie_layer import FRACTION_BITS, EieConfig, EieLayer
+from .eie_product import EieResult, check_acts, network_spmv, spmv
 from .eie_program import link
 from .eie_spread import spread
 
@@ -23,11 +24,13 @@ __all__ = [
     "EieConfig",
     "EieCycles",
     "EieLayer",
+    "EieResult",
     "check_acts",
     "cycles",
     "decode",
     "encode",
     "network_cycles",
+    "network_spmv",
     "spmv",
 ]
 
@@ -43,6 +46,9 @@ def encode(
     permute: Literal["balance", "spread"] | None = None,
     act_max: int = 32768,
     frequencies: Any = None,
+    act_frac: int | None = None,
+    weight_frac: int | None = None,
+    out_frac: int | None = None,
 ) -> EieLayer:
     """Compress a layer for an engine, and prove that no accumulator can overflow.
 
@@ -59,8 +65,7 @@ def encode(
     relu : bool
         Whether negative outputs become zero.
     shift : int or None
-        Right shift from accumulator to output, 0 to ``acc_width - 1``; None is ``weight_frac``, which keeps
-        ``act_frac``.
+        Right shift from accumulator to output, 0 to ``acc_width - 1``; None is ``act_frac + weight_frac - out_frac``.
     permute : "balance", "spread" or None
         None puts row i on PE ``i mod n_pe``. ``"balance"`` deals the rows by their non-zeros so that the PEs have equal
         work over the whole layer; ``"spread"`` so that they have equal work in every stretch of columns, fillers
@@ -70,6 +75,10 @@ def encode(
         Largest magnitude of an activation, 1 to 32768.
     frequencies : (in,) float array or None
         For a permutation: how often each activation is non-zero, so that a weight counts as often as it is used.
+    act_frac, weight_frac : int or None
+        Fraction bits of the layer's inputs and of its codebook, -48 to 48; None is the config's.
+    out_frac : int or None
+        Fraction bits of its outputs; None is ``act_frac``, or not told where a shift is given.
 
     Returns
     -------
@@ -80,8 +89,9 @@ def encode(
     TypeError
         If an argument is of the wrong type.
     ValueError
-        If shapes do not fit, a code is out of range, ``codebook[0]`` is not 0, the layer exceeds a memory of the
-        engine, or a row's accumulator could exceed ``acc_width`` for some activations up to ``act_max``.
+        If shapes do not fit, a code is out of range, ``codebook[0]`` is not 0, shift and fraction bits contradict each
+        other, the layer exceeds a memory of the engine, or a row's accumulator could exceed ``acc_width`` for some
+        activations up to ``act_max``.
 
     Notes
     -----
@@ -93,7 +103,9 @@ def encode(
     bias = _check_bias(bias, n_out, config)
     if not isinstance(relu, (bool, np.bool_)):
         raise TypeError(f"relu {show(relu)} is not a bool; use True or False")
-    shift = integer("shift", config.weight_frac if shift is None else shift, (0, config.acc_width - 1))
+    act_frac = integer("act_frac", config.act_frac if act_frac is None else act_frac, FRACTION_BITS)
+    weight_frac = integer("weight_frac", config.weight_frac if weight_frac is None else weight_frac, FRACTION_BITS)
+    shift, out_frac = _scale(act_frac, weight_frac, out_frac, shift, config)
     act_max = integer("act_max", act_max, (1, 32768))
     rows = _assign(codes, config, permute, frequencies)
     _check_sizes(n_in, rows, config)
@@ -109,6 +121,9 @@ def encode(
         bias=bias,
         relu=bool(relu),
         shift=shift,
+        act_frac=act_frac,
+        weight_frac=weight_frac,
+        out_frac=out_frac,
         act_max=act_max,
         config=config,
         shape=(n_out, n_in),
@@ -157,6 +172,30 @@ def _check_bias(bias: Any, n_out: int, config: EieConfig) -> np.ndarray | None:
     if bias.shape != (n_out,):
         raise ValueError(f"Bias has shape {bias.shape} but the codes have {n_out} rows; use shape ({n_out},)")
     return bias
+
+
+def _scale(
+    act_frac: int, weight_frac: int, out_frac: int | None, shift: int | None, config: EieConfig
+) -> tuple[int, int | None]:
+    """Shift and fraction bits of the outputs, each from the other where it is not given."""
+    most = config.acc_width - 1
+    if shift is not None:
+        shift = integer("shift", shift, (0, most))
+    if out_frac is None and shift is not None:
+        return shift, None
+    out_frac = act_frac if out_frac is None else integer("out_frac", out_frac, FRACTION_BITS)
+    sum_frac = act_frac + weight_frac
+    needed = sum_frac - out_frac
+    if not 0 <= needed <= most:
+        raise ValueError(
+            f"out_frac {out_frac} needs a shift of {needed} from act_frac + weight_frac = {sum_frac}, outside "
+            f"[0, {most}]; use an out_frac in [{sum_frac - most}, {sum_frac}]"
+        )
+    if shift not in (None, needed):
+        raise ValueError(
+            f"shift {shift} leaves {sum_frac - shift} fraction bits, but out_frac is {out_frac}; leave one of them out"
+        )
+    return needed, out_frac
 
 
 def _assign(codes: np.ndarray, config: EieConfig, permute: str | None, frequencies: Any) -> list[np.ndarray]:
@@ -249,52 +288,6 @@ def decode(layer: EieLayer) -> np.ndarray:
     return codes
 
 
-def spmv(layer: EieLayer, acts: Any) -> np.ndarray:
-    """Output activations of a layer, bit-exact.
-
-    Bias and products meet in the accumulator; one right shift rounds half to even; then saturation to int16, then ReLU.
-
-    Parameters
-    ----------
-    layer : EieLayer
-        An encoded layer.
-    acts : (in,) or (batch, in) int16 array
-        Activations, of magnitude up to ``layer.act_max``; zeros are skipped.
-
-    Returns
-    -------
-    (out,) or (batch, out) int16 array
-        In original row order.
-
-    Raises
-    ------
-    TypeError
-        If the activations are not int16.
-    ValueError
-        If their shape does not fit, or one is larger than proven.
-
-    Notes
-    -----
-    Source: ``spec/eie.md``, "Numbers".
-    """
-    a = check_acts(layer, acts)
-    n_out, n_in = layer.shape
-    row, col, code = layer.weights()
-    weight = layer.codebook.astype(np.int64)[code]
-    acc = np.zeros((a.size // n_in, n_out), np.int64)
-    if layer.bias is not None:
-        acc += layer.bias
-    for sums, vector in zip(acc, a.reshape(-1, n_in), strict=True):
-        used = np.flatnonzero(vector[col])
-        products = weight[used] * vector[col[used]]
-        # Every partial sum is proven to fit the accumulator, far below 2**53: float64 holds all of them exactly.
-        sums += np.bincount(row[used], products, n_out).astype(np.int64)
-    out = np.clip(_round_shift(acc, layer.shift), *INT16)
-    if layer.relu:
-        out = np.maximum(out, 0)
-    return out.astype(np.int16).reshape(*a.shape[:-1], n_out)
-
-
 def cycles(layer: EieLayer, acts: Any) -> EieCycles:
     """Clocks of the RTL for a layer alone, exactly, when it runs as :func:`tercet.sim.eie.spmv` runs it.
 
@@ -336,26 +329,3 @@ def network_cycles(layers: Sequence[EieLayer], acts: Any) -> EieCycles:
         if after:
             vectors = spmv(linked.layer, vectors.astype(np.int16))
     return total
-
-
-def check_acts(layer: EieLayer, acts: Any) -> np.ndarray:
-    array = native(np.asarray(acts))
-    n_out, n_in = layer.shape
-    if array.dtype != np.int16:
-        raise TypeError(f"Activations have dtype {array.dtype}; use int16 with act_frac fraction bits")
-    if array.ndim not in (1, 2) or array.shape[-1] != n_in:
-        raise ValueError(
-            f"Activations have shape {array.shape} but the layer has {n_in} inputs; use ({n_in},) or (batch, {n_in})"
-            + transposed("codes are", array.ndim in (1, 2) and array.shape[-1] == n_out, "(out, in)")
-        )
-    if not array.size:
-        raise ValueError(f"Activations have shape {array.shape}; every size must be at least 1")
-    fix = "the layer is proven only up to its act_max, encode it with a larger one"
-    return int_array("Activations", array, (-layer.act_max, layer.act_max), fix)
-
-
-def _round_shift(acc: np.ndarray, shift: int) -> np.ndarray:
-    """``acc / 2**shift``, a half to the even neighbour."""
-    if not shift:
-        return acc
-    return (acc + (2 ** (shift - 1) - 1) + ((acc >> shift) & 1)) >> shift

@@ -9,7 +9,11 @@ from .checks import ByValue
 from .config import check_fields, option
 from .eie_format import unpack
 
-__all__ = ["EieConfig", "EieLayer", "EieTiming", "step_fields"]
+__all__ = ["FRACTION_BITS", "EieConfig", "EieLayer", "EieTiming", "step_fields"]
+
+FRACTION_BITS = (-48, 48)
+"""Fraction bits that a layer's numbers may have: below 0 where they are larger than 16 bits hold, above 15 where all of
+them are small."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +70,9 @@ class EieConfig:
     """Size of an EIE engine; one object for the golden model, the RTL, the simulation and the command line.
 
     Activations and codebook are int16 fixed-point numbers; accumulators have ``act_frac + weight_frac`` fraction bits.
-    The memory sizes default to a PE of seven block RAMs on an ECP5, and one for its activations.
+    The hardware only knows how far a layer's sums are shifted: fraction bits belong to a layer, and those of the config
+    are for a layer without its own. The memory sizes default to a PE of seven block RAMs on an ECP5, and one for its
+    activations.
 
     Parameters
     ----------
@@ -77,7 +83,7 @@ class EieConfig:
     fifo_depth : int
         Activations each PE can queue, 1..256.
     act_frac, weight_frac : int
-        Fraction bits of activations and of the codebook, 0..15.
+        Fraction bits of activations and of the codebook, 0..15, unless a layer has its own.
     acc_width : int
         Accumulator width in bits, 24..48.
     word_width : int
@@ -110,8 +116,8 @@ class EieConfig:
     code_bits: int = option(4, "bits of an entry that choose the weight", (2, 8))
     index_bits: int = option(4, "bits of an entry that count zeros", (2, 8))
     fifo_depth: int = option(8, "activations each PE can queue", (1, 256))
-    act_frac: int = option(8, "fraction bits of an activation", (0, 15))
-    weight_frac: int = option(12, "fraction bits of a codebook weight", (0, 15))
+    act_frac: int = option(8, "fraction bits of an activation, unless a layer has its own", (0, 15))
+    weight_frac: int = option(12, "fraction bits of a codebook weight, unless a layer has its own", (0, 15))
     acc_width: int = option(36, "accumulator width in bits", (24, 48))
     word_width: int = option(64, "bits of a word of the matrix memory", (16, 64))
     matrix_depth: int = option(1024, "words of entries in each PE", (1, 2**20))
@@ -236,6 +242,7 @@ def step_fields(config: EieConfig) -> dict[str, int]:
         "pointers": max(1, (config.pointer_depth - 1).bit_length()),  # address of the first column's pointer
         "biases": constants,  # address of the first bias
         "codebook": constants - config.code_bits,
+        "results": rows,  # of the rows, those that are this layer's: saturations among the others do not count
     }
 
 
@@ -259,6 +266,10 @@ class EieLayer(ByValue):
         Whether negative outputs become zero.
     shift : int
         Right shift from accumulator to output.
+    act_frac, weight_frac : int
+        Fraction bits of the inputs and of the codebook.
+    out_frac : int or None
+        Fraction bits of the outputs; None where a shift was given without them.
     act_max : int
         Largest magnitude of an activation for which no accumulator can overflow.
     config : EieConfig
@@ -279,6 +290,9 @@ class EieLayer(ByValue):
     bias: np.ndarray | None = field(repr=False)
     relu: bool
     shift: int
+    act_frac: int
+    weight_frac: int
+    out_frac: int | None
     act_max: int
     config: EieConfig
     shape: tuple[int, int]

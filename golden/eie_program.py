@@ -170,6 +170,12 @@ def link(config: EieConfig, layers: Any) -> Program:
                 f"Layer {number} has {layer.shape[1]} inputs but layer {number - 1} has {layers[number - 1].shape[0]} "
                 "outputs; use equal numbers"
             )
+        given = layers[number - 1].out_frac
+        if number and given is not None and given != layer.act_frac:
+            raise ValueError(
+                f"Layer {number} takes activations with {layer.act_frac} fraction bits but layer {number - 1} gives "
+                f"{given}; encode one of them with other act_frac or out_frac"
+            )
         # What saturates at 16 bits reaches -32768, unless negative results become zero.
         if number and layer.act_max < (reach := 32767 if layers[number - 1].relu else 32768):
             raise ValueError(
@@ -309,6 +315,7 @@ def _steps(
             "deliver": 1,
             "last": int(after is None),
             "rows": max(layer.rows, after.rows if after else 0),
+            "results": layer.rows,
             "biases": biases[number + 1] if after else 0,
         }
     if len(steps) > config.program_depth:

@@ -33,8 +33,8 @@ class EieRun:
     cycles : int
         Clocks spent on computing, from each layer's start to its last write of an activation, all vectors together.
     counters : dict[str, int]
-        The engine's performance counters: ``total`` (the cycles), ``busy``, ``stall``, ``starve``, ``filler``, ``load``
-        and ``unload``.
+        The engine's performance counters: ``total`` (the cycles), ``busy``, ``stall``, ``starve``, ``filler``,
+        ``load``, ``unload``, and ``saturated``: results of all layers that did not fit 16 bits.
     """
 
     out: np.ndarray

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 from tercet.cli.compress import compression_table
 from tercet.cli.figures import figure, png
+from tercet.cli.fixed_rows import error_rows, fraction_rows, saturation_fix, saturation_row, warn_of_saturation
 from tercet.cli.output import check_folder, console, progress, table, write_files
 from tercet.golden.compress.container import dumps
 from tercet.golden.compress.eie import eie_acts, eie_layers
+from tercet.golden.compress.fixed_network import FixedNetwork, FloatError, fixed_network
 from tercet.golden.compress.model import to_mlp
 from tercet.golden.compress.pipeline import Compression, Data, compress
 from tercet.golden.compress.retrain import Dense, train
@@ -36,11 +38,15 @@ _GREY, _BLUE = "#b0b0b0", "#2a6fb0"
 
 @dataclass(frozen=True)
 class _Encoded:
-    """The network in the engine's form, rows as they are and balanced by the work they will have."""
+    """Network and test digits in the engine's form, rows as they are and balanced by the work they will have."""
 
     config: EieConfig
     plain: list[EieLayer]
-    balanced: list[EieLayer]
+    fixed: FixedNetwork
+
+    @property
+    def balanced(self) -> list[EieLayer]:
+        return self.fixed.layers
 
 
 def run_demo(
@@ -75,7 +81,7 @@ def run_demo(
         kept = sum(np.count_nonzero(layer.codes) for layer in result.layers)
         advance(f"pruned to {kept / sum(w.size for w in mlp.weights):.1%}, shared {2**4 - 1} values a layer")
         encoded = _encode(config, result, digits)
-        acts = eie_acts(digits.test_x, config)
+        acts = encoded.fixed.acts
         golden = _golden(encoded.balanced, acts)
         advance("encoded, and run on the golden model")
         verilog = engine_verilog(config)
@@ -83,11 +89,15 @@ def run_demo(
         run = eie.network(config, encoded.balanced, acts, simulator=simulator)
         advance(f"ran {len(acts)} test digits on the RTL")
     model = network_cycles(encoded.balanced, acts)
+    known = encoded.fixed.run()
     same = bool((run.out == golden[-1]).all())
     exact = all(run.counters[name] == value for name, value in vars(model).items())
+    exact = exact and run.counters["saturated"] == sum(known.saturated)
+    error = encoded.fixed.error(run.out, digits.test_y)
     shape = "-".join(map(str, _SHAPE))
     console().print(compression_table(result, f"{shape}, {result.sizes['entries']} entries"))
-    console().print(_summary(encoded, digits, result, run, model, same=same, exact=exact))
+    console().print(_summary(encoded, result, run, model, error, same=same, exact=exact))
+    warn_of_saturation(known.saturated, saturation_fix(encoded.fixed))
     files = {
         "eie.v": verilog,
         "digits.tercet": dumps(result.layers),
@@ -116,10 +126,12 @@ def _train(digits: Digits, epochs: int, advance: Callable[[str], None]) -> tuple
 
 def _encode(config: EieConfig, result: Compression, digits: Digits) -> _Encoded:
     """Rows are balanced by how often the training digits use their weights."""
+    plain = eie_layers(result.layers, config)
     inputs = to_mlp(result.layers).activations(digits.train_x)[:-1]
-    frequencies = [(eie_acts(x, config) != 0).mean(axis=0) for x in inputs]
-    balanced = eie_layers(result.layers, config, permute="balance", frequencies=frequencies)
-    return _Encoded(config, eie_layers(result.layers, config), balanced)
+    codes = [eie_acts(x, config, layer.act_frac) for x, layer in zip(inputs, plain, strict=True)]
+    frequencies = [(acts != 0).mean(axis=0) for acts in codes]
+    fixed = fixed_network(result.layers, digits.test_x, config, permute="balance", frequencies=frequencies)
+    return _Encoded(config, plain, fixed)
 
 
 def _golden(layers: list[EieLayer], acts: np.ndarray) -> list[np.ndarray]:
@@ -132,24 +144,28 @@ def _golden(layers: list[EieLayer], acts: np.ndarray) -> list[np.ndarray]:
 
 def _summary(
     encoded: _Encoded,
-    digits: Digits,
     result: Compression,
     run: EieRun,
     model: EieCycles,
+    error: FloatError,
     *,
     same: bool,
     exact: bool,
 ):
-    images, n_pe = len(digits.test_x), encoded.config.n_pe
+    acts, n_pe = encoded.fixed.acts, encoded.config.n_pe
+    images = len(acts)
     dense = sum(-(-layer.shape[0] * layer.shape[1] // n_pe) for layer in encoded.balanced)
     counters, cycles = run.counters, run.cycles / images
-    plain = network_cycles(encoded.plain, eie_acts(digits.test_x, encoded.config)).total / images
-    right = float((run.out.argmax(axis=1) == digits.test_y).mean())
+    plain = network_cycles(encoded.plain, acts).total / images
+    results = images * sum(layer.shape[0] for layer in encoded.plain)
     found = table(f"{images} handwritten digits on {n_pe} PEs", "what", "value")
     for stage, share in result.accuracy.items():
         found.add_row(f"accuracy, {stage}", f"{share:.2%}")
-    found.add_row("accuracy, RTL", f"{right:.2%}")
+    found.add_row("accuracy, RTL", f"{error.accuracy:.2%}")
     found.add_row("RTL equals golden model", "yes, every bit" if same else "NO")
+    rows = {**fraction_rows(encoded.fixed), **error_rows(dataclasses.replace(error, accuracy=None))}
+    for name, value in {**rows, "saturated": saturation_row(counters["saturated"], results)}.items():
+        found.add_row(name, value)
     found.add_row("cycles per image", f"{cycles:.1f}")
     found.add_row("the same with rows not balanced", f"{plain:.1f}")
     found.add_row("to load and unload, besides", f"{(counters['load'] + counters['unload']) / images:.1f}")

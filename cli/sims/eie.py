@@ -8,14 +8,24 @@ from typing import Any, Literal
 import click
 import numpy as np
 from tercet.golden.compress.container import load
-from tercet.golden.compress.eie import eie_acts, eie_layers
-from tercet.golden.eie import EieConfig, EieLayer, check_acts, encode, network_cycles, spmv
+from tercet.golden.compress.fixed_network import FixedNetwork, fixed_network
+from tercet.golden.compress.model import CompressedLayer
+from tercet.golden.compress.ranges import fraction_bits
+from tercet.golden.eie import EieConfig, EieLayer, check_acts, encode, network_cycles, network_spmv
 from tercet.golden.eie_program import link
 from tercet.sim import eie
 from tercet.sim.eie_stimuli import random_acts, random_layer
 
-from ..arrays import read_roles
+from ..arrays import read_array, read_roles
 from ..engines import ENGINES, examples
+from ..fixed_rows import (
+    error_rows,
+    fraction_rows,
+    read_labels,
+    saturation_fix,
+    saturation_row,
+    warn_of_saturation,
+)
 from ..options import config_from, config_options
 from .common import NPZ_NOTE, RunOptions, read_sizes, run_options, simulate
 
@@ -24,6 +34,10 @@ __all__ = ["command"]
 _NOTES = f"""A layer has codes (out, in) uint8, 0 where a weight is pruned, a codebook int16 of one weight for each
 code, and may have a bias (out,) in accumulator LSBs. Activations are (in,) or (batch, in) int16; for a model they may
 be real numbers. Without --acts they are random, without --codes and --model the layer is, too. {NPZ_NOTE}
+
+The fraction bits of a model follow from its ranges, layer by layer, or if it has none from those of these activations;
+--act-frac or --weight-frac give all of its layers those of the engine. Results are int16, with the fraction bits that
+the table shows for the last layer's outputs.
 """
 
 
@@ -40,7 +54,7 @@ def _refuse(options: dict[str, Any], reason: str) -> None:
             raise ValueError(f"--{name} {reason}; leave it out")
 
 
-def _rows(config: EieConfig, run: eie.EieRun) -> dict[str, str]:
+def _rows(config: EieConfig, results: int, fixed: FixedNetwork | None, labels: Any, run: eie.EieRun) -> dict[str, str]:
     counters = run.counters
     clocks = config.n_pe * run.cycles
     shares = {"busy": clocks, "starve": clocks, "stall": run.cycles, "filler": max(1, counters["busy"])}
@@ -48,6 +62,9 @@ def _rows(config: EieConfig, run: eie.EieRun) -> dict[str, str]:
     found = {"efficiency": f"{counters['busy'] / clocks:.1%}"}
     for name, count in counters.items():
         found[f"  {name}"] = f"{count}  {count / shares[name]:.1%} {texts[name]}" if name in shares else str(count)
+    found["  saturated"] = saturation_row(counters["saturated"], results)
+    if fixed is not None:
+        found |= {**fraction_rows(fixed), **error_rows(fixed.error(run.out, labels))}
     return found
 
 
@@ -58,6 +75,7 @@ def _rows(config: EieConfig, run: eie.EieRun) -> dict[str, str]:
 @click.option("--bias", type=click.Path(path_type=Path), help="Bias (out,), .npy or .npz.")
 @click.option("--model", type=click.Path(path_type=Path), help="Compressed network that tercet compress wrote.")
 @click.option("--acts", type=click.Path(path_type=Path), help="Activations (in,) or (batch, in), .npy or .npz.")
+@click.option("--labels", type=click.Path(path_type=Path), help="Labels (batch,) of --acts, .npy, or y in an .npz.")
 @click.option("--relu", is_flag=True, help="Negative results of the layer become zero.")
 @click.option("--shift", type=int, help="Right shift from a sum to its result. [default: weight_frac]")
 @click.option(
@@ -77,6 +95,7 @@ def command(
     bias: Path | None,
     model: Path | None,
     acts: Path | None,
+    labels: Path | None,
     relu: bool,
     shift: int | None,
     permute: Literal["balance", "spread"] | None,
@@ -91,13 +110,22 @@ def command(
     rng = np.random.default_rng(options.seed)
     own = {"codes": codes, "codebook": codebook, "bias": bias}
     batch: list[int] = []
+    right = read_labels(labels, {"model": model, "acts": acts})
     arrays: dict[str, np.ndarray] = {}
     if model is not None or codes is not None:
         _refuse({"shape": shape, "density": density}, "goes with a random layer")
     if model is not None:
         _refuse({**own, "relu": relu, "shift": shift}, "goes with one layer, not with --model, which has its own")
-        layers = eie_layers(load(model), config, permute=permute)
-    elif codes is not None and codebook is not None:
+        network, ranges = load(model), flags["act_frac"] is None and flags["weight_frac"] is None
+        if acts is None:
+            inputs = _random_inputs(rng, network, config, _density("Activation density", act_density, 0.3), ranges)
+        else:
+            _refuse({"act-density": act_density}, "goes with random activations, not with --acts")
+            inputs = read_array("acts", acts, ["y"] if labels == acts else [])
+        fixed = fixed_network(network, inputs, config, permute=permute, ranges=ranges)
+        _simulate(options, config, fixed.layers, fixed.acts, fixed, right)
+        return
+    if codes is not None and codebook is not None:
         arrays = read_roles({**own, "acts": acts})
         operands, given = (arrays["codes"], arrays["codebook"], config), arrays.get("bias")
         layers = [encode(*operands, bias=given, relu=relu, shift=shift, permute=permute)]
@@ -115,22 +143,42 @@ def command(
     else:
         _refuse({"act-density": act_density}, "goes with random activations, not with --acts")
         vectors = (arrays or read_roles({"acts": acts}))["acts"]
-        if model is not None and vectors.dtype.kind == "f":
-            vectors = eie_acts(vectors, config)
     _simulate(options, config, layers, vectors)
 
 
-def _simulate(options: RunOptions, config: EieConfig, layers: Sequence[EieLayer], acts: np.ndarray) -> None:
+def _random_inputs(
+    rng: np.random.Generator, network: Sequence[CompressedLayer], config: EieConfig, share: float, ranges: bool
+) -> np.ndarray:
+    """Codes of any magnitude that the network's inputs have."""
+    largest = network[0].act_range if ranges else None
+    reach = 32768.0 if not largest else largest * 2.0 ** fraction_bits(network, config)[0].act
+    return random_acts(rng, network[0].codes.shape[1], share, act_max=max(1, int(reach)))
+
+
+def _simulate(
+    options: RunOptions,
+    config: EieConfig,
+    layers: Sequence[EieLayer],
+    acts: np.ndarray,
+    fixed: FixedNetwork | None = None,
+    labels: Any = None,
+) -> None:
     link(config, layers)
     check_acts(layers[0], acts)
     sizes = "-".join(str(n) for n in (layers[0].shape[1], *(layer.shape[0] for layer in layers)))
     entries = sum(layer.entries for layer in layers)
     vectors = f"{len(acts)} vectors" if acts.ndim == 2 else "1 vector"
+    want = network_spmv(layers, acts)
+    if fixed is not None:
+        fixed.error(want.out, labels)  # what is wrong with the labels is told before the RTL runs
+    results = acts.size // layers[0].shape[1] * sum(layer.shape[0] for layer in layers)
     simulate(
         options,
         functools.partial(eie.network, config, layers, acts),
-        functools.reduce(lambda values, layer: spmv(layer, values), layers, acts),
+        want.out,
         f"eie, {config.n_pe} PEs, {sizes}, {entries} entries, {vectors}",
         network_cycles(layers, acts).total,
-        functools.partial(_rows, config),
+        functools.partial(_rows, config, results, fixed, labels),
     )
+    if fixed is not None:
+        warn_of_saturation(want.saturated, saturation_fix(fixed))

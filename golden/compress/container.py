@@ -3,7 +3,7 @@
 All numbers are little-endian::
 
     8   magic "TERCETC" and a zero byte
-    4   version, 1
+    4   version, 2
     4   layers
         of each layer:
     4   out
@@ -14,12 +14,17 @@ All numbers are little-endian::
     8   entries, fillers included
     8   bytes of the coded codes
     8   bytes of the coded distances
+    8   largest magnitude of the inputs, float64, 0 if unknown
+    8   largest magnitude of the outputs, float64, 0 if unknown
         centroids, 2**code_bits float32
         bias, out float32
         lengths of the Huffman codes of codes, 2**code_bits bytes
         lengths of those of distances, 2**index_bits bytes
         coded codes, then coded distances
     32  SHA-256 of everything before
+
+Version 1 is without the magnitudes, and is read as well: an engine has its own fraction bits then. The magnitudes are
+stored, and not fraction bits, since these depend on the engine too: on how wide its accumulators are.
 
 Entries are those of `relative_encode`: column after column, each a code and the zeros before it.
 """
@@ -35,8 +40,9 @@ from .model import CompressedLayer, relative_decode, relative_encode
 
 __all__ = ["dumps", "load", "loads", "save"]
 
-_MAGIC, _VERSION = b"TERCETC\0", 1
-_FILE, _LAYER = struct.Struct("<8sII"), struct.Struct("<IIBBHQQQ")
+_MAGIC, _VERSION = b"TERCETC\0", 2
+_FILE = struct.Struct("<8sII")
+_LAYERS = {1: struct.Struct("<IIBBHQQQ"), 2: struct.Struct("<IIBBHQQQdd")}
 _DIGEST = 32
 
 
@@ -48,7 +54,9 @@ def dumps(layers: list[CompressedLayer]) -> bytes:
         coded = [huffman_encode(values), huffman_encode(zeros)]
         rows, columns = layer.codes.shape
         sizes = [len(data) for data, _ in coded]
-        parts.append(_LAYER.pack(rows, columns, layer.code_bits, layer.index_bits, 0, len(values), *sizes))
+        ranges = (layer.act_range or 0.0, layer.out_range or 0.0)
+        head = (rows, columns, layer.code_bits, layer.index_bits, 0, len(values), *sizes, *ranges)
+        parts.append(_LAYERS[_VERSION].pack(*head))
         parts += [layer.centroids.astype("<f4").tobytes(), layer.bias.astype("<f4").tobytes()]
         for (_, lengths), bits in zip(coded, (layer.code_bits, layer.index_bits), strict=True):
             parts.append(lengths[: 2**bits].tobytes())
@@ -91,12 +99,13 @@ def loads(data: bytes) -> list[CompressedLayer]:
     if len(data) < _FILE.size + _DIGEST:
         raise ValueError(f"the file is cut off after {len(data)} bytes; copy it again")
     _, version, count = _FILE.unpack_from(data)
-    if version != _VERSION:
-        raise ValueError(f"the file has version {version}, this program reads {_VERSION}; use a matching one")
+    if version not in _LAYERS:
+        known = " and ".join(map(str, _LAYERS))
+        raise ValueError(f"the file has version {version}, this program reads {known}; use a matching one")
     if hashlib.sha256(data[:-_DIGEST]).digest() != data[-_DIGEST:]:
         raise ValueError("the checksum is wrong: the file is damaged or cut off; copy it again")
     reader = _Reader(data[_FILE.size : -_DIGEST])
-    layers = [_read_layer(reader) for _ in range(count)]
+    layers = [_read_layer(reader, _LAYERS[version]) for _ in range(count)]
     if reader.left:
         raise ValueError(f"there are {reader.left} bytes after the last layer")
     return layers
@@ -122,8 +131,9 @@ class _Reader:
         return np.frombuffer(self.take(4 * count), "<f4")
 
 
-def _read_layer(reader: _Reader) -> CompressedLayer:
-    rows, columns, code_bits, index_bits, zero, entries, *sizes = _LAYER.unpack(reader.take(_LAYER.size))
+def _read_layer(reader: _Reader, head: struct.Struct) -> CompressedLayer:
+    rows, columns, code_bits, index_bits, zero, entries, *rest = head.unpack(reader.take(head.size))
+    sizes, ranges = rest[:2], [value or None for value in rest[2:]]
     if zero or not 1 <= code_bits <= 8 or not 2 <= index_bits <= 8:
         raise ValueError(f"a layer has {code_bits} code bits and {index_bits} index bits; there are 1 to 8 and 2 to 8")
     if entries > rows * columns:
@@ -134,4 +144,4 @@ def _read_layer(reader: _Reader) -> CompressedLayer:
         huffman_decode(reader.take(size), np.pad(table, (0, 256 - len(table))), entries)
         for size, table in zip(sizes, lengths, strict=True)
     )
-    return CompressedLayer(relative_decode(values, zeros, (rows, columns)), centroids, bias, index_bits)
+    return CompressedLayer(relative_decode(values, zeros, (rows, columns)), centroids, bias, index_bits, *ranges)

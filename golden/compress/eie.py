@@ -4,14 +4,15 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
-from tercet.golden.checks import INT16, float_array, place, show, where
+from tercet.golden.checks import float_array, place, show, where
 from tercet.golden.eie import encode
 from tercet.golden.eie_layer import EieConfig, EieLayer
 
 from .model import CompressedLayer
+from .ranges import fraction_bits, most_fraction_bits
 from .share import fixed_point
 
-__all__ = ["eie_acts", "eie_layers"]
+__all__ = ["check_layers", "eie_acts", "eie_layers"]
 
 
 def eie_layers(
@@ -24,7 +25,8 @@ def eie_layers(
     """Encode a compressed network for an engine.
 
     Centroids become int16 with ``weight_frac`` fraction bits and biases integers with ``act_frac + weight_frac``, both
-    rounded half to even. Every layer but the last ends in a ReLU, and every output has ``act_frac`` fraction bits.
+    rounded half to even. Every layer but the last ends in a ReLU. A layer with ranges has the fraction bits that follow
+    from them, see `fraction_bits`; without, those of the config.
 
     Parameters
     ----------
@@ -48,30 +50,29 @@ def eie_layers(
     ValueError
         If there is no layer, a centroid or bias does not fit its bits, or a layer does not fit the engine.
     """
-    layers = list(layers) if isinstance(layers, Sequence) else [layers]
-    for layer in layers:
-        if not isinstance(layer, CompressedLayer):
-            raise TypeError(f"Layer {show(layer)} is no CompressedLayer; use those that compress or load gives")
-    if not layers:
-        raise ValueError("There is no layer; use a network of at least one")
+    layers = check_layers(layers)
     if frequencies is None:
         frequencies = [None] * len(layers)
     if len(frequencies) != len(layers):
         raise ValueError(f"There are {len(frequencies)} frequencies for {len(layers)} layers; give one of each layer")
     encoded = []
-    for number, (layer, frequency) in enumerate(zip(layers, frequencies, strict=True)):
+    bits = fraction_bits(layers, config)
+    for number, (layer, frequency, frac) in enumerate(zip(layers, frequencies, bits, strict=True)):
         try:
             encoded.append(
                 encode(
                     layer.codes,
-                    _codebook(layer, config),
+                    _codebook(layer, config, frac.weight),
                     config,
-                    bias=_bias(layer, config),
+                    bias=_bias(layer, config, frac.act + frac.weight),
                     relu=number + 1 < len(layers),
                     permute=permute,
                     # What a ReLU gives is never -32768.
                     act_max=32767 if number else 32768,
                     frequencies=frequency,
+                    act_frac=frac.act,
+                    weight_frac=frac.weight,
+                    out_frac=frac.out,
                 )
             )
         except ValueError as error:
@@ -79,8 +80,27 @@ def eie_layers(
     return encoded
 
 
-def eie_acts(acts: Any, config: EieConfig) -> np.ndarray:
-    """Activations as the engine takes them: int16 with ``act_frac`` fraction bits, rounded half to even.
+def check_layers(layers: Any) -> list[CompressedLayer]:
+    """The layers of a compressed network as a list of at least one.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If they are of another type, or there is none.
+    """
+    layers = list(layers) if isinstance(layers, Sequence) else [layers]
+    for layer in layers:
+        if not isinstance(layer, CompressedLayer):
+            raise TypeError(f"Layer {show(layer)} is no CompressedLayer; use those that compress or load gives")
+    if not layers:
+        raise ValueError("There is no layer; use a network of at least one")
+    return layers
+
+
+def eie_acts(acts: Any, config: EieConfig, act_frac: int | None = None) -> np.ndarray:
+    """Activations as the engine takes them: int16 with `act_frac` fraction bits, rounded half to even.
+
+    Without `act_frac` they have the config's; a layer with ranges has its own, ``EieLayer.act_frac``.
 
     Raises
     ------
@@ -88,35 +108,33 @@ def eie_acts(acts: Any, config: EieConfig) -> np.ndarray:
         If they are not of a float type, or one is not finite or does not fit.
     """
     acts = float_array("Activations", acts)
+    frac = config.act_frac if act_frac is None else act_frac
     if acts.size:
-        _check_fits(acts, "Activations", "act_frac", config.act_frac)
-    return np.rint(acts * 2.0**config.act_frac).astype(np.int16)
+        _check_fits(acts, "Activations", "act_frac", frac)
+    return np.rint(acts * 2.0**frac).astype(np.int16)
 
 
-def _codebook(layer: CompressedLayer, config: EieConfig) -> np.ndarray:
+def _codebook(layer: CompressedLayer, config: EieConfig, weight_frac: int) -> np.ndarray:
     if layer.code_bits > config.code_bits:
         raise ValueError(
             f"its codes have {layer.code_bits} bits but code_bits is {config.code_bits}; "
             f"use code_bits={layer.code_bits}, or compress it with fewer"
         )
-    _check_fits(layer.centroids, "centroids", "weight_frac", config.weight_frac)
-    fixed = fixed_point(layer.centroids, config.weight_frac)
+    _check_fits(layer.centroids, "centroids", "weight_frac", weight_frac)
+    fixed = fixed_point(layer.centroids, weight_frac)
     return np.pad(fixed, (0, 2**config.code_bits - fixed.size))
 
 
 def _check_fits(values: np.ndarray, what: str, name: str, frac: int) -> None:
     """Refuse real numbers that do not fit int16 with `frac` fraction bits, the config's field `name`."""
     low, high = float(values.min()), float(values.max())
-    most = 15
-    while most >= 0 and (np.rint(low * 2.0**most) < INT16[0] or np.rint(high * 2.0**most) > INT16[1]):
-        most -= 1
+    most = most_fraction_bits(low, high)
     if frac > most:
         fix = f"use {name}={most} or less" if most >= 0 else "scale the network down"
         raise ValueError(f"{what} reach [{low:g}, {high:g}], beyond 16 bits with {name} {frac}; {fix}")
 
 
-def _bias(layer: CompressedLayer, config: EieConfig) -> np.ndarray | None:
-    frac = config.act_frac + config.weight_frac
+def _bias(layer: CompressedLayer, config: EieConfig, frac: int) -> np.ndarray | None:
     scaled = np.rint(layer.bias.astype(float) * 2.0**frac)
     limit = 2.0 ** (config.acc_width - 1)
     bad = (scaled < -limit) | (scaled >= limit)

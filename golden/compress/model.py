@@ -1,9 +1,10 @@
 """A compressed network: codes, their values and biases, layer by layer; and what it takes to store it."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from tercet.golden.checks import ByValue, float_array, int_array, integer
+from tercet.golden.checks import ByValue, float_array, int_array, integer, show
 from tercet.golden.eie_format import pack, unpack
 from tercet.golden.mlp import Mlp
 
@@ -26,6 +27,9 @@ class CompressedLayer(ByValue):
         Added to the product.
     index_bits : int
         Bits of a distance between entries in storage, 2 to 8.
+    act_range, out_range : float or None
+        Largest magnitude of the inputs, and of the outputs behind the ReLU, if any; None if unknown. Fixed-point
+        engines choose their fraction bits by these.
 
     Raises
     ------
@@ -41,6 +45,8 @@ class CompressedLayer(ByValue):
     centroids: np.ndarray
     bias: np.ndarray
     index_bits: int = 4
+    act_range: float | None = None
+    out_range: float | None = None
 
     def __post_init__(self):
         centroids = float_array("Centroids", self.centroids).astype(np.float32)
@@ -54,6 +60,8 @@ class CompressedLayer(ByValue):
         bias = float_array("Bias", self.bias).astype(np.float32)
         if bias.shape != codes.shape[:1]:
             raise ValueError(f"Bias has shape {bias.shape} but the codes have {len(codes)} rows; use ({len(codes)},)")
+        for name in ("act_range", "out_range"):
+            object.__setattr__(self, name, _range(name, getattr(self, name)))
         object.__setattr__(self, "index_bits", integer("Index bits", self.index_bits, (2, 8)))
         for name, array in (("codes", codes.astype(np.uint8)), ("centroids", centroids), ("bias", bias)):
             array.flags.writeable = False
@@ -68,6 +76,16 @@ class CompressedLayer(ByValue):
     def weights(self) -> np.ndarray:
         """The weights, (out, in) float32."""
         return self.centroids[self.codes]
+
+
+def _range(name: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.number)):
+        raise TypeError(f"{name} {show(value)} is not a number; use the largest magnitude, or None")
+    if not 0 <= value < float("inf"):
+        raise ValueError(f"{name} {value} is not finite and at least 0; use the largest magnitude, or None")
+    return float(value)
 
 
 def to_mlp(layers: list[CompressedLayer]) -> Mlp:

@@ -4,10 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from tercet.golden.eie_layer import EieConfig
 from tercet.golden.mlp import Mlp
 
+from .fixed_network import FixedNetwork, FloatError, fixed_network
 from .model import CompressedLayer, sizes, to_mlp
 from .prune import prune
+from .ranges import measure
 from .retrain import Masked, Shared, train
 from .share import share_weights
 
@@ -36,11 +39,21 @@ class Compression:
         See `sizes`.
     accuracy : dict
         Share of right answers after each stage, ``float``, ``pruned``, ``shared``; empty without data.
+    fixed : FixedNetwork or None
+        The network and the samples to measure with in the numbers of an EIE engine with accumulators of the default
+        width; None without data.
+    error : FloatError or None
+        Of its results against `layers` in real numbers.
+    saturated : tuple of int
+        Of each layer, its results that do not fit 16 bits.
     """
 
     layers: list[CompressedLayer]
     sizes: dict[str, int]
     accuracy: dict[str, float]
+    fixed: FixedNetwork | None = None
+    error: FloatError | None = None
+    saturated: tuple[int, ...] = ()
 
 
 def compress(
@@ -66,7 +79,8 @@ def compress(
     code_bits, index_bits : int
         Of an entry in storage, 1 to 8 and 2 to 8.
     data : Data or None
-        To retrain after pruning (`epochs`) and the values after sharing (a third of that), and to measure accuracy.
+        To retrain after pruning (`epochs`) and the values after sharing (a third of that), and to measure accuracy;
+        the layers' ranges are those of all samples.
     rate, seed
         As in `train`; the values learn with a hundredth of the rate, since each moves for many weights.
     progress : callable
@@ -99,6 +113,17 @@ def compress(
         tuned = train(shared, biases, data.train_x, data.train_y, epochs=epochs // 3, rate=rate / 100, **options)
         biases = tuned.biases
     layers = [CompressedLayer(w.codes.T, w.centroids, b, index_bits) for w, b in zip(shared, biases, strict=True)]
-    if data is not None:
-        accuracy["shared"] = to_mlp(layers).accuracy(data.test_x, data.test_y)
-    return Compression(layers, sizes(layers), accuracy)
+    if data is None:
+        return Compression(layers, sizes(layers), accuracy)
+    layers = measure(layers, np.concatenate([data.train_x, data.test_x]))
+    accuracy["shared"] = to_mlp(layers).accuracy(data.test_x, data.test_y)
+    fixed = fixed_network(layers, data.test_x, _large(layers))
+    result = fixed.run()
+    error = fixed.error(result.out, data.test_y)
+    return Compression(layers, sizes(layers), accuracy, fixed, error, result.saturated)
+
+
+def _large(layers: list[CompressedLayer]) -> EieConfig:
+    """An engine that has room for any network: how large its memories are makes no difference to the numbers."""
+    bits = max(2, *(layer.code_bits for layer in layers))
+    return EieConfig(n_pe=16, code_bits=bits, matrix_depth=2**20, pointer_depth=2**20, act_depth=2**16)

@@ -2,6 +2,7 @@
 
 import numpy as np
 from tercet.golden.checks import INT16, float_array, integer
+from tercet.golden.eie_layer import FRACTION_BITS
 
 __all__ = ["check_mask", "fixed_point", "share_weights"]
 
@@ -104,7 +105,7 @@ def fixed_point(centroids: np.ndarray, frac: int) -> np.ndarray:
         If one does not fit 16 bits.
     """
     c = float_array("Centroids", centroids)
-    frac = integer("Fraction bits", frac, (0, 15))
+    frac = integer("Fraction bits", frac, FRACTION_BITS)
     scaled = np.rint(c * 2.0**frac)
     bad = (scaled < INT16[0]) | (scaled > INT16[1])
     if bad.any():

@@ -25,6 +25,7 @@ _COUNTED = {
     "filler": "fillers among the entries",
     "load": "clocks in which activations were taken",
     "unload": "clocks in which results were given",
+    "saturated": "results that did not fit 16 bits",
 }
 _DEPTHS = {
     "matrix_depth": "words of entries in each PE",
@@ -52,7 +53,8 @@ REGISTERS: dict[str, Register] = {
     "numbers": Register(
         0x10,
         "r",
-        "fraction bits of activations and weights, bits of an accumulator and of a word of the matrix memory",
+        "fraction bits of activations and weights, for a layer without its own; bits of an accumulator and of a word "
+        "of the matrix memory",
         {"act_frac": (0, 8), "weight_frac": (8, 8), "acc_width": (16, 8), "word_width": (24, 8)},
     ),
     **{name: Register(0x14 + 4 * n, "r", text) for n, (name, text) in enumerate(_DEPTHS.items())},

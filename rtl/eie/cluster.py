@@ -21,7 +21,7 @@ _EVENTS = ("column", "sweep", "scan", "restart", "store", "unload")
 class Cluster(wiring.Component):
     """Up to four clusters of the level below, or tiles; all full but perhaps the last::
 
-              broadcast, setup, load, acts        tokens      full, done, busy, filler, unloaded
+              broadcast, setup, load, acts        tokens      full, done, busy, filler, saturated, unloaded
                           |                         ^                     ^
                      [registers]                 [Node]      [or, and, sums, in registers]
                        | | | |                   ^ ^ ^ ^               ^ ^ ^ ^
@@ -50,8 +50,8 @@ class Cluster(wiring.Component):
         A queue is full.
     done : Out(1)
         All PEs have read their last column.
-    busy, filler : Out
-        How many PEs issue an entry, and a filler.
+    busy, filler, saturated : Out
+        How many PEs issue an entry, and a filler, and write a result that does not fit.
     """
 
     # Synthesis would make one set of registers out of the equal ones of all clusters, with wires across the chip.
@@ -72,6 +72,7 @@ class Cluster(wiring.Component):
                 "done": Out(1),
                 "busy": Out(range(count + 1)),
                 "filler": Out(range(count + 1)),
+                "saturated": Out(range(count + 1)),
                 "unloaded": Out(16 * count),
             }
         )
@@ -105,6 +106,7 @@ class Cluster(wiring.Component):
             self.done.eq(Cat(branch.done for branch in branches).all()),
             self.busy.eq(sum(branch.busy for branch in branches)),
             self.filler.eq(sum(branch.filler for branch in branches)),
+            self.saturated.eq(sum(branch.saturated for branch in branches)),
         ]
         unloaded = Cat(branch.unloaded for branch in branches)
         m.d.comb += self.unloaded.eq(register(m, "unloaded_here", unloaded, not shallow))

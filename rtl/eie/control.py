@@ -29,6 +29,8 @@ class _Progress:
         # Beats, rows or groups behind this one, less one: below 0 when there is none.
         self.left = Signal(signed(config.act_depth.bit_length() + 1))
         self.over = Signal()
+        # Results behind this row, below 0 when it is none itself.
+        self.results = Signal(signed(config.act_depth.bit_length() + 1))
         self.timer = Signal(range(max(config.drain_clocks, config.settle_clocks)))
 
 
@@ -69,6 +71,8 @@ class Control(wiring.Component):
         All PEs have read their last column.
     sweep, sweep_first : Out(1)
         The next row goes out; it is the first.
+    result : Out(1)
+        That row is one of the step's results.
     bias_address : Out
         The row's bias, ``config.timing.bias`` clocks later.
     room : In(1)
@@ -101,6 +105,7 @@ class Control(wiring.Component):
                 "done": In(1),
                 "sweep": Out(1),
                 "sweep_first": Out(1),
+                "result": Out(1),
                 "bias_address": Out(address_width(config.constant_depth)),
                 "room": In(1),
                 "unload": Out(1),
@@ -188,7 +193,7 @@ class Control(wiring.Component):
     def _begin(self, m: Module, now: "_Progress", step: View, setup: View):
         with m.State("BEGIN"):
             m.d.comb += setup.restart.eq(1)
-            m.d.sync += now.left.eq(step.groups - 2)
+            m.d.sync += [now.left.eq(step.groups - 2), now.results.eq(step.results - 1)]
             with m.If(step.load & ~now.loaded):
                 m.next = "LOAD"
             with m.Elif(step.compute):
@@ -224,8 +229,9 @@ class Control(wiring.Component):
 
     def _sweep(self, m: Module, now: "_Progress", step: View, setup: View, source: Signal):
         with m.State("SWEEP"):
-            m.d.comb += [self.sweep.eq(1), self.computing.eq(step.compute)]
+            m.d.comb += [self.sweep.eq(1), self.result.eq(now.results >= 0), self.computing.eq(step.compute)]
             m.d.sync += [now.left.eq(now.left - 1), now.timer.eq(self.config.settle_clocks - 1)]
+            m.d.sync += now.results.eq(now.results - 1)
             with m.If(now.over):
                 m.next = "SETTLE"
         with m.State("SETTLE"):

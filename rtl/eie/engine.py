@@ -47,7 +47,7 @@ class Engine(wiring.Component):
         Activations, a group of `n_pe` a beat.
     outs : Out(stream.Signature(output_layout(config)))
         Results, a group a beat.
-    total, busy, stall, starve, filler, load, unload : Out(40)
+    total, busy, stall, starve, filler, load, unload, saturated : Out(40)
         Performance counters; see `Counters`.
     clear : In(1)
         Set the counters to zero.
@@ -104,6 +104,7 @@ class Engine(wiring.Component):
             counters.stalled.eq(issue.stalled),
             counters.issued.eq(pes.busy),
             counters.fillers.eq(pes.filler),
+            counters.clamped.eq(Mux(self._delivered_result(m, control), pes.saturated, 0)),
             counters.clear.eq(self.clear),
             *(getattr(self, name).eq(getattr(counters, name)) for name in COUNTERS),
             self.running.eq(control.running),
@@ -126,6 +127,13 @@ class Engine(wiring.Component):
             cast.sweep.eq(control.sweep),
             cast.first.eq(control.sweep_first),
         ]
+
+    def _delivered_result(self, m: Module, control) -> Value:
+        """Whether what the PEs write is a result, and not what is left in rows that only the next layer has."""
+        clocks = self.config.settle_clocks + self.config.tree_clocks
+        m.submodules.result = result = EventDelay(clocks=clocks, width=1)
+        m.d.comb += result.i.eq(control.result)
+        return result.o[0]
 
     def _unload(self, m: Module, control, pes):
         if self.config.shallow:

@@ -66,6 +66,7 @@ _STEP = {
     "pointers": "address of the first column's pointer",
     "biases": "address of the first bias",
     "codebook": "number of the codebook",
+    "results": "rows that are this layer's, of which saturations are counted",
 }
 
 UNITS = tuple(_UNITS)

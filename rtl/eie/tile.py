@@ -39,6 +39,8 @@ class Tile(wiring.Component):
         The source's activations.
     full, done, busy, filler : Out(1)
         Of the PE.
+    saturated : Out(1)
+        A result that does not fit is written.
     unloaded : Out(16)
         An activation of the source, `unload_latency` clocks after ``setup.unload``.
     """
@@ -56,6 +58,7 @@ class Tile(wiring.Component):
                 "done": Out(1),
                 "busy": Out(1),
                 "filler": Out(1),
+                "saturated": Out(1),
                 "unloaded": Out(16),
             }
         )
@@ -87,6 +90,7 @@ class Tile(wiring.Component):
             self.done.eq(pe.done),
             self.busy.eq(pe.busy),
             self.filler.eq(pe.filler),
+            self.saturated.eq(writeback.o_valid & writeback.saturated),
             self.unloaded.eq(activations.unloaded),
         ]
         return m

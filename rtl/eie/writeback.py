@@ -21,7 +21,7 @@ class Writeback(wiring.Component):
         s3  >> 0 or 4                       19 bits
         s4  >> 0 or 2, saturate             17 bits
         s5  >> 0 or 1, ^ sign               15 bits, half
-        s6  round, ReLU                     16 bits
+        s6  round, ReLU                     16 bits, saturated
 
     Inverted where it is negative, the sum has zeros above its magnitude: there is no sign to shift in, a bit lost at
     the top is an overflow if it is 1, and saturation is all ones. A stage is one multiplexer of two a bit. Each also
@@ -47,10 +47,13 @@ class Writeback(wiring.Component):
         There is an activation.
     act : Out(signed(16))
         Activation, `latency` clocks after its sum.
+    saturated : Out(1)
+        With ``o_valid``: the sum, divided by ``2**shift``, lies outside [-32768, 32767.5), and if it is negative, there
+        is no ReLU.
 
     Notes
     -----
-    Source: ``golden/eie.py``, `spmv`.
+    Source: ``golden/eie_product.py``, `network_spmv`.
     """
 
     def __init__(self, *, config: EieConfig):
@@ -63,6 +66,7 @@ class Writeback(wiring.Component):
                 "relu": In(1),
                 "o_valid": Out(1),
                 "act": Out(signed(16)),
+                "saturated": Out(1),
             }
         )
 
@@ -80,8 +84,8 @@ class Writeback(wiring.Component):
         s1, s1_over, s1_lost = self._shift_coarse(m)
         s2, s2_over, s2_lost = self._shift(m, 2, s1, s1_over, s1_lost)
         s3, s3_over, s3_lost = self._shift(m, 3, s2, s2_over, s2_lost)
-        s4, s4_lost = self._saturate(m, s3, s3_over, s3_lost)
-        self._round(m, s4, s4_lost)
+        s4, s4_over, s4_lost = self._saturate(m, s3, s3_over, s3_lost)
+        self._round(m, s4, s4_over, s4_lost)
         m.d.comb += self.o_valid.eq(event(m, "o_valid", self.valid, self.latency))
         return m
 
@@ -133,7 +137,7 @@ class Writeback(wiring.Component):
             self._at(m, stage, "lost", lost | (self._set(value[:step], stage - 1) & here)),
         )
 
-    def _saturate(self, m: Module, s3: Value, over: Value, lost: Value) -> tuple[Value, Value]:
+    def _saturate(self, m: Module, s3: Value, over: Value, lost: Value) -> tuple[Value, Value, Value]:
         """Shift by 2 or not; all ones if a bit is lost here or in the shift by 1 to come."""
         by_1, by_2 = self.shift[0], self.shift[1]
         above = (s3[16] & ~by_2 & ~by_1) | (s3[17] & ~by_2) | (s3[18] & ~(by_2 & by_1))
@@ -142,9 +146,10 @@ class Writeback(wiring.Component):
             m.d[self._domain(4)] += s4.eq(~0)
         with m.Else():
             m.d[self._domain(4)] += s4.eq(Mux(by_2, s3[2:], s3))
-        return s4, self._at(m, 4, "lost", lost | (self._set(s3[:2], 3) & by_2))
+        s4_over = self._at(m, 4, "over", over | above)
+        return s4, s4_over, self._at(m, 4, "lost", lost | (self._set(s3[:2], 3) & by_2))
 
-    def _round(self, m: Module, s4: Value, lost: Value) -> None:
+    def _round(self, m: Module, s4: Value, over: Value, lost: Value) -> None:
         """Shift by 1 or not, back to two's complement, and round; two clocks."""
         by_1 = self.shift[0]
         shifted = Mux(by_1, s4[1:], s4[:16])
@@ -152,6 +157,10 @@ class Writeback(wiring.Component):
         s5_lost = self._at(m, 5, "lost", lost | (self._set(s4[0], 4) & by_1))
         s5_full = self._at(m, 5, "full", shifted[1:].all() & ~self._sign[4])
         s5_zero = self._at(m, 5, "zero", self._sign[4] & self.relu)
+        # A positive sum of all ones, half included, is too large already by the rounding that it does not get.
+        s5_full_half = shifted.all() & ~self._sign[4]
+        s5_saturated = self._at(m, 5, "saturated", s5_full_half | (over & self._sign[4] & ~self.relu))
+        m.d.comb += self.saturated.eq(self._at(m, 6, "saturated", s5_saturated))
         half, value = s5[0], Cat(s5[1:], self._sign[5])
         s6 = Signal(16, reset_less=True)
         with m.If(s5_zero):

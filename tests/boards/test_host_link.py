@@ -203,6 +203,12 @@ def test_board_of_another_version(board, port):
         link_to(port)
 
 
+def test_counters_of_another_version(board, port):
+    """An engine that counts something else; this board gives back what it gets."""
+    with pytest.raises(ValueError, match="The board's counters have 1 bytes, not 32: its bitstream is of another ver"):
+        link_to(port).counters()
+
+
 def test_silence(board, port):
     board.quiet = True
     begin = time.monotonic()

@@ -1,5 +1,6 @@
 """The EIE engine on the command line."""
 
+import dataclasses
 import json
 import re
 
@@ -15,6 +16,11 @@ from .command import cycles_agree, fails, tercet
 TINY = ["--n-pe", "3", "--act-depth", "8", "--pointer-depth", "32", "--matrix-depth", "32"]
 
 
+def shown(stdout, name):
+    """A value of a table."""
+    return next(line.split("│")[2].strip() for line in stdout.splitlines() if line.startswith(f"│ {name} "))
+
+
 def test_generate_eie(folder):
     for name in ("a", "b"):
         assert tercet("generate", "eie", *TINY, "--family", "ecp5", "-o", name).exit_code == 0
@@ -25,6 +31,9 @@ def test_generate_eie(folder):
     assert manifest["parameters"]["n_pe"] == 3
     assert manifest["golden"] == "tercet.golden.eie.spmv"
     assert list(manifest["frames"]["kinds"]) == ["matrix", "pointers", "constants", "program", "run"]
+    assert list(manifest["frames"]["kinds"]["program"]["fields"])[-1] == "results"
+    (registers,) = [port["registers"] for port in manifest["ports"] if "registers" in port]
+    assert {"saturated_low", "saturated_high"} <= set(registers)
     assert "sim/MULT18X18D.v" in manifest["simulation_models"]
     assert tercet("generate", "eie", "--preset", "paper", *TINY, "-o", "c").exit_code == 0
     assert json.loads((folder / "c/manifest.json").read_text())["parameters"]["n_pe"] == 3
@@ -78,7 +87,7 @@ def test_sim_eie_model(folder):
     np.save(folder / "fixed.npy", np.rint(x * 256).astype(np.int16))
     options = ["--pointer-depth", "80", "--permute", "balance"]
     for name in ("real", "fixed"):
-        given = ["--model", "model.tercet", "--acts", f"{name}.npy", "-o", f"{name}_out.npy"]
+        given = ["--model", "model.tercet", "--acts", f"{name}.npy", "-o", f"{name}_out.npy", "--act-frac", "8"]
         result = tercet("sim", "eie", *TINY, *options, *given)
         assert result.exit_code == 0, result.stderr
         assert "eie, 3 PEs, 30-20-5, " in result.stdout
@@ -88,7 +97,53 @@ def test_sim_eie_model(folder):
     np.testing.assert_array_equal(real, fixed)
     want = to_mlp(load(folder / "model.tercet")).activations(x)[-1]
     np.testing.assert_allclose(real / 256, want, atol=0.1)
-    assert tercet("sim", "eie", *TINY, *options, "--model", "model.tercet").exit_code == 0
+    result = tercet("sim", "eie", *TINY, *options, "--model", "model.tercet")
+    assert result.exit_code == 0
+    assert (shown(result.stdout, "fraction bits by")) == "ranges of these inputs, as the network has none"
+    # By ranges results are as much nearer as there are more fraction bits.
+    np.save(folder / "labels.npy", want.argmax(axis=1))
+    given = ["--model", "model.tercet", "--acts", "real.npy", "-o", "out.npy", "--labels", "labels.npy"]
+    result = tercet("sim", "eie", *TINY, *options, *given)
+    assert result.exit_code == 0, result.stderr
+    bits = [int(n) for n in shown(result.stdout, "  inputs; outputs of each layer").split("; ")]
+    assert bits[0] == 14
+    difference = np.abs(np.load(folder / "out.npy") / 2.0 ** bits[-1] - want)
+    assert difference.max() < np.abs(real / 256 - want).max() / 2
+    assert shown(result.stdout, "largest error against the float network") == f"{difference.max():.3g} of " + (
+        f"{np.abs(want).max():.3g}"
+    )
+    assert shown(result.stdout, "accuracy; of the float network").endswith("; 100.00%")
+    assert "warning" not in result.stderr
+
+
+@pytest.mark.parametrize("ranges", ["data", "largest input", "none"])
+def test_hidden_results_that_did_not_fit(folder, ranges):
+    """The sums of two layers are 200 on their way to 100: with 8 fraction bits they would stop at 128."""
+    np.savez(folder / "model.npz", W0=np.ones((2, 2)), W1=np.eye(2) / 2)
+    samples = np.array([[100.0, 100.0], [1.0, 2.0], [50.0, 3.0], [7.0, 7.0], [20.0, 0.0]])
+    np.savez(folder / "data.npz", x=samples, y=np.zeros(5, int), test_x=samples, test_y=np.zeros(5, int))
+    np.save(folder / "acts.npy", np.array([100.0, 100.0]))
+    options = {"data": ["--data", "data.npz", "--epochs", "0"], "largest input": ["--largest-input", "100"], "none": []}
+    result = tercet("compress", "model.npz", "-o", "m.tercet", "--density", "1", *options[ranges])
+    assert result.exit_code == 0, result.stderr
+    if ranges == "data":
+        assert shown(result.stdout, "largest input; outputs of each layer") == "100; 200; 100"
+        assert shown(result.stdout, "largest error against the float network") == "0 of 100"
+        assert shown(result.stdout, "saturated") == "0  0.0% of 20 results"
+    given = [*TINY, "--model", "m.tercet", "--acts", "acts.npy", "-o", "out.npy"]
+    result = tercet("sim", "eie", *given)
+    assert result.exit_code == 0, result.stderr
+    assert shown(result.stdout, "  inputs; outputs of each layer") == "7; 6; 7"
+    assert shown(result.stdout, "  saturated") == "0  0.0% of 4 results"
+    assert result.stderr == ""
+    np.testing.assert_array_equal(np.load(folder / "out.npy") / 2**7, [100.0, 100.0])
+    if ranges == "none":
+        result = tercet("sim", "eie", *given, "--act-frac", "8")
+        assert result.exit_code == 0, result.stderr
+        assert shown(result.stdout, "  saturated") == "2  50.0% of 4 results"
+        assert shown(result.stdout, "largest error against the float network") == "36 of 100"
+        assert "tercet: warning: results do not fit 16 bits and were saturated, 2 of layer 0; compress" in result.stderr
+        np.testing.assert_array_equal(np.load(folder / "out.npy") / 2**8, [64.0, 64.0])
 
 
 @pytest.mark.parametrize(
@@ -127,10 +182,38 @@ def test_sim_eie_model(folder):
         (["sim", "eie", "--model", "m.tercet", "--relu"], "--relu goes with one layer, not with --model"),
         (["sim", "eie", "--model", "m.tercet", "--codes", "l.npz"], "--codes goes with one layer, not with --model"),
         (["sim", "eie", "--model", "m.tercet", "--density", "0.5"], "--density goes with a random layer"),
-        (["sim", "eie", "--model", "m.tercet"], "centroids reach [0, 9], beyond 16 bits with weight_frac 12; use"),
+        (
+            ["sim", "eie", "--model", "m.tercet", "--weight-frac", "12"],
+            "centroids reach [0, 9], beyond 16 bits with weight_frac 12; use weight_frac=11 or less",
+        ),
         (
             ["sim", "eie", "--model", "m.tercet", "--weight-frac", "11", "--acts", "real.npy"],
             "Activations reach [500, 500], beyond 16 bits with act_frac 8; use act_frac=6 or less",
+        ),
+        (
+            ["sim", "eie", "--model", "r.tercet", "--acts", "real.npy"],
+            "Inputs reach 500 but the network's ranges are for inputs up to 1, with room up to 1.99994; compress",
+        ),
+        (
+            ["sim", "eie", "--model", "m.tercet", "--acts", "l.npz"],
+            "'l.npz' has 'codes', 'codebook', which it must not have, and lacks acts; use acts",
+        ),
+        (
+            ["sim", "eie", "--model", "m.tercet", "--acts", "real.npy", "--labels", "real.npy"],
+            "Labels has dtype float64, not an integer type; the network has 1 outputs",
+        ),
+        (
+            ["sim", "eie", "--model", "m.tercet", "--acts", "real.npy", "--labels", "acts.npy"],
+            "Labels have shape (2,) but there are 1 vectors; use (1,)",
+        ),
+        (
+            ["sim", "eie", "--model", "m.tercet", "--labels", "acts.npy"],
+            "--labels goes with --model and --acts; give --acts",
+        ),
+        (["sim", "eie", "--labels", "acts.npy"], "--labels goes with --model and --acts; give --model"),
+        (
+            ["sim", "eie", "--model", "m.tercet", "--acts", "l.npz", "--act-density", "1"],
+            "goes with random activations",
         ),
         (["synth", "eie", "--unit", "alu", "--device", "up5k"], "'alu' is not one of 'engine', 'pe'"),
         (
@@ -143,5 +226,7 @@ def test_mistakes_with_eie_are_one_line(folder, args, message):
     np.savez(folder / "l.npz", codes=np.ones((3, 2), np.uint8), codebook=np.zeros(16, np.int16))
     np.save(folder / "acts.npy", np.zeros(2, np.int16))
     np.save(folder / "real.npy", np.full(2, 500.0))
-    save(folder / "m.tercet", [CompressedLayer(np.ones((1, 2), np.uint8), np.array([0.0, 9.0]), np.zeros(1))])
+    layer = CompressedLayer(np.ones((1, 2), np.uint8), np.array([0.0, 9.0]), np.zeros(1))
+    save(folder / "m.tercet", [layer])
+    save(folder / "r.tercet", [dataclasses.replace(layer, act_range=1.0)])
     assert message in fails(*args)

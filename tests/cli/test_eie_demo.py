@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from tercet.cli.benches import eie_paper as paper
 from tercet.cli.benches.common import run_parts
 from tercet.cli.demos.eie import run_demo
 from tercet.golden.compress.container import load
-from tercet.golden.eie import EieConfig, cycles, spmv
+from tercet.golden.eie import EieConfig, cycles, network_spmv
 from tercet.sim.eie import EieRun
 
 PNG = b"\x89PNG"
@@ -24,6 +25,9 @@ def test_demo(tmp_path, capsys):
     assert "12 handwritten digits on 2 PEs" in printed
     assert "yes, every bit" in printed
     assert "exact" in printed
+    assert re.search(r"fraction bits by +│ +ranges of the network", printed)
+    assert re.search(r"largest error against the float network +│ +0.0\d+ of ", printed)
+    assert re.search(r"saturated +│ +0  0.0% of 4920 results", printed)
     for name in ("eie_weights.png", "eie_work.png", "eie_queue.png"):
         assert (tmp_path / name).read_bytes().startswith(PNG)
     assert "module eie" in (tmp_path / "eie.v").read_text()
@@ -32,18 +36,21 @@ def test_demo(tmp_path, capsys):
     assert sum(np.count_nonzero(layer.codes) for layer in layers) <= 0.1 * sum(layer.codes.size for layer in layers)
 
 
-def fake(items, out=0, busy=0):
+def fake(items, out=0, busy=0, saturated=0):
     """What the RTL would give, but for a difference."""
     runs = []
     for (layer,), acts in items:
-        counts = vars(cycles(layer, acts))
-        runs.append(
-            EieRun(spmv(layer, acts) + np.int16(out), counts["total"], {**counts, "busy": counts["busy"] + busy})
-        )
+        result = network_spmv([layer], acts)
+        counts = {**vars(cycles(layer, acts)), "saturated": sum(result.saturated) + saturated}
+        counts["busy"] += busy
+        runs.append(EieRun(result.out + np.int16(out), counts["total"], counts))
     return runs
 
 
-@pytest.mark.parametrize(("wrong", "column"), [({}, None), ({"out": 1}, "mismatches"), ({"busy": 1}, "off_model")])
+@pytest.mark.parametrize(
+    ("wrong", "column"),
+    [({}, None), ({"out": 1}, "mismatches"), ({"busy": 1}, "off_model"), ({"saturated": 1}, "off_model")],
+)
 def test_bench_sees_what_differs(tmp_path, monkeypatch, wrong, column):
     monkeypatch.setattr(bench, "_ENGINES", [EieConfig(n_pe=3)])
     monkeypatch.setattr(bench, "_LAYERS", 4)

@@ -5,6 +5,8 @@ import re
 import numpy as np
 import pytest
 from tercet.cli.demos.digits import load_digits, train_mlp
+from tercet.golden.compress.container import load
+from tercet.golden.compress.model import to_mlp
 from tercet.golden.int8_network import quantize_mlp
 
 from .command import fails, tercet
@@ -21,9 +23,10 @@ def test_digits_in_int8(tmp_path, digits):
     network = quantize_mlp(mlp, found.train_x)
     network.save(tmp_path / "net.npz")
     np.save(tmp_path / "x.npy", found.test_x[:40])
+    np.save(tmp_path / "labels.npy", found.test_y[:40])
     result = tercet(
         *("run", tmp_path / "net.npz", "--device", "sim:icebreaker,bytes"),
-        *("--inputs", tmp_path / "x.npy", "-o", tmp_path / "y.npy"),
+        *("--inputs", tmp_path / "x.npy", "-o", tmp_path / "y.npy", "--labels", tmp_path / "labels.npy"),
     )
     assert result.exit_code == 0, result.output
     assert "yes, every bit" in result.output
@@ -31,7 +34,9 @@ def test_digits_in_int8(tmp_path, digits):
     assert re.search(r"│ device +│ +sim:icebreaker,bytes │", result.output)
     scores = np.load(tmp_path / "y.npy")
     np.testing.assert_array_equal(scores, network.run(found.test_x[:40])[-1])
-    assert (scores.argmax(axis=1) == found.test_y[:40]).mean() > 0.8
+    right = (scores.argmax(axis=1) == found.test_y[:40]).mean()
+    assert right > 0.8
+    assert re.search(rf"│ accuracy +│ +{right:.2%} │", result.output)
     np.save(tmp_path / "x.npy", (found.test_x[:40] * 16).astype(np.uint8))
     args = ("--device", "sim:icebreaker,bytes", "--inputs", tmp_path / "x.npy")
     line = fails("run", tmp_path / "net.npz", *args)
@@ -44,11 +49,34 @@ def test_digits_compressed(tmp_path, digits):
     arrays = {f"W{n}": w for n, w in enumerate(mlp.weights)} | {f"b{n}": b for n, b in enumerate(mlp.biases)}
     np.savez(tmp_path / "model.npz", **arrays)
     np.save(tmp_path / "x.npy", found.test_x[:20])
-    result = tercet("compress", tmp_path / "model.npz", "-o", tmp_path / "net.tercet", "--density", "0.3")
+    np.savez(tmp_path / "data.npz", x=found.test_x[:99], y=found.test_y[:99])
+    options = ("--density", "0.3", "--data", tmp_path / "data.npz", "--epochs", "2")
+    result = tercet("compress", tmp_path / "model.npz", "-o", tmp_path / "net.tercet", *options)
     assert result.exit_code == 0, result.output
-    result = tercet("run", tmp_path / "net.tercet", "--device", "sim:icebreaker,bytes", "--inputs", tmp_path / "x.npy")
+    np.savez(tmp_path / "labelled.npz", x=found.test_x[:20], y=found.test_y[:20])
+    args = ("--device", "sim:icebreaker,bytes", "--inputs", tmp_path / "x.npy")
+    labels = ("--labels", tmp_path / "labelled.npz")
+    result = tercet("run", tmp_path / "net.tercet", *args, *labels, "-o", tmp_path / "out.npy")
     assert result.exit_code == 0, result.output
     assert "yes, every bit" in result.output
+    assert re.search(r"counter saturated +│ +0 │", result.stdout)
+    assert re.search(r"fraction bits by +│ +ranges of the network │", result.stdout)
+    bits = re.search(r"inputs; outputs of each layer +│ +14; \d+; (\d+) │", result.stdout)
+    assert bits, result.stdout
+    mlp = to_mlp(load(tmp_path / "net.tercet"))
+    want = mlp.activations(found.test_x[:20])[-1]
+    out = np.load(tmp_path / "out.npy")
+    largest = np.abs(out / 2.0 ** int(bits[1]) - want).max()
+    assert largest < 0.01 * np.abs(want).max()
+    error = re.search(r"largest error against the float network +│ +(\S+) of (\S+) │", result.stdout)
+    assert error, result.stdout
+    assert error.groups() == (f"{largest:.3g}", f"{np.abs(want).max():.3g}")
+    right = (out.argmax(axis=1) == found.test_y[:20]).mean()
+    assert f" {right:.2%}; {mlp.accuracy(found.test_x[:20], found.test_y[:20]):.2%} │" in result.stdout
+    assert "warning" not in result.stderr
+    np.save(tmp_path / "y.npy", found.test_y[:19])
+    line = fails("run", tmp_path / "net.tercet", *args, "--labels", tmp_path / "y.npy")
+    assert "Labels have shape (19,) but there are 20 vectors; use (20,)" in line
     np.save(tmp_path / "x.npy", found.test_x[:0])
     line = fails("run", tmp_path / "net.tercet", "--device", "sim:icebreaker,bytes", "--inputs", tmp_path / "x.npy")
     assert "have shape (0, 64); every size must be at least 1" in line
@@ -64,7 +92,10 @@ def test_product_of_tiles(tmp_path):
     assert "yes, every bit" in result.output
     assert "16 x 16 inputs on tensorcore, icebreaker" in result.output
     np.savez(tmp_path / "net.npz", b=b, c=c[:3])
-    line = fails("run", tmp_path / "net.npz", "--device", "sim:icebreaker,bytes", "--inputs", tmp_path / "a.npy")
+    args = ("--device", "sim:icebreaker,bytes", "--inputs", tmp_path / "a.npy")
+    line = fails("run", tmp_path / "net.npz", *args, "--labels", tmp_path / "a.npy")
+    assert "--labels goes with a network, not with a product of matrices; leave it out" in line
+    line = fails("run", tmp_path / "net.npz", *args)
     assert "c has 3 rows but the inputs 16; use equal numbers, or one row" in line
 
 

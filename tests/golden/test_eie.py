@@ -5,7 +5,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from tercet.golden.eie import EieConfig, EieLayer, decode, encode, spmv
+from tercet.golden.eie import EieConfig, EieLayer, decode, encode, network_spmv, spmv
 
 DENSITIES = (0.0, 0.02, 0.1, 0.3, 0.7, 1.0)
 
@@ -59,12 +59,15 @@ def ref_encode(codes, rows, index_bits):
 
 
 def ref_spmv(codes, codebook, acts, bias, relu, shift):
-    out = []
+    """Outputs, and how many are saturated."""
+    out, saturated = [], 0
     for i, row in enumerate(codes):
         acc = int(bias[i]) + sum(int(codebook[v]) * int(a) for v, a in zip(row, acts, strict=True))
-        value = min(max(round(Fraction(acc, 2**shift)), -(2**15)), 2**15 - 1)
+        exact = Fraction(acc, 2**shift)
+        saturated += exact >= Fraction(2**16 - 1, 2) or (exact < -(2**15) and not relu)
+        value = min(max(round(exact), -(2**15)), 2**15 - 1)
         out.append(max(value, 0) if relu else value)
-    return out
+    return out, saturated
 
 
 def check_layer(layer, codes, rows):
@@ -243,9 +246,11 @@ def test_spmv_is_the_dense_product(n_pe, code_bits, index_bits, permute):
         acts = np.where(rng.random(shape[1]) < active, rng.integers(-(2**15), 2**15, shape[1]), 0).astype(np.int16)
         bias = rng.integers(-(2**30), 2**30, shape[0])
         layer = encode(codes, codebook, config, bias=bias, relu=relu, shift=shift, permute=permute)
-        out = spmv(layer, acts)
+        result = network_spmv([layer], acts)
+        out = result.out
         assert out.dtype == np.int16
-        assert out.tolist() == ref_spmv(codes, codebook, acts, bias, relu, 12 if shift is None else shift)
+        want, saturated = ref_spmv(codes, codebook, acts, bias, relu, 12 if shift is None else shift)
+        assert (out.tolist(), result.saturated) == (want, (saturated,))
         seen = np.concatenate([seen, out])
     # The comparison above has met both ends and what lies between.
     assert (seen.min(), seen.max()) == (-(2**15), 2**15 - 1)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tercet.golden.eie import EieConfig, EieLayer, encode, spmv
+from tercet.golden.eie import EieConfig, EieLayer, encode, network_spmv
 from tercet.golden.eie_program import EVERY_PE, FRAME_FIELDS, FRAMES, Program, frame_head, link, step_fields
 
 CODEBOOK = np.arange(16, dtype=np.int16) * 77 - 500 * (np.arange(16) > 7).astype(np.int16)
@@ -21,7 +21,7 @@ def network(rng: np.random.Generator, config: EieConfig, sizes: list[int], permu
     for n, (n_in, n_out) in enumerate(itertools.pairwise(sizes)):
         bias = rng.integers(-(10**6), 10**6, n_out) if n != 2 else None
         how = permute if n != 1 else None
-        layers.append(layer(rng, config, n_out, n_in, bias=bias, relu=n == 0, permute=how, shift=8 + n))
+        layers.append(layer(rng, config, n_out, n_in, bias=bias, relu=n == 0, permute=how, shift=3 + n))
     return layers
 
 
@@ -33,6 +33,7 @@ class Machine:
         self.memory = {kind: [np.zeros(2**12, np.uint64) for _ in range(n_pe)] for kind in FRAMES[:3]}
         self.steps: list[dict[str, int]] = []
         self.vectors = 0
+        self.saturated = 0
         self.sums = np.zeros((self.config.act_depth, n_pe), np.int64)
         self.buffers = np.zeros((2, self.config.act_depth, n_pe), np.int64)
         self._read(program.frames(vectors=3).tolist())
@@ -103,6 +104,9 @@ class Machine:
             if step["deliver"]:
                 low, half = total & 2 ** step["shift"] - 1, 2 ** step["shift"] >> 1
                 value = (total >> step["shift"]) + (low > half or (low == half and total >> step["shift"] & 1))
+                if row < step["results"]:
+                    least = -float("inf") if step["relu"] else -(2**15)
+                    self.saturated += not least <= total / 2 ** step["shift"] < 2**15 - 0.5
                 value = min(max(value, -(2**15)), 2**15 - 1)
                 self.buffers[1, row, k] = max(value, 0) if step["relu"] else value
         if step["deliver"]:
@@ -128,12 +132,11 @@ def test_interpreter_gets_the_results(config, sizes, permute):
     machine = Machine(program)
     assert machine.vectors == 3
     acts = (rng.integers(-2000, 2000, (3, sizes[0])) * (rng.random((3, sizes[0])) < 0.6)).astype(np.int16)
-    want = acts
-    for one in layers:
-        want = spmv(one, want)
+    want = network_spmv(layers, acts)
     groups = program.layers[0].arrange(acts)
     out = np.stack([machine.run(vector) for vector in groups])
-    np.testing.assert_array_equal(program.layers[-1].collect(out), want)
+    np.testing.assert_array_equal(program.layers[-1].collect(out), want.out)
+    assert machine.saturated == sum(want.saturated) > 0
 
 
 def test_frames_of_a_program():
@@ -197,6 +200,12 @@ def test_layers_that_do_not_fit():
         with pytest.raises(ValueError, match=message):
             link(config, [first, small])
     link(config, [layer(rng, config, 4, 4, relu=True), layer(rng, config, 4, 4, act_max=32767)])
+    told = [layer(rng, config, 4, 4, out_frac=6), layer(rng, config, 4, 4, act_frac=7)]
+    with pytest.raises(ValueError, match="Layer 1 takes activations with 7 fraction bits but layer 0 gives 6; encode"):
+        link(config, told)
+    link(config, [told[0], layer(rng, config, 4, 4, act_frac=6)])
+    # Of what a shift gives, nothing is told.
+    link(config, [layer(rng, config, 4, 4, shift=3), told[1]])
     with pytest.raises(ValueError, match="There is no layer"):
         link(config, [])
     with pytest.raises(TypeError, match="Layers are not a list of EieLayer"):

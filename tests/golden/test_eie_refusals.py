@@ -102,6 +102,18 @@ FLOATS = np.ones(5)
         ({"shift": 1.0}, TypeError, "shift 1.0 is not an integer"),
         ({"shift": -1}, ValueError, r"shift -1 is outside \[0, 35\]"),
         ({"shift": 36}, ValueError, r"shift 36 is outside \[0, 35\]"),
+        ({"act_frac": 1.5}, TypeError, "act_frac 1.5 is not an integer"),
+        ({"act_frac": 49}, ValueError, r"act_frac 49 is outside \[-48, 48\]"),
+        ({"weight_frac": -49}, ValueError, r"weight_frac -49 is outside \[-48, 48\]"),
+        ({"out_frac": 99}, ValueError, r"out_frac 99 is outside \[-48, 48\]"),
+        (
+            {"out_frac": 21},
+            ValueError,
+            r"out_frac 21 needs a shift of -1 from act_frac \+ weight_frac = 20, outside \[0, 35\]; use an out_frac in "
+            r"\[-15, 20\]",
+        ),
+        ({"weight_frac": 40}, ValueError, r"out_frac 8 needs a shift of 40 from .* use an out_frac in \[13, 48\]"),
+        ({"shift": 3, "out_frac": 5}, ValueError, "shift 3 leaves 17 fraction bits, but out_frac is 5; leave one of"),
         ({"act_max": 0}, ValueError, r"act_max 0 is outside \[1, 32768\]"),
         ({"act_max": 32769}, ValueError, r"act_max 32769 is outside \[1, 32768\]"),
         ({"permute": "best"}, ValueError, "permute 'best' is unknown; use 'balance', 'spread' or None"),
@@ -124,6 +136,23 @@ def test_encode_refuses(changed, error, match):
     with pytest.raises(error, match=match) as caught:
         encode(args.pop("codes"), args.pop("codebook"), EieConfig(), **args)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("given", "shift", "fractions"),
+    [
+        ({}, 12, (8, 12, 8)),
+        ({"act_frac": 3}, 12, (3, 12, 3)),
+        ({"weight_frac": 10}, 10, (8, 10, 8)),
+        ({"out_frac": 2}, 18, (8, 12, 2)),
+        ({"act_frac": -5, "weight_frac": 20, "out_frac": -20}, 35, (-5, 20, -20)),
+        ({"shift": 5}, 5, (8, 12, None)),
+        ({"shift": 5, "out_frac": 15}, 5, (8, 12, 15)),
+    ],
+)
+def test_fraction_bits_give_the_shift(given, shift, fractions):
+    layer = encode(CODES, CODEBOOK, EieConfig(), **given)
+    assert (layer.shift, (layer.act_frac, layer.weight_frac, layer.out_frac)) == (shift, fractions)
 
 
 @pytest.mark.parametrize("permute", [None, "balance", "spread"])

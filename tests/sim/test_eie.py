@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from tercet.golden.eie import EieConfig, EieLayer, cycles, encode, network_cycles, spmv
+from tercet.golden.eie import EieConfig, EieLayer, cycles, encode, network_cycles, network_spmv, spmv
 from tercet.golden.eie_program import frame_head, link
 from tercet.rtl.eie.counters import COUNTER_BITS, COUNTERS
 from tercet.sim import bench, eie, simulators
@@ -45,11 +45,10 @@ def check_all(config: EieConfig, items: list[tuple[list[EieLayer], np.ndarray]],
 
 
 def check(layers: list[EieLayer], acts: np.ndarray, run: EieRun):
-    want = acts
-    for layer in layers:
-        want = spmv(layer, want)
+    want = network_spmv(layers, acts)
     assert run.out.dtype == np.int16
-    np.testing.assert_array_equal(run.out, want)
+    np.testing.assert_array_equal(run.out, want.out)
+    assert run.counters["saturated"] == sum(want.saturated)
     model = network_cycles(layers, acts)
     n_pe = layers[0].config.n_pe
     assert model.busy + model.starve == n_pe * model.total
@@ -91,7 +90,33 @@ def test_networks(name):
     for sizes in ([20, 30, 9], [7, 1, 40, 3], [60, 5, 5, 50, 2]):
         layers = network(rng, config, sizes)
         items.append((layers, random_acts(rng, sizes[0], 0.6, batch=3, act_max=layers[0].act_max)))
+    assert sum(sum(network_spmv(layers, acts).saturated) for layers, acts in items) > 0
     check_all(config, items, stall=0.2)
+
+
+def biased(config: EieConfig, n_out: int, n_in: int, bias: int, *, relu: bool) -> EieLayer:
+    """A layer of nothing but a bias."""
+    codes, codebook = np.zeros((n_out, n_in), np.uint8), np.zeros(2**config.code_bits, np.int16)
+    return encode(codes, codebook, config, bias=np.full(n_out, bias), relu=relu, shift=0)
+
+
+def saturating(config: EieConfig) -> tuple[list[EieLayer], np.ndarray]:
+    """Sums and biases of large layers around a small one stay in rows that the small one does not have."""
+    end = 2 ** (config.acc_width - 1) - 1
+    layers = [
+        biased(config, 60, 3, end, relu=True),
+        biased(config, 2, 60, 1, relu=False),
+        biased(config, 60, 2, -end, relu=False),
+    ]
+    return layers, np.ones((2, 3), np.int16)
+
+
+@pytest.mark.parametrize("name", ["4-ecp5", "4-ice40", "6-uneven"])
+def test_only_results_saturate(name):
+    config = CONFIGS[name]
+    layers, acts = saturating(config)
+    assert network_spmv(layers, acts).saturated == (120, 0, 120)
+    check_all(config, [(layers, acts), (layers[1:], np.ones(60, np.int16)), (layers[:2], acts)])
 
 
 @pytest.mark.parametrize("family", ["any", "ice40"])
@@ -210,6 +235,9 @@ MUTATIONS = {
     "shallow drain": (SHALLOW, "shallow_arithmetic", r"write_address <= \w+", "write_address <= row"),
     "shallow queue": (SHALLOW, "shift_fifo", r"o__valid = ", "o__valid = 1'h1 | "),
     "shallow outlet": (SHALLOW, "held_outlet", r"ready = ", "ready = 1'h1 | "),
+    "saturated": (HAZARDOUS, "writeback", r"s5_saturated <= ", "s5_saturated <= 1'h0 & "),
+    "results": (HAZARDOUS, "control", r"assign (\w+) = \$signed\(results\) >= .*;", r"assign \1 = 1'h1;"),
+    "shallow saturated": (SHALLOW, "writeback", r"saturated <= ", "saturated <= 1'h0 & "),
     "shallow program": (SHALLOW, "control", r"loaded <= ", "loaded <= ~"),
 }
 
@@ -226,6 +254,7 @@ def test_broken_rtl_is_caught(mutation, monkeypatch):
     broken = text["eie.v"][: start.start()] + broken + text["eie.v"][end:]
     monkeypatch.setattr(eie, "sources", lambda config: {**text, "eie.v": broken})
     items = hazards(config) + [([layer], acts) for layer, acts in layer_jobs(config, 8, seed=7, largest=30)]
+    items += [saturating(config)]
     with pytest.raises((AssertionError, SimulationError)):
         check_all(config, items, stall=0.3)
 

@@ -1,5 +1,7 @@
 """Compressed networks: entries, sizes, files, and damaged files."""
 
+import dataclasses
+import hashlib
 import struct
 
 import numpy as np
@@ -65,6 +67,8 @@ def test_sizes_by_hand():
 @pytest.mark.parametrize("density", [0.0, 0.05, 1.0])
 def test_file_round_trip(tmp_path, code_bits, index_bits, density):
     layers = [layer(n, (5 + n, 9 - n), density, code_bits, index_bits) for n in range(3)]
+    layers[1] = dataclasses.replace(layers[1], act_range=100.1, out_range=1e-30)
+    layers[2] = dataclasses.replace(layers[2], act_range=1e-30)
     save(tmp_path / "a.tercet", layers)
     assert load(tmp_path / "a.tercet") == layers
     assert dumps(load(tmp_path / "a.tercet")) == (tmp_path / "a.tercet").read_bytes()
@@ -72,12 +76,43 @@ def test_file_round_trip(tmp_path, code_bits, index_bits, density):
 
 def test_every_damage_is_seen():
     """Whatever byte is wrong, and wherever the file ends."""
-    data = dumps([layer(1, (4, 5))])
+    data = dumps([dataclasses.replace(layer(1, (4, 5)), act_range=3.0, out_range=5.0)])
     for n in range(len(data)):
         with pytest.raises(ValueError, match=r"."):
             loads(data[:n] + bytes([data[n] ^ 0x40]) + data[n + 1 :])
         with pytest.raises(ValueError, match=r"."):
             loads(data[:n])
+
+
+VERSION_1 = (
+    "544552434554430001000000010000000200000003000000020200000400000000000000010000000000000001000000"
+    "00000000000000000000003f000080bf000000000000c03f000000000001010001010000a0a0702b8e1bb719cb58bddb"
+    "2d3e44489edd53767c5d2bee22dc0946af8bdcd25181"
+)
+
+
+def test_version_1_is_read():
+    """A file of before there were ranges, byte for byte."""
+    data = bytes.fromhex(VERSION_1)
+    (found,) = loads(data)
+    codes = np.array([[0, 1, 2], [2, 0, 1]])
+    assert found == CompressedLayer(codes, np.array([0.0, 0.5, -1.0, 0.0]), np.array([1.5, 0.0]), 2)
+    assert (found.act_range, found.out_range) == (None, None)
+    again = dumps([found])
+    assert again[8:12] == struct.pack("<I", 2)
+    assert loads(again) == [found]
+    for n in range(len(data)):
+        with pytest.raises(ValueError, match=r"."):
+            loads(data[:n] + bytes([data[n] ^ 3]) + data[n + 1 :])
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
+def test_ranges_that_cannot_be(value):
+    data = dumps([layer(1, (4, 5))])
+    at = 16 + struct.calcsize("<IIBBHQQQ")
+    body = data[:at] + struct.pack("<d", value) + data[at + 8 : -32]
+    with pytest.raises(ValueError, match="act_range .* is not finite and at least 0"):
+        loads(body + hashlib.sha256(body).digest())
 
 
 def test_messages(tmp_path):
@@ -88,7 +123,7 @@ def test_messages(tmp_path):
         loads(data[:20])
     with pytest.raises(ValueError, match="the checksum is wrong"):
         loads(data[:-1])
-    with pytest.raises(ValueError, match="version 7, this program reads 1"):
+    with pytest.raises(ValueError, match="version 7, this program reads 1 and 2"):
         loads(data[:8] + struct.pack("<I", 7) + data[12:])
     (tmp_path / "x").write_bytes(b"hello")
     with pytest.raises(ValueError, match="x': this is no compressed network"):
@@ -109,6 +144,11 @@ def test_layer_refuses():
         CompressedLayer(codes, centroids, np.zeros(3))
     with pytest.raises(ValueError, match=r"Index bits 1 is outside \[2, 8\]"):
         CompressedLayer(codes, centroids, bias, 1)
+    with pytest.raises(ValueError, match="out_range -1 is not finite and at least 0"):
+        CompressedLayer(codes, centroids, bias, out_range=-1)
+    for wrong in (True, "3"):
+        with pytest.raises(TypeError, match="act_range .* is not a number"):
+            CompressedLayer(codes, centroids, bias, act_range=wrong)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="Entries reach place 9 of a matrix of 3 x 3"):
         relative_decode(np.array([1], np.uint8), np.array([9], np.uint8), (3, 3))
 
@@ -127,8 +167,19 @@ def test_compress_end_to_end():
     assert found.accuracy["shared"] == to_mlp(found.layers).accuracy(data.test_x, data.test_y) > 0.8
     assert [int((one.codes > 0).sum()) for one in found.layers] == [36, 30]
     assert found.layers[0].codes.shape == (20, 6)
+    values = to_mlp(found.layers).activations(x)
+    assert [one.act_range for one in found.layers] == [np.abs(v).max() for v in values[:2]]
+    assert [one.out_range for one in found.layers] == [np.abs(v).max() for v in values[1:]]
+    assert found.fixed is not None
+    assert found.error is not None
+    assert found.saturated == (0, 0)
+    np.testing.assert_array_equal(found.fixed.inputs, data.test_x)
+    assert 0 < found.error.rms < found.error.largest < found.error.span / 2**10
+    assert found.error.accuracy == pytest.approx(found.error.float_accuracy, abs=0.02)
+    assert found.error.float_accuracy == found.accuracy["shared"]
     plain = compress(mlp, density=1.0, code_bits=8)
     np.testing.assert_allclose(plain.layers[0].weights.T, mlp.weights[0], atol=0.01)
     assert plain.accuracy == {}
+    assert (plain.fixed, plain.error, plain.layers[0].act_range) == (None, None, None)
     with pytest.raises(ValueError, match="There are 3 densities for 2 layers"):
         compress(mlp, density=[0.1, 0.1, 0.1])

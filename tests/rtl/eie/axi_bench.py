@@ -36,14 +36,14 @@ async def a_network_runs(dut):
             frame = await sinks["outs"].recv()
             np.testing.assert_array_equal(np.frombuffer(bytes(frame.tdata), np.int16).reshape(want.shape), want)
         await idle(port)
-        for name in ("total", "busy", "filler"):
+        for name in ("total", "busy", "filler", "saturated"):
             assert await port.read(f"{name}_low") == times * int(job[name])
             assert await port.read(f"{name}_high") == 0
     assert await port.read("load_low") > 0
     assert await port.read("unload_low") > 0
     assert await port.read("status") == 0
     assert await port.write("control", 1) == AxiResp.OKAY
-    for name in ("total", "busy", "starve", "load", "unload"):
+    for name in ("total", "busy", "starve", "load", "unload", "saturated"):
         assert await port.read(f"{name}_low") == 0
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tercet.golden.eie import EieConfig, encode, network_cycles, spmv
+from tercet.golden.eie import EieConfig, encode, network_cycles, network_spmv
 from tercet.golden.eie_program import frame_head, link
 from tercet.rtl.common.registers import joined
 from tercet.rtl.eie.axi import REGISTERS
@@ -25,10 +25,12 @@ def layer(rng, n_out, n_in, **options):
 def job():
     """A network of two layers, three vectors, and what must come of them."""
     rng = np.random.default_rng(5)
-    layers = [layer(rng, 20, 30, relu=True), layer(rng, 15, 20)]
+    layers = [layer(rng, 20, 30, relu=True, shift=6), layer(rng, 15, 20)]
     acts = np.where(rng.random((3, 30)) < 0.5, rng.integers(-1000, 1000, (3, 30)), 0).astype(np.int16)
     program = link(CONFIG, layers)
-    outs = spmv(layers[1], spmv(layers[0], acts))
+    result = network_spmv(layers, acts)
+    outs = result.out
+    assert min(result.saturated) > 0
     cycles = network_cycles(layers, acts)
     # A lane without a row multiplies by nothing and has no bias.
     beats = np.zeros((3, program.layers[1].rows * CONFIG.n_pe), np.int16)
@@ -47,6 +49,7 @@ def job():
         "total": cycles.total,
         "busy": cycles.busy,
         "filler": cycles.filler,
+        "saturated": sum(result.saturated),
         **fields,
         **{name: getattr(CONFIG, name) for name in REGISTERS if name.endswith("_depth")},
     }

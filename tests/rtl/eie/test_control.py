@@ -13,20 +13,24 @@ SIZES: dict[str, Any] = {"act_depth": 16, "pointer_depth": 64, "constant_depth":
 CONFIGS = {str(n_pe): EieConfig(n_pe=n_pe, **SIZES) for n_pe in (1, 4, 16, 256)}
 # Steps of two words.
 CONFIGS["2 beats"] = EieConfig(**{**SIZES, "act_depth": 2**15, "pointer_depth": 2**20, "constant_depth": 2**16})
-EVENTS = ("ready", "store", "restart", "start", "scan", "sweep", "sweep_first", "unload", "unload_last")
+EVENTS = ("ready", "store", "restart", "start", "scan", "sweep", "sweep_first", "result", "unload", "unload_last")
 PHASES = ("computing", "loading", "unloading")
 HELD = ("codebook", "shift", "relu", "deliver")
 
 LOAD_ONE = {"load": 1, "groups": 1}
 MORE = {"load": 1, "compute": 1}
 LOAD_FIRST = {"load": 1, "sweep": 1, "groups": 3, "rows": 5, "biases": 7}
-LAYER = {"compute": 1, "sweep": 1, "deliver": 1, "groups": 3, "rows": 4, "pointers": 9, "biases": 20}
+LAYER = {"compute": 1, "sweep": 1, "deliver": 1, "groups": 3, "rows": 4, "pointers": 9, "biases": 20, "results": 4}
 LAST = {**LAYER, "last": 1, "relu": 1, "shift": 12, "codebook": 2}
 PROGRAMS = {
     "one layer": [LOAD_FIRST, LAST],
     "smallest": [{**LOAD_FIRST, "groups": 1, "rows": 1}, {**LAST, "groups": 1, "rows": 1}],
-    "largest": [{**LOAD_FIRST, "groups": 16, "rows": 16}, {**LAST, "groups": 16, "rows": 16, "biases": 47}],
+    "largest": [
+        {**LOAD_FIRST, "groups": 16, "rows": 16},
+        {**LAST, "groups": 16, "rows": 16, "results": 16, "biases": 47},
+    ],
     "three layers": [LOAD_FIRST, {**LAYER, "codebook": 1}, {**LAYER, "rows": 9, "shift": 3, "relu": 1}, LAST],
+    "fewer results than rows": [LOAD_FIRST, {**LAYER, "results": 1}, {**LAYER, "rows": 9}, {**LAST, "results": 0}],
     "long vector": [LOAD_FIRST, {"compute": 1, "groups": 3}, {**MORE, "groups": 2}, {**LAST, "load": 1}],
     "nothing, and no delivery": [{}, LOAD_ONE, {**LAYER, "deliver": 0}, {}, {"sweep": 1, "rows": 2}, LAST],
     # The last place of the memory is the last step, whatever it says.
@@ -91,7 +95,7 @@ def ref_clocks(config, steps, vectors, around):
                     clock(phase)
             if get("sweep"):
                 for row in range(get("rows")):
-                    clock(phase, sweep=1, sweep_first=int(row == 0))
+                    clock(phase, sweep=1, sweep_first=int(row == 0), result=int(row < get("results", 0)))
                 for left in reversed(range(config.settle_clocks)):
                     clock(phase, restart=int(left == 0))
                 source ^= get("deliver", 0)
@@ -147,7 +151,18 @@ def run(simulate, config, steps, vectors, around, first_step=0, runs=1):
 
     setup = ("restart", "scan", "store", "unload", "source", *HELD)
     watch = {f"setup_{name}": control.setup[name] for name in setup}
-    names = ("start", "compute", "sweep", "sweep_first", "unload", "unload_last", "bias_address", "acts_ready", *PHASES)
+    names = (
+        "start",
+        "compute",
+        "sweep",
+        "sweep_first",
+        "result",
+        "unload",
+        "unload_last",
+        "bias_address",
+        "acts_ready",
+    )
+    names += PHASES
     watch |= {name: getattr(control, name) for name in (*names, "running", "step")}
     return simulate(control, bench, clocks=30_000, **watch)
 
@@ -172,6 +187,7 @@ def rtl_clocks(trace, first, end):
                 "scan": trace.setup_scan[clock],
                 "sweep": trace.sweep[clock],
                 "sweep_first": trace.sweep_first[clock] & trace.sweep[clock],
+                "result": trace.result[clock],
                 "unload": trace.unload[clock],
                 "unload_last": trace.unload_last[clock],
                 **{name: getattr(trace, name)[clock] for name in PHASES},

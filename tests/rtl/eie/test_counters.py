@@ -22,6 +22,7 @@ def random_clocks(n_pe, count, seed):
             clock["stalled"] = int(phase == "computing" and generator.random() < 0.3)
             clock["issued"] = generator.choice([0, n_pe, generator.randrange(n_pe + 1)])
             clock["fillers"] = generator.randrange(clock["issued"] + 1)
+            clock["clamped"] = generator.choice([0, n_pe, generator.randrange(n_pe + 1)])
             clocks.append(clock)
     return clocks[:count]
 
@@ -37,6 +38,7 @@ def ref_counts(n_pe, clocks):
             "filler": clock["fillers"],
             "load": clock["loading"],
             "unload": clock["unloading"],
+            "saturated": clock["clamped"],
         }
         for clock in clocks
     ]

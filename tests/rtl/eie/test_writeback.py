@@ -1,6 +1,7 @@
 """From accumulators to activations, bit by bit: every shift, halves, and both sides of every limit."""
 
 import random
+from fractions import Fraction
 
 import pytest
 from tercet.golden.eie_layer import EieConfig
@@ -24,15 +25,17 @@ def accumulators(width, shift, generator):
     return values
 
 
-def ref_activation(acc, shift, relu):
-    """Rounded half to even, saturated, rectified; with Python's integers."""
-    whole, rest = divmod(acc, 2**shift)
-    whole += 2 * rest > 2**shift or (2 * rest == 2**shift and whole % 2)
-    return min(max(whole, 0 if relu else -(2**15)), 2**15 - 1)
+def ref_result(acc, shift, relu):
+    """Rounded half to even, saturated, rectified; and whether it was saturated and that shows: Python's fractions."""
+    exact = Fraction(acc, 2**shift)
+    saturated = exact >= 2**15 - Fraction(1, 2) or (exact < -(2**15) and not relu)
+    return min(max(round(exact), 0 if relu else -(2**15)), 2**15 - 1), int(saturated)
 
 
 def run(simulate, pipeline, width, jobs, gaps=0.0):
-    """Activations of jobs (shift, relu, accumulators); settings change when nothing is under way."""
+    """Activations of jobs (shift, relu, accumulators), and whether they are saturated; settings change when nothing is
+    under way.
+    """
     component = Writeback(config=pipeline(EieConfig(acc_width=width)))
     generator = random.Random(width)
 
@@ -51,9 +54,11 @@ def run(simulate, pipeline, width, jobs, gaps=0.0):
             await ctx.tick().repeat(component.latency)
 
     watched = {"valid": component.valid, "o_valid": component.o_valid, "act": component.act}
+    watched["saturated"] = component.saturated
     trace = simulate(component, bench, clocks=50_000, **watched)
     assert [0] * component.latency + trace.valid[: -component.latency] == trace.o_valid
-    return [act for act, valid in zip(trace.act, trace.o_valid, strict=True) if valid]
+    found = zip(trace.act, trace.saturated, trace.o_valid, strict=True)
+    return [(act, saturated) for act, saturated, valid in found if valid]
 
 
 @pytest.mark.parametrize("relu", [0, 1])
@@ -61,10 +66,10 @@ def run(simulate, pipeline, width, jobs, gaps=0.0):
 def test_every_shift(simulate, pipeline, width, relu):
     generator = random.Random(width)
     jobs = [(shift, relu, accumulators(width, shift, generator)) for shift in range(width)]
-    want = [ref_activation(acc, shift, relu) for shift, relu, accs in jobs for acc in accs]
+    want = [ref_result(acc, shift, relu) for shift, relu, accs in jobs for acc in accs]
     # All that can happen does.
-    assert {0, 1, 2, 32766, 32767} <= set(want)
-    assert relu or {-1, -32767, -32768} <= set(want)
+    assert {(0, 0), (1, 0), (2, 0), (32766, 0), (32767, 0), (32767, 1)} <= set(want)
+    assert relu or {(-1, 0), (-32767, 0), (-32768, 0), (-32768, 1)} <= set(want)
     assert run(simulate, pipeline, width, jobs) == want
 
 
@@ -73,7 +78,7 @@ def test_gaps(simulate, pipeline, width):
     """What is not valid leaves no trace."""
     generator = random.Random(width)
     jobs = [(shift, shift % 2, accumulators(width, shift, generator)[:30]) for shift in (0, 5, 12, 17, width - 1)]
-    want = [ref_activation(acc, shift, relu) for shift, relu, accs in jobs for acc in accs]
+    want = [ref_result(acc, shift, relu) for shift, relu, accs in jobs for acc in accs]
     assert run(simulate, pipeline, width, jobs, gaps=0.5) == want
 
 
@@ -81,5 +86,5 @@ def test_small_accumulators_exhaustively(simulate, pipeline):
     """Each of 10 bits around 0, through the shifts that round all of them."""
     accs = list(range(-512, 512))
     jobs = [(shift, 0, accs) for shift in range(1, 11)]
-    want = [ref_activation(acc, shift, 0) for shift, _, accs in jobs for acc in accs]
+    want = [ref_result(acc, shift, 0) for shift, _, accs in jobs for acc in accs]
     assert run(simulate, pipeline, 24, jobs) == want

@@ -1,0 +1,192 @@
+"""A compressed network with its inputs in an engine's numbers, and how far its results are from real ones."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from tercet.golden.checks import INT16, int_array
+from tercet.golden.eie import EieConfig, EieLayer, EieResult, network_spmv
+
+from .eie import check_layers, eie_acts, eie_layers
+from .model import CompressedLayer, to_mlp
+from .ranges import measure
+
+__all__ = ["FixedNetwork", "FloatError", "accuracy", "fixed_network"]
+
+
+@dataclass(frozen=True)
+class FloatError:
+    """Outputs against those of the network in real numbers.
+
+    Attributes
+    ----------
+    largest, rms : float
+        Largest magnitude and root mean square of the differences.
+    span : float
+        Largest magnitude of the real outputs.
+    accuracy, float_accuracy : float or None
+        Share of right answers, of the outputs and of the real ones; None without labels.
+    """
+
+    largest: float
+    rms: float
+    span: float
+    accuracy: float | None = None
+    float_accuracy: float | None = None
+
+
+@dataclass(frozen=True)
+class FixedNetwork:
+    """A network for one engine, and inputs; made by `fixed_network`.
+
+    Attributes
+    ----------
+    network : list of CompressedLayer
+        The network in real numbers.
+    layers : list of EieLayer
+        The same, encoded.
+    inputs : (in,) or (batch, in) float64 array
+        Real inputs.
+    acts : int16 array of that shape
+        Those in the engine's numbers, with ``layers[0].act_frac`` fraction bits.
+    measured : bool
+        Whether the fraction bits follow from these inputs, as the network itself has no ranges.
+    """
+
+    network: list[CompressedLayer]
+    layers: list[EieLayer]
+    inputs: np.ndarray
+    acts: np.ndarray
+    measured: bool
+
+    @property
+    def out_frac(self) -> int:
+        """Fraction bits of the results."""
+        frac = self.layers[-1].out_frac
+        assert frac is not None  # for the type checker: eie_layers tells it
+        return frac
+
+    def run(self) -> EieResult:
+        """Results of the golden model, and what was saturated."""
+        return network_spmv(self.layers, self.acts)
+
+    def real(self, out: np.ndarray) -> np.ndarray:
+        """Results as real numbers."""
+        return out / 2.0**self.out_frac
+
+    def error(self, out: np.ndarray, labels: Any = None) -> FloatError:
+        """Results of an engine against the network in real numbers.
+
+        Parameters
+        ----------
+        out : (out,) or (batch, out) int16 array
+            Results.
+        labels : (batch,) integer array or None
+            The right output of each vector.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If the labels are of the wrong type, shape or range.
+        """
+        want = to_mlp(self.network).activations(np.atleast_2d(self.inputs))[-1]
+        real = np.atleast_2d(self.real(out))
+        difference = np.abs(real - want)
+        shares = (None, None) if labels is None else (accuracy(real, labels), accuracy(want, labels))
+        rms = float(np.sqrt(np.square(difference).mean()))
+        return FloatError(float(difference.max()), rms, float(np.abs(want).max()), *shares)
+
+
+def fixed_network(
+    layers: Sequence[CompressedLayer],
+    inputs: Any,
+    config: EieConfig,
+    *,
+    permute: Literal["balance", "spread"] | None = None,
+    frequencies: Sequence[Any] | None = None,
+    ranges: bool = True,
+) -> FixedNetwork:
+    """Encode a network for an engine, and its inputs with it.
+
+    Fraction bits follow from the ranges that the network has. If it has none they are measured on these inputs; real
+    numbers then are no larger than they may be, and int16 codes have the config's ``act_frac``.
+
+    Parameters
+    ----------
+    layers : sequence of CompressedLayer
+        The network.
+    inputs : (in,) or (batch, in) array
+        Real numbers of a float type, or int16 with the first layer's fraction bits.
+    config : EieConfig
+        The engine.
+    permute, frequencies
+        As in `eie_layers`.
+    ranges : bool
+        False takes the config's fraction bits for all layers, whatever ranges there are.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is of the wrong type, shape or range, or inputs are larger than the network's fraction bits are
+        for.
+    """
+    layers, given = check_layers(layers), np.asarray(inputs)
+    n_in = layers[0].codes.shape[1]
+    if given.dtype.kind != "f" and given.dtype != np.int16:
+        raise TypeError(
+            f"Inputs have dtype {given.dtype}; use float32 or float64 for the numbers themselves, or int16 with "
+            "fraction bits"
+        )
+    if given.ndim not in (1, 2) or given.shape[-1] != n_in:
+        raise ValueError(
+            f"Inputs have shape {given.shape} but the network takes {n_in}; use ({n_in},) or (batch, {n_in})"
+        )
+    if not given.size:
+        raise ValueError(f"Inputs have shape {given.shape}; every size must be at least 1")
+    coded = given.dtype == np.int16
+    if not ranges:
+        layers = [dataclasses.replace(layer, act_range=None, out_range=None) for layer in layers]
+    measured = ranges and not any(layer.act_range or layer.out_range for layer in layers)
+    if measured:
+        layers = measure(layers, given / 2.0**config.act_frac if coded else given)
+        if coded:
+            layers[0] = dataclasses.replace(layers[0], act_range=None)
+    encoded = eie_layers(layers, config, permute=permute, frequencies=frequencies)
+    frac = encoded[0].act_frac
+    if coded:
+        return FixedNetwork(layers, encoded, given / 2.0**frac, given, measured)
+    _check_reach(layers[0], given, frac)
+    return FixedNetwork(layers, encoded, given.astype(np.float64), eie_acts(given, config, frac), measured)
+
+
+def _check_reach(layer: CompressedLayer, inputs: np.ndarray, frac: int) -> None:
+    most = np.abs(inputs).max()
+    if layer.act_range and most * 2.0**frac > INT16[1]:
+        raise ValueError(
+            f"Inputs reach {most:g} but the network's ranges are for inputs up to {layer.act_range:g}, with room up to "
+            f"{INT16[1] / 2.0**frac:g}; compress it with such inputs among its data, or scale them down"
+        )
+
+
+def accuracy(outputs: np.ndarray, labels: Any) -> float:
+    """Share of vectors whose greatest output is that of their label.
+
+    Parameters
+    ----------
+    outputs : (batch, out) array
+        Of the network.
+    labels : (batch,) integer array
+        The right output of each.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the labels are of the wrong type, shape or range.
+    """
+    count = outputs.shape[1]
+    found = int_array("Labels", labels, (0, count - 1), f"the network has {count} outputs")
+    if found.shape != outputs.shape[:1]:
+        raise ValueError(f"Labels have shape {found.shape} but there are {len(outputs)} vectors; use ({len(outputs)},)")
+    return float((outputs.argmax(axis=1) == found).mean())
