@@ -64,9 +64,8 @@ class FixedNetwork:
     @property
     def out_frac(self) -> int:
         """Fraction bits of the results."""
-        frac = self.layers[-1].out_frac
-        assert frac is not None  # for the type checker: eie_layers tells it
-        return frac
+        last = self.layers[-1]
+        return last.act_frac + last.weight_frac - last.shift
 
     def run(self) -> EieResult:
         """Results of the golden model, and what was saturated."""
