@@ -18,6 +18,7 @@ from .play_tensorcore import zeros
 
 if TYPE_CHECKING:
     from .host import Device
+    from .soc_config import SocConfig
 
 __all__ = ["BoardNetwork", "Compressed", "Int8", "TileProduct", "as_network", "read_network"]
 
@@ -33,7 +34,7 @@ class Int8:
         """The last layer's sums, from the board."""
         return device.network(self.network.layers, self.network.codes(inputs))
 
-    def golden(self, device: "Device", inputs: np.ndarray) -> np.ndarray:
+    def golden(self, device: "Device | SocConfig", inputs: np.ndarray) -> np.ndarray:
         """The same from the golden model."""
         return self.network.run(inputs, device.config)[-1]
 
@@ -50,7 +51,7 @@ class Compressed:
         layers = eie_layers(self.layers, device.config, permute="balance")
         return device.network(layers, eie_acts(inputs, device.config))
 
-    def golden(self, device: "Device", inputs: np.ndarray) -> np.ndarray:
+    def golden(self, device: "Device | SocConfig", inputs: np.ndarray) -> np.ndarray:
         """The same from the golden model."""
         acts = eie_acts(inputs, device.config)
         for layer in eie_layers(self.layers, device.config, permute="balance"):
@@ -79,7 +80,8 @@ class TileProduct:
         if self.c is not None and (self.c.ndim > 2 or self.c.shape[-1:] not in ((), (1,), (n,))):
             raise ValueError(f"c has shape {self.c.shape} but b has {n} columns; use ({n},) or (M, {n})")
 
-    def _addend(self, device: "Device", inputs: np.ndarray) -> np.ndarray:
+    def addend(self, device: "Device | SocConfig", inputs: np.ndarray) -> np.ndarray:
+        """C for these inputs, (M, N) or a batch of that."""
         shape = (*np.shape(inputs)[:-1], self.b.shape[1])
         if self.c is None:
             return zeros(shape, device.config)
@@ -89,11 +91,11 @@ class TileProduct:
 
     def run(self, device: "Device", inputs: np.ndarray) -> np.ndarray:
         """A B + C, from the board."""
-        return device.mma(inputs, self.b, self._addend(device, inputs))
+        return device.mma(inputs, self.b, self.addend(device, inputs))
 
-    def golden(self, device: "Device", inputs: np.ndarray) -> np.ndarray:
+    def golden(self, device: "Device | SocConfig", inputs: np.ndarray) -> np.ndarray:
         """The same from the golden model."""
-        return mma(inputs, self.b, self._addend(device, inputs), device.config)
+        return mma(inputs, self.b, self.addend(device, inputs), device.config)
 
 
 BoardNetwork = Int8 | Compressed | TileProduct

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import subprocess
+from collections.abc import Collection
 from importlib import metadata
 from typing import Any
 
@@ -11,13 +12,22 @@ from tercet.rtl.emit import yosys_command
 __all__ = ["manifest"]
 
 
-def manifest(engine: str, config: Any, interface: dict[str, Any], files: dict[str, list[str]]) -> str:
-    """The manifest as JSON text, the same for the same parameters and tools; `files` lists names by their use."""
+def manifest(
+    engine: str,
+    config: Any,
+    interface: dict[str, Any],
+    files: dict[str, list[str]],
+    chosen: Collection[str] = (),
+) -> str:
+    """The manifest as JSON text, the same for the same parameters and tools; `files` lists names by their use, `chosen`
+    the parameters that were chosen for a network.
+    """
     content = {
         "engine": engine,
         "top": engine,
         **files,
         "parameters": dataclasses.asdict(config),
+        **({"chosen": list(chosen)} if chosen else {}),
         **interface,
         "tools": _tools(),
     }

@@ -12,12 +12,25 @@ from typing import Any
 from .checks import integer
 from .eie_layer import EieConfig, EieLayer
 
-__all__ = ["DEPTHS", "DepthsExceeded", "check_depths", "required_depths", "set_depths", "size_engine", "unbounded"]
+__all__ = [
+    "DEPTHS",
+    "LEAST",
+    "DepthsExceeded",
+    "check_depths",
+    "exceeded",
+    "required_depths",
+    "set_depths",
+    "size_engine",
+    "unbounded",
+]
 
 DEPTHS = ("matrix_depth", "pointer_depth", "act_depth", "constant_depth", "program_depth")
 """Fields of the config that a network's size decides."""
 
 _BOUNDS = {field.name: field.metadata["bounds"] for field in dataclasses.fields(EieConfig) if field.name in DEPTHS}
+LEAST = {name: low for name, (low, _) in _BOUNDS.items()}
+"""The least that each can be."""
+
 # More PEs share these; of the others each PE has its own, or there is one for all.
 _SHARED = ("matrix_depth", "act_depth", "constant_depth")
 
@@ -31,11 +44,14 @@ class DepthsExceeded(ValueError):
         What is needed and what there is, the first half of the message.
     needs : dict
         Field of the config to the depth that is needed, of those that are too small.
+    possible : bool
+        Whether an engine can have such depths.
     """
 
     def __init__(self, shortage: str, needs: Mapping[str, int]):
         self.shortage, self.needs = shortage, dict(needs)
         impossible = [name for name, need in needs.items() if need > _BOUNDS[name][1]]
+        self.possible = not impossible
         if impossible:
             most = ", ".join(f"{name}={_BOUNDS[name][1]}" for name in impossible)
             fix = f"the most there can be is {most}; use more PEs, or fewer or sparser layers"
@@ -91,7 +107,9 @@ def check_depths(config: EieConfig, layers: Sequence[EieLayer]) -> None:
     DepthsExceeded
         If any is too small; the message names all that are.
     """
-    _check({name: getattr(config, name) for name in DEPTHS}, config, layers)
+    error = exceeded({name: getattr(config, name) for name in DEPTHS}, config, layers)
+    if error is not None:
+        raise error
 
 
 def unbounded(fields: Mapping[str, Any]) -> EieConfig:
@@ -135,17 +153,22 @@ def size_engine(
     DepthsExceeded
         If depths that are given are too small, or none would do; the message names all of them.
     """
-    given = {name: integer(name, fields[name], _BOUNDS[name]) for name in DEPTHS if name in fields}
+    given, least = (
+        {name: integer(name, depths[name], _BOUNDS[name]) for name in DEPTHS if name in depths}
+        for depths in (fields, least or {})
+    )
     engine = unbounded(fields)
     layers = list(make(engine))
     acts = least["act_depth"] if least else _groups(engine, layers)
     acts = given.get("act_depth", max(acts, *map(_rows, layers)))
     # What goes beyond a bound shows as a depth that is exceeded.
     engine = replace(engine, act_depth=min(acts, _BOUNDS["act_depth"][1]))
-    chosen = {**(least or {}), "act_depth": acts}
+    chosen = {**least, "act_depth": acts}
     depths = {name: max(need, chosen.get(name, 0)) for name, need in required_depths(engine, layers).items()}
     depths = {name: min(depth, _BOUNDS[name][1]) for name, depth in depths.items()} | given
-    _check(depths, engine, layers)
+    error = exceeded(depths, engine, layers)
+    if error is not None:
+        raise error
     return set_depths(layers, depths)
 
 
@@ -154,10 +177,21 @@ def set_depths(layers: Sequence[EieLayer], depths: Mapping[str, int]) -> list[Ei
     return [replace(layer, config=replace(layer.config, **depths)) for layer in layers]
 
 
-def _check(depths: Mapping[str, int], config: EieConfig, layers: Sequence[EieLayer]) -> None:
-    needs = {name: need for name, need in required_depths(config, layers).items() if need > depths[name]}
+def exceeded(depths: Mapping[str, int], config: EieConfig, layers: Sequence[EieLayer]) -> DepthsExceeded | None:
+    """The refusal of those of some depths that are too small, None if all suffice.
+
+    Parameters
+    ----------
+    depths : mapping
+        Some of `DEPTHS` to what there is.
+    config : EieConfig
+        As of `required_depths`.
+    layers : sequence of EieLayer
+        The network.
+    """
+    needs = {name: need for name, need in required_depths(config, layers).items() if need > depths.get(name, need)}
     if not needs:
-        return
+        return None
     words = _words(config, layers)
     units = {
         "matrix_depth": f"words of entries in PE {words.index(max(words))}",
@@ -168,7 +202,7 @@ def _check(depths: Mapping[str, int], config: EieConfig, layers: Sequence[EieLay
     }
     count = "1 layer needs" if len(layers) == 1 else f"{len(layers)} layers need"
     listed = ", ".join(f"{need} {units[name]} but {name} is {depths[name]}" for name, need in needs.items())
-    raise DepthsExceeded(f"{count} {listed}", needs)
+    return DepthsExceeded(f"{count} {listed}", needs)
 
 
 def _rows(layer: EieLayer) -> int:
