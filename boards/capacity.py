@@ -18,7 +18,7 @@ from tercet.rtl.emit import prototype
 from .devices import Device
 from .soc_config import SocConfig
 
-__all__ = ["RESOURCES", "eie_blocks", "over_capacity"]
+__all__ = ["RESOURCES", "eie_blocks", "inferred_blocks", "over_capacity"]
 
 RESOURCES = {"bram": "block RAMs", "spram": "large RAMs", "dsp": "multipliers"}
 """Kinds of blocks that are counted, by the names of a report, in words."""
@@ -59,7 +59,7 @@ def eie_blocks(soc: SocConfig, device: Device) -> dict[str, int]:
     if config.family == "ecp5" and prototype(PointerRead, config=config).true_dual_port:
         blocks["bram"] += config.n_pe
     if device.family == "ice40":
-        blocks["bram"] += _inferred(*_DESCRIPTION, device.family)
+        blocks["bram"] += inferred_blocks(*_DESCRIPTION, device.family)
     return dict(blocks)
 
 
@@ -100,16 +100,16 @@ def _blocks(memories: Iterator[dict[str, Any]], family: str, device_family: str)
     found: Counter[str] = Counter()
     for memory in memories:
         if memory.pop("fifo", False):
-            found["bram"] += _inferred(memory["width"], memory["depth"], device_family)
+            found["bram"] += inferred_blocks(memory["width"], memory["depth"], device_family)
             continue
         blocks, rest = ram_blocks(family=family, **memory)
         found.update(blocks)
-        found["bram"] += sum(_inferred(width, depth, device_family) for width, depth in rest)
+        found["bram"] += sum(inferred_blocks(width, depth, device_family) for width, depth in rest)
     return found
 
 
-def _inferred(width: int, depth: int, device_family: str) -> int:
-    """Block RAMs that yosys takes for a memory: the fewest in any mode."""
+def inferred_blocks(width: int, depth: int, device_family: str) -> int:
+    """Block RAMs that yosys takes for a memory that is left to it: the fewest in any mode."""
     if width * depth <= _DISTRIBUTED_BITS[device_family]:
         return 0
     return min(-(-depth // words) * -(-width // bits) for words, bits in _MODES[device_family].items())

@@ -58,7 +58,7 @@ def check(soc: SocConfig, layers: Sequence[EieLayer], acts: np.ndarray) -> tuple
         raise ValueError(f"Activations have shape {vectors.shape}; every size must be at least 1")
     short = short_buffers(vector_words(program), dict(soc.depths))
     if short:
-        raise ValueError(f"{short}; build it with deeper buffers")
+        raise ValueError(f"{short[0].upper()}{short[1:]}; build it with deeper buffers")
     return program, vectors
 
 

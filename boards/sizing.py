@@ -141,8 +141,10 @@ class _Request:
         preset, plain = found.preset(self.network.engine), EieConfig(**self.params)
         given = {name: depth for name, depth in self.fields.items() if name in DEPTHS}
         merged = {**self.params, **self.fields}
-        # At first as the board has it; where that takes too much, no more than is needed.
-        for least in ({name: getattr(plain, name) for name in DEPTHS}, LEAST):
+        # At first as the board has it; where that takes too much, no more than is needed. But buffers of activations
+        # are a block at least: shallower ones would save nothing, and cost steps for a long input.
+        usual = {name: getattr(plain, name) for name in DEPTHS}
+        for least in (usual, {**LEAST, "act_depth": usual["act_depth"]}):
             layers = _size(self.network, merged, {**least, **given})
             _refuse(self.network, layers, self.fields, self.depths)
             needed = vector_words(link(layers[0].config, layers))
@@ -168,7 +170,7 @@ class _Request:
         fewer = self._fewer(board_name, config.n_pe)
         if not others and not fewer:
             most = {device: self._fewer(name, config.n_pe) for device, name in one_each.items()}
-            others = [f"{name} with {most[dev]['n_pe']} PEs, " for name, dev in boards.items() if most[dev]]
+            others = [f"{name} with n_pe {most[dev]['n_pe']}, " for name, dev in boards.items() if most[dev]]
         less = "fewer PEs" if "dsp" in over else "fewer or sparser layers"
         return NetworkTooLarge(
             f"The network does not fit {board_name}: with n_pe {config.n_pe}, {depths} its engine takes {taken}",

@@ -8,9 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 from tercet.golden.compress.eie import eie_layers, sized_layers
-from tercet.golden.compress.model import CompressedLayer
-from tercet.golden.compress.prune import prune
-from tercet.golden.compress.share import share_weights
 from tercet.golden.eie import EieConfig, EieLayer, encode, network_cycles
 from tercet.golden.eie_program import link
 from tercet.golden.eie_sizing import (
@@ -22,18 +19,7 @@ from tercet.golden.eie_sizing import (
     unbounded,
 )
 
-AUTOENCODER = (640, 128, 128, 128, 128, 8, 128, 128, 128, 128, 640)
-
-
-def compressed(sizes, density=0.1, code_bits=4, index_bits=4, seed=0) -> list[CompressedLayer]:
-    """A network that is pruned and shares its weights, without having learned anything."""
-    rng = np.random.default_rng(seed)
-    layers = []
-    for n_in, n_out in itertools.pairwise(sizes):
-        weights = rng.normal(0, 1 / np.sqrt(n_in * density), (n_out, n_in))
-        codes, centroids = share_weights(weights, prune(weights, density=density), code_bits)
-        layers.append(CompressedLayer(codes, centroids, rng.normal(0, 0.1, n_out), index_bits))
-    return layers
+from ..compressed_networks import AUTOENCODER, compressed
 
 
 def random_network(rng: np.random.Generator, config: EieConfig) -> list[EieLayer]:
