@@ -121,7 +121,8 @@ def test_a_board_that_is_there():
     depths = tuple((name, 100 if name == "acts" else words) for name, words in soc.depths)
     message = (
         "^10 layers need 1682 pointers in each PE but pointer_depth is 1681, 11 steps but program_depth is 10, "
-        "a vector needs 160 words of acts but its buffer has 100; use pointer_depth=1682, program_depth=11, 160 words of acts$"
+        "a vector needs 160 words of acts but its buffer has 100; use pointer_depth=1682, program_depth=11, "
+        "160 words of acts$"
     )
     with pytest.raises(NetworkTooLarge, match=message):
         check_board(dataclasses.replace(soc, config=config, depths=depths), LARGE)

@@ -44,14 +44,19 @@ def test_digits_compressed(tmp_path, digits):
     arrays = {f"W{n}": w for n, w in enumerate(mlp.weights)} | {f"b{n}": b for n, b in enumerate(mlp.biases)}
     np.savez(tmp_path / "model.npz", **arrays)
     np.save(tmp_path / "x.npy", found.test_x[:20])
-    result = tercet("compress", tmp_path / "model.npz", "-o", tmp_path / "net.tercet", "--density", "0.3")
+    args = ("--density", "0.3", "--code-bits", "7")
+    result = tercet("compress", tmp_path / "model.npz", "-o", tmp_path / "net.tercet", *args)
     assert result.exit_code == 0, result.output
-    result = tercet("run", tmp_path / "net.tercet", "--device", "sim:icebreaker,bytes", "--inputs", tmp_path / "x.npy")
+    # Its codes are longer than the board's preset has them, and its constants more; the flag stays.
+    run = ("run", tmp_path / "net.tercet", "--device", "sim:tang-nano-9k,bytes", "--inputs", tmp_path / "x.npy")
+    result = tercet(*run, "--fifo-depth", "3")
     assert result.exit_code == 0, result.output
     assert "yes, every bit" in result.output
+    assert re.search(r"│ code_bits +│ +7, chosen │", result.output)
+    assert re.search(rf"│ constant_depth +│ +{2 * 128 + 16 // 2 + 10 // 2}, chosen │", result.output)
+    assert re.search(r"│ pointer_depth +│ +512 │", result.output)
     np.save(tmp_path / "x.npy", found.test_x[:0])
-    line = fails("run", tmp_path / "net.tercet", "--device", "sim:icebreaker,bytes", "--inputs", tmp_path / "x.npy")
-    assert "have shape (0, 64); every size must be at least 1" in line
+    assert "have shape (0, 64); every size must be at least 1" in fails(*run)
 
 
 def test_product_of_tiles(tmp_path):
