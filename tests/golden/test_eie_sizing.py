@@ -31,7 +31,7 @@ def random_network(rng: np.random.Generator, config: EieConfig) -> list[EieLayer
         kept = rng.random((n_out, n_in)) < rng.choice([0, 0.05, 0.3, 1])
         codes = (rng.integers(1, 2**config.code_bits, (n_out, n_in)) * kept).astype(np.uint8)
         bias = rng.integers(-(10**6), 10**6, n_out) if rng.random() < 0.5 else None
-        permute = rng.choice(["balance", "spread", None])
+        permute: Any = (None, "balance", "spread")[rng.integers(3)]
         layers.append(encode(codes, books[rng.integers(2)], config, bias=bias, permute=permute))
     return layers
 
@@ -116,7 +116,7 @@ def test_all_that_is_short_is_told_at_once():
     )
     with pytest.raises(DepthsExceeded, match=message) as caught:
         eie_layers(network, EieConfig(matrix_depth=900, act_depth=100))
-    wanted = caught.value.needs
+    wanted: Any = caught.value.needs
     assert wanted == {name: getattr(config, name) for name in wanted}
     # What it says helps, and what was given and is too small is told by the same words.
     eie_layers(network, EieConfig(**wanted))
