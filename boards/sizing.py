@@ -7,7 +7,7 @@ from typing import Any
 from tercet.golden.compress.eie import eie_acts, eie_layers, sized_layers
 from tercet.golden.eie_layer import EieConfig, EieLayer
 from tercet.golden.eie_program import link
-from tercet.golden.eie_sizing import DEPTHS, LEAST, exceeded
+from tercet.golden.eie_sizing import DEPTHS, LEAST, exceeded, unbounded
 
 from . import play_eie, play_systolic, play_tensorcore
 from .capacity import RESOURCES, eie_blocks, over_capacity
@@ -141,6 +141,8 @@ class _Request:
         preset, plain = found.preset(self.network.engine), EieConfig(**self.params)
         given = {name: depth for name, depth in self.fields.items() if name in DEPTHS}
         merged = {**self.params, **self.fields}
+        # A field of the wrong type or range is told before any is compared.
+        unbounded(merged)
         # At first as the board has it; where that takes too much, no more than is needed. But buffers of activations
         # are a block at least: shallower ones would save nothing, and cost steps for a long input.
         usual = {name: getattr(plain, name) for name in DEPTHS}

@@ -113,6 +113,9 @@ def test_all_that_is_given_and_too_small():
     assert dict(soc.depths)["outs"] == 160
     with pytest.raises(ValueError, match=r"matrix_depth 0 is outside \[1, 1048576\]"):
         network_soc("ulx3s-25f", LARGE, fields={"matrix_depth": 0})
+    for name in ("code_bits", "pointer_depth"):
+        with pytest.raises(TypeError, match=f"{name} '9' is not an integer"):
+            network_soc("ulx3s-25f", LARGE, fields={name: "9"})
 
 
 def test_a_board_that_is_there():
