@@ -296,7 +296,7 @@ def _open_simulated(
         soc = soc_config(name, engine or "systolic", baud=baud)
     elif soc.board != name or baud not in (None, soc.baud):
         raise ValueError(
-            f"The engine is for {soc.board} at {soc.baud} baud, not for {where!r} at {baud}; use one board"
+            f"soc is for {soc.board} at {soc.baud} baud, not for {where!r}; use sim:{soc.board}, and no baud"
         )
     board = SimulatedBoard(soc, soc_sources(soc, uart=not mode), mode=mode or "uart")
     try:
