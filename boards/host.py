@@ -15,7 +15,7 @@ from .networks import as_network
 from .player import Player
 from .port import open_port
 from .presets import RATES
-from .soc_config import Description
+from .soc_config import Description, SocConfig
 
 __all__ = ["Device", "WrongEngine"]
 
@@ -60,7 +60,13 @@ class Device:
 
     @classmethod
     def open(
-        cls, where: str | os.PathLike, *, engine: str | None = None, baud: int | None = None, **options: Any
+        cls,
+        where: str | os.PathLike,
+        *,
+        engine: str | None = None,
+        baud: int | None = None,
+        soc: SocConfig | None = None,
+        **options: Any,
     ) -> "Device":
         """Open a board.
 
@@ -73,6 +79,9 @@ class Device:
             Which engine is wanted; a simulated board has "systolic" if that is None.
         baud : int or None
             Rate of the UART; by default those that boards have are tried, 3000000 first.
+        soc : SocConfig or None
+            Of a simulated board: what is on it, of `tercet.boards.sizing.network_soc` for instance, instead of its
+            preset of the engine. It says the baud too.
         options
             ``progress`` and ``patience``, as above.
 
@@ -83,13 +92,15 @@ class Device:
         PortError, LinkError
             If the port cannot be opened, or no board answers.
         ValueError
-            If the board is unknown or of another version.
+            If the board is unknown or of another version, or `soc` is not for it.
         """
         if not isinstance(where, (str, os.PathLike)):
             raise TypeError(f"Board {where!r} is no path; use a serial port or sim:BOARD")
         path = os.fspath(where)
         if path.startswith("sim:"):
-            device = _open_simulated(cls, path[4:], engine, baud, options)
+            device = _open_simulated(cls, path[4:], engine, baud, soc, options)
+        elif soc is not None:
+            raise ValueError(f"The engine of {path!r} is in its bitstream; leave soc out, or use sim:BOARD")
         else:
             device = _open_board(cls, path, RATES if baud is None else (baud,), options)
         try:
@@ -268,7 +279,12 @@ def _open_at(cls: type[Device], path: str, rate: int, retries: int, options: Map
 
 
 def _open_simulated(
-    cls: type[Device], where: str, engine: str | None, baud: int | None, options: Mapping[str, Any]
+    cls: type[Device],
+    where: str,
+    engine: str | None,
+    baud: int | None,
+    soc: SocConfig | None,
+    options: Mapping[str, Any],
 ) -> Device:
     from .catalog import soc_config
     from .simulated import SimulatedBoard
@@ -277,7 +293,12 @@ def _open_simulated(
     name, _, mode = where.partition(",")
     if mode not in ("", "bytes"):
         raise ValueError(f"Simulated board {where!r} has the mode {mode!r}; use sim:{name} or sim:{name},bytes")
-    soc = soc_config(name, engine or "systolic", baud=baud)
+    if soc is None:
+        soc = soc_config(name, engine or "systolic", baud=baud)
+    elif soc.board != name or baud not in (None, soc.baud):
+        raise ValueError(
+            f"soc is for {soc.board} at {soc.baud} baud, not for {where!r}; use sim:{soc.board}, and no baud"
+        )
     board = SimulatedBoard(soc, soc_sources(soc, uart=not mode), mode=mode or "uart")
     try:
         port = open_port(board.path, soc.baud)

@@ -1,7 +1,7 @@
 """What can be run on a board, by its file: which engine it needs, what comes out, and what must come out."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tercet.golden.checks import check_names
 from tercet.golden.compress import container
-from tercet.golden.compress.fixed_network import FixedNetwork, fixed_network
+from tercet.golden.compress.eie import sized_layers
+from tercet.golden.compress.fixed_network import FixedNetwork, fixed_network, sized_network
 from tercet.golden.compress.model import CompressedLayer
+from tercet.golden.compress.ranges import without_ranges
+from tercet.golden.eie_layer import EieLayer
 from tercet.golden.int8_network import Int8Network
 from tercet.golden.numpy_file import read_numpy
 from tercet.golden.tensorcore import mma
@@ -19,6 +22,7 @@ from .play_tensorcore import zeros
 
 if TYPE_CHECKING:
     from .host import Device
+    from .soc_config import SocConfig
 
 __all__ = ["BoardNetwork", "Compressed", "Int8", "TileProduct", "as_network", "read_network"]
 
@@ -34,28 +38,42 @@ class Int8:
         """The last layer's sums, from the board."""
         return device.network(self.network.layers, self.network.codes(inputs))
 
-    def golden(self, device: "Device", inputs: np.ndarray) -> np.ndarray:
+    def golden(self, device: "Device | SocConfig", inputs: np.ndarray) -> np.ndarray:
         """The same from the golden model."""
         return self.network.run(inputs, device.config)[-1]
 
 
 @dataclass(frozen=True)
 class Compressed:
-    """A compressed network, for an EIE engine; inputs are real numbers, or int16 codes."""
+    """A compressed network, for an EIE engine; inputs are real numbers, or int16 codes.
+
+    Without `ranges` all layers have the fraction bits of the engine's config, whatever ranges the network has.
+    """
 
     layers: Sequence[CompressedLayer]
+    ranges: bool = True
     engine = "eie"
 
-    def fixed(self, device: "Device", inputs: np.ndarray) -> FixedNetwork:
+    def fixed(self, device: "Device | SocConfig", inputs: np.ndarray) -> FixedNetwork:
         """Network and inputs in the board's numbers: their fraction bits, and what results are in real numbers."""
-        return fixed_network(self.layers, inputs, device.config, permute="balance")
+        return fixed_network(self.layers, inputs, device.config, permute="balance", ranges=self.ranges)
+
+    def sized(self, fields: Mapping[str, Any], least: Mapping[str, int], inputs: Any = None) -> list[EieLayer]:
+        """Encoded for an engine whose depths are chosen, as of `sized_layers`.
+
+        Where the network has no ranges its fraction bits follow from the inputs, if they are known.
+        """
+        options: dict[str, Any] = {"least": least, "permute": "balance"}
+        if inputs is not None:
+            return sized_network(self.layers, inputs, fields, ranges=self.ranges, **options).layers
+        return sized_layers(self.layers if self.ranges else without_ranges(self.layers), fields, **options)
 
     def run(self, device: "Device", inputs: np.ndarray) -> np.ndarray:
         """The last layer's activations, from the board."""
         fixed = self.fixed(device, inputs)
         return device.network(fixed.layers, fixed.acts)
 
-    def golden(self, device: "Device", inputs: np.ndarray) -> np.ndarray:
+    def golden(self, device: "Device | SocConfig", inputs: np.ndarray) -> np.ndarray:
         """The same from the golden model."""
         return self.fixed(device, inputs).run().out
 
@@ -81,7 +99,8 @@ class TileProduct:
         if self.c is not None and (self.c.ndim > 2 or self.c.shape[-1:] not in ((), (1,), (n,))):
             raise ValueError(f"c has shape {self.c.shape} but b has {n} columns; use ({n},) or (M, {n})")
 
-    def _addend(self, device: "Device", inputs: np.ndarray) -> np.ndarray:
+    def addend(self, device: "Device | SocConfig", inputs: np.ndarray) -> np.ndarray:
+        """C for these inputs, (M, N) or a batch of that."""
         shape = (*np.shape(inputs)[:-1], self.b.shape[1])
         if self.c is None:
             return zeros(shape, device.config)
@@ -91,11 +110,11 @@ class TileProduct:
 
     def run(self, device: "Device", inputs: np.ndarray) -> np.ndarray:
         """A B + C, from the board."""
-        return device.mma(inputs, self.b, self._addend(device, inputs))
+        return device.mma(inputs, self.b, self.addend(device, inputs))
 
-    def golden(self, device: "Device", inputs: np.ndarray) -> np.ndarray:
+    def golden(self, device: "Device | SocConfig", inputs: np.ndarray) -> np.ndarray:
         """The same from the golden model."""
-        return mma(inputs, self.b, self._addend(device, inputs), device.config)
+        return mma(inputs, self.b, self.addend(device, inputs), device.config)
 
 
 BoardNetwork = Int8 | Compressed | TileProduct

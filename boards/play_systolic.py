@@ -12,8 +12,9 @@ from tercet.sim.systolic import Product
 
 from .cuts import Pieces, systolic_pieces
 from .player import Player
+from .soc_config import SocConfig
 
-__all__ = ["matmul", "network"]
+__all__ = ["check", "matmul", "network"]
 
 
 def matmul(
@@ -21,7 +22,7 @@ def matmul(
 ) -> np.ndarray:
     """See `tercet.boards.host.Device.matmul`."""
     a = np.asarray(a)
-    plan = _plan(player, a, w, bias, requant)
+    plan = _plan(player.soc, a, w, bias, requant)
     with player.transfer(len(plan.pieces)):
         return _play(player, plan, a)
 
@@ -29,15 +30,27 @@ def matmul(
 def network(player: Player, layers: Sequence[Int8Layer], acts: np.ndarray) -> np.ndarray:
     """See `tercet.boards.host.Device.network`."""
     x = np.asarray(acts)
-    plans, fed = [], x
-    for layer in layers:
-        plans.append(_plan(player, fed, layer.weights, layer.bias, layer.requant))
-        # What is proven holds for all activations.
-        fed = np.zeros((len(x), layer.weights.shape[1]), np.int8)
+    plans = check(player.soc, layers, x)
     with player.transfer(sum(len(plan.pieces) for plan in plans)):
         for plan in plans:
             x = _play(player, plan, x)
     return x
+
+
+def check(soc: SocConfig, layers: Sequence[Int8Layer], acts: np.ndarray) -> "list[_Plan]":
+    """How the products of a network are cut for a board.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If layers or activations do not fit each other, the engine or its buffers.
+    """
+    plans, fed = [], np.asarray(acts)
+    for layer in layers:
+        plans.append(_plan(soc, fed, layer.weights, layer.bias, layer.requant))
+        # What is proven holds for all activations.
+        fed = np.zeros((len(fed), layer.weights.shape[1]), np.int8)
+    return plans
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,15 +68,15 @@ class _Plan:
     after: Requant | None  # of the host
 
 
-def _plan(player: Player, a: np.ndarray, w: np.ndarray, bias: np.ndarray | None, requant: Requant | None) -> _Plan:
-    config: SystolicConfig = player.config
+def _plan(soc: SocConfig, a: np.ndarray, w: np.ndarray, bias: np.ndarray | None, requant: Requant | None) -> _Plan:
+    config: SystolicConfig = soc.config
     _, w64, bias64 = check_operands(a, w, bias, config)
     shape = (*a.shape, w64.shape[1])
     if requant is not None:
         if not isinstance(requant, Requant):
             raise TypeError(f"requant {requant!r} is no Requant; use tercet.golden.quantize.Requant")
         requant.per_channel(shape[2])
-    depths = dict(player.soc.depths)
+    depths = dict(soc.depths)
     there = requant if config.requant_lanes else None
     params = bias is not None or requant is not None
     pieces = systolic_pieces(config, shape, depths, params=params, requant=there is not None)

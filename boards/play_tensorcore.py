@@ -7,20 +7,19 @@ from tercet.golden.tensorcore import check_mma, result_array
 from tercet.golden.tensorcore_config import TensorCoreConfig
 from tercet.sim import tensorcore
 
-from .cuts import tensorcore_pieces
+from .cuts import Pieces, tensorcore_pieces
 from .player import Player
+from .soc_config import SocConfig
 
-__all__ = ["mma", "zeros"]
+__all__ = ["check", "mma", "zeros"]
 
 
 def mma(player: Player, a: Any, b: Any, c: Any) -> np.ndarray:
     """See `tercet.boards.host.Device.mma`."""
     config: TensorCoreConfig = player.config
-    a, b, c = check_mma(a, b, c, config)
+    pieces, (a, b, c) = check(player.soc, a, b, c)
     shape = c.shape
     a, b, c = (array.reshape(-1, *array.shape[-2:]) for array in (a, b, c))
-    sizes = (a.shape[-2], a.shape[-1], b.shape[-1])
-    pieces = tensorcore_pieces(config, sizes, dict(player.soc.depths))
     out = zeros(c.shape, config)
     every = [(number, *piece) for number in range(len(c)) for piece in pieces]
     with player.transfer(len(pieces) * len(c)):
@@ -33,6 +32,18 @@ def mma(player: Player, a: Any, b: Any, c: Any) -> np.ndarray:
                 addend = result.view(f"u{result.itemsize}") if result.dtype.kind == "f" else result
             out[number, rows, columns] = result
     return out.reshape(shape)
+
+
+def check(soc: SocConfig, a: Any, b: Any, c: Any) -> tuple[Pieces, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """How a product is cut for a board, and its operands as arrays.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If operands do not fit each other, the engine or its buffers.
+    """
+    a, b, c = check_mma(a, b, c, soc.config)
+    return tensorcore_pieces(soc.config, (a.shape[-2], a.shape[-1], b.shape[-1]), dict(soc.depths)), (a, b, c)
 
 
 def zeros(shape: tuple[int, ...], config: TensorCoreConfig) -> np.ndarray:

@@ -5,21 +5,26 @@ from typing import Any
 
 import click
 from tercet.boards.build import STAGES, BuildReport, build
-from tercet.boards.catalog import BOARDS, board, soc_config
+from tercet.boards.catalog import BOARDS
 from tercet.boards.flash import BUILDS
+from tercet.boards.networks import Compressed
 from tercet.boards.nextpnr import PLACERS
 from tercet.boards.presets import RATES
 from tercet.boards.soc_config import read_description
+from tercet.golden.compress.container import load
+from tercet.golden.eie_sizing import DEPTHS
 
+from .board_engine import board_soc, depth_option, preset_fields
+from .eie_sizing import model_option
 from .engines import ENGINES, Engine
-from .options import Megahertz, config_from, config_options
+from .options import Megahertz, config_options
 from .output import check_folder, console, progress, table
 
 __all__ = ["build_group"]
 
 _EXAMPLES = {
     "systolic": ("--board ulx3s-85f", "--board icebreaker --rows 4 --clock 12 -o build/small"),
-    "eie": ("--board colorlight-i5", "--board ulx3s-85f --n-pe 4 --depth frames=4096 --seed 2"),
+    "eie": ("--board ulx3s-85f --model model.tercet", "--board colorlight-i5 --n-pe 2 --depth frames=4096 --seed 2"),
     "tensorcore": ("--board ecpix5-85f", "--board orangecrab-25f --fold 8 --baud 1000000 --placer timing"),
 }
 
@@ -42,24 +47,16 @@ def _report_table(report: BuildReport) -> Any:
             result.add_row(kind, str(count["used"]), str(count["available"]))
     for name, clock in report.fmax_mhz.items():
         result.add_row(f"fmax of {name}", f"{clock['reached']:.1f} MHz", f"{clock['asked']:.1f} MHz asked")
+    for field, value in report.params.items():
+        if field in DEPTHS:
+            result.add_row(field, str(value), "")
     result.add_row("UART", f"{report.baud} baud", "")
     result.add_row("power", "not estimated", "")
     return result
 
 
-def _depth(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, int]:
-    depths = {}
-    for value in values:
-        name, _, words = value.partition("=")
-        if not words.isdecimal():
-            raise click.BadParameter(f"{value!r} is not STREAM=WORDS")
-        depths[name] = int(words)
-    return depths
-
-
 def _command(name: str, engine: Engine) -> click.Command:
-    # What some board's preset says differs from board to board.
-    fields = {field for each in BOARDS for field in getattr(board(each).presets.get(name), "params", ())}
+    sized = model_option if name == "eie" else lambda command: command
 
     @click.command(name, help=f"Build a bitstream: {engine.text}.", epilog=_examples(name))
     @click.option(
@@ -70,12 +67,11 @@ def _command(name: str, engine: Engine) -> click.Command:
         required=True,
         help="Board; see `tercet boards`.",
     )
-    @config_options(engine.config_class, engine.presets, dict.fromkeys(fields, "that of the board"))
+    @config_options(engine.config_class, engine.presets, dict.fromkeys(preset_fields(name), "that of the board"))
+    @sized
     @click.option("--clock", type=Megahertz(0.001, 1000), help="Clock in MHz, at most. [default: that of the board]")
     @click.option("--baud", type=click.IntRange(1), help="Rate of the UART. [default: that of the board]")
-    @click.option(
-        "--depth", "depths", multiple=True, callback=_depth, metavar="STREAM=WORDS", help="Words of a buffer."
-    )
+    @depth_option
     @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of place and route.")
     @click.option("--placer", type=click.Choice(list(PLACERS)), help="nextpnr's placer. [default: that of the board]")
     @click.option("--allow-timing-fail", is_flag=True, help="Write a bitstream whose clock is too fast for it.")
@@ -91,16 +87,16 @@ def _command(name: str, engine: Engine) -> click.Command:
         placer: str | None,
         allow_timing_fail: bool,
         output: Path | None,
+        model: Path | None = None,
         **flags: Any,
     ) -> None:
-        params = dict(board(board_name).preset(name).params)
-        if preset is not None:
-            # The preset's sizes, with the board's blocks.
-            params = {field: value for field, value in params.items() if field == engine.blocks[0]}
-        soc = soc_config(
+        soc = board_soc(
             board_name,
             name,
-            config=config_from(engine.config_class, preset, config_file, flags, params),
+            preset,
+            config_file,
+            flags,
+            network=None if model is None else Compressed(load(model)),
             clock_hz=None if clock is None else round(clock * 1e6),
             baud=baud,
             depths=depths,

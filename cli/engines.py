@@ -76,6 +76,7 @@ _SYSTOLIC = {
 _EIE = {
     "generate": (
         "--n-pe 16 --family ecp5 -o build/eie",
+        "--n-pe 16 --family ecp5 --model model.tercet",
         "--preset paper",
         "--config board.toml",
     ),
@@ -87,7 +88,7 @@ _EIE = {
     "sim": (
         "--n-pe 8 --shape 512x256 --density 0.1 --act-density 0.3",
         "--codes layer.npz --codebook layer.npz --acts acts.npy --relu --permute balance",
-        "--model model.tercet --acts samples.npy --act-depth 512 -o results.npy",
+        "--model model.tercet --acts samples.npy -o results.npy",
         "--shape 64x64x3 --stall 0.2 --waves out.fst",
     ),
 }

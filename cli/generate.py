@@ -1,5 +1,6 @@
 """``tercet generate``."""
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import click
 from tercet.rtl import primitives
 from tercet.rtl.emit import LANGUAGES
 
+from .eie_sizing import field_flags, model_config, model_options, refuse_permute
 from .engines import ENGINES, Engine, examples
 from .manifest import manifest
 from .options import config_from, config_options
@@ -21,11 +23,18 @@ def generate() -> None:
 
 
 def generated(
-    engine_name: str, engine: Engine, config: Any, *, name: str | None = None, language: str = "verilog"
+    engine_name: str,
+    engine: Engine,
+    config: Any,
+    *,
+    name: str | None = None,
+    language: str = "verilog",
+    chosen: Collection[str] = (),
 ) -> dict[str, str]:
     """File name to content: the Verilog, models of the FPGA's blocks in it for simulation, the manifest.
 
-    `name` is the top module's and begins those of all others; the default is the engine's.
+    `name` is the top module's and begins those of all others; the default is the engine's. The manifest tells which
+    parameters were `chosen` for a network.
 
     Raises
     ------
@@ -45,7 +54,7 @@ def generated(
         "files": [file],
         "simulation_models": list(models),
     }
-    return {file: text, **models, "manifest.json": manifest(facts, config, engine.rtl.interface(config))}
+    return {file: text, **models, "manifest.json": manifest(facts, config, engine.rtl.interface(config), chosen)}
 
 
 def _command(engine_name: str, engine: Engine) -> click.Command:
@@ -55,6 +64,7 @@ def _command(engine_name: str, engine: Engine) -> click.Command:
         epilog=examples("generate", engine_name),
     )
     @config_options(engine.config_class, engine.presets)
+    @model_options(engine_name)
     @click.option(
         "--language",
         type=click.Choice(tuple(LANGUAGES)),
@@ -72,12 +82,20 @@ def _command(engine_name: str, engine: Engine) -> click.Command:
         language: str,
         name: str | None,
         output: Path | None,
+        model: Path | None = None,
+        permute: str | None = None,
         **flags: Any,
     ) -> None:
-        config = config_from(engine.config_class, preset, config_file, flags)
-        files = generated(engine_name, engine, config, name=name, language=language)
+        if model is None:
+            refuse_permute(permute)
+            config, chosen = config_from(engine.config_class, preset, config_file, flags), {}
+        else:
+            config, chosen = model_config(model, permute, preset, config_file, flags)
+        files = generated(engine_name, engine, config, name=name, language=language, chosen=chosen)
         for path in write_files(output or Path("build", name or engine_name), files):
             click.echo(f"{path}  {path.stat().st_size} bytes")
+        if chosen:
+            click.echo(f"chosen for {model}: {field_flags(chosen)}")
 
     return command
 

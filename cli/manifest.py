@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import subprocess
+from collections.abc import Collection
 from importlib import metadata
 from typing import Any
 
@@ -11,9 +12,18 @@ from tercet.rtl.emit import yosys_command
 __all__ = ["manifest"]
 
 
-def manifest(facts: dict[str, Any], config: Any, interface: dict[str, Any]) -> str:
-    """The manifest as JSON text, the same for the same parameters and tools; `facts` come first."""
-    content = {**facts, "parameters": dataclasses.asdict(config), **interface, "tools": _tools()}
+def manifest(facts: dict[str, Any], config: Any, interface: dict[str, Any], chosen: Collection[str] = ()) -> str:
+    """The manifest as JSON text, the same for the same parameters and tools.
+
+    `facts` come first; `chosen` are the parameters that were chosen for a network.
+    """
+    content = {
+        **facts,
+        "parameters": dataclasses.asdict(config),
+        **({"chosen": list(chosen)} if chosen else {}),
+        **interface,
+        "tools": _tools(),
+    }
     return json.dumps(content, indent=2) + "\n"
 
 

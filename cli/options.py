@@ -1,6 +1,7 @@
 """Flags that come from a config's fields, so that no parameter is named, defaulted or checked twice."""
 
 import dataclasses
+import functools
 import math
 import tomllib
 import typing
@@ -12,7 +13,7 @@ from typing import Any
 import click
 from tercet.golden.checks import check_names
 
-__all__ = ["Megahertz", "config_from", "config_options"]
+__all__ = ["Megahertz", "config_from", "config_options", "engine_options", "given_fields"]
 
 
 class Megahertz(click.FloatRange):
@@ -53,6 +54,40 @@ def config_options(
     return decorate
 
 
+def engine_options(engines: Mapping[str, tuple[type, tuple[str, ...]]]) -> Callable:
+    """Decorate a command with the flags of `config_options` of several engines; one that several have is one flag.
+
+    Parameters
+    ----------
+    engines : mapping
+        Name of the engine to its config class and presets. Help says whose a flag is.
+    """
+    texts: dict[str, dict[str, str]] = {}
+    choices: dict[str, list[str]] = {}
+    for name, (config_class, _) in engines.items():
+        hints = typing.get_type_hints(config_class)
+        for field in dataclasses.fields(config_class):
+            texts.setdefault(field.name, {})[name] = field.metadata["help"]
+            if typing.get_origin(hints[field.name]) is typing.Literal:
+                known = choices.setdefault(field.name, [])
+                known += [word for word in typing.get_args(hints[field.name]) if word not in known]
+    presets = [preset for _, names in engines.values() for preset in names]
+    options = [
+        click.option("--preset", type=click.Choice(presets), help="Start from a preset of the engine."),
+        click.option(
+            "--config", "config_file", type=click.Path(path_type=Path), help="Start from the fields in a TOML file."
+        ),
+    ]
+    for name, by_engine in texts.items():
+        kind = click.Choice(choices[name]) if name in choices else int
+        shown: dict[str, list[str]] = {}
+        for engine, text in by_engine.items():
+            shown.setdefault(text, []).append(engine)
+        help_text = "; ".join(f"{', '.join(whose)}: {text}" for text, whose in shown.items())
+        options.append(click.option(f"--{name.replace('_', '-')}", type=kind, help=f"{help_text}."))
+    return lambda command: functools.reduce(lambda done, option: option(done), reversed(options), command)
+
+
 def _option(field: dataclasses.Field, hint: Any, default: Any) -> Callable:
     name = f"--{field.name.replace('_', '-')}"
     text = field.metadata["help"]
@@ -78,9 +113,14 @@ def config_from(
     OSError
         If the file cannot be read.
     """
-    fields = {**defaults, **({} if config_file is None else _read(config_class, config_file))}
-    fields |= {name: value for name, value in flags.items() if value is not None}
+    fields = {**defaults, **given_fields(config_class, config_file, flags)}
     return config_class(**fields) if preset is None else getattr(config_class, preset)(**fields)
+
+
+def given_fields(config_class: Any, config_file: Path | None, flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a config that a file sets, and flags that were given instead; errors as of `config_from`."""
+    fields = {} if config_file is None else _read(config_class, config_file)
+    return fields | {name: value for name, value in flags.items() if value is not None}
 
 
 def _read(config_class: Any, path: Path) -> dict[str, Any]:

@@ -3,17 +3,25 @@
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 from tercet.boards.host import Device
 from tercet.boards.link.protocol import LINK_COUNTERS
 from tercet.boards.networks import BoardNetwork, Compressed, Int8, read_network
-from tercet.golden.compress.fixed_network import accuracy
+from tercet.boards.sizing import check_run
+from tercet.boards.soc_config import SocConfig
+from tercet.golden.compress.fixed_network import FixedNetwork, accuracy
+from tercet.golden.eie import EieResult
 
 from .arrays import SAMPLES, read_array, write_array
+from .board_engine import depth_option
+from .engines import ENGINES
 from .fixed_rows import error_rows, fraction_rows, read_labels, saturation_fix, warn_of_saturation
+from .options import engine_options
 from .output import check_file, console, progress, table, working
+from .run_engine import Given, check_real, chosen_for, simulated_soc
 
 __all__ = ["run"]
 
@@ -23,15 +31,19 @@ Examples:
   tercet run build/demo/digits_int8.npz --device sim:ulx3s-85f,bytes --inputs build/demo/digits.npy
   tercet run build/demo/digits_int8.npz --device /dev/ttyUSB0 --inputs build/demo/digits.npy -o scores.npy
   tercet run digits.tercet --device sim:icebreaker,bytes --inputs digits.npz --labels digits.npz
+  tercet run digits.tercet --device sim:ulx3s-25f,bytes --n-pe 2 --fifo-depth 4 --inputs digits.npy
   tercet run product.npz --device sim:ulx3s-25f --inputs a.npy
 
 NETWORK is the .npz of an INT8 network (systolic), a file of tercet compress (eie), or an .npz with a matrix b, perhaps
 an addend c, and nothing else (tensorcore). sim:BOARD is the board's own design in a simulator, every bit of its UART
-included; sim:BOARD,bytes leaves the UART out, and is many times faster.
+included; sim:BOARD,bytes leaves the UART out, and is many times faster. A simulated board takes the flags of the
+network's engine, as tercet build does, and has the board's preset otherwise; for a compressed network, memories that
+are too small become deeper, as long as the FPGA's blocks suffice. What is on a real board its bitstream says: tercet
+build.
 
 The fraction bits of a compressed network follow from its ranges, or if it has none from those of these inputs; the
-table shows them, and the error against the network in real numbers. Its results are written as int16, with the fraction
-bits of the last layer's outputs.
+table shows them, and the error against the network in real numbers. --act-frac or --weight-frac give all of its layers
+those of the engine. Its results are written as int16, with the fraction bits of the last layer's outputs.
 """
 
 
@@ -48,6 +60,18 @@ def _run(device: Device, network: BoardNetwork, inputs: np.ndarray, advance: Cal
     return device.run(network, inputs)
 
 
+def _expected(
+    where: Device | SocConfig, network: BoardNetwork, inputs: np.ndarray, labels: Any
+) -> tuple[FixedNetwork | None, EieResult | None, np.ndarray]:
+    """What the golden model gives, and of a compressed network its fixed-point numbers and saturations."""
+    fixed = network.fixed(where, inputs) if isinstance(network, Compressed) else None
+    known = None if fixed is None else fixed.run()
+    want = network.golden(where, inputs) if known is None else known.out
+    if labels is not None:
+        accuracy(np.atleast_2d(want), labels)  # what is wrong with the labels is told before anything is sent
+    return fixed, known, want
+
+
 @click.command(epilog=_EPILOG)
 @click.argument("network", type=click.Path(path_type=Path))
 @click.option("--device", "where", required=True, help="A serial port, or sim:BOARD for a simulated board.")
@@ -59,26 +83,45 @@ def _run(device: Device, network: BoardNetwork, inputs: np.ndarray, advance: Cal
 )
 @click.option("--labels", type=click.Path(path_type=Path), help="Right answers, .npy, or y in an .npz: shows accuracy.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write what comes back, .npy.")
+@depth_option
 @click.option(
     "--baud", type=click.IntRange(1200, 12_000_000), help="Of the UART. [default: what answers, 3000000 first]"
 )
-def run(network: Path, where: str, inputs: Path, labels: Path | None, output: Path | None, baud: int | None) -> None:
+@engine_options({name: (engine.config_class, engine.presets) for name, engine in ENGINES.items()})
+def run(
+    network: Path,
+    where: str,
+    inputs: Path,
+    labels: Path | None,
+    output: Path | None,
+    baud: int | None,
+    preset: str | None,
+    config_file: Path | None,
+    depths: dict[str, int],
+    **flags: Any,
+) -> None:
     """Run a network on a board, and compare what comes back with the golden model."""
-    what = read_network(network)
+    given = Given(preset, config_file, depths, flags)
+    what = given.applied(read_network(network), network)
     x = read_array("x", inputs, SAMPLES)
     right = read_labels(labels, {})
     if right is not None and not isinstance(what, (Compressed, Int8)):
         raise ValueError("--labels goes with a network, not with a product of matrices; leave it out")
     if output is not None:
         check_file(output)
+    soc = fixed = known = want = None
+    if where.startswith("sim:"):
+        soc = simulated_soc(where, what, given, baud, x)
+        fixed, known, want = _expected(soc, what, x, right)
+        check_run(soc, what, x)
+    else:
+        given.refuse(where, what.engine)
     with working("opening the board; a simulated one is compiled first"):
-        device = Device.open(where, engine=what.engine, baud=baud)
+        device = Device.open(where, engine=what.engine, baud=baud, soc=soc)
     with device:
-        fixed = what.fixed(device, x) if isinstance(what, Compressed) else None
-        known = None if fixed is None else fixed.run()
-        want = what.golden(device, x) if known is None else known.out
-        if right is not None:
-            accuracy(np.atleast_2d(want), right)  # what is wrong with the labels is told before anything is sent
+        if soc is None:
+            check_real(device, what, network, x)
+            fixed, known, want = _expected(device, what, x, right)
         device.counters(clear=True)
         started = time.monotonic()
         with progress("transfer", total=1000) as advance:
@@ -93,6 +136,8 @@ def run(network: Path, where: str, inputs: Path, labels: Path | None, output: Pa
     result.add_row("board equals golden model", "yes, every bit" if matches else "NO")
     result.add_row("build", info.build)
     result.add_row("clock", f"{info.soc.clock_hz / 1e6:.1f} MHz")
+    for name, value in chosen_for(info.soc, what, given, simulated=soc is not None).items():
+        result.add_row(name, value)
     result.add_row("seconds, link included", f"{seconds:.2f}")
     for name in info.soc.kind.counters:
         result.add_row(f"counter {name}", str(counters[name]))

@@ -18,6 +18,7 @@ from .eie_format import balance, interleave, pack, row_work
 from .eie_layer import FRACTION_BITS, EieConfig, EieLayer
 from .eie_product import EieResult, check_acts, network_spmv, spmv
 from .eie_program import link
+from .eie_sizing import check_depths
 from .eie_spread import spread
 
 __all__ = [
@@ -90,8 +91,9 @@ def encode(
         If an argument is of the wrong type.
     ValueError
         If shapes do not fit, a code is out of range, ``codebook[0]`` is not 0, shift and fraction bits contradict each
-        other, the layer exceeds a memory of the engine, or a row's accumulator could exceed ``acc_width`` for some
-        activations up to ``act_max``.
+        other, or a row's accumulator could exceed ``acc_width`` for some activations up to ``act_max``.
+    DepthsExceeded
+        If the layer exceeds memories of the engine; the message names all of them.
 
     Notes
     -----
@@ -108,10 +110,8 @@ def encode(
     shift, out_frac = _scale(act_frac, weight_frac, out_frac, shift, config)
     act_max = integer("act_max", act_max, (1, 32768))
     rows = _assign(codes, config, permute, frequencies)
-    _check_sizes(n_in, rows, config)
     packed = [pack(codes[r], config.index_bits) for r in rows]
     values, zeros, pointers = zip(*packed, strict=True)
-    _check_matrix(values, config)
     layer = EieLayer(
         values=values,
         zeros=zeros,
@@ -128,6 +128,7 @@ def encode(
         config=config,
         shape=(n_out, n_in),
     )
+    check_depths(config, [layer])
     _prove(layer)
     return layer
 
@@ -223,30 +224,6 @@ def _check_frequencies(frequencies: Any, n_in: int) -> np.ndarray:
         index = where(frequencies < 0)
         raise ValueError(f"Frequency {frequencies[index]} at index {index} is negative; use numbers of at least 0")
     return frequencies
-
-
-def _check_sizes(n_in: int, rows: list[np.ndarray], config: EieConfig) -> None:
-    if n_in + 1 > config.pointer_depth:
-        raise ValueError(
-            f"{n_in} inputs need {n_in + 1} pointers in each PE but pointer_depth is {config.pointer_depth}; "
-            f"use pointer_depth={n_in + 1} or fewer inputs"
-        )
-    most = max(r.size for r in rows)
-    if most > config.act_depth:
-        raise ValueError(
-            f"{sum(r.size for r in rows)} outputs are {most} rows in a PE but act_depth is {config.act_depth}; "
-            f"use act_depth={most} or more PEs"
-        )
-
-
-def _check_matrix(values: tuple[np.ndarray, ...], config: EieConfig) -> None:
-    k = int(np.argmax([v.size for v in values]))
-    words = -(-values[k].size // config.entries_per_word)
-    if words > config.matrix_depth:
-        raise ValueError(
-            f"PE {k} needs {words} words for its {values[k].size} entries but matrix_depth is {config.matrix_depth}; "
-            f"use matrix_depth={words}, more PEs or a sparser layer"
-        )
 
 
 def _prove(layer: EieLayer) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from .eie_layer import EieConfig, EieLayer, step_fields
+from .eie_sizing import check_depths
 
 __all__ = ["EVERY_PE", "FRAMES", "FRAME_FIELDS", "Linked", "Program", "link", "step_fields"]
 
@@ -156,7 +157,9 @@ def link(config: EieConfig, layers: Any) -> Program:
     TypeError
         If an argument is of the wrong type.
     ValueError
-        If layers do not fit each other or the engine, or exceed one of its memories.
+        If layers do not fit each other or the engine.
+    DepthsExceeded
+        If they exceed memories of the engine; the message names all of them.
     """
     layers = list(layers) if isinstance(layers, Sequence) else layers
     if not isinstance(layers, list) or not all(isinstance(layer, EieLayer) for layer in layers):
@@ -182,6 +185,7 @@ def link(config: EieConfig, layers: Any) -> Program:
                 f"Layer {number} is proven for activations up to {layer.act_max} but layer {number - 1} can give "
                 f"{reach}; encode it with act_max={reach}"
             )
+    check_depths(config, layers)
     columns = [np.arange(layers[0].shape[1]), *(_positions(layer) for layer in layers[:-1])]
     linked = [_in_order(layer, order) for layer, order in zip(layers, columns, strict=True)]
     matrix, pointers, first_pointers = _entries(config, linked)
@@ -195,9 +199,6 @@ def _check_layer(config: EieConfig, layer: EieLayer, what: str) -> None:
         ours, its = getattr(config, name), getattr(layer.config, name)
         if ours != its:
             raise ValueError(f"{what} is encoded for {name} {its} but the engine has {ours}; encode it with its config")
-    most = max(rows.size for rows in layer.rows)
-    if most > config.act_depth:
-        raise ValueError(f"{what} has {most} rows in a PE but act_depth is {config.act_depth}; use act_depth={most}")
 
 
 def _positions(layer: EieLayer) -> np.ndarray:
@@ -225,18 +226,8 @@ def _in_order(layer: EieLayer, columns: np.ndarray) -> Linked:
 def _entries(config: EieConfig, linked: list[Linked]) -> tuple[list[np.ndarray], list[np.ndarray], list[int]]:
     """Words of entries and pointers of each PE, and the address of each layer's first pointer."""
     sizes = [layer.columns.size + 1 for layer in linked]
-    if sum(sizes) > config.pointer_depth:
-        raise ValueError(
-            f"{_count(linked)} need {sum(sizes)} pointers in each PE but pointer_depth is {config.pointer_depth}; "
-            f"use pointer_depth={sum(sizes)}"
-        )
     per_word = config.entries_per_word
     words = [-(-sum(layer.values[k].size for layer in linked) // per_word) for k in range(config.n_pe)]
-    if max(words) > config.matrix_depth:
-        raise ValueError(
-            f"{_count(linked)} need {max(words)} words in PE {words.index(max(words))} but matrix_depth is "
-            f"{config.matrix_depth}; use matrix_depth={max(words)}, more PEs or sparser layers"
-        )
     matrix, pointers = [], []
     for k in range(config.n_pe):
         values = np.concatenate([layer.values[k] for layer in linked]).astype(np.uint64)
@@ -271,11 +262,6 @@ def _constants(config: EieConfig, linked: list[Linked]) -> tuple[list[np.ndarray
         else:
             biases.append(end)
             end += layer.rows
-    if end > config.constant_depth:
-        raise ValueError(
-            f"{_count(linked)} need {end} constants (codebooks, and biases of each PE) but constant_depth is "
-            f"{config.constant_depth}; use constant_depth={end}"
-        )
     constants = []
     width = max(16, config.acc_width)
     for k in range(config.n_pe):
@@ -318,13 +304,4 @@ def _steps(
             "results": layer.rows,
             "biases": biases[number + 1] if after else 0,
         }
-    if len(steps) > config.program_depth:
-        raise ValueError(
-            f"{_count(linked)} need {len(steps)} steps but program_depth is {config.program_depth}; "
-            f"use program_depth={len(steps)}"
-        )
     return steps
-
-
-def _count(linked: list[Linked]) -> str:
-    return "1 layer" if len(linked) == 1 else f"{len(linked)} layers"

@@ -1,22 +1,32 @@
 """``tercet sim eie``."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import click
 import numpy as np
 from tercet.golden.compress.container import load
-from tercet.golden.compress.fixed_network import FixedNetwork, fixed_network
+from tercet.golden.compress.eie import entry_bits
+from tercet.golden.compress.fixed_network import FixedNetwork, sized_network
 from tercet.golden.compress.model import CompressedLayer
 from tercet.golden.compress.ranges import fraction_bits
 from tercet.golden.eie import EieConfig, EieLayer, check_acts, encode, network_cycles, network_spmv
 from tercet.golden.eie_program import link
+from tercet.golden.eie_sizing import DEPTHS, size_engine, unbounded
 from tercet.sim import eie
 from tercet.sim.eie_stimuli import random_acts, random_layer
 
 from ..arrays import read_array, read_roles
+from ..eie_sizing import (
+    chosen_fields,
+    eie_fields,
+    follows_ranges,
+    model_option,
+    permute_option,
+    told_as_flags,
+)
 from ..engines import ENGINES, examples
 from ..fixed_rows import (
     error_rows,
@@ -26,7 +36,7 @@ from ..fixed_rows import (
     saturation_row,
     warn_of_saturation,
 )
-from ..options import config_from, config_options
+from ..options import config_options
 from .common import NPZ_NOTE, RunOptions, read_sizes, run_options, simulate
 
 __all__ = ["command"]
@@ -38,6 +48,9 @@ be real numbers. Without --acts they are random, without --codes and --model the
 The fraction bits of a model follow from its ranges, layer by layer, or if it has none from those of these activations;
 --act-frac or --weight-frac give all of its layers those of the engine. Results are int16, with the fraction bits that
 the table shows for the last layer's outputs.
+
+Depths of memories that are not given are the least that hold the network. The simulator is compiled once for each
+engine: to run several networks on one, give it depths that are enough for all of them.
 """
 
 
@@ -54,12 +67,20 @@ def _refuse(options: dict[str, Any], reason: str) -> None:
             raise ValueError(f"--{name} {reason}; leave it out")
 
 
-def _rows(config: EieConfig, results: int, fixed: FixedNetwork | None, labels: Any, run: eie.EieRun) -> dict[str, str]:
+def _rows(
+    chosen: Mapping[str, int],
+    config: EieConfig,
+    results: int,
+    fixed: FixedNetwork | None,
+    labels: Any,
+    run: eie.EieRun,
+) -> dict[str, str]:
     counters = run.counters
     clocks = config.n_pe * run.cycles
     shares = {"busy": clocks, "starve": clocks, "stall": run.cycles, "filler": max(1, counters["busy"])}
     texts = {"busy": "of all PEs' clocks", "starve": "of all PEs' clocks", "stall": "of cycles", "filler": "of busy"}
-    found = {"efficiency": f"{counters['busy'] / clocks:.1%}"}
+    found = {name: f"{value}, chosen" for name, value in chosen.items()}
+    found["efficiency"] = f"{counters['busy'] / clocks:.1%}"
     for name, count in counters.items():
         found[f"  {name}"] = f"{count}  {count / shares[name]:.1%} {texts[name]}" if name in shares else str(count)
     found["  saturated"] = saturation_row(counters["saturated"], results)
@@ -69,20 +90,16 @@ def _rows(config: EieConfig, results: int, fixed: FixedNetwork | None, labels: A
 
 
 @click.command("eie", epilog=examples("sim", "eie", notes=_NOTES))
-@config_options(EieConfig, ENGINES["eie"].presets)
+@config_options(EieConfig, ENGINES["eie"].presets, dict.fromkeys(DEPTHS, "as the network needs"))
 @click.option("--codes", type=click.Path(path_type=Path), help="Codes (out, in), .npy or .npz.")
 @click.option("--codebook", type=click.Path(path_type=Path), help="Codebook (2**code_bits,), .npy or .npz.")
 @click.option("--bias", type=click.Path(path_type=Path), help="Bias (out,), .npy or .npz.")
-@click.option("--model", type=click.Path(path_type=Path), help="Compressed network that tercet compress wrote.")
+@model_option
 @click.option("--acts", type=click.Path(path_type=Path), help="Activations (in,) or (batch, in), .npy or .npz.")
 @click.option("--labels", type=click.Path(path_type=Path), help="Labels (batch,) of --acts, .npy, or y in an .npz.")
 @click.option("--relu", is_flag=True, help="Negative results of the layer become zero.")
 @click.option("--shift", type=int, help="Right shift from a sum to its result. [default: weight_frac]")
-@click.option(
-    "--permute",
-    type=click.Choice(["balance", "spread"]),
-    help="Deal rows so that PEs have equal work over the whole layer, or in every stretch of its columns.",
-)
+@permute_option
 @click.option("--shape", help="OUTxIN[xBATCH] of a random layer. [default: 256x256]")
 @click.option("--density", type=float, help="Share of weights of a random layer that are not pruned. [default: 0.1]")
 @click.option("--act-density", type=float, help="Share of random activations that are not zero. [default: 0.3]")
@@ -106,7 +123,7 @@ def command(
 ) -> None:
     """Run a compressed layer or network on the EIE engine's RTL."""
     options = RunOptions.taken_from(flags)
-    config = config_from(EieConfig, preset, config_file, flags)
+    fields = eie_fields(preset, config_file, flags)
     rng = np.random.default_rng(options.seed)
     own = {"codes": codes, "codebook": codebook, "bias": bias}
     batch: list[int] = []
@@ -116,34 +133,47 @@ def command(
         _refuse({"shape": shape, "density": density}, "goes with a random layer")
     if model is not None:
         _refuse({**own, "relu": relu, "shift": shift}, "goes with one layer, not with --model, which has its own")
-        network, ranges = load(model), flags["act_frac"] is None and flags["weight_frac"] is None
+        network, ranges = load(model), follows_ranges(fields)
         if acts is None:
-            inputs = _random_inputs(rng, network, config, _density("Activation density", act_density, 0.3), ranges)
+            share = _density("Activation density", act_density, 0.3)
+            inputs = _random_inputs(rng, network, unbounded(entry_bits(network) | fields), share, ranges)
         else:
             _refuse({"act-density": act_density}, "goes with random activations, not with --acts")
             inputs = read_array("acts", acts, ["y"] if labels == acts else [])
-        fixed = fixed_network(network, inputs, config, permute=permute, ranges=ranges)
-        _simulate(options, config, fixed.layers, fixed.acts, fixed, right)
+        with told_as_flags():
+            fixed = sized_network(network, inputs, fields, permute=permute, ranges=ranges)
+        _simulate(options, fixed.layers, fixed.acts, chosen_fields(fixed.layers, fields), fixed, right)
         return
     if codes is not None and codebook is not None:
         arrays = read_roles({**own, "acts": acts})
-        operands, given = (arrays["codes"], arrays["codebook"], config), arrays.get("bias")
-        layers = [encode(*operands, bias=given, relu=relu, shift=shift, permute=permute)]
+        of_layer: Any = {"bias": arrays.get("bias"), "relu": relu, "shift": shift, "permute": permute}
+        with told_as_flags():
+            layers = size_engine(
+                lambda config: [encode(arrays["codes"], arrays["codebook"], config, **of_layer)],
+                _code_bits(arrays["codebook"]) | fields,
+            )
     elif codes is not None or codebook is not None:
         raise ValueError("Only one of --codes and --codebook is given; give both, or --shape for a random layer")
     else:
         _refuse({"bias": bias, "acts": acts}, "goes with --codes and --codebook, not with a random layer")
         n_out, n_in, *batch = read_sizes(shape or "256x256", "OUTxIN[xBATCH]", "512x256")
         share = _density("Density", density, 0.1)
-        of_layer: Any = {"bias": True, "relu": relu, "shift": shift, "permute": permute}
-        layers = [random_layer(rng, config, n_out, n_in, share, **of_layer)]
+        of_layer = {"bias": True, "relu": relu, "shift": shift, "permute": permute}
+        with told_as_flags():
+            layers = size_engine(lambda config: [random_layer(rng, config, n_out, n_in, share, **of_layer)], fields)
     if acts is None:
         share = _density("Activation density", act_density, 0.3)
         vectors = random_acts(rng, layers[0].shape[1], share, *batch, act_max=layers[0].act_max)
     else:
         _refuse({"act-density": act_density}, "goes with random activations, not with --acts")
         vectors = (arrays or read_roles({"acts": acts}))["acts"]
-    _simulate(options, config, layers, vectors)
+    _simulate(options, layers, vectors, chosen_fields(layers, fields))
+
+
+def _code_bits(codebook: np.ndarray) -> dict[str, int]:
+    """Bits of the codes of a codebook, if it is one."""
+    bits = codebook.size.bit_length() - 1
+    return {"code_bits": bits} if codebook.ndim == 1 and codebook.size == 2**bits and 2 <= bits <= 8 else {}
 
 
 def _random_inputs(
@@ -157,12 +187,13 @@ def _random_inputs(
 
 def _simulate(
     options: RunOptions,
-    config: EieConfig,
     layers: Sequence[EieLayer],
     acts: np.ndarray,
+    chosen: Mapping[str, int],
     fixed: FixedNetwork | None = None,
     labels: Any = None,
 ) -> None:
+    config = layers[0].config
     link(config, layers)
     check_acts(layers[0], acts)
     sizes = "-".join(str(n) for n in (layers[0].shape[1], *(layer.shape[0] for layer in layers)))
@@ -178,7 +209,7 @@ def _simulate(
         want.out,
         f"eie, {config.n_pe} PEs, {sizes}, {entries} entries, {vectors}",
         network_cycles(layers, acts).total,
-        functools.partial(_rows, config, results, fixed, labels),
+        functools.partial(_rows, chosen, config, results, fixed, labels),
     )
     if fixed is not None:
         warn_of_saturation(want.saturated, saturation_fix(fixed))

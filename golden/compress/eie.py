@@ -1,18 +1,21 @@
 """A compressed network in the numbers of an EIE engine: int16 weights and activations, biases in accumulator LSBs."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Literal
 
 import numpy as np
 from tercet.golden.checks import float_array, place, show, where
 from tercet.golden.eie import encode
 from tercet.golden.eie_layer import EieConfig, EieLayer
+from tercet.golden.eie_sizing import DEPTHS, check_depths, set_depths, size_engine, unbounded
 
 from .model import CompressedLayer
 from .ranges import fraction_bits, most_fraction_bits
 from .share import fixed_point
 
-__all__ = ["check_layers", "eie_acts", "eie_layers"]
+__all__ = ["check_layers", "eie_acts", "eie_layers", "entry_bits", "sized_layers"]
 
 
 def eie_layers(
@@ -48,13 +51,17 @@ def eie_layers(
     TypeError
         If an argument is of the wrong type.
     ValueError
-        If there is no layer, a centroid or bias does not fit its bits, or a layer does not fit the engine.
+        If there is no layer, or a centroid or bias does not fit its bits.
+    DepthsExceeded
+        If the network exceeds memories of the engine; the message names all of them.
     """
     layers = check_layers(layers)
     if frequencies is None:
         frequencies = [None] * len(layers)
     if len(frequencies) != len(layers):
         raise ValueError(f"There are {len(frequencies)} frequencies for {len(layers)} layers; give one of each layer")
+    # Layer by layer only the first one that is too large would be told.
+    roomy = unbounded(asdict(config))
     encoded = []
     bits = fraction_bits(layers, config)
     for number, (layer, frequency, frac) in enumerate(zip(layers, frequencies, bits, strict=True)):
@@ -63,7 +70,7 @@ def eie_layers(
                 encode(
                     layer.codes,
                     _codebook(layer, config, frac.weight),
-                    config,
+                    roomy,
                     bias=_bias(layer, config, frac.act + frac.weight),
                     relu=number + 1 < len(layers),
                     permute=permute,
@@ -77,7 +84,55 @@ def eie_layers(
             )
         except ValueError as error:
             raise ValueError(f"Layer {number}: {error}") from None
-    return encoded
+    check_depths(config, encoded)
+    return set_depths(encoded, {name: getattr(config, name) for name in DEPTHS})
+
+
+def sized_layers(
+    layers: Sequence[CompressedLayer],
+    fields: Mapping[str, Any] | None = None,
+    *,
+    least: Mapping[str, int] | None = None,
+    **options: Any,
+) -> list[EieLayer]:
+    """Encode a compressed network for an engine whose depths are chosen for it.
+
+    Parameters
+    ----------
+    layers : sequence of CompressedLayer
+        The network, at least one layer.
+    fields : mapping or None
+        Fields of `EieConfig` that are given. Depths among them are checked, the others chosen; bits of codes and of
+        distances that are not given are those of the network.
+    least : mapping or None
+        As in `size_engine`.
+    **options
+        Those of `eie_layers`.
+
+    Returns
+    -------
+    list of EieLayer
+        Encoded for the engine, which is the ``config`` of each.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `size_engine` and `eie_layers` do.
+    """
+    make = functools.partial(eie_layers, layers, **options)
+    return size_engine(make, {**entry_bits(layers), **(fields or {})}, least=least)
+
+
+def entry_bits(layers: Any) -> dict[str, int]:
+    """Fields of `EieConfig` for the bits of an entry, the most that any layer has in storage."""
+    found = [layer for layer in layers if isinstance(layer, CompressedLayer)] if isinstance(layers, Sequence) else []
+    if not found:
+        return {}
+    # An engine has at least 2 bits for a code.
+    return {
+        "code_bits": max(2, *(layer.code_bits for layer in found)),
+        "index_bits": max(layer.index_bits for layer in found),
+    }
 
 
 def check_layers(layers: Any) -> list[CompressedLayer]:

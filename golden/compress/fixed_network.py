@@ -1,19 +1,20 @@
 """A compressed network with its inputs in an engine's numbers, and how far its results are from real ones."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from tercet.golden.checks import INT16, int_array
 from tercet.golden.eie import EieConfig, EieLayer, EieResult, network_spmv
+from tercet.golden.eie_sizing import size_engine
 
-from .eie import check_layers, eie_acts, eie_layers
+from .eie import check_layers, eie_acts, eie_layers, entry_bits
 from .model import CompressedLayer, to_mlp
-from .ranges import measure
+from .ranges import measure, without_ranges
 
-__all__ = ["FixedNetwork", "FloatError", "accuracy", "fixed_network"]
+__all__ = ["FixedNetwork", "FloatError", "accuracy", "fixed_network", "sized_network"]
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,7 @@ def fixed_network(
         raise ValueError(f"Inputs have shape {given.shape}; every size must be at least 1")
     coded = given.dtype == np.int16
     if not ranges:
-        layers = [dataclasses.replace(layer, act_range=None, out_range=None) for layer in layers]
+        layers = without_ranges(layers)
     measured = ranges and not any(layer.act_range or layer.out_range for layer in layers)
     if measured:
         layers = measure(layers, given / 2.0**config.act_frac if coded else given)
@@ -158,6 +159,40 @@ def fixed_network(
         return FixedNetwork(layers, encoded, given / 2.0**frac, given, measured)
     _check_reach(layers[0], given, frac)
     return FixedNetwork(layers, encoded, given.astype(np.float64), eie_acts(given, config, frac), measured)
+
+
+def sized_network(
+    layers: Sequence[CompressedLayer],
+    inputs: Any,
+    fields: Mapping[str, Any] | None = None,
+    *,
+    least: Mapping[str, int] | None = None,
+    **options: Any,
+) -> FixedNetwork:
+    """Encode a network, and its inputs, for an engine whose depths are chosen for it.
+
+    Parameters
+    ----------
+    layers, inputs
+        As in `fixed_network`.
+    fields, least
+        As in `sized_layers`.
+    **options
+        Those of `fixed_network`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `size_engine` and `fixed_network` do.
+    """
+    made: list[FixedNetwork] = []
+
+    def make(config: EieConfig) -> list[EieLayer]:
+        made.append(fixed_network(layers, inputs, config, **options))
+        return made[-1].layers
+
+    sized = size_engine(make, {**entry_bits(layers), **(fields or {})}, least=least)
+    return dataclasses.replace(made[-1], layers=sized)
 
 
 def _check_reach(layer: CompressedLayer, inputs: np.ndarray, frac: int) -> None:

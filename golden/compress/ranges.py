@@ -22,7 +22,7 @@ from tercet.golden.eie_layer import FRACTION_BITS, EieConfig
 
 from .model import CompressedLayer, to_mlp
 
-__all__ = ["Fractions", "bound", "fraction_bits", "measure", "most_fraction_bits"]
+__all__ = ["Fractions", "bound", "fraction_bits", "measure", "most_fraction_bits", "without_ranges"]
 
 _USED = 14
 """Bits of the largest magnitude, besides the sign."""
@@ -88,6 +88,11 @@ def _with_ranges(layers: Sequence[CompressedLayer], reached: list[float]) -> lis
         dataclasses.replace(layer, act_range=before, out_range=after)
         for layer, (before, after) in zip(layers, pairs, strict=True)
     ]
+
+
+def without_ranges(layers: Sequence[CompressedLayer]) -> list[CompressedLayer]:
+    """The network with no magnitudes known, so that all layers have the fraction bits of the engine's config."""
+    return [dataclasses.replace(layer, act_range=None, out_range=None) for layer in layers]
 
 
 def most_fraction_bits(low: float, high: float) -> int:

@@ -1,5 +1,7 @@
 """Memories with the same clocks of latency on every FPGA family."""
 
+from collections import Counter
+
 from amaranth import *
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
@@ -7,7 +9,7 @@ from tercet.rtl.emit import shared
 from tercet.rtl.primitives.dp16kd import BlockRam
 from tercet.rtl.primitives.sb_spram256ka import SinglePortRam
 
-__all__ = ["Ram", "has_latency_1"]
+__all__ = ["Ram", "has_latency_1", "ram_blocks"]
 
 _FAMILIES = ("any", "ecp5", "ice40")
 _BLOCK = 16384  # words of the deepest block, in both families
@@ -19,6 +21,37 @@ _ICE40_BLOCK_RAM = 1024  # words up to which the small blocks, of which there ar
 def has_latency_1(family: str, depth: int) -> bool:
     """Whether so many words can be a `Ram` without an output register; blocks of ECP5 are used with theirs only."""
     return family != "ecp5" or depth <= _ECP5_DISTRIBUTED
+
+
+def ram_blocks(
+    *, width: int, depth: int, family: str, exclusive: bool = False
+) -> tuple[Counter[str], list[tuple[int, int]]]:
+    """Blocks that a `Ram` instantiates, "bram" or "spram" to their number, and (width, depth) of the memories that it
+    leaves to synthesis; parameters are those of `Ram`.
+    """
+    blocks: Counter[str] = Counter()
+    if depth <= _inferred_words(family, depth, exclusive):
+        return blocks, [(width, depth)]
+    rest = []
+    for start in range(0, depth, _BLOCK):
+        words = min(_BLOCK, depth - start)
+        if words <= _inferred_words(family, words, exclusive):
+            rest.append((width, words))
+        elif family == "ecp5":
+            blocks["bram"] += -(-width // _ecp5_mode(words))
+        else:
+            blocks["spram"] += -(-width // 16)
+    return blocks, rest
+
+
+def _inferred_words(family: str, depth: int, exclusive: bool) -> int:
+    """Words up to which a memory is left to synthesis."""
+    return {"ecp5": _ECP5_DISTRIBUTED, "ice40": _ICE40_BLOCK_RAM if exclusive else depth}.get(family, depth)
+
+
+def _ecp5_mode(depth: int) -> int:
+    """Bits of a word of a block of so many words."""
+    return _ECP5_MODES[max(512, 1 << (depth - 1).bit_length())]
 
 
 class Ram(wiring.Component):
@@ -99,8 +132,7 @@ class Ram(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        inferred = {"ecp5": _ECP5_DISTRIBUTED, "ice40": _ICE40_BLOCK_RAM if self.exclusive else self.depth}
-        if self.depth <= inferred.get(self.family, self.depth):
+        if self.depth <= _inferred_words(self.family, self.depth, self.exclusive):
             self._infer(m)
         elif self.depth > _BLOCK:
             self._banks(m)
@@ -137,7 +169,7 @@ class Ram(wiring.Component):
 
     def _block_rams(self, m: Module):
         """Side by side as many bits as a block has at this depth."""
-        mode = _ECP5_MODES[max(512, 1 << (self.depth - 1).bit_length())]
+        mode = _ecp5_mode(self.depth)
         for first in range(0, self.width, mode):
             last = min(first + mode, self.width)
             m.submodules[f"block_{first // mode}"] = ram = shared(BlockRam, mode=mode)

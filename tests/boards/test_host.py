@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tercet.boards.catalog import soc_config
 from tercet.boards.host import Device, WrongEngine
 from tercet.boards.networks import Compressed, Int8, TileProduct, as_network
 from tercet.boards.port import PortError
@@ -190,7 +191,7 @@ def test_eie():
         with pytest.raises(ValueError, match=r"Activations have shape \(0, 30\); every size must be at least 1"):
             device.network(layers, acts[:0])
         assert device.counters()["accepted"] == before + 1, "something was sent"
-        with pytest.raises(ValueError, match="A vector needs 45 words of acts, but the board has room for 40"):
+        with pytest.raises(ValueError, match="A vector needs 45 words of acts but its buffer has 40; build it"):
             device.network([wide], np.zeros((1, 90), np.int16))
 
 
@@ -230,6 +231,12 @@ def test_addresses_of_boards():
         Device.open("sim:ulx3s-85f,word")
     with pytest.raises(PortError, match="/dev/nothing"):
         Device.open("/dev/nothing")
+    soc = soc_config("icebreaker", "eie")
+    with pytest.raises(ValueError, match="The engine of '/dev/nothing' is in its bitstream; leave soc out"):
+        Device.open("/dev/nothing", soc=soc)
+    for where, baud in (("sim:tang-nano-9k", None), ("sim:icebreaker,bytes", 9600)):
+        with pytest.raises(ValueError, match="soc is for icebreaker at 3000000 baud, not for .*; use sim:icebreaker"):
+            Device.open(where, baud=baud, soc=soc)
 
 
 def test_what_is_no_network():

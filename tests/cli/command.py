@@ -8,8 +8,8 @@ from tercet.cli import main
 __all__ = ["cycles_agree", "fails", "tercet"]
 
 
-def tercet(*args):
-    return CliRunner().invoke(main, [str(arg) for arg in args])
+def tercet(*args, **options):
+    return CliRunner().invoke(main, [str(arg) for arg in args], **options)
 
 
 def fails(*args):

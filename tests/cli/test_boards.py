@@ -10,7 +10,9 @@ from tercet.boards.catalog import BOARDS, board
 from tercet.boards.measured import measured
 from tercet.boards.soc_config import describe, read_description
 from tercet.cli.engines import ENGINES
+from tercet.golden.compress.container import save
 
+from ..compressed_networks import compressed
 from .command import fails, tercet
 from .reports import pretended
 
@@ -116,6 +118,29 @@ def test_build_from_file_and_preset(folder, built):
     first, second = (call[2].config for call in built)
     assert (first.n_pe, first.acc_width, first.family, first.matrix_depth) == (3, 32, "ecp5", 1024)
     assert (second.n_pe, second.family, second.act_depth, second.matrix_depth) == (2, "ecp5", 512, 512)
+
+
+def test_build_for_a_network(folder, built):
+    """The board's own depths where they suffice, and what the network needs where they do not."""
+    save(folder / "m.tercet", compressed((900, 20, 30), density=0.2, code_bits=5))
+    args = ("build", "eie", "--board", "ulx3s-25f", "--model", "m.tercet", "--weight-frac", "9")
+    result = tercet(*args)
+    assert result.exit_code == 0, result.stderr
+    config = built[0][2].config
+    assert (config.n_pe, config.family, config.weight_frac, config.code_bits) == (4, "ecp5", 9, 5)
+    assert (config.pointer_depth, config.matrix_depth, config.act_depth) == (1024, 1024, 256)
+    assert tercet(*args, "--n-pe", "1", "--fifo-depth", "3").exit_code == 0
+    config = built[1][2].config
+    assert (config.n_pe, config.fifo_depth, config.pointer_depth) == (1, 3, 1024)
+    # Words of 7 entries of 9 bits. And 900 activations of one PE go in four parts.
+    assert config.matrix_depth == max(1024, -(-round(0.2 * 900 * 20 + 0.2 * 20 * 30) // 7))
+    assert dict(built[1][2].depths)["acts"] == 900
+    assert "--model" not in tercet("build", "systolic", "--help").stdout
+    line = fails(*args, "--pointer-depth", "900", "--depth", "acts=100")
+    assert line == (
+        "tercet: error: 2 layers need 922 pointers in each PE but pointer_depth is 900, a vector needs 225 words of "
+        "acts but its buffer has 100; use --pointer-depth 922 --depth acts=225, or leave out what is to be chosen\n"
+    )
 
 
 @pytest.fixture

@@ -7,8 +7,10 @@ import re
 import numpy as np
 import pytest
 from tercet.golden.compress.container import load, save
+from tercet.golden.compress.eie import sized_layers
 from tercet.golden.compress.model import CompressedLayer, to_mlp
 from tercet.golden.eie import EieConfig, encode, spmv
+from tercet.golden.eie_sizing import DEPTHS
 from tercet.sim import simulators
 
 from .command import cycles_agree, fails, tercet
@@ -85,25 +87,30 @@ def test_sim_eie_model(folder):
     x = rng.uniform(-1, 1, (4, 30))
     np.save(folder / "real.npy", x)
     np.save(folder / "fixed.npy", np.rint(x * 256).astype(np.int16))
-    options = ["--pointer-depth", "80", "--permute", "balance"]
+    options = ["--n-pe", "3", "--fifo-depth", "4", "--permute", "balance"]
+    config = sized_layers(load(folder / "model.tercet"), {"n_pe": 3}, permute="balance")[0].config
+    # Pointers of 30 inputs and 21 places of 3 PEs; the input's 10 groups; two codebooks, 7 zeros and 2 biases.
+    assert (config.pointer_depth, config.act_depth, config.constant_depth, config.program_depth) == (53, 10, 41, 3)
     for name in ("real", "fixed"):
         given = ["--model", "model.tercet", "--acts", f"{name}.npy", "-o", f"{name}_out.npy", "--act-frac", "8"]
-        result = tercet("sim", "eie", *TINY, *options, *given)
+        result = tercet("sim", "eie", *options, *given)
         assert result.exit_code == 0, result.stderr
         assert "eie, 3 PEs, 30-20-5, " in result.stdout
+        for depth in DEPTHS:
+            assert re.search(rf"│ {depth} +│ +{getattr(config, depth)}, chosen │", result.stdout)
         measured, model = cycles_agree(result.stdout)
         assert measured == model
     real, fixed = (np.load(folder / f"{name}_out.npy") for name in ("real", "fixed"))
     np.testing.assert_array_equal(real, fixed)
     want = to_mlp(load(folder / "model.tercet")).activations(x)[-1]
     np.testing.assert_allclose(real / 256, want, atol=0.1)
-    result = tercet("sim", "eie", *TINY, *options, "--model", "model.tercet")
+    result = tercet("sim", "eie", *options, "--model", "model.tercet")
     assert result.exit_code == 0
     assert (shown(result.stdout, "fraction bits by")) == "ranges of these inputs, as the network has none"
     # By ranges results are as much nearer as there are more fraction bits.
     np.save(folder / "labels.npy", want.argmax(axis=1))
     given = ["--model", "model.tercet", "--acts", "real.npy", "-o", "out.npy", "--labels", "labels.npy"]
-    result = tercet("sim", "eie", *TINY, *options, *given)
+    result = tercet("sim", "eie", *options, *given)
     assert result.exit_code == 0, result.stderr
     bits = [int(n) for n in shown(result.stdout, "  inputs; outputs of each layer").split("; ")]
     assert bits[0] == 14
@@ -130,7 +137,7 @@ def test_hidden_results_that_did_not_fit(folder, ranges):
         assert shown(result.stdout, "largest input; outputs of each layer") == "100; 200; 100"
         assert shown(result.stdout, "largest error against the float network") == "0 of 100"
         assert shown(result.stdout, "saturated") == "0  0.0% of 20 results"
-    given = [*TINY, "--model", "m.tercet", "--acts", "acts.npy", "-o", "out.npy"]
+    given = ["--n-pe", "3", "--model", "m.tercet", "--acts", "acts.npy", "-o", "out.npy"]
     result = tercet("sim", "eie", *given)
     assert result.exit_code == 0, result.stderr
     assert shown(result.stdout, "  inputs; outputs of each layer") == "7; 6; 7"
@@ -155,7 +162,7 @@ def test_hidden_results_that_did_not_fit(folder, ranges):
         (["sim", "eie", "--shape", "3"], "Shape '3' is not OUTxIN[xBATCH]"),
         (["sim", "eie", "--shape", "3x4x5x6"], "Shape '3x4x5x6' is not OUTxIN[xBATCH]"),
         (["sim", "eie", "--shape", "3x0"], "Shape '3x0' is not OUTxIN[xBATCH]"),
-        (["sim", "eie", "--shape", "3x2000"], "2000 inputs need 2001 pointers in each PE but pointer_depth is 1024"),
+        (["sim", "eie", "--n-pe", "0"], "n_pe 0 is outside [1, 256]"),
         (["sim", "eie", "--density", "2"], "Density 2.0 is outside [0, 1]"),
         (["sim", "eie", "--act-density", "-1"], "Activation density -1.0 is outside [0, 1]"),
         (["sim", "eie", "--shift", "99"], "shift 99 is outside [0, 35]"),

@@ -176,7 +176,7 @@ def test_weights_of_a_layer_are_its_nonzeros():
 
 def test_eight_bits_of_each_reach_their_ends():
     codes = column(*[0] * 255, 255, *[0] * 256, 255)
-    config = EieConfig(n_pe=1, code_bits=8, index_bits=8, act_depth=1024)
+    config = EieConfig(n_pe=1, code_bits=8, index_bits=8, act_depth=1024, constant_depth=1024)
     layer = encode(codes, np.arange(256, dtype=np.int16), config)
     assert layer.zeros[0].tolist() == [255, 255, 0]
     assert layer.values[0].tolist() == [255, 0, 255]

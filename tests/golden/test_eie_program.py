@@ -168,10 +168,10 @@ def fits(**overrides) -> EieConfig:
     ("config", "sizes", "message"),
     [
         (fits(pointer_depth=21), [10, 10, 10], "2 layers need 22 pointers in each PE but pointer_depth is 21; use"),
-        (fits(matrix_depth=4), [20, 10], r"1 layer need \d+ words in PE \d but matrix_depth is 4; use matrix"),
-        (fits(constant_depth=20), [5, 10], "1 layer need 21 constants .* but constant_depth is 20; use "),
+        (fits(matrix_depth=4), [20, 10], r"1 layer needs \d+ words of entries in PE \d but matrix_depth is 4; use"),
+        (fits(constant_depth=20), [5, 10], "1 layer needs 21 constants in each PE but constant_depth is 20; use "),
         (fits(program_depth=2), [5, 5, 5], "2 layers need 3 steps but program_depth is 2; use program_depth=3"),
-        (fits(act_depth=4), [5, 10], "Layer 0 has 5 rows in a PE but act_depth is 4; use act_depth=5"),
+        (fits(act_depth=4), [5, 10], "1 layer needs 5 rows in a PE but act_depth is 4; use act_depth=5"),
     ],
 )
 def test_too_much_is_refused(config, sizes, message):

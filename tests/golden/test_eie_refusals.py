@@ -162,9 +162,9 @@ def test_memories_are_exactly_full_or_refused(permute):
     fits: dict[str, Any] = {"n_pe": 4, "matrix_depth": 7, "pointer_depth": 12, "act_depth": 5}
     assert (decode(encode(codes, CODEBOOK, EieConfig(**fits), permute=permute)) == codes).all()
     for field, match in (
-        ("matrix_depth", "PE 0 needs 7 words for its 55 entries but matrix_depth is 6; use matrix_depth=7, more PEs"),
-        ("pointer_depth", "11 inputs need 12 pointers in each PE but pointer_depth is 11; use pointer_depth=12 or"),
-        ("act_depth", "18 outputs are 5 rows in a PE but act_depth is 4; use act_depth=5 or more PEs"),
+        ("matrix_depth", "1 layer needs 7 words of entries in PE 0 but matrix_depth is 6; use matrix_depth=7 or more"),
+        ("pointer_depth", "1 layer needs 12 pointers in each PE but pointer_depth is 11; use pointer_depth=12$"),
+        ("act_depth", "1 layer needs 5 rows in a PE but act_depth is 4; use act_depth=5 or more PEs"),
     ):
         with pytest.raises(ValueError, match=match):
             encode(codes, CODEBOOK, EieConfig(**{**fits, field: fits[field] - 1}), permute=permute)
@@ -174,7 +174,7 @@ def test_fillers_count_against_the_matrix():
     codes = np.zeros((160, 8), np.uint8)
     codes[-1] = 1
     assert encode(codes, CODEBOOK, EieConfig(n_pe=1, matrix_depth=10)).fillers == 72
-    with pytest.raises(ValueError, match="PE 0 needs 10 words for its 80 entries but matrix_depth is 9"):
+    with pytest.raises(ValueError, match="10 words of entries in PE 0 but matrix_depth is 9"):
         encode(codes, CODEBOOK, EieConfig(n_pe=1, matrix_depth=9))
 
 

@@ -10,7 +10,7 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.rtl import primitives
-from tercet.rtl.common.ram import Ram
+from tercet.rtl.common.ram import Ram, ram_blocks
 from tercet.rtl.emit import shared, verilog, yosys_command
 from tercet.sim import simulators
 from tercet.sim.bench import Job, StreamPort, run
@@ -51,6 +51,19 @@ RAMS = {
     Case("ice40", 16, 16383, exclusive=True, latency=1): {"SB_SPRAM256KA": 1},
     Case("ice40", 8, 16384 + 512, exclusive=True, latency=1): {"SB_SPRAM256KA": 1, "SB_RAM40_4K": 1, "SB_DFF": 1},
 }
+
+
+@pytest.mark.parametrize("case", RAMS, ids=str)
+def test_blocks_are_known_before_synthesis(case):
+    """Those that are instantiated; the words of all others are left to synthesis."""
+    blocks, rest = ram_blocks(width=case.width, depth=case.depth, family=case.family, exclusive=case.exclusive)
+    cells = RAMS[case]
+    assert blocks["bram"] == cells.get("DP16KD", 0)
+    assert blocks["spram"] == cells.get("SB_SPRAM256KA", 0)
+    assert bool(rest) == bool(case.family == "any" or {"SB_RAM40_4K", "TRELLIS_DPR16X4"} & set(cells))
+    assert all(width == case.width for width, _ in rest)
+
+
 ENABLES = ("read_enable", "out_enable", "write")
 
 

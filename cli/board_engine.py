@@ -1,0 +1,87 @@
+"""An engine on a board as the command line describes it: preset, file, flags, and the network that it is for."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from tercet.boards.catalog import BOARDS, board, soc_config
+from tercet.boards.networks import BoardNetwork, Compressed
+from tercet.boards.sizing import network_soc
+from tercet.boards.soc_config import SocConfig
+
+from .eie_sizing import eie_fields, follows_ranges, told_as_flags
+from .engines import ENGINES
+from .options import config_from
+
+__all__ = ["board_soc", "depth_option", "preset_fields"]
+
+
+def preset_fields(name: str) -> set[str]:
+    """Fields of an engine's config that presets of boards set, each its own way."""
+    return {field for each in BOARDS for field in getattr(board(each).presets.get(name), "params", ())}
+
+
+def board_soc(
+    board_name: str,
+    name: str,
+    preset: str | None,
+    config_file: Path | None,
+    flags: Mapping[str, Any],
+    *,
+    network: BoardNetwork | None = None,
+    inputs: Any = None,
+    **options: Any,
+) -> SocConfig:
+    """An engine on a board: the board's preset, or a named one, then the file and the flags; deeper for a network.
+
+    Parameters
+    ----------
+    board_name, name : str
+        Board and engine.
+    preset, config_file, flags
+        As of `config_options`.
+    network : BoardNetwork or None
+        What is to run; memories that are not given are chosen for it.
+    inputs : array or None
+        As of `network_soc`.
+    **options
+        ``clock_hz``, ``baud`` and ``depths``, as in `soc_config`.
+
+    Raises
+    ------
+    ValueError
+        If something is unknown or out of range, or does not fit.
+    OSError
+        If the file cannot be read.
+    """
+    engine = ENGINES[name]
+    params = dict(board(board_name).preset(name).params)
+    if preset is not None:
+        # The preset's sizes, with the board's blocks.
+        params = {field: value for field, value in params.items() if field == engine.blocks[0]}
+    if isinstance(network, Compressed):
+        with told_as_flags():
+            fields = eie_fields(preset, config_file, flags)
+            network = dataclasses.replace(network, ranges=follows_ranges(fields))
+            return network_soc(board_name, network, params=params, fields=fields, inputs=inputs, **options)
+    config = config_from(engine.config_class, preset, config_file, flags, params)
+    return soc_config(board_name, name, config=config, **options)
+
+
+def _depths(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, int]:
+    depths = {}
+    for value in values:
+        name, _, words = value.partition("=")
+        if not words.isdecimal():
+            raise click.BadParameter(f"{value!r} is not STREAM=WORDS")
+        depths[name] = int(words)
+    return depths
+
+
+def depth_option(command: Callable) -> Callable:
+    """Decorate a command with ``--depth``, which gives it ``depths``."""
+    return click.option(
+        "--depth", "depths", multiple=True, callback=_depths, metavar="STREAM=WORDS", help="Words of a buffer."
+    )(command)

@@ -1,0 +1,131 @@
+"""EIE engines that the command line chooses for a network: what is given stays, the other depths are chosen."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from tercet.boards.sizing import NetworkTooLarge
+from tercet.golden.compress.container import load
+from tercet.golden.compress.eie import sized_layers
+from tercet.golden.compress.ranges import without_ranges
+from tercet.golden.eie_layer import EieConfig, EieLayer
+from tercet.golden.eie_sizing import DEPTHS, DepthsExceeded
+
+from .options import given_fields
+
+__all__ = [
+    "chosen_fields",
+    "eie_fields",
+    "field_flags",
+    "follows_ranges",
+    "model_config",
+    "model_option",
+    "model_options",
+    "permute_option",
+    "refuse_permute",
+    "sized_model",
+    "told_as_flags",
+]
+
+_ENTRY = ("code_bits", "index_bits")
+
+
+def eie_fields(preset: str | None, config_file: Path | None, flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of an EIE engine that are given: by a preset, by a file, by flags."""
+    named = {}
+    if preset is not None:
+        whole = dataclasses.asdict(getattr(EieConfig, preset)())
+        named = {name: value for name, value in whole.items() if value != getattr(EieConfig(), name)}
+    return named | given_fields(EieConfig, config_file, flags)
+
+
+def follows_ranges(fields: Mapping[str, Any]) -> bool:
+    """Whether a network's fraction bits follow from its ranges: not where the engine's are given."""
+    return not {"act_frac", "weight_frac"} & fields.keys()
+
+
+def chosen_fields(layers: Sequence[EieLayer], fields: Mapping[str, Any]) -> dict[str, int]:
+    """What was chosen for a network: fields of its engine that were not given, all depths and bits of entries that are
+    not the default.
+    """
+    found = {name: getattr(layers[0].config, name) for name in (*_ENTRY, *DEPTHS) if name not in fields}
+    return {name: value for name, value in found.items() if name in DEPTHS or value != getattr(EieConfig(), name)}
+
+
+def field_flags(fields: Mapping[str, Any]) -> str:
+    """Fields of a config as flags."""
+    return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in fields.items())
+
+
+@contextlib.contextmanager
+def told_as_flags() -> Iterator[None]:
+    """Name flags where what was given is too small."""
+    try:
+        yield
+    except NetworkTooLarge as error:
+        flags = [field_flags(error.fields)] if error.fields else []
+        flags += [f"--depth {name}={words}" for name, words in error.buffers.items()]
+        wanted = [" ".join(flags), error.otherwise or "leave out what is to be chosen"]
+        raise ValueError(f"{error.shortage}; use {', or '.join(filter(None, wanted))}") from None
+    except DepthsExceeded as error:
+        if not error.possible:
+            raise
+        flags = field_flags(error.needs)
+        raise ValueError(f"{error.shortage}; use {flags}, or leave out what is to be chosen") from None
+
+
+def permute_option(command: Callable) -> Callable:
+    """Decorate a command with ``--permute``."""
+    return click.option(
+        "--permute",
+        type=click.Choice(["balance", "spread"]),
+        help="Deal rows so that PEs have equal work over the whole layer, or in every stretch of its columns.",
+    )(command)
+
+
+def model_option(command: Callable) -> Callable:
+    """Decorate a command with ``--model``, for which the depths are chosen."""
+    return click.option(
+        "--model",
+        type=click.Path(path_type=Path),
+        help="Compressed network that tercet compress wrote; depths, and bits of entries, that are not given are "
+        "chosen for it.",
+    )(command)
+
+
+def sized_model(path: Path, fields: Mapping[str, Any], permute: Any) -> list[EieLayer]:
+    """A compressed network, encoded for an engine of these fields whose other depths are chosen.
+
+    Raises
+    ------
+    ValueError
+        If the file is no compressed network, or the network does not fit what is given.
+    OSError
+        If it cannot be read.
+    """
+    layers = load(path)
+    with told_as_flags():
+        return sized_layers(layers if follows_ranges(fields) else without_ranges(layers), fields, permute=permute)
+
+
+def model_options(engine: str) -> Callable:
+    """Decorate a command with ``--model`` and ``--permute`` where its engine is one that is chosen for a network."""
+    return (lambda command: model_option(permute_option(command))) if engine == "eie" else lambda command: command
+
+
+def refuse_permute(permute: str | None) -> None:
+    """Refuse ``--permute`` where there is no network."""
+    if permute is not None:
+        raise ValueError(f"--permute {permute} goes with --model, whose rows it deals; leave it out")
+
+
+def model_config(
+    path: Path, permute: str | None, preset: str | None, config_file: Path | None, flags: Mapping[str, Any]
+) -> tuple[EieConfig, dict[str, int]]:
+    """The engine for a compressed network, and what of it was chosen; errors as of `sized_model`."""
+    fields = eie_fields(preset, config_file, flags)
+    layers = sized_model(path, fields, permute)
+    return layers[0].config, chosen_fields(layers, fields)

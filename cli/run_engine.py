@@ -1,0 +1,110 @@
+"""The engine that ``tercet run`` finds on a board: of a simulated one what flags say, of a real one its bitstream."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tercet.boards.catalog import board
+from tercet.boards.host import Device
+from tercet.boards.networks import BoardNetwork, Compressed
+from tercet.boards.sizing import NetworkTooLarge, check_board
+from tercet.boards.soc_config import SocConfig
+from tercet.golden.eie_layer import EieConfig
+from tercet.golden.eie_sizing import DEPTHS
+
+from .board_engine import board_soc
+from .eie_sizing import eie_fields, field_flags, follows_ranges
+from .engines import ENGINES
+
+__all__ = ["Given", "check_real", "chosen_for", "simulated_soc"]
+
+
+@dataclass(frozen=True)
+class Given:
+    """Flags of an engine, and of its buffers, as the command line has them."""
+
+    preset: str | None
+    config_file: Path | None
+    depths: Mapping[str, int]
+    flags: Mapping[str, Any]
+
+    @property
+    def words(self) -> list[str]:
+        """The flags that were given, as they were."""
+        found = [] if self.preset is None else [f"--preset {self.preset}"]
+        found += [] if self.config_file is None else [f"--config {self.config_file}"]
+        found += [field_flags({name: value}) for name, value in self.flags.items() if value is not None]
+        return found + [f"--depth {name}={words}" for name, words in self.depths.items()]
+
+    def applied(self, network: BoardNetwork, path: Path) -> BoardNetwork:
+        """The network as these flags have it: with fraction bits of its own, or those of the engine.
+
+        Raises
+        ------
+        ValueError
+            If a flag is of another engine than that of the network.
+        """
+        self._check(network.engine, path)
+        if isinstance(network, Compressed):
+            fields = eie_fields(self.preset, self.config_file, self.flags)
+            return dataclasses.replace(network, ranges=follows_ranges(fields))
+        return network
+
+    def _check(self, engine: str, network: Path) -> None:
+        own = [field.name for field in dataclasses.fields(ENGINES[engine].config_class)]
+        alien = [
+            field_flags({name: value}) for name, value in self.flags.items() if value is not None and name not in own
+        ]
+        if self.preset is not None and self.preset not in ENGINES[engine].presets:
+            alien.insert(0, f"--preset {self.preset}")
+        if alien:
+            raise ValueError(
+                f"{', '.join(alien)} {'is' if len(alien) == 1 else 'are'} not of the engine {engine}, which "
+                f"{str(network)!r} runs on; leave {'it' if len(alien) == 1 else 'them'} out"
+            )
+
+    def refuse(self, where: str, engine: str) -> None:
+        """Refuse all flags, for a real board."""
+        if self.words:
+            words = " ".join(self.words)
+            raise ValueError(
+                f"{words} cannot change what is on {where!r}: its bitstream says that; leave it out, or load another "
+                f"one, with BOARD of `tercet boards`: tercet build {engine} --board BOARD {words} && tercet flash "
+                "--board BOARD"
+            )
+
+
+def simulated_soc(where: str, network: BoardNetwork, given: Given, baud: int | None, inputs: Any) -> SocConfig:
+    """What is on ``sim:BOARD`` for a network and its inputs; errors as of `board_soc`."""
+    name = where.removeprefix("sim:").partition(",")[0]
+    options = {"network": network, "inputs": inputs, "depths": given.depths, "baud": baud}
+    return board_soc(name, network.engine, given.preset, given.config_file, given.flags, **options)
+
+
+def check_real(device: Device, network: BoardNetwork, path: Path, inputs: Any) -> None:
+    """Refuse a network that is too large for a board that is there, with the commands that build a larger engine."""
+    try:
+        check_board(device.info.soc, network, inputs)
+    except NetworkTooLarge as error:
+        name = device.info.soc.board or "BOARD"
+        raise ValueError(
+            f"{error.shortage}; build and load an engine for it: tercet build eie --board {name} --model {path} && "
+            f"tercet flash --board {name}"
+        ) from None
+
+
+def chosen_for(soc: SocConfig, network: BoardNetwork, given: Given, *, simulated: bool) -> dict[str, str]:
+    """Rows of a table of results: depths of an EIE engine, and which of them were chosen for the network."""
+    if not isinstance(network, Compressed):
+        return {}
+    bits = [name for name in ("code_bits", "index_bits") if getattr(soc.config, name) != getattr(EieConfig(), name)]
+    found = {name: str(getattr(soc.config, name)) for name in (*bits, *DEPTHS)}
+    if simulated:
+        usual = EieConfig(**board(soc.board).preset(soc.engine).params)
+        fixed = eie_fields(given.preset, given.config_file, given.flags)
+        for name, value in found.items():
+            if name not in fixed and getattr(soc.config, name) != getattr(usual, name):
+                found[name] = f"{value}, chosen"
+    return found
