@@ -9,7 +9,7 @@ from tercet.golden.tensorcore_config import TensorCoreConfig
 from tercet.rtl.tensorcore.dot import DotUnit
 from tercet.rtl.tensorcore.plan import Plan
 
-from ...golden.tensorcore_reference import decode, ref_dot, ref_int_dot
+from ...golden.tensorcore_reference import decode, ref_int_dot, ref_of
 from .dot_cases import make_cases
 
 # What happens with all of them, and what else can.
@@ -115,14 +115,9 @@ def run(through, config, cases):
     return through(component, inputs, d=component.latency).d
 
 
-def reference(config, a, b, c):
-    formats = config.a_format, config.b_format, config.out_format
-    return ref_dot(a, b, c, formats, config.l, config.fraction_bits, config.out_fraction_bits, config.nan)
-
-
 def check(through, config, cases):
     """Compare with the reference, which is returned."""
-    want = [reference(config, *case) for case in cases]
+    want = [ref_of(config, *case) for case in cases]
     for number, (got, d) in enumerate(zip(run(through, config, cases), want, strict=True)):
         a, b, c = cases[number]
         said = f"case {number}: a {[*map(hex, a)]}, b {[*map(hex, b)]}, c {c:#x}: {got:#x} instead of {d:#x}"
