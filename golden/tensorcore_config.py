@@ -230,7 +230,7 @@ class TensorCoreConfig:
         if a in OPERANDS:
             rule = fp8 if fp8 in architecture.fp8 else architecture.fp8[0]
             fields["l"], fields["fraction_bits"] = architecture.step(a, rule)
-            fields["min_exponent"] = None if a == "int8" else architecture.floor(a, out, rule)
+            fields["min_exponent"] = None if a == "int8" else architecture.floor(a, out or "fp32", rule)
         if name != "exact" and a in FP8 and fp8 == "native" and out in (None, "fp32"):
             fields["out_fraction_bits"] = fields["fraction_bits"]
         return cls(**{**fields, **overrides})

@@ -96,7 +96,10 @@ def floor_dots(rng: np.random.Generator, config: TensorCoreConfig, count: int) -
     exponent[:, 0], share[:, 0] = large, 0.5
     place = rng.permuted(np.broadcast_to(np.arange(config.l), shape), axis=1)
     exponent, share = np.take_along_axis(exponent, place, 1), np.take_along_axis(share, place, 1)
-    half = np.maximum(exponent // 2 + rng.integers(-2, 3, shape), FORMATS[config.a_format].smallest_exponent)
+    # Of two factors, neither below what its format has.
+    lowest = [FORMATS[name].smallest_exponent for name in (config.a_format, config.b_format)]
+    exponent = np.maximum(exponent, sum(lowest))
+    half = np.clip(exponent // 2 + rng.integers(-2, 3, shape), lowest[0], exponent - lowest[1])
     a = _odd_multiple(rng, config.a_format, half, share)
     b = _odd_multiple(rng, config.b_format, exponent - half, 0.0)
     c = _odd_multiple(rng, config.out_format, np.where(rng.random(count) < 0.5, large, small[:, -1]), 0.5)
