@@ -69,7 +69,7 @@ class SocConfig:
     @property
     def params(self) -> dict[str, Any]:
         """What of the engine's config must be said, since a description without it would be of another engine."""
-        plain = {field.name: field.default for field in dataclasses.fields(self.config)} | self.kind.unsaid
+        plain = {field.name: field.default for field in dataclasses.fields(self.config)} | dict(self.kind.unsaid)
         return {name: value for name, value in dataclasses.asdict(self.config).items() if value != plain[name]}
 
     @property

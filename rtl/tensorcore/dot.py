@@ -141,7 +141,7 @@ class Dot(wiring.Component):
         return m
 
     def _floored(
-        self, m: Module, maximum: ExponentMaximum, number: Any, exponent: Value, s1_exponent: Value, s1_kind: Kind
+        self, m: Module, maximum: Any, number: Any, exponent: Value, s1_exponent: Value, s1_kind: Kind
     ) -> list:
         """The addend among those of which the largest is looked for; where there is a floor, no less than that."""
         plan = Plan(self.config)

@@ -56,18 +56,22 @@ def test_floors_of_the_presets():
     assert make("hopper", "e5m2", fp8="mma_sync").min_exponent == -133
 
 
+def plain(**fields):
+    return TensorCoreConfig(**fields)
+
+
 def test_a_plain_config_has_that_of_volta():
-    assert TensorCoreConfig(out_format="fp16").min_exponent == -19
-    assert TensorCoreConfig(out_format="fp16", l=8, fraction_bits=24).min_exponent == -19
+    assert plain(out_format="fp16").min_exponent == -19
+    assert plain(out_format="fp16", l=8, fraction_bits=24).min_exponent == -19
     for fields in ({}, {"a_format": "bf16"}, {"a_format": "int8"}, {"fraction_bits": 0, "out_format": "fp16"}):
-        assert TensorCoreConfig(**fields).min_exponent is None
-    assert TensorCoreConfig(a_format="e4m3", out_format="fp16").min_exponent is None
+        assert plain(**fields).min_exponent is None
+    assert plain(a_format="e4m3", out_format="fp16").min_exponent is None
     # None is no floor, and so is the word.
     for floor in (None, "none"):
-        assert TensorCoreConfig(out_format="fp16", min_exponent=floor).min_exponent is None
+        assert plain(out_format="fp16", min_exponent=floor).min_exponent is None
         assert TensorCoreConfig.hopper(min_exponent=floor).min_exponent is None
     assert TensorCoreConfig.hopper(out_format="fp16", min_exponent="volta").min_exponent == -19
-    assert TensorCoreConfig(min_exponent=np.int64(-100)).min_exponent == -100
+    assert plain(min_exponent=np.int64(-100)).min_exponent == -100
 
 
 @pytest.mark.parametrize("config", REACHED, ids=name_of)

@@ -52,7 +52,7 @@ def cases_of(config, generator):
     c = FORMATS[config.out_format]
     # With this exponent, 1.0 among the terms is the smallest normal number of the output.
     smallest = plan.origin + 1 - c.bias
-    floor = plan.origin + config.min_exponent if config.reaches_floor else 0
+    floor = plan.floor or 0
     lowest = max(plan.product_exponents[0], floor)
     highest = max(plan.product_exponents[-1], smallest + 2**c.exponent_bits - 2)
     width = config.fraction_bits + (4 * config.l + 1).bit_length()
@@ -124,7 +124,7 @@ def test_value(through, fields):
         seen.add("above" if above else "normal" if whole else "subnormal" if total else "zero")
     # Where sums are not so small, nothing is lost.
     smallest = Plan(config).product_exponents[0] - one
-    if config.reaches_floor:
+    if config.min_exponent is not None and config.reaches_floor:
         smallest = max(smallest, config.min_exponent)
     little = smallest - config.fraction_bits < 1 - c.bias - kept
     assert seen == {"normal", "above", "subnormal", "zero"} | ({"nothing"} if little else set())
