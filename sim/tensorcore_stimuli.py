@@ -91,7 +91,9 @@ def floor_dots(rng: np.random.Generator, config: TensorCoreConfig, count: int) -
     large = last + rng.choice([0, 0, 0, 1, 3], count)
     large = np.where(rng.random(count) < 0.4, floor + rng.integers(-10, 3, count), large)
     shape = (count, config.l)
-    small = kept + np.where(rng.random((count, 1)) < 0.7, -rng.integers(1, 8, shape), rng.integers(-6, 4, shape))
+    # The largest of those at, one or two below the last bit that is kept.
+    below = rng.integers(0, 3, (count, 1)) + rng.integers(0, 6, shape)
+    small = kept + np.where(rng.random((count, 1)) < 0.7, -below, rng.integers(-6, 4, shape))
     exponent, share = small, np.full(shape, 0.1)
     exponent[:, 0], share[:, 0] = large, 0.5
     place = rng.permuted(np.broadcast_to(np.arange(config.l), shape), axis=1)
