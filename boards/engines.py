@@ -1,7 +1,7 @@
 """The engines as the boards see them: streams in and out, and counters."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from tercet.golden.eie_layer import EieConfig
@@ -33,6 +33,9 @@ class BoardEngine:
         Its counters, members of 40 bits each.
     family : str
         The field of the config that names the FPGA family.
+    unsaid : mapping
+        Fields of the config that a board's description may lack, and what they are then; beside those, what is the
+        default is not said.
     """
 
     config_class: Any
@@ -40,6 +43,7 @@ class BoardEngine:
     streams: Callable[[Any], list[StreamPort]]
     counters: Sequence[str]
     family: str
+    unsaid: Mapping[str, Any] = field(default_factory=dict)
 
 
 ENGINES = {
@@ -48,7 +52,13 @@ ENGINES = {
     ),
     "eie": BoardEngine(EieConfig, EieEngine, eie.streams, tuple(map(str, eie_counters.COUNTERS)), "family"),
     "tensorcore": BoardEngine(
-        TensorCoreConfig, TensorCoreEngine, tensorcore.streams, tuple(map(str, tensorcore_counters.COUNTERS)), "family"
+        TensorCoreConfig,
+        TensorCoreEngine,
+        tensorcore.streams,
+        tuple(map(str, tensorcore_counters.COUNTERS)),
+        "family",
+        # Engines had no floor before it could be said.
+        unsaid={"min_exponent": None},
     ),
 }
 """All of them by name."""

@@ -74,8 +74,8 @@ class SocConfig:
 
     @property
     def params(self) -> dict[str, Any]:
-        """What of the engine's config is not the default."""
-        plain = {field.name: field.default for field in dataclasses.fields(self.config)}
+        """What of the engine's config must be said, since a description without it would be of another engine."""
+        plain = {field.name: field.default for field in dataclasses.fields(self.config)} | dict(self.kind.unsaid)
         return {name: value for name, value in dataclasses.asdict(self.config).items() if value != plain[name]}
 
     @property
@@ -115,7 +115,7 @@ def describe(soc: SocConfig, gateware: str) -> bytes:
         Verilog of engine and link; changes the hash of the build.
     """
     fields = {field.name: getattr(soc, field.name) for field in dataclasses.fields(soc)}
-    # Only what differs from the defaults: it is small then.
+    # Only what cannot be left out: it is small then.
     fields |= {"config": soc.params, "depths": dict(soc.depths)}
     text = json.dumps(fields, separators=(",", ":"))
     build = hashlib.sha256(f"{text}{gateware}".encode()).digest()[:8]
@@ -150,7 +150,8 @@ def read_description(whole: bytes) -> Description:
     try:
         fields: Mapping[str, Any] = json.loads(zlib.decompress(whole[_HEAD.size : size]))
         check_names(fields, [field.name for field in dataclasses.fields(SocConfig)])
-        config = engine(fields["engine"]).config_class(**fields["config"])
+        kind = engine(fields["engine"])
+        config = kind.config_class(**{**kind.unsaid, **fields["config"]})
         soc = SocConfig(**{**fields, "config": config, "depths": tuple(dict(fields["depths"]).items())})
     except (zlib.error, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"The board's description cannot be read ({error}); build its bitstream again") from None

@@ -7,6 +7,7 @@ from typing import Any
 from tercet.golden.eie_layer import EieConfig
 from tercet.golden.systolic import SystolicConfig
 from tercet.golden.tensorcore_config import TensorCoreConfig
+from tercet.golden.tensorcore_presets import ARCHITECTURES
 from tercet.rtl.eie import generate as eie_generate
 from tercet.rtl.systolic import generate as systolic_generate
 from tercet.rtl.tensorcore import generate as tensorcore_generate
@@ -134,7 +135,7 @@ ENGINES = {
     "tensorcore": Engine(
         "mixed-precision multiply and add of 4x4x4 tiles, bit-identical to NVIDIA's tensor cores",
         TensorCoreConfig,
-        ("volta", "turing", "ampere", "hopper", "exact"),
+        tuple(ARCHITECTURES),
         tensorcore_generate.UNITS,
         tensorcore_generate,
         ("family", "any"),

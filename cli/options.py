@@ -27,6 +27,23 @@ class Megahertz(click.FloatRange):
         return number
 
 
+class _Integer(click.ParamType):
+    """An integer, or one of a few words, which the config resolves."""
+
+    def __init__(self, words: tuple[str, ...]):
+        self.words = words
+        self.name = "|".join(("integer", *words))
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """The word as it is."""
+        if isinstance(value, int) or value in self.words:
+            return value
+        try:
+            return int(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither an integer nor {' nor '.join(self.words)}.", param, ctx)
+
+
 def config_options(
     config_class: type, presets: tuple[str, ...], defaults: Mapping[str, str] = MappingProxyType({})
 ) -> Callable:
@@ -94,7 +111,8 @@ def _option(field: dataclasses.Field, hint: Any, default: Any) -> Callable:
     default = "" if default is None else f" [default: {default}]"
     if typing.get_origin(hint) is typing.Literal:
         return click.option(name, type=click.Choice(typing.get_args(hint)), help=f"{text}.{default}")
-    return click.option(name, type=int, help=f"{text}.{default}")
+    words = field.metadata["words"]
+    return click.option(name, type=_Integer(words) if words else int, help=f"{text}.{default}")
 
 
 def config_from(

@@ -8,7 +8,7 @@ from typing import Any
 import click
 from tercet.gpu import device
 from tercet.gpu.compare import CLASSES, Comparison
-from tercet.gpu.instructions import PRESETS, preset_of
+from tercet.gpu.instructions import PRESETS, is_known, preset_of
 from tercet.gpu.verify import Check, checks, verify
 
 from .output import check_file, console, progress, table, write_files
@@ -34,6 +34,7 @@ Found = list[tuple[Check, Comparison]]
 @click.command("verify-gpu", epilog=_EPILOG)
 @click.option(
     "--preset",
+    "given",
     type=click.Choice(tuple(dict.fromkeys(PRESETS.values()))),
     help="What the GPU should equal. [default: that of its compute capability]",
 )
@@ -55,22 +56,26 @@ Found = list[tuple[Check, Comparison]]
 @click.option("--device", "number", type=click.IntRange(min=0), default=0, show_default=True, help="Number of the GPU.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the report as JSON.")
 def verify_gpu(
-    preset: str | None, formats: tuple[str, ...], count: int, seed: int, number: int, json_file: Path | None
+    given: str | None, formats: tuple[str, ...], count: int, seed: int, number: int, json_file: Path | None
 ) -> None:
     """Compare an NVIDIA GPU's tensor cores with the golden model, bit by bit."""
     if json_file is not None:
         check_file(json_file)
     try:
         gpu = device.open_gpu(number)
-        preset = preset or preset_of(gpu.capability)
+        preset = given or preset_of(gpu.capability)
         chosen = checks(gpu.capability, preset, formats)
         with progress("verify-gpu", total=len(chosen) * count) as advance:
             found = [(check, verify(gpu, check, count, seed, lambda done: advance("", done))) for check in chosen]
     except device.GpuError as error:
         raise click.ClickException(str(error)) from None
+    unknown = given is None and not is_known(gpu.capability)
+    if unknown:
+        capability = ".".join(map(str, gpu.capability))
+        click.echo(f"No preset is known to fit compute capability {capability}; compared with {preset}")
     _show(gpu, preset, found)
     if json_file is not None:
-        report = _report(gpu, preset, seed, found)
+        report = _report(gpu, preset, seed, found) | {"preset_known_to_fit": not unknown}
         write_files(json_file.parent, {json_file.name: json.dumps(report, indent=2) + "\n"})
     if any(comparison.counts for _, comparison in found):
         raise click.exceptions.Exit(1)
@@ -97,7 +102,7 @@ def _show(gpu: device.Gpu, preset: str, found: Found) -> None:
             click.echo(f"  a    {' '.join(case.a)}\n  b    {' '.join(case.b)}")
             click.echo(f"  c    {case.c}\n  got  {case.got}\n  want {case.want}")
     if any(check.guessed for check, _ in different):
-        click.echo("FP8 was published for c = 0 only: with another c the preset is a guess, and the GPU is right")
+        click.echo("FP8 by wgmma was recorded with c = 0 only: with another c the preset guesses, and the GPU is right")
 
 
 def _report(gpu: device.Gpu, preset: str, seed: int, found: Found) -> dict[str, Any]:

@@ -9,9 +9,12 @@ from .checks import integer, show
 __all__ = ["check_fields", "option"]
 
 
-def option(default: Any, text: str, bounds: tuple[int, int] | None = None) -> Any:
-    """A dataclass field with what the command line says of it and, if it is an int, its inclusive bounds."""
-    return dataclasses.field(default=default, metadata={"help": text, "bounds": bounds})
+def option(default: Any, text: str, bounds: tuple[int, int] | None = None, words: tuple[str, ...] = ()) -> Any:
+    """A dataclass field with what the command line says of it and, if it is an int, its inclusive bounds.
+
+    Each of `words` may be given instead of an int; the config resolves it, to an int or to None.
+    """
+    return dataclasses.field(default=default, metadata={"help": text, "bounds": bounds, "words": words})
 
 
 def check_fields(owner: Any, choices: Mapping[str, tuple[str, ...]] | None = None) -> None:
@@ -20,7 +23,8 @@ def check_fields(owner: Any, choices: Mapping[str, tuple[str, ...]] | None = Non
     Parameters
     ----------
     owner : dataclass instance
-        All fields are integers, or None where that is the default, but for those in ``choices``.
+        All fields are integers, or None where that is the default or a word may stand for it, but for those in
+        ``choices``.
     choices : mapping of str to tuple of str
         Fields that hold one of a few words.
 
@@ -37,5 +41,5 @@ def check_fields(owner: Any, choices: Mapping[str, tuple[str, ...]] | None = Non
                 raise TypeError(f"{f.name} {show(value)} is not a string; use one of {', '.join(words)}")
             if value not in words:
                 raise ValueError(f"{f.name} {value!r} is unknown; use one of {', '.join(words)}")
-        elif value is not None or f.default is not None:
+        elif value is not None or not (f.default is None or f.metadata["words"]):
             object.__setattr__(owner, f.name, integer(f.name, value, f.metadata["bounds"]))

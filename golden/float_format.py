@@ -66,6 +66,11 @@ class Format:
         return 1 - self.bias
 
     @property
+    def smallest_exponent(self) -> int:
+        """Exponent of the smallest subnormal number."""
+        return self.min_exponent - self.fraction_bits
+
+    @property
     def spare_bits(self) -> int:
         """Bits below the fraction."""
         return self.width - 1 - self.exponent_bits - self.fraction_bits

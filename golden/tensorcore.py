@@ -7,10 +7,14 @@ integers. K longer than `l` is a chain of steps, each of which rounds its D::
       ..                                 ..      >-- sum -- normalise, cut or round --> D
     c      --significand, exponent-->  align  --/
                                      emax - F: what a 1 in a sum stands for
+
+Where the config has a floor, emax is not less than that. FP8 operands by ``mma.sync`` are two such steps, of operands
+widened to FP16 and from a start of zero, and an IEEE addition of c.
 """
 
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
 
@@ -27,6 +31,9 @@ _BLOCK = 2**16
 _LOWEST = -(2**20)
 # Bits of an exact sum that are packed; what lies below them only matters as a whole.
 _KEPT = 61
+# Places that the larger term of an IEEE addition goes up: both still fit int64, and what the smaller one loses lies far
+# below the half of a last place.
+_UP = 36
 
 _DTYPES = {"fp32": np.float32, "fp16": np.float16, "int32": np.int32}
 
@@ -39,13 +46,13 @@ def dot(a: Any, b: Any, c: Any, config: TensorCoreConfig) -> np.ndarray:
     Parameters
     ----------
     a, b : (..., K) array
-        Operands, K a multiple of ``l`` and not 0: ``float16``, ``float32`` (TF32), ``int8``, the types of the package
-        ``ml_dtypes``, or the formats' bit patterns as uint8, uint16 or uint32.
+        Operands, K a multiple of ``config.k_step`` and not 0: ``float16``, ``float32`` (TF32), ``int8``, the types of
+        the package ``ml_dtypes``, or the formats' bit patterns as uint8, uint16 or uint32.
     c : (...) array
         Addends, in the output's format: ``float32``, ``float16``, ``int32``, or bit patterns. ``float16`` is widened
         for an FP32 output.
     config : TensorCoreConfig
-        Formats, products of a step, fraction bits, NaN, overflow.
+        Formats, products of a step, fraction bits, floor, FP8 rule, NaN, overflow.
 
     Returns
     -------
@@ -57,14 +64,13 @@ def dot(a: Any, b: Any, c: Any, config: TensorCoreConfig) -> np.ndarray:
     TypeError
         If an array is not of a type for its format.
     ValueError
-        If shapes do not fit, or K is not a multiple of ``l``.
+        If shapes do not fit, or K is not a multiple of ``k_step``.
 
     Notes
     -----
-    Source: ``spec/tensorcore.md``, "Bit-exact to silicon", after Fasi et al., PeerJ CS 7:e330, 2021, and the two models
-    named in `TensorCoreConfig`. These do not agree on a floor under the largest exponent (for FP16 outputs near 2**-40,
-    for BF16 and TF32 to FP32 near 2**-149); there is none here. TF32 ignores 13 bits, so that a NaN with a 1 only in
-    these is an infinity.
+    Source: ``spec/tensorcore.md``, "Bit-exact to silicon" and "What recorded silicon says", after Fasi et al., PeerJ CS
+    7:e330, 2021, and what `tercet.golden.tensorcore_presets.ARCHITECTURES` names. TF32 ignores 13 bits, so that a NaN
+    with a 1 only in these is an infinity.
     """
     left, right, addend = _check(a, b, c, config)
     if left.ndim < 1:
@@ -86,13 +92,13 @@ def mma(a: Any, b: Any, c: Any, config: TensorCoreConfig) -> np.ndarray:
     Parameters
     ----------
     a : (..., M, K) array
-        Operands, K a multiple of ``l`` and not 0; types as in `dot`.
+        Operands, K a multiple of ``config.k_step`` and not 0; types as in `dot`.
     b : (..., K, N) array
         Operands.
     c : (..., M, N) array
         Addends. The leading dimensions of all three are the same.
     config : TensorCoreConfig
-        Formats, products of a step, fraction bits, NaN, overflow.
+        Formats, products of a step, fraction bits, floor, FP8 rule, NaN, overflow.
 
     Returns
     -------
@@ -104,7 +110,7 @@ def mma(a: Any, b: Any, c: Any, config: TensorCoreConfig) -> np.ndarray:
     TypeError
         If an array is not of a type for its format.
     ValueError
-        If shapes do not fit, a size is 0, or K is not a multiple of ``l``.
+        If shapes do not fit, a size is 0, or K is not a multiple of ``k_step``.
 
     Notes
     -----
@@ -202,9 +208,9 @@ def _integers(name: str, value: Any, dtype: Any) -> np.ndarray:
 
 
 def _check_k(k: int, config: TensorCoreConfig) -> None:
-    if k == 0 or k % config.l:
-        fit = max(1, -(-k // config.l)) * config.l
-        raise ValueError(f"K is {k}, not a multiple of l {config.l} above 0; pad A and B with zeros to {fit}")
+    if k == 0 or k % config.k_step:
+        fit = max(1, -(-k // config.k_step)) * config.k_step
+        raise ValueError(f"K is {k}, not a multiple of {config.k_step_name} above 0; pad A and B with zeros to {fit}")
 
 
 def _run(
@@ -216,8 +222,8 @@ def _run(
 ) -> np.ndarray:
     """All elements, a block of them at a time; `pairs` says which row and column a block of elements needs."""
     k = rows.shape[1]
-    step = _integer_step if config.integers else _exact_step if config.unlimited else _step
-    products = k if config.unlimited else config.l
+    step = _step_of(config)
+    products = k if config.unlimited else config.k_step
     sums = addend.reshape(-1)
     out = np.empty_like(sums)
     size = max(1, _BLOCK // products)
@@ -230,6 +236,14 @@ def _run(
             total = step(rows[left, terms], columns[right, terms], total, config)
         out[here] = total
     return out.reshape(addend.shape).view(_DTYPES[config.out_format])
+
+
+def _step_of(config: TensorCoreConfig) -> Callable[..., np.ndarray]:
+    if config.integers:
+        return _integer_step
+    if config.unlimited:
+        return _exact_step
+    return _mma_sync_step if config.emulated else _step
 
 
 def _integer_step(a: np.ndarray, b: np.ndarray, c: np.ndarray, config: TensorCoreConfig) -> np.ndarray:
@@ -253,11 +267,45 @@ def _step(a: np.ndarray, b: np.ndarray, c: np.ndarray, config: TensorCoreConfig)
     largest = np.maximum(
         np.where(product != 0, exponent, _LOWEST).max(axis=-1), np.where(z.significand != 0, addend_exponent, _LOWEST)
     )
+    if config.min_exponent is not None:
+        largest = np.maximum(largest, config.min_exponent)
     terms = _align(product, largest[:, None] - exponent, fraction - product_fraction)
     addend = _align(z.significand, largest - addend_exponent, fraction - addend_fraction)
     # At most 56 bits: 2 above the point for each of 32 products and one for c, and 48 below.
     total = np.where(x.sign ^ y.sign, -terms, terms).sum(axis=-1) + np.where(z.sign, -addend, addend)
     return _result(total < 0, np.abs(total), largest - fraction, (x, y, z), config)
+
+
+def _mma_sync_step(a: np.ndarray, b: np.ndarray, c: np.ndarray, config: TensorCoreConfig) -> np.ndarray:
+    """Patterns (n, 2 l), (n, 2 l) and (n,) to patterns (n,): two steps of FP16 from zero, then c."""
+    steps = replace(config, a_format="fp16", b_format="fp16", k=config.l)
+    first = np.arange(a.shape[1]) % 4 < 2
+    total = np.zeros_like(c)
+    for chosen in (first, ~first):
+        # Exact, but numbers that are subnormal in E4M3 are normal in FP16, and align as such.
+        x, y = (convert(part[:, chosen], form, "fp16") for part, form in ((a, config.a_format), (b, config.b_format)))
+        total = _step(x, y, total, steps)
+    return _add(total, c, config)
+
+
+def _add(a: np.ndarray, b: np.ndarray, config: TensorCoreConfig) -> np.ndarray:
+    """Patterns (n,) and (n,) to patterns (n,): IEEE 754's sum in the output's format, rounded to nearest even."""
+    x, y = unpack(a, config.out_format), unpack(b, config.out_format)
+    distance = np.minimum(np.abs(x.exponent - y.exponent), _UP)
+    exponent = np.maximum(x.exponent, y.exponent) - distance
+    terms = [np.where(n.sign, -1, 1) * _moved(n.significand, n.exponent - exponent) for n in (x, y)]
+    total = terms[0] + terms[1]
+    infinite = x.infinite | y.infinite
+    negative = np.where(infinite, (x.infinite & x.sign) | (y.infinite & y.sign), total < 0)
+    nan = x.nan | y.nan | (x.infinite & y.infinite & (x.sign != y.sign))
+    return _packed(Number(negative, np.abs(total), exponent, infinite, nan), config, "nearest")
+
+
+def _moved(significand: np.ndarray, up: np.ndarray) -> np.ndarray:
+    """Up by so many places, or down where negative; the last bit is 1 if anything is lost."""
+    down = np.clip(-up, 0, 63)
+    kept = (significand << np.maximum(up, 0)) >> down
+    return kept | (kept << down < significand)
 
 
 def _align(significand: np.ndarray, distance: np.ndarray, more: int) -> np.ndarray:
@@ -304,10 +352,14 @@ def _result(
     above = (infinite & ~sign).any(axis=-1) | (z.infinite & ~z.sign)
     below = (infinite & sign).any(axis=-1) | (z.infinite & z.sign)
     nan = (factor_nan | (infinite & zero)).any(axis=-1) | z.nan | (above & below)
+    number = Number(np.where(above | below, below, negative), magnitude, exponent, above | below, nan)
+    return _packed(number, config, config.rounding)
+
+
+def _packed(number: Number, config: TensorCoreConfig, rounding: Literal["nearest", "zero"]) -> np.ndarray:
+    """Patterns of the output's format."""
     form = config.result
-    pattern = pack(
-        Number(np.where(above | below, below, negative), magnitude, exponent, above | below, nan), form, config.rounding
-    )
+    pattern = pack(number, form, rounding)
     # A zero is +0, whatever it comes from.
     pattern = np.where(pattern == 1 << (form.width - 1), 0, pattern)
-    return np.where(nan, config.nan, pattern).astype(form.dtype)
+    return np.where(number.nan, config.nan, pattern).astype(form.dtype)

@@ -5,35 +5,20 @@ from typing import Any, Literal
 
 from .config import check_fields, option
 from .floats import FORMATS, Format
+from .tensorcore_presets import ARCHITECTURES, FP8, FP8_RULES, OPERANDS
 
 __all__ = ["TensorCoreConfig"]
 
 Operand = Literal["fp16", "bf16", "tf32", "e4m3", "e5m2", "int8"]
 Result = Literal["fp32", "fp16", "int32"]
 
-_OPERANDS = ("fp16", "bf16", "tf32", "e4m3", "e5m2", "int8")
-_FP8 = ("e4m3", "e5m2")
 _CHOICES = {
-    "a_format": _OPERANDS,
-    "b_format": _OPERANDS,
+    "a_format": OPERANDS,
+    "b_format": OPERANDS,
     "out_format": ("fp32", "fp16", "int32"),
+    "fp8": FP8_RULES,
     "overflow": ("wrap", "saturate"),
     "family": ("any", "ecp5", "ice40"),
-}
-# Products of a step and fraction bits, by architecture and format of the operands.
-_PRESETS: dict[str, dict[str, tuple[int, int]]] = {
-    "volta": {"fp16": (4, 23)},
-    "turing": {"fp16": (8, 24), "int8": (16, 0)},
-    "ampere": {"fp16": (8, 24), "bf16": (8, 24), "tf32": (4, 24), "int8": (16, 0)},
-    "hopper": {
-        "fp16": (16, 25),
-        "bf16": (16, 25),
-        "tf32": (8, 25),
-        "e4m3": (32, 13),
-        "e5m2": (32, 13),
-        "int8": (32, 0),
-    },
-    "exact": {format: (1, 0) for format in _OPERANDS if format != "int8"},
 }
 
 
@@ -48,8 +33,8 @@ class TensorCoreConfig:
     m, n : int
         Rows and columns of a tile of D, 1..16.
     k : int or None
-        Products of an element of D in one operation, 1..256, a multiple of `l`: they are summed in steps of `l`. None
-        is ``max(4, l)``, or the next multiple.
+        Products of an element of D in one operation, 1..256, a multiple of `k_step`: they are summed in steps of `l`.
+        None is ``max(4, k_step)``, or the next multiple.
     l : int
         Products that are summed with c in one step, 1..32.
     a_format, b_format : "fp16", "bf16", "tf32", "e4m3", "e5m2" or "int8"
@@ -61,6 +46,15 @@ class TensorCoreConfig:
         summed in one step and rounded once, to the nearest: a reference, not hardware. None is 23; int8 has 0.
     out_fraction_bits : int or None
         Fraction bits of D, the rest of which is zero; None is all that the format has, 23 or 10. int32 has 0.
+    min_exponent : int, None, "none" or "volta"
+        Floor under the largest exponent, -252..0: terms are aligned with ``max(largest exponent, min_exponent)``, where
+        the exponent of a product is the sum of its factors'. None, or "none" in a file, is no floor, as int8 and sums
+        that keep all have; "volta" is Volta's for the formats: -19 for FP16 from FP16, else none.
+    fp8 : "native" or "mma_sync"
+        How FP8 operands are multiplied; others do not depend on it. "native" is a step as of any other format.
+        "mma_sync" is how Hopper and Blackwell run FP8 ``mma.sync``, golden model only: of ``2 * l`` products, first
+        those with k mod 4 in {0, 1} and then the others are a step each, with operands widened to FP16 and from a
+        start of zero; then c is added as in IEEE 754, rounded to nearest even.
     fold : int
         Clocks of one operation on l products: 1, 2, 4, 8 or 16, a divisor of ``m * n``.
     pipeline : int or None
@@ -80,8 +74,7 @@ class TensorCoreConfig:
 
     Notes
     -----
-    Source: ``spec/tensorcore.md``, after Fasi et al., PeerJ CS 7:e330, 2021; Khattak and Mikaitis, arXiv 2512.07004;
-    Xie et al., arXiv 2511.10909.
+    Source: ``spec/tensorcore.md``, and what `tercet.golden.tensorcore_presets.ARCHITECTURES` names.
     """
 
     # Annotated with what they hold once made, so that no reader of a config meets a None.
@@ -94,6 +87,8 @@ class TensorCoreConfig:
     out_format: Result = option(None, "format of C and D; fp32, or int32 for int8, if not given")
     fraction_bits: int = option(None, "fraction bits kept in alignment; 0 is all, golden model only", (0, 48))
     out_fraction_bits: int = option(None, "fraction bits of D; all if not given", (0, 23))
+    min_exponent: int | None = option("volta", "floor under the largest exponent", (-252, 0), words=("none", "volta"))
+    fp8: Literal["native", "mma_sync"] = option("native", "how fp8 is multiplied; mma_sync in the golden model only")
     fold: int = option(1, "clocks of one operation: 1, 2, 4, 8 or 16", (1, 16))
     pipeline: int = option(None, "clocks of a dot-product unit; 14, on ice40 12, if not given, or the most", (4, 20))
     overflow: Literal["wrap", "saturate"] = option("wrap", "what an int32 sum does that does not fit")
@@ -104,12 +99,13 @@ class TensorCoreConfig:
         integers = self.a_format == "int8"
         self._default("b_format", self.a_format)
         self._default("out_format", "int32" if integers else "fp32")
+        object.__setattr__(self, "min_exponent", self._floor())
         check_fields(self, _CHOICES)
         form = FORMATS.get(self.out_format)
         self._default("fraction_bits", 0 if integers else 23)
         self._default("out_fraction_bits", form.fraction_bits if form else 0)
         self._default("nan", form.nan if form else 0)
-        self._default("k", -(-4 // self.l) * self.l)
+        self._default("k", -(-4 // self.k_step) * self.k_step)
         levels = (self.l - 1).bit_length()
         most = 5 + levels if integers else 10 + 2 * levels
         self._default("pipeline", min(12 if self.family == "ice40" else 14, most))
@@ -120,9 +116,21 @@ class TensorCoreConfig:
         if getattr(self, name) is None:
             object.__setattr__(self, name, value)
 
+    def _floor(self) -> Any:
+        """`min_exponent` with its words resolved; what is neither an int nor a word is left for the check of fields."""
+        if not isinstance(self.min_exponent, str):
+            return self.min_exponent
+        if self.min_exponent not in ("none", "volta"):
+            raise ValueError(
+                f"min_exponent {self.min_exponent!r} is unknown; use an int, none for no floor, or volta for Volta's"
+            )
+        if self.min_exponent == "none" or self.integers or self.fraction_bits == 0:
+            return None
+        return ARCHITECTURES["volta"].floor(self.a_format, self.out_format, self.fp8)
+
     def _check_formats(self) -> None:
         a, b, out = self.a_format, self.b_format, self.out_format
-        if a != b and not (a in _FP8 and b in _FP8):
+        if a != b and not (a in FP8 and b in FP8):
             raise ValueError(f"a_format {a!r} and b_format {b!r} do not go together; use the same, or e4m3 and e5m2")
         if self.integers != (out == "int32"):
             right = "int32" if self.integers else "fp32 or fp16"
@@ -131,7 +139,13 @@ class TensorCoreConfig:
             for name in ("fraction_bits", "out_fraction_bits", "nan"):
                 if getattr(self, name):
                     raise ValueError(f"{name} {getattr(self, name)} means nothing for int8; use 0")
+            if self.min_exponent is not None:
+                raise ValueError(f"min_exponent {self.min_exponent} means nothing for int8; use none")
             return
+        if self.unlimited and self.min_exponent is not None:
+            raise ValueError(f"min_exponent {self.min_exponent} means nothing with fraction_bits 0; use none")
+        if self.unlimited and self.emulated:
+            raise ValueError("fp8 'mma_sync' rounds twice and fraction_bits 0 once; use fraction_bits 25 for instance")
         if self.overflow != "wrap":
             raise ValueError(f"overflow {self.overflow!r} is for int8; a sum in {out} becomes infinite, leave it out")
         form = FORMATS[out]
@@ -144,8 +158,11 @@ class TensorCoreConfig:
             raise ValueError(f"nan {self.nan:#x} is no NaN of {out}; use {form.nan:#x} for instance")
 
     def _check_size(self) -> None:
-        if self.k % self.l:
-            raise ValueError(f"k {self.k} is not a multiple of l {self.l}; use {-(-self.k // self.l) * self.l}")
+        if self.emulated and self.l % 2:
+            raise ValueError(f"l {self.l} is odd, but fp8 'mma_sync' takes products in pairs; use {self.l + 1}")
+        if self.k % self.k_step:
+            fit = -(-self.k // self.k_step) * self.k_step
+            raise ValueError(f"k {self.k} is not a multiple of {self.k_step_name}; use {fit}")
         if self.fold & (self.fold - 1):
             raise ValueError(f"fold {self.fold} is not a power of two; use 1, 2, 4, 8 or 16")
         if self.m * self.n % self.fold:
@@ -162,6 +179,29 @@ class TensorCoreConfig:
         return not self.integers and self.fraction_bits == 0
 
     @property
+    def emulated(self) -> bool:
+        """Whether operands are FP8, multiplied as FP16 in two steps; see `fp8`."""
+        return self.a_format in FP8 and self.fp8 == "mma_sync"
+
+    @property
+    def k_step(self) -> int:
+        """Products of which K is a multiple: those of one step, or of both where `emulated`."""
+        return 2 * self.l if self.emulated else self.l
+
+    @property
+    def k_step_name(self) -> str:
+        """`k_step` as messages call it."""
+        return f"2 * l = {self.k_step}" if self.emulated else f"l {self.l}"
+
+    @property
+    def reaches_floor(self) -> bool:
+        """Whether terms of these formats can all lie below `min_exponent`; if not it changes nothing."""
+        if self.min_exponent is None:
+            return False
+        a, b, out = (FORMATS[name].min_exponent for name in (self.a_format, self.b_format, self.out_format))
+        return self.min_exponent > min(a + b, out)
+
+    @property
     def rounding(self) -> Literal["nearest", "zero"]:
         """How a sum becomes a D of a floating-point format; see `tercet.golden.floats.pack`."""
         return "nearest" if self.out_format == "fp16" or self.unlimited else "zero"
@@ -175,20 +215,24 @@ class TensorCoreConfig:
 
     @classmethod
     def _preset(cls, name: str, overrides: dict[str, Any]) -> "TensorCoreConfig":
-        table = _PRESETS[name]
+        architecture = ARCHITECTURES[name]
         a = overrides.get("a_format", "fp16")
         formats = {"a_format": a, "b_format": overrides.get("b_format") or a}
         for field, format in formats.items():
-            if format in _OPERANDS and format not in table:
-                raise ValueError(f"Preset {name} has no {field} {format!r}; use {' or '.join(table)}")
-        fields = dict(formats)
-        if a in _OPERANDS:
-            fields["l"], fields["fraction_bits"] = table[a]
-        out = overrides.get("out_format")
+            if format in OPERANDS and format not in architecture.formats:
+                raise ValueError(f"Preset {name} has no {field} {format!r}; use {' or '.join(architecture.formats)}")
+        out, fp8 = overrides.get("out_format"), overrides.get("fp8", architecture.fp8[0])
+        if a in FP8 and fp8 in FP8_RULES and fp8 not in architecture.fp8:
+            raise ValueError(f"Preset {name} has no fp8 {fp8!r}; use {' or '.join(architecture.fp8)}")
         if name != "exact" and a in ("bf16", "tf32") and out == "fp16":
             raise ValueError(f"Preset {name} has no out_format 'fp16' for {a}; use fp32")
-        if name == "hopper" and a in _FP8 and out in (None, "fp32"):
-            fields["out_fraction_bits"] = 13
+        fields = {**formats, "fp8": fp8}
+        if a in OPERANDS:
+            rule = fp8 if fp8 in architecture.fp8 else architecture.fp8[0]
+            fields["l"], fields["fraction_bits"] = architecture.step(a, rule)
+            fields["min_exponent"] = None if a == "int8" else architecture.floor(a, out or "fp32", rule)
+        if name != "exact" and a in FP8 and fp8 == "native" and out in (None, "fp32"):
+            fields["out_fraction_bits"] = fields["fraction_bits"]
         return cls(**{**fields, **overrides})
 
     @classmethod
@@ -207,13 +251,23 @@ class TensorCoreConfig:
         return cls._preset("ampere", overrides)
 
     @classmethod
+    def ada(cls, **overrides: Any) -> "TensorCoreConfig":
+        """L40S (2022): as Ampere; and FP8, 16 products and 13 fraction bits, which is all that an FP32 result keeps."""
+        return cls._preset("ada", overrides)
+
+    @classmethod
     def hopper(cls, **overrides: Any) -> "TensorCoreConfig":
         """H100 (2022): FP16 and BF16, 16 products a step, 25 fraction bits; TF32, 8 products; int8, 32 products.
 
-        FP8: 32 products and 13 fraction bits, of which an FP32 result keeps 13. It was measured with c = 0 only, and
-        what is said here of another c is a guess.
+        FP8: 32 products and 13 fraction bits, all that an FP32 result keeps; that is ``wgmma``, recorded with c = 0
+        only. ``fp8="mma_sync"`` is what ``mma.sync`` does instead, recorded with FP16 results.
         """
         return cls._preset("hopper", overrides)
+
+    @classmethod
+    def blackwell(cls, **overrides: Any) -> "TensorCoreConfig":
+        """B200 (2024): as Hopper; FP8 by ``mma.sync`` only."""
+        return cls._preset("blackwell", overrides)
 
     @classmethod
     def exact(cls, **overrides: Any) -> "TensorCoreConfig":

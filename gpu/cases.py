@@ -64,7 +64,8 @@ def tiles(
 
 def _hard_tiles(rng: np.random.Generator, config: TensorCoreConfig, count: int, m: int, k: int, n: int) -> Operands:
     """Dot products of `tercet.sim.tensorcore_stimuli.hard_dots` over all of k, every second one in a random order."""
-    a, b, c = hard_dots(rng, replace(config, l=k, k=k), count * m)
+    # Operands do not depend on how FP8 is multiplied, but on the products that they have.
+    a, b, c = hard_dots(rng, replace(config, l=k, k=k, fp8="native"), count * m)
     order = np.where(rng.random((count * m, 1)) < 0.5, rng.random((count * m, k)), np.arange(k)).argsort(axis=1)
     a, b = (np.take_along_axis(array, order, 1).reshape(count, m, k) for array in (a, b))
     # A tile that is higher than wide has no columns for its last rows' dot products; those meet other columns.

@@ -6,7 +6,7 @@ From NVIDIA's PTX ISA: ``wmma`` (sm_70), ``mma.sync`` (sm_75 and later) and ``wg
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["PRESETS", "Capability", "Instruction", "instructions", "preset_of"]
+__all__ = ["PRESETS", "Capability", "Instruction", "instructions", "is_known", "preset_of"]
 
 Capability = tuple[int, int]
 
@@ -23,8 +23,9 @@ PRESETS = {
     (8, 0): "ampere",
     (8, 6): "ampere",
     (8, 7): "ampere",
-    (8, 9): "ampere",
+    (8, 9): "ada",
     (9, 0): "hopper",
+    (10, 0): "blackwell",
 }
 """Compute capability to preset."""
 
@@ -93,13 +94,10 @@ _AMPERE = (
     Instruction("mma", 16, 8, 8, "tf32", "tf32", "fp32"),
     *(Instruction("mma", 16, 8, 32, "int8", "int8", "int32", saturate) for saturate in (False, True)),
 )
-# mma.sync takes FP8 on Hopper, but widens it to FP16 first (F2FP and HMMA in its machine code): not what is asked here.
-_HOPPER_FP8 = tuple(
-    Instruction("wgmma", 64, 8, 32, a, b, out)
-    for out in ("fp32", "fp16")
-    for a in ("e4m3", "e5m2")
-    for b in ("e4m3", "e5m2")
-)
+_FP8 = tuple((a, b, out) for out in ("fp32", "fp16") for a in ("e4m3", "e5m2") for b in ("e4m3", "e5m2"))
+# Native on Ada. On Hopper and Blackwell it is widened to FP16 first (F2FP and HMMA in the machine code).
+_ADA_FP8 = tuple(Instruction("mma", 16, 8, 32, *formats) for formats in _FP8)
+_HOPPER_FP8 = tuple(Instruction("wgmma", 64, 8, 32, *formats) for formats in _FP8)
 
 
 def instructions(capability: Capability) -> tuple[Instruction, ...]:
@@ -125,17 +123,28 @@ def instructions(capability: Capability) -> tuple[Instruction, ...]:
         return _VOLTA
     if capability < (8, 0):
         return _TURING
-    return _AMPERE + (_HOPPER_FP8 if capability == (9, 0) else ())
+    if capability < (8, 9):
+        return _AMPERE
+    return _AMPERE + _ADA_FP8 + (_HOPPER_FP8 if capability == (9, 0) else ())
+
+
+def is_known(capability: Capability) -> bool:
+    """Whether a preset is known to fit GPUs of this compute capability."""
+    return capability in PRESETS
 
 
 def preset_of(capability: Capability) -> str:
     """The preset that a GPU of this compute capability should equal.
+
+    Of those that came after Blackwell's first, 10.0, none `is_known` to fit, and they are compared with ``blackwell``.
 
     Raises
     ------
     ValueError
         If there is none for it.
     """
+    if capability > max(PRESETS):
+        return PRESETS[max(PRESETS)]
     if capability not in PRESETS:
         names = ", ".join(dict.fromkeys(PRESETS.values()))
         raise ValueError(f"No preset is known for compute capability {_text(capability)}; choose by --preset: {names}")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from tercet.golden.tensorcore import TensorCoreConfig, mma
+from tercet.golden.tensorcore_presets import ARCHITECTURES, FP8
 
 from .cases import tiles
 from .compare import Comparison, compare
@@ -25,7 +26,7 @@ class Check:
     config : TensorCoreConfig
         What it should compute.
     zero_addend : bool
-        All of C is +0: of FP8 on Hopper, nothing else was published.
+        All of C is +0: of FP8 by ``wgmma``, nothing else was recorded.
     """
 
     instruction: Instruction
@@ -37,11 +38,12 @@ class Check:
         """The formats, and how they are summed."""
         wanted = self.instruction
         how = ", saturating" if wanted.saturate else ", c = 0" if self.zero_addend else ""
+        how += ", through FP16" if self.config.emulated else ""
         return f"{wanted.a_format} x {wanted.b_format} + {wanted.out_format}{how}"
 
     @property
     def guessed(self) -> bool:
-        """Whether the preset only guesses: FP8 with an addend."""
+        """Whether the preset only guesses: FP8 by ``wgmma`` with an addend."""
         return self.instruction.kind == "wgmma" and not self.zero_addend
 
 
@@ -60,7 +62,7 @@ def checks(capability: Capability, preset: str, formats: Sequence[str] = ()) -> 
     Returns
     -------
     list of Check
-        In the order of the GPU's instructions; those for FP8 twice, with c = 0 and with any.
+        In the order of the GPU's instructions, each with its own rule; ``wgmma`` twice, with c = 0 and with any.
 
     Raises
     ------
@@ -75,9 +77,9 @@ def checks(capability: Capability, preset: str, formats: Sequence[str] = ()) -> 
         config = _config(preset, instruction)
         if config is None:
             continue
-        if instruction.k % config.l:
+        if instruction.k % config.k_step:
             raise ValueError(
-                f"Preset {preset} sums {config.l} products in one step, more than {instruction.ptx} has; "
+                f"Preset {preset} sums {config.k_step} products in one step, more than {instruction.ptx} has; "
                 "choose another by --preset"
             )
         if instruction.kind == "wgmma":
@@ -132,13 +134,18 @@ def verify(
 
 
 def _config(preset: str, instruction: Instruction) -> TensorCoreConfig | None:
-    """None where the preset has no such formats."""
+    """What the preset says of the instruction; None where it has no such formats, or no such rule for FP8."""
+    rules = ARCHITECTURES[preset].fp8
+    # wgmma takes FP8 as it is; of mma.sync an architecture has one rule.
+    fp8 = "mma_sync" if instruction.kind == "mma" and "mma_sync" in rules else "native"
+    fields = {"fp8": fp8} if instruction.a_format in FP8 else {}
     try:
         return getattr(TensorCoreConfig, preset)(
             a_format=instruction.a_format,
             b_format=instruction.b_format,
             out_format=instruction.out_format,
             overflow="saturate" if instruction.saturate else "wrap",
+            **fields,
         )
     except ValueError:
         return None

@@ -62,6 +62,8 @@ def _floats(config: TensorCoreConfig, k: int) -> Iterator[Dot]:
     yield from _order(config.fraction_bits, k)
     yield from _rounding(config)
     yield from _ends(config, k)
+    if config.min_exponent is not None and config.reaches_floor:
+        yield from _floor(config, config.min_exponent)
     yield from _specials()
 
 
@@ -119,6 +121,21 @@ def _ends(config: TensorCoreConfig, k: int) -> Iterator[Dot]:
     most = 2.0 ** min(a.bias, b.bias, out.bias // 2)
     yield [(most, most)] * k, largest
     yield [(most, most), (-most, most)], largest
+
+
+def _floor(config: TensorCoreConfig, floor: int) -> Iterator[Dot]:
+    """Products below the floor, beside one about the last bit that it leaves: of them alone 2**-160 is seen beside
+    2**-149 in FP32, and 2**-48 beside 2**-25, half of the last place, in FP16.
+    """
+    out = FORMATS[config.out_format]
+    last = out.smallest_exponent - (config.rounding == "nearest")
+    smallest = FORMATS[config.a_format].smallest_exponent + FORMATS[config.b_format].smallest_exponent
+    for large in {last, last + 1, floor - 2, floor - 1, floor, floor + 1}:
+        for below in range(-2, 12):
+            small = _power(max(floor - config.fraction_bits - below, smallest))
+            yield [_power(large), small], 0.0
+            yield [_power(large), _negative(small)], 0.0
+    yield [_power(floor - 1)], 0.0
 
 
 def _specials() -> Iterator[Dot]:

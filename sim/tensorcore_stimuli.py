@@ -7,7 +7,7 @@ import numpy as np
 from tercet.golden.floats import FORMATS, convert, unpack
 from tercet.golden.tensorcore import TensorCoreConfig
 
-__all__ = ["Events", "events", "hard_dots", "random_operands"]
+__all__ = ["Events", "events", "floor_dots", "hard_dots", "random_operands"]
 
 Operands = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -32,13 +32,13 @@ def hard_dots(rng: np.random.Generator, config: TensorCoreConfig, count: int) ->
     """Factors (count, l) twice and addends (count,), as patterns, each case of one of several kinds.
 
     Terms at all distances from the largest; terms that cancel; the smallest and the largest exponents; infinities, NaNs
-    and zeros of both signs; a small addend alone; and any patterns at all.
+    and zeros of both signs; a small addend alone; any patterns at all; and those of `floor_dots` where that shows.
     """
     if config.integers:
         return _hard_integers(rng, config, count)
     shape = (count, config.l)
     form_a, form_b, form_c = (FORMATS[name] for name in (config.a_format, config.b_format, config.out_format))
-    kind = rng.integers(0, 9, count)
+    kind = rng.integers(0, 9 + config.reaches_floor, count)
     # Exponents of the largest product, and how far the others lie below.
     top = rng.integers(1, 2**form_a.exponent_bits + 2**form_b.exponent_bits - 2, count)
     top = np.where(kind == 4, rng.integers(2, 8, count), top)
@@ -71,7 +71,52 @@ def hard_dots(rng: np.random.Generator, config: TensorCoreConfig, count: int) ->
         here = special.reshape(-1, *[1] * (array.ndim - 1)) & (rng.random(array.shape) < 0.15)
         array[...] = np.where(here, _special(rng, form, array.shape), array)
         array[kind == 7] = rng.integers(0, 2**form.width, array[kind == 7].shape, dtype=np.uint64).astype(form.dtype)
+    at_floor = kind == 9
+    if at_floor.any():
+        a[at_floor], b[at_floor], c[at_floor] = floor_dots(rng, config, int(at_floor.sum()))
     return a, b, c
+
+
+def floor_dots(rng: np.random.Generator, config: TensorCoreConfig, count: int) -> Operands:
+    """Factors (count, l) twice and addends (count,), as patterns, on which a floor that can be reached shows.
+
+    One product about the floor, or about the last place of a result, or half of it; all others below what is kept at
+    the floor, or about it. The addend is zero in most, and in some it is alone.
+    """
+    form = FORMATS[config.out_format]
+    if config.min_exponent is None:
+        raise ValueError("min_exponent None is not a floor that terms could be about; use an int")
+    floor, kept = config.min_exponent, config.min_exponent - config.fraction_bits
+    last = form.smallest_exponent - (config.rounding == "nearest")
+    large = last + rng.choice([0, 0, 0, 1, 3], count)
+    large = np.where(rng.random(count) < 0.4, floor + rng.integers(-10, 3, count), large)
+    shape = (count, config.l)
+    # The largest of those at, one or two below the last bit that is kept.
+    below = rng.integers(0, 3, (count, 1)) + rng.integers(0, 6, shape)
+    small = kept + np.where(rng.random((count, 1)) < 0.7, -below, rng.integers(-6, 4, shape))
+    exponent, share = small, np.full(shape, 0.1)
+    exponent[:, 0], share[:, 0] = large, 0.5
+    place = rng.permuted(np.broadcast_to(np.arange(config.l), shape), axis=1)
+    exponent, share = np.take_along_axis(exponent, place, 1), np.take_along_axis(share, place, 1)
+    # Of two factors, neither below what its format has.
+    lowest = [FORMATS[name].smallest_exponent for name in (config.a_format, config.b_format)]
+    exponent = np.maximum(exponent, sum(lowest))
+    half = np.clip(exponent // 2 + rng.integers(-2, 3, shape), lowest[0], exponent - lowest[1])
+    a = _odd_multiple(rng, config.a_format, half, share)
+    b = _odd_multiple(rng, config.b_format, exponent - half, 0.0)
+    c = _odd_multiple(rng, config.out_format, np.where(rng.random(count) < 0.5, large, small[:, -1]), 0.5)
+    kind = rng.random(count)
+    c[kind < 0.7] = 0
+    a[kind > 0.9] &= a.dtype.type(1 << (FORMATS[config.a_format].width - 1))
+    return a, b, c
+
+
+def _odd_multiple(rng: np.random.Generator, format: str, exponent: np.ndarray, share: Any) -> np.ndarray:
+    """Patterns of powers of two, but of 3, 5 or 7 times that for a share of them, of either sign."""
+    factor = np.where(rng.random(exponent.shape) < share, rng.choice([3, 5, 7], exponent.shape), 1)
+    sign = rng.choice([-1.0, 1.0], exponent.shape)
+    values = np.ldexp(sign * factor, np.maximum(exponent, FORMATS[format].smallest_exponent)).astype(np.float32)
+    return convert(values.view(np.uint32), "fp32", format)
 
 
 def _hard_integers(rng: np.random.Generator, config: TensorCoreConfig, count: int) -> Operands:
@@ -113,6 +158,8 @@ class Events:
         Those with a term at that distance from the largest; the last entry is of all that lie further.
     cancelled : int
         Terms that are not zero sum to zero.
+    floored : int
+        The largest exponent is below the floor.
     subnormal_in, subnormal_out, overflow : int
         A subnormal operand; a subnormal result; an infinite result of finite operands.
     infinite, nan, negative_zero : int
@@ -121,6 +168,7 @@ class Events:
 
     distances: np.ndarray
     cancelled: int
+    floored: int
     subnormal_in: int
     subnormal_out: int
     overflow: int
@@ -154,6 +202,7 @@ def events(config: TensorCoreConfig, operands: Operands, results: np.ndarray) ->
     return Events(
         distances=np.array([int((distance == n).any(axis=1).sum()) for n in range(far + 1)]),
         cancelled=int((used.any(axis=1) & ~special & (d.significand == 0) & ~d.infinite & ~d.nan).sum()),
+        floored=int((_floored(config, largest) & used.any(axis=1) & ~special).sum()),
         subnormal_in=int(np.logical_or.reduce([one[0] for one in some]).sum()),
         subnormal_out=int(((d.significand != 0) & (d.significand < 2 ** forms[2].fraction_bits)).sum()),
         overflow=int((~special & d.infinite).sum()),
@@ -161,6 +210,12 @@ def events(config: TensorCoreConfig, operands: Operands, results: np.ndarray) ->
         nan=int((x.nan.any(1) | y.nan.any(1) | z.nan).sum()),
         negative_zero=int(np.logical_or.reduce([one[1] for one in some]).sum()),
     )
+
+
+def _floored(config: TensorCoreConfig, largest: np.ndarray) -> np.ndarray:
+    if config.min_exponent is None:
+        return np.zeros(largest.shape, bool)
+    return largest < config.min_exponent
 
 
 def _any(number: Any, form: Any) -> tuple[np.ndarray, np.ndarray]:

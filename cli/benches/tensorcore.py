@@ -26,8 +26,10 @@ _UNITS = {
     "volta, FP16 out": _TC.volta(m=1, n=1, out_format="fp16", pipeline=7),
     "turing": _TC.turing(m=1, n=1, pipeline=10),
     "ampere": _TC.ampere(m=1, n=1, pipeline=9),
+    "ampere, FP16 out": _TC.ampere(m=1, n=1, out_format="fp16", pipeline=5),
     "ampere, BF16": _TC.ampere(m=1, n=1, a_format="bf16", family="ecp5", pipeline=16),
     "ampere, TF32": _TC.ampere(m=1, n=1, a_format="tf32", pipeline=4),
+    "ada, E4M3 x E5M2": _TC.ada(m=1, n=1, a_format="e4m3", b_format="e5m2", pipeline=13),
     "hopper": _TC.hopper(m=1, n=1, family="ecp5"),
     "hopper, BF16": _TC.hopper(m=1, n=1, a_format="bf16", family="ice40"),
     "hopper, TF32": _TC.hopper(m=1, n=1, a_format="tf32", pipeline=12),
@@ -35,6 +37,7 @@ _UNITS = {
     "hopper, E5M2": _TC.hopper(m=1, n=1, a_format="e5m2", pipeline=11),
     "hopper, E5M2 x E4M3": _TC.hopper(m=1, n=1, a_format="e5m2", b_format="e4m3", pipeline=8),
     "hopper, E4M3, FP16 out": _TC.hopper(m=1, n=1, a_format="e4m3", out_format="fp16"),
+    "blackwell, FP16 out": _TC.blackwell(m=1, n=1, out_format="fp16", family="ecp5"),
     "turing, INT8": _TC.turing(m=1, n=1, a_format="int8", overflow="saturate", family="ecp5"),
 }
 _OPERATIONS = 500
@@ -102,7 +105,7 @@ def _bench_sums() -> Rows:
 def _counted(seen: Events | None) -> dict[str, int | str]:
     """Events by name; of the distances 0 to F + 3 the rarest."""
     if seen is None:
-        empty = ("distance", "cancelled", "subnormal_in", "subnormal_out", "overflow", "infinite", "nan")
+        empty = ("distance", "cancelled", "floored", "subnormal_in", "subnormal_out", "overflow", "infinite", "nan")
         return dict.fromkeys((*empty, "negative_zero"), "-")
     rest = {name: count for name, count in vars(seen).items() if name != "distances"}
     return {"distance": int(seen.distances[:-1].min()), **rest}

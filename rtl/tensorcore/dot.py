@@ -35,6 +35,10 @@ class Dot(wiring.Component):
 
     The factors come apart, since several units can have them in common.
 
+    Where all terms can lie below ``min_exponent``, the addend stands for that, too: among the exponents it is the
+    larger of both, and always counts. That costs a register of an exponent and saves more behind, since sums do not
+    have to go as far to the right, see `Plan`.
+
     Parameters
     ----------
     config : TensorCoreConfig
@@ -92,8 +96,7 @@ class Dot(wiring.Component):
         m.d.comb += [
             maximum.exponents.eq(Cat(product.exponent for product in products)),
             maximum.nonzero.eq(Cat(product.nonzero for product in products)),
-            maximum.addend.eq(s1_exponent),
-            maximum.addend_nonzero.eq(s1_kind.nonzero),
+            *self._floored(m, maximum, number, exponent, s1_exponent, s1_kind),
         ]
         # From exponents, behind their step, to their distances from the largest, and on to the shift of significands.
         front = maximum.latency
@@ -136,6 +139,23 @@ class Dot(wiring.Component):
             m.d.comb += getattr(self._pack, name).eq(getattr(normalise, name))
         m.d.comb += self.d.eq(self._pack.value)
         return m
+
+    def _floored(
+        self, m: Module, maximum: Any, number: Any, exponent: Value, s1_exponent: Value, s1_kind: Kind
+    ) -> list:
+        """The addend among those of which the largest is looked for; where there is a floor, no less than that."""
+        plan = Plan(self.config)
+        if plan.floor is None:
+            return [maximum.addend.eq(s1_exponent), maximum.addend_nonzero.eq(s1_kind.nonzero)]
+        low = ~number.kind.nonzero
+        if plan.floor > plan.addend_exponents[0]:
+            low |= number.exponent < plan.floor - plan.addend_offset
+        # Always something that counts, so that all others are looked at as they are.
+        floored = Mux(low, Const(plan.floor, plan.exponent_width), exponent)
+        return [
+            maximum.addend.eq(plan.behind(m, "exponent", "s1_floored", floored)),
+            maximum.addend_nonzero.eq(1),
+        ]
 
     def _specials(self, m: Module, products: list, s1_sign: Value, s1_kind: Any) -> None:
         """Infinities and NaNs, around everything else."""

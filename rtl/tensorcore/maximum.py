@@ -19,7 +19,8 @@ class ExponentMaximum(wiring.Component):
         maximum_2                      the larger one
 
     A term that is zero never wins: whether it is not is the upper bit of what is compared. If all are zero, the result
-    means nothing, and nothing is all that is aligned with it.
+    means nothing, and nothing is all that is aligned with it. A floor under the largest exponent comes in as the
+    addend's: see `Dot`.
 
     Parameters
     ----------

@@ -52,6 +52,8 @@ class Plan:
         config = self.config
         if config.unlimited:
             raise ValueError("fraction_bits 0 keeps all, which only the golden model does; use 13 to 25 for instance")
+        if config.emulated:
+            raise ValueError("fp8 'mma_sync' is what only the golden model does; use native, of ada or hopper")
         if config.l < 2 or config.l & (config.l - 1):
             raise ValueError(f"l {config.l} is no size of a tree of adders; use 2, 4, 8, 16 or 32")
 
@@ -123,6 +125,12 @@ class Plan:
         return self.origin - self.c.bias
 
     @cached_property
+    def floor(self) -> int | None:
+        """The least that the largest exponent counts as, on the common scale; None if it never is less."""
+        low = self.config.min_exponent
+        return self.origin + low if low is not None and self.config.reaches_floor else None
+
+    @cached_property
     def exponent_width(self) -> int:
         """Bits of an exponent on the common scale."""
         return max(self.product_exponents[-1], self.addend_exponents[-1]).bit_length()
@@ -163,8 +171,12 @@ class Plan:
 
         With as many as are kept and one for half of the last, nothing is left of one that goes further.
         """
-        lowest = self.product_exponents[0] - self.addend_offset + self._sum_top
+        lowest = self._least(self.product_exponents) - self.addend_offset + self._sum_top
         return min(max(0, 1 - lowest), self.kept + 1)
+
+    def _least(self, exponents: range) -> int:
+        """The least that these count as."""
+        return max(exponents[0], exponents[0] if self.floor is None else self.floor)
 
     @property
     def _sum_top(self) -> int:
@@ -184,18 +196,19 @@ class Plan:
     @property
     def lowest_top(self) -> int:
         """The least exponent of the uppermost bit where there is a product."""
-        return self.product_exponents[0] + self.top_offset
+        return self._least(self.product_exponents) + self.top_offset
 
     @property
     def addend_top(self) -> int:
-        """Exponent of the uppermost bit where all is zero but a subnormal addend."""
-        return self.addend_exponents[0] + self.top_offset
+        """Exponent of the uppermost bit where all is zero but an addend that is subnormal, or below the floor."""
+        return self._least(self.addend_exponents) + self.top_offset
 
     @cached_property
     def top_shape(self) -> Shape:
         """Of the exponent of the uppermost bit of the field, before its shift."""
-        exponents = (*self.product_exponents, *self.addend_exponents)
-        return Shape.cast(range(min(exponents) + self.top_offset, max(exponents) + self.top_offset + 1))
+        least = min(self._least(self.product_exponents), self._least(self.addend_exponents))
+        most = max(self.product_exponents[-1], self.addend_exponents[-1])
+        return Shape.cast(range(least + self.top_offset, most + self.top_offset + 1))
 
     @property
     def result_width(self) -> int:

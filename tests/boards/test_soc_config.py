@@ -6,7 +6,8 @@ import zlib
 
 import pytest
 from tercet.boards.link.protocol import IDENTIFY_BYTES
-from tercet.boards.soc_config import describe, description_bytes, read_description
+from tercet.boards.soc_config import SocConfig, describe, description_bytes, read_description
+from tercet.golden.tensorcore_config import TensorCoreConfig
 
 from .socs import CONFIGS, soc_of
 
@@ -23,6 +24,31 @@ def test_describes_itself(name):
     found = read_description(text)
     assert found.soc == soc
     assert len(bytes.fromhex(found.build)) == 8
+
+
+def floored(**fields):
+    """A board whose engine has a floor where the default has one."""
+    config = TensorCoreConfig(m=2, n=2, l=2, fold=4, pipeline=5, out_format="fp16", **fields)
+    return dataclasses.replace(soc_of("tensorcore"), config=config)
+
+
+@pytest.mark.parametrize("fields", [{}, {"min_exponent": None}, {"min_exponent": -21}])
+def test_describes_the_floor(fields):
+    soc = floored(**fields)
+    assert read_description(describe(soc, "")).soc == soc
+
+
+def test_descriptions_from_before_there_were_floors(monkeypatch):
+    """They do not name it, and their engines have none, whatever the default has become."""
+    soc = floored()
+    assert soc.config.min_exponent == -19
+    older = {name: value for name, value in soc.params.items() if name != "min_exponent"}
+    monkeypatch.setattr(SocConfig, "params", older)
+    assert read_description(describe(soc, "")).soc == floored(min_exponent=None)
+    # What has no floor is described as it was then.
+    monkeypatch.undo()
+    assert "min_exponent" not in floored(min_exponent=None).params
+    assert "min_exponent" not in soc_of("tensorcore").params
 
 
 def test_the_build_depends_on_everything():

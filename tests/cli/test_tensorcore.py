@@ -43,6 +43,28 @@ def test_sim_tensorcore(folder):
 
 
 @pytest.mark.parametrize(
+    ("arguments", "floor"),
+    [
+        ([], -19),
+        (["--preset", "hopper"], -21),
+        (["--preset", "hopper", "--min-exponent", "none"], None),
+        (["--preset", "hopper", "--min-exponent", "-24"], -24),
+        (["--preset", "hopper", "--min-exponent", "volta"], -19),
+        (["--config", "none.toml"], None),
+        (["--config", "none.toml", "--min-exponent", "-20"], -20),
+        (["--config", "some.toml", "--preset", "ampere"], -25),
+    ],
+)
+def test_the_floor_can_be_given(folder, arguments, floor):
+    (folder / "none.toml").write_text('min_exponent = "none"\n')
+    (folder / "some.toml").write_text("min_exponent = -25\n")
+    given = ["--out-format", "fp16", "--fold", "16", "--m", "4", *arguments]
+    result = tercet("generate", "tensorcore", *given, "-o", "out")
+    assert result.exit_code == 0, result.stderr
+    assert json.loads((folder / "out/manifest.json").read_text())["parameters"]["min_exponent"] == floor
+
+
+@pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["generate", "tensorcore", "--fold", "3"], "fold 3 is not a power of two"),
@@ -50,6 +72,12 @@ def test_sim_tensorcore(folder):
         (["generate", "tensorcore", "--pipeline", "15"], "Pipeline of 15 clocks; with l 4 use 4 to 14"),
         (["generate", "tensorcore", "--preset", "volta", "--a-format", "bf16"], "Preset volta has no a_format 'bf16'"),
         (["sim", "tensorcore", "--a-format", "e4m3", "--b-format", "fp16"], "do not go together"),
+        (["sim", "tensorcore", "--min-exponent", "low"], "'low' is neither an integer nor none nor volta"),
+        (["sim", "tensorcore", "--min-exponent", "-253"], "min_exponent -253 is outside [-252, 0]"),
+        (["sim", "tensorcore", "--min-exponent", "-9", "--a-format", "int8"], "min_exponent -9 means nothing for int8"),
+        (["generate", "tensorcore", "--preset", "blackwell", "--a-format", "e4m3"], "fp8 'mma_sync' is what only the"),
+        (["sim", "tensorcore", "--preset", "ada", "--a-format", "e5m2", "--fp8", "mma_sync"], "Preset ada has no fp8"),
+        (["sim", "tensorcore", "--preset", "hopper", "--a-format", "e5m2", "--fp8", "mma_sync"], "fp8 'mma_sync' is"),
         (["sim", "tensorcore", "--fraction-bits", "49"], "fraction_bits 49 is outside [0, 48]"),
         (["sim", "tensorcore", "--shape", "4x6x4"], "K is 6, not a multiple of l 4"),
         (["sim", "tensorcore", "--shape", "4x4"], "Shape '4x4' is not MxKxN[xBATCH]"),

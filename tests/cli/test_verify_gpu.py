@@ -21,7 +21,14 @@ def install(monkeypatch, *args, **kwargs):
 
 @pytest.mark.parametrize(
     ("capability", "preset", "runs"),
-    [((7, 0), "volta", 2), ((7, 5), "turing", 4), ((8, 6), "ampere", 6), ((9, 0), "hopper", 22)],
+    [
+        ((7, 0), "volta", 2),
+        ((7, 5), "turing", 4),
+        ((8, 6), "ampere", 6),
+        ((8, 9), "ada", 14),
+        ((9, 0), "hopper", 30),
+        ((10, 0), "blackwell", 14),
+    ],
 )
 def test_a_gpu_that_is_the_golden_model(monkeypatch, capability, preset, runs):
     """Registers are packed, unpacked, computed with, packed and unpacked again."""
@@ -34,6 +41,28 @@ def test_a_gpu_that_is_the_golden_model(monkeypatch, capability, preset, runs):
     assert len(lines) == runs
     assert all(equal == total and int(total) >= 3000 for equal, total in lines)
     assert "Differences" not in result.stdout
+    assert "known to fit" not in result.stdout
+
+
+def test_a_gpu_that_no_preset_is_known_to_fit(monkeypatch, folder):
+    install(monkeypatch, (12, 0), preset="blackwell")
+    result = tercet("verify-gpu", "--format", "e5m2", "--count", 100, "--json", "report.json")
+    assert result.exit_code == 0, result.stderr
+    assert "No preset is known to fit compute capability 12.0; compared with blackwell\n" in result.stdout
+    assert json.loads((folder / "report.json").read_text())["preset_known_to_fit"] is False
+    # Who chooses one knows that.
+    result = tercet("verify-gpu", "--preset", "ampere", "--format", "fp16", "--count", 100, "--json", "report.json")
+    assert "known to fit" not in result.stdout
+    assert json.loads((folder / "report.json").read_text())["preset_known_to_fit"] is True
+
+
+def test_rules_for_fp8_are_told_apart(monkeypatch):
+    """A GPU whose mma.sync takes FP8 natively is not a Hopper one, though all else is as there."""
+    install(monkeypatch, (9, 0), preset="ada")
+    result = tercet("verify-gpu", "--format", "e4m3", *FEW)
+    assert result.exit_code == 1
+    assert re.search(r"e4m3 x e4m3 \+ fp32, through FP16 │ +\d+ │ off by one in the last place", result.stdout)
+    assert tercet("verify-gpu", "--preset", "ada", "--format", "e4m3", *FEW).exit_code == 0
 
 
 def test_another_architecture_is_told_apart(monkeypatch, folder):
@@ -83,10 +112,17 @@ def test_what_is_guessed_is_said_to_be(monkeypatch):
     assert result.exit_code == 1
     assert "e5m2 x e4m3 + fp32, c = 0" in result.stdout
     assert "fraction bits that should be zero" in result.stdout
-    assert "FP8 was published for c = 0 only" in result.stdout
+    assert "FP8 by wgmma was recorded with c = 0 only" in result.stdout
     result = tercet("verify-gpu", "--format", "bf16", "--count", 1)
     assert result.exit_code == 1
     assert "FP8" not in result.stdout
+
+
+def test_what_is_not_guessed_is_not_said_to_be(monkeypatch):
+    install(monkeypatch, (8, 9), preset="ada", alter=lambda results: results ^ 1)
+    result = tercet("verify-gpu", "--format", "e5m2", "--count", 1)
+    assert result.exit_code == 1
+    assert "guesses" not in result.stdout
 
 
 def test_the_gpu_can_be_chosen(monkeypatch):
@@ -110,7 +146,7 @@ def test_without_cupy(monkeypatch):
         ({"count": 2}, ("--device", 2), "GPU 2 is not there; there are 0 to 1"),
         ({"capability": (6, 1)}, (), "Fake A100: Compute capability 6.1 has no tensor cores"),
         ({"capability": (7, 5), "name": "NVIDIA GeForce GTX 1660"}, (), "GTX 1660 has no tensor cores, though"),
-        ({"capability": (12, 0)}, (), "No preset is known for compute capability 12.0; choose by --preset: volta"),
+        ({"capability": (7, 2)}, (), "No preset is known for compute capability 7.2; choose by --preset: volta"),
         ({"fails": ["compile"]}, (), "f32.f16.f16.f32 cannot be built for sm_80: tile.cu(3): error: something"),
         ({"fails": ["load"]}, (), "cannot be built for sm_80: the load fails"),
         ({"fails": ["launch"]}, (), "Fake A100 did not run mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32: the la"),

@@ -5,7 +5,7 @@ import numpy as np
 from tercet.golden.floats import FORMATS
 from tercet.golden.tensorcore import TensorCoreConfig, dot
 
-from .tensorcore_reference import ref_dot
+from .tensorcore_reference import ref_of
 
 TYPES = {
     "fp16": np.float16,
@@ -20,7 +20,7 @@ TYPES = {
 FLOATS = ("fp16", "bf16", "tf32", "e4m3", "e5m2")
 
 
-# Every preset and its formats: of a, of b and of the output.
+# Every preset and its formats: of a, of b and of the output; and the rule for FP8 where the preset has two.
 SILICON = [
     ("volta", "fp16", "fp16", "fp32"),
     ("volta", "fp16", "fp16", "fp16"),
@@ -38,13 +38,25 @@ SILICON = [
     ("hopper", "e5m2", "e5m2", "fp32"),
     ("hopper", "e4m3", "e5m2", "fp32"),
     ("hopper", "e5m2", "e4m3", "fp16"),
+    ("hopper", "e4m3", "e4m3", "fp32", "mma_sync"),
+    ("hopper", "e5m2", "e4m3", "fp16", "mma_sync"),
+    ("ada", "fp16", "fp16", "fp16"),
+    ("ada", "bf16", "bf16", "fp32"),
+    ("ada", "e4m3", "e5m2", "fp32"),
+    ("ada", "e5m2", "e5m2", "fp16"),
+    ("blackwell", "fp16", "fp16", "fp16"),
+    ("blackwell", "tf32", "tf32", "fp32"),
+    ("blackwell", "e5m2", "e5m2", "fp32"),
+    ("blackwell", "e4m3", "e4m3", "fp16"),
 ]
 
 
-def make(preset, a_format="fp16", b_format=None, out_format=None, **overrides):
+def make(preset, a_format="fp16", b_format=None, out_format=None, fp8=None, **overrides):
     formats = {"a_format": a_format, "b_format": b_format or a_format, **overrides}
     if out_format:
         formats["out_format"] = out_format
+    if fp8:
+        formats["fp8"] = fp8
     return getattr(TensorCoreConfig, preset)(**formats)
 
 
@@ -54,10 +66,8 @@ def bits(values, format="fp32"):
 
 def check(a, b, c, config):
     """Patterns (n, K), (n, K) and (n,) through both models; gives the result's patterns."""
-    formats = (config.a_format, config.b_format, config.out_format)
     got = bits(dot(a, b, c, config), config.out_format)
-    numbers = (config.l, config.fraction_bits, config.out_fraction_bits, config.nan)
-    expected = [ref_dot(x, y, z, formats, *numbers) for x, y, z in zip(a.tolist(), b.tolist(), c.tolist(), strict=True)]
+    expected = [ref_of(config, x, y, z) for x, y, z in zip(a.tolist(), b.tolist(), c.tolist(), strict=True)]
     for row, (pattern, right) in enumerate(zip(got.tolist(), expected, strict=True)):
         assert pattern == right, f"{pattern:#x}, not {right:#x}: {a[row]} {b[row]} {c[row]}"
     return got

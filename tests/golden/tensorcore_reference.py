@@ -3,7 +3,7 @@
 import math
 from fractions import Fraction
 
-__all__ = ["decode", "encode", "ref_dot", "ref_exact", "ref_int_dot"]
+__all__ = ["decode", "encode", "ref_dot", "ref_exact", "ref_int_dot", "ref_of"]
 
 # Exponent bits, fraction bits, bits below them, whether there are infinities.
 LAYOUTS = {
@@ -106,7 +106,9 @@ def _step(a, b, c, config, formats):
     alive = [exponent for exponent, factor in terms if factor]
     if not alive:
         return 0
-    unit = Fraction(2) ** (max(alive) - config["fraction_bits"])
+    floor = config["min_exponent"]
+    largest = max(alive) if floor is None else max(*alive, floor)
+    unit = Fraction(2) ** (largest - config["fraction_bits"])
     total = 0
     for exponent, factor in terms:
         term = factor * Fraction(2) ** exponent / unit
@@ -116,14 +118,65 @@ def _step(a, b, c, config, formats):
     return encode(total * unit, out_format, rounding, config["out_fraction_bits"])
 
 
-def ref_dot(a, b, c, formats, l, fraction_bits, out_fraction_bits=None, nan=None):  # noqa: E741
+def _widened(patterns, format):
+    """FP8 numbers as FP16 has them: subnormal ones of E4M3 become normal."""
+    widened = []
+    for number in (decode(p, format) for p in patterns):
+        kind, sign, *_ = number
+        odd = {"nan": 0x7FFF, "inf": 0x7C00 if sign > 0 else 0xFC00}
+        widened.append(odd[kind] if kind in odd else encode(_value(number, format), "fp16", "nearest"))
+    return widened
+
+
+def _ieee_sum(a, b, config, out_format):
+    """IEEE 754's, but for a zero, which is +0."""
+    exponent_bits, out_bits = LAYOUTS[out_format][:2]
+    x, y = decode(a, out_format), decode(b, out_format)
+    signs = {sign for kind, sign, *_ in (x, y) if kind == "inf"}
+    if "nan" in (x[0], y[0]) or len(signs) == 2:
+        return config["nan"]
+    if signs:
+        return (((1 if signs.pop() < 0 else 0) << exponent_bits) | (2**exponent_bits - 1)) << out_bits
+    return encode(_value(x, out_format) + _value(y, out_format), out_format, "nearest", config["out_fraction_bits"])
+
+
+def _mma_sync(a, b, c, config, formats, l):  # noqa: E741
+    """2 l products of FP8 as FP16: two steps from zero, those of k mod 4 in {0, 1} first, then c."""
+    a, b = _widened(a, formats[0]), _widened(b, formats[1])
+    total = 0
+    for rests in ((0, 1), (2, 3)):
+        chosen = [k for k in range(2 * l) if k % 4 in rests]
+        assert len(chosen) == l
+        total = _step([a[k] for k in chosen], [b[k] for k in chosen], total, config, ("fp16", "fp16", formats[2]))
+    return _ieee_sum(total, c, config, formats[2])
+
+
+def ref_dot(
+    a, b, c, formats, l, fraction_bits, out_fraction_bits=None, nan=None, min_exponent=None, fp8="native"  # noqa: E741
+):  # fmt: skip
     """Chained steps; `a` and `b` lists of patterns, `c` a pattern, `formats` of a, b and the output."""
     if nan is None:
         nan = 0x7FFF if formats[2] == "fp16" else 0x7FFFFFFF
-    config = {"fraction_bits": fraction_bits, "out_fraction_bits": out_fraction_bits, "nan": nan}
+    config = {
+        "fraction_bits": fraction_bits,
+        "out_fraction_bits": out_fraction_bits,
+        "nan": nan,
+        "min_exponent": min_exponent,
+    }
+    if fp8 == "mma_sync" and formats[0] in ("e4m3", "e5m2"):
+        for k in range(0, len(a), 2 * l):
+            c = _mma_sync(a[k : k + 2 * l], b[k : k + 2 * l], c, config, formats, l)
+        return c
     for k in range(0, len(a), l):
         c = _step(a[k : k + l], b[k : k + l], c, config, formats)
     return c
+
+
+def ref_of(config, a, b, c):
+    """`ref_dot` with the numbers of a `TensorCoreConfig`."""
+    formats = (config.a_format, config.b_format, config.out_format)
+    numbers = (config.l, config.fraction_bits, config.out_fraction_bits, config.nan, config.min_exponent, config.fp8)
+    return ref_dot(a, b, c, formats, *numbers)
 
 
 def _value(number, format):

@@ -15,8 +15,8 @@ from .tensorcore_cases import SILICON, bits, check, make, near_cases, random_pat
 def test_near_cases_agree_with_the_reference(setting):
     rng = np.random.default_rng(1)
     config = make(*setting)
-    count = 12_000 // config.l
-    got = check(*near_cases(rng, config, count, config.l), config)
+    count = 12_000 // config.k_step
+    got = check(*near_cases(rng, config, count, config.k_step), config)
     # They are no test if most overflow, or vanish.
     values = to_float(got, config.out_format)
     assert np.mean(np.isfinite(values) & (values != 0)) > 0.6
@@ -27,10 +27,10 @@ def test_any_patterns_agree_with_the_reference(setting):
     """Any exponents, infinities and NaNs among them."""
     rng = np.random.default_rng(2)
     config = make(*setting)
-    count = 8_000 // config.l
-    for special in (0, 0.3 / config.l):
-        a = random_patterns(rng, (count, config.l), config.a_format, special=special)
-        b = random_patterns(rng, (count, config.l), config.b_format, special=special)
+    count = 8_000 // config.k_step
+    for special in (0, 0.3 / config.k_step):
+        a = random_patterns(rng, (count, config.k_step), config.a_format, special=special)
+        b = random_patterns(rng, (count, config.k_step), config.b_format, special=special)
         check(a, b, random_patterns(rng, (count,), config.out_format, special=special / 2), config)
 
 
@@ -38,7 +38,7 @@ def test_any_patterns_agree_with_the_reference(setting):
 def test_chains_agree_with_the_reference(setting):
     rng = np.random.default_rng(3)
     config = make(*setting)
-    check(*near_cases(rng, config, 6_000 // (4 * config.l), 4 * config.l), config)
+    check(*near_cases(rng, config, 6_000 // (4 * config.k_step), 4 * config.k_step), config)
 
 
 @pytest.mark.parametrize("setting", SILICON, ids="-".join)
@@ -46,9 +46,9 @@ def test_cancellation(setting):
     """Terms in pairs that leave nothing, or very little."""
     rng = np.random.default_rng(4)
     config = make(*setting)
-    count = 4_000 // config.l
-    a, b, c = near_cases(rng, config, count, config.l)
-    half = config.l // 2
+    count = 4_000 // config.k_step
+    a, b, c = near_cases(rng, config, count, config.k_step)
+    half = config.k_step // 2
     sign = FORMATS[config.b_format].dtype.type(1 << (FORMATS[config.b_format].width - 1))
     a[:, half:], b[:, half:] = a[:, :half], b[:, :half] ^ sign
     # Now and then a last bit more, or the addend out of the way.
@@ -62,11 +62,11 @@ def test_cancellation(setting):
 def test_results_at_the_lower_end(setting):
     rng = np.random.default_rng(16)
     config = make(*setting)
-    count = 4_000 // config.l
+    count, k = 4_000 // config.k_step, config.k_step
     a_form, b_form, out = (FORMATS[f] for f in (config.a_format, config.b_format, config.out_format))
     low = max(out.min_exponent, a_form.min_exponent + b_form.min_exponent) + rng.integers(-8, 8, (count, 1))
-    a = random_patterns(rng, (count, config.l), config.a_format, low // 2 + rng.integers(-4, 4, (count, config.l)))
-    b = random_patterns(rng, (count, config.l), config.b_format, low - low // 2)
+    a = random_patterns(rng, (count, k), config.a_format, low // 2 + rng.integers(-4, 4, (count, k)))
+    b = random_patterns(rng, (count, k), config.b_format, low - low // 2)
     got = check(a, b, random_patterns(rng, (count,), config.out_format, low[:, 0]), config)
     magnitude = np.abs(to_float(got, config.out_format))
     if a_form.min_exponent + b_form.min_exponent < out.min_exponent:
@@ -82,10 +82,10 @@ def test_overflow_at_the_output(setting):
     rng = np.random.default_rng(5)
     config = make(*setting)
     out = FORMATS[config.out_format]
-    count = 3_000 // config.l
+    shape = count, _ = 3_000 // config.k_step, config.k_step
     exponent = out.bias - rng.integers(0, 4, (count, 1))
-    a = random_patterns(rng, (count, config.l), config.a_format, exponent // 2)
-    b = random_patterns(rng, (count, config.l), config.b_format, exponent - exponent // 2)
+    a = random_patterns(rng, shape, config.a_format, exponent // 2)
+    b = random_patterns(rng, shape, config.b_format, exponent - exponent // 2)
     c = random_patterns(rng, (count,), config.out_format, out.bias - rng.integers(0, 3, count))
     got = check(a, b, c, config)
     infinite = np.isinf(to_float(got, config.out_format))

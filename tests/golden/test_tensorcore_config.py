@@ -24,19 +24,31 @@ def make(preset, format, **overrides):
         ("ampere", "bf16", (8, 24, 23)),
         ("ampere", "tf32", (4, 24, 23)),
         ("ampere", "int8", (16, 0, 0)),
+        ("ada", "fp16", (8, 24, 23)),
+        ("ada", "bf16", (8, 24, 23)),
+        ("ada", "tf32", (4, 24, 23)),
+        ("ada", "e4m3", (16, 13, 13)),
+        ("ada", "e5m2", (16, 13, 13)),
+        ("ada", "int8", (16, 0, 0)),
         ("hopper", "fp16", (16, 25, 23)),
         ("hopper", "bf16", (16, 25, 23)),
         ("hopper", "tf32", (8, 25, 23)),
         ("hopper", "e4m3", (32, 13, 13)),
         ("hopper", "e5m2", (32, 13, 13)),
         ("hopper", "int8", (32, 0, 0)),
+        ("blackwell", "fp16", (16, 25, 23)),
+        ("blackwell", "bf16", (16, 25, 23)),
+        ("blackwell", "tf32", (8, 25, 23)),
+        ("blackwell", "e4m3", (16, 25, 23)),
+        ("blackwell", "e5m2", (16, 25, 23)),
+        ("blackwell", "int8", (32, 0, 0)),
         ("exact", "bf16", (1, 0, 23)),
     ],
 )
 def test_preset_sets_what_was_measured(preset, format, numbers):
     config = make(preset, format)
     assert (config.l, config.fraction_bits, config.out_fraction_bits) == numbers
-    assert config.k == max(4, config.l)
+    assert config.k == max(4, config.k_step)
     assert config.out_format == ("int32" if format == "int8" else "fp32")
     assert config.rounding == ("nearest" if preset == "exact" else "zero")
     if format in ("fp16", "e4m3", "e5m2"):
@@ -61,6 +73,8 @@ def test_config_defaults():
         "out_format": "fp32",
         "fraction_bits": 23,
         "out_fraction_bits": 23,
+        "min_exponent": None,
+        "fp8": "native",
         "fold": 1,
         "overflow": "wrap",
         "nan": 0x7FFFFFFF,
@@ -95,7 +109,9 @@ def test_config_says_what_the_result_is():
         ("volta", {"fp16"}),
         ("turing", {"fp16", "int8"}),
         ("ampere", {"fp16", "bf16", "tf32", "int8"}),
+        ("ada", {"fp16", "bf16", "tf32", "e4m3", "e5m2", "int8"}),
         ("hopper", {"fp16", "bf16", "tf32", "e4m3", "e5m2", "int8"}),
+        ("blackwell", {"fp16", "bf16", "tf32", "e4m3", "e5m2", "int8"}),
         ("exact", {"fp16", "bf16", "tf32", "e4m3", "e5m2"}),
     ],
 )
@@ -136,6 +152,13 @@ def test_preset_refuses_a_format_it_lacks(preset, formats):
         ),
         (None, {"a_format": "int8", "fraction_bits": 23}, ValueError, "fraction_bits 23 means nothing for int8; use 0"),
         (None, {"a_format": "int8", "nan": 1}, ValueError, "nan 1 means nothing for int8"),
+        (None, {"a_format": "int8", "min_exponent": -19}, ValueError, "min_exponent -19 means nothing for int8"),
+        (None, {"min_exponent": -253}, ValueError, r"min_exponent -253 is outside \[-252, 0\]"),
+        (None, {"min_exponent": 1}, ValueError, r"min_exponent 1 is outside \[-252, 0\]"),
+        (None, {"min_exponent": -19.0}, TypeError, "min_exponent -19.0 is not an integer"),
+        (None, {"min_exponent": "ampere"}, ValueError, "min_exponent 'ampere' is unknown; use an int, none for no"),
+        ("exact", {"min_exponent": -19}, ValueError, "min_exponent -19 means nothing with fraction_bits 0; use none"),
+        (None, {"fp8": None}, TypeError, "fp8 None is not a string; use one of native, mma_sync"),
         (None, {"fraction_bits": 49}, ValueError, r"fraction_bits 49 is outside \[0, 48\]"),
         (None, {"out_fraction_bits": 24}, ValueError, r"out_fraction_bits 24 is outside \[0, 23\]"),
         (
@@ -158,6 +181,8 @@ def test_preset_refuses_a_format_it_lacks(preset, formats):
         (None, {"family": "xilinx"}, ValueError, "family 'xilinx' is unknown"),
         ("volta", {"b_format": "int8"}, ValueError, "Preset volta has no b_format 'int8'; use fp16"),
         ("hopper", {"b_format": "e4m3"}, ValueError, "a_format 'fp16' and b_format 'e4m3' do not go together"),
+        ("turing", {"a_format": "e4m3", "fp8": "mma_sync"}, ValueError, "Preset turing has no a_format 'e4m3'"),
+        ("ada", {"a_format": "e4m3", "fp8": "mma_sync"}, ValueError, "Preset ada has no fp8 'mma_sync'; use native"),
         ("ampere", {"a_format": "bf16", "out_format": "fp16"}, ValueError, "ampere has no out_format 'fp16' for bf16"),
         ("hopper", {"a_format": "x"}, ValueError, "a_format 'x' is unknown"),
         ("hopper", {"a_format": ["fp16"]}, TypeError, "a_format .* is not a string"),

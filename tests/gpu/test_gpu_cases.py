@@ -9,7 +9,8 @@ RUNS = [
     *checks((7, 0), "volta"),
     *checks((7, 5), "turing"),
     *checks((8, 0), "ampere"),
-    *checks((9, 0), "hopper", ["e4m3"])[:4],
+    *checks((8, 9), "ada", ["e4m3"])[:2],
+    *checks((9, 0), "hopper", ["e4m3"])[:8],
 ]
 
 

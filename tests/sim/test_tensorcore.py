@@ -69,6 +69,9 @@ def test_dots(name):
     if config.a_format in ("fp16", "e4m3", "e5m2") and config.out_format == "fp32":
         # Products are far from the ends of FP32's range; only the addend gets there.
         counts |= {"overflow": 99}
+    if not config.reaches_floor:
+        assert found.floored == 0
+        counts |= {"floored": 99}
     assert min(counts.values()) > 20, counts
 
 
@@ -106,7 +109,7 @@ def test_full_throughput(fold):
     same(config, items, [one, many, chained], exactly=True)
 
 
-# A module, one change in its text, and what it breaks.
+# A module, one change in its text, and what it breaks: of Volta's engine, or of the one for FP16 results.
 MUTATIONS = {
     "sums that are not there": ("sequencer", r"starts <= ", "starts <= 6'h3f | "),
     "ring of steps": ("operands", r"read_step <= ", "read_step <= 2'h1 ^ "),
@@ -118,12 +121,13 @@ MUTATIONS = {
     "carry": ("sum", r"carry_1_0 <= ", "carry_1_0 <= 1'h0 & "),
     "subnormal results": ("normalise", r"mark <= ", "mark <= 28'h0 & "),
     "infinities of both signs": ("specials", r"s1_below <= ", "s1_below <= 1'h0 & "),
+    "floor": ("dot", r"6'h0b", "6'h00"),
 }
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
 def test_broken_rtl_is_caught(mutation, monkeypatch):
-    config = TensorCoreConfig.volta(m=1, n=1)
+    config = TensorCoreConfig.volta(m=1, n=1, out_format="fp16" if mutation == "floor" else "fp32")
     module, pattern, replacement = MUTATIONS[mutation]
     text = tensorcore.sources(config)["tensorcore.v"]
     start = re.search(rf"^module tensorcore_{module}(_\w+)?\(", text, re.M)
@@ -151,3 +155,6 @@ def test_refuses():
         tensorcore.mma(config, a, b, c.astype(np.int32))
     with pytest.raises(ValueError, match="fraction_bits 0 keeps all, which only the golden model does"):
         tensorcore.mma(TensorCoreConfig.exact(), a, b, c)
+    a, b = np.zeros((4, 32), np.uint8), np.zeros((32, 4), np.uint8)
+    with pytest.raises(ValueError, match="fp8 'mma_sync' is what only the golden model does; use native"):
+        tensorcore.mma(TensorCoreConfig.blackwell(a_format="e4m3"), a, b, c)

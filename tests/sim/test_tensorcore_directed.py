@@ -1,5 +1,7 @@
 """Directed cases: each shows one thing, and together they reach all edges."""
 
+import dataclasses
+
 import pytest
 from tercet.golden.tensorcore import TensorCoreConfig, dot
 from tercet.sim.tensorcore_directed import directed_dots
@@ -17,6 +19,8 @@ def test_directed_cases_reach_the_edges(preset, out_format):
     assert (found.distances[: config.fraction_bits + 2] > 0).all()
     # FP16 products are too small to carry the largest FP32 number any further.
     assert (found.overflow > 0) == (out_format == "fp16")
+    # Only FP16 results are near enough to the floor of FP16 operands.
+    assert (found.floored > 0) == config.reaches_floor == (out_format == "fp16")
     for name in ("cancelled", "subnormal_in", "subnormal_out", "infinite", "nan", "negative_zero"):
         assert getattr(found, name) > 0, name
 
@@ -28,6 +32,20 @@ def test_directed_cases_tell_presets_apart(right, wrong):
     operands = directed_dots(one, 16)
     same = dot(*operands, one).tobytes() == dot(*operands, other).tobytes()
     assert same == (one.fraction_bits == other.fraction_bits)
+
+
+@pytest.mark.parametrize(
+    ("preset", "formats"),
+    [(preset, {"out_format": "fp16"}) for preset in ("volta", "ampere", "hopper")]
+    + [(preset, {"a_format": format}) for preset in ("ampere", "hopper") for format in ("bf16", "tf32")],
+)
+def test_directed_cases_show_the_floor(preset, formats):
+    """Whether it is there, and that it is not one higher or lower."""
+    config = getattr(TensorCoreConfig, preset)(**formats)
+    operands = directed_dots(config, 16)
+    for other in (None, config.min_exponent - 1, config.min_exponent + 1):
+        changed = dataclasses.replace(config, min_exponent=other)
+        assert dot(*operands, config).tobytes() != dot(*operands, changed).tobytes()
 
 
 def test_directed_integers_leave_int32():

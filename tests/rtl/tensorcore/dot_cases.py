@@ -2,7 +2,9 @@
 
 import random
 
+import numpy as np
 from tercet.golden.floats import FORMATS
+from tercet.sim.tensorcore_stimuli import floor_dots
 
 __all__ = ["make_cases"]
 
@@ -173,6 +175,15 @@ def special(config, turn, generator):
     return pairs, c
 
 
+def floored(config, count, seed):
+    """About the floor, if the formats reach it."""
+    if not config.reaches_floor:
+        return []
+    arrays = floor_dots(np.random.default_rng(seed), config, count)
+    a, b, c = (array.tolist() for array in arrays)
+    return [(list(zip(*factors, strict=True)), addend) for *factors, addend in zip(a, b, c, strict=True)]
+
+
 def make_cases(config, rounds, seed=0):
     """So many rounds of all kinds, mixed, the terms of each in any order."""
     generator = random.Random(seed)
@@ -180,6 +191,7 @@ def make_cases(config, rounds, seed=0):
     for turn in range(rounds):
         made += [spread(config, 3 * turn + n, generator) for n in range(3)]
         made += [kind(config, turn, generator) for kind in (cancel, low, high, zeros, special)]
+    made += floored(config, 3 * rounds, seed)
     generator.shuffle(made)
     cases = []
     for pairs, c in made:

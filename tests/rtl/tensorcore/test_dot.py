@@ -1,5 +1,6 @@
 """The whole unit, bit by bit, against the specification in fractions: each format, all that can happen to a sum."""
 
+import dataclasses
 import random
 from fractions import Fraction
 
@@ -9,7 +10,7 @@ from tercet.golden.tensorcore_config import TensorCoreConfig
 from tercet.rtl.tensorcore.dot import DotUnit
 from tercet.rtl.tensorcore.plan import Plan
 
-from ...golden.tensorcore_reference import decode, ref_dot, ref_int_dot
+from ...golden.tensorcore_reference import decode, ref_int_dot, ref_of
 from .dot_cases import make_cases
 
 # What happens with all of them, and what else can.
@@ -18,6 +19,8 @@ CONFIGS = {
     "volta": (TensorCoreConfig.volta(), {"inf - inf", "inf * 0"}),
     "volta to FP16": (TensorCoreConfig.volta(out_format="fp16"), {"inf - inf", "inf * 0", "overflow", "vanished"}),
     "ampere": (TensorCoreConfig.ampere(), {"inf - inf", "inf * 0"}),
+    "ampere to FP16": (TensorCoreConfig.ampere(out_format="fp16"), {"inf - inf", "inf * 0", "overflow", "vanished"}),
+    "ada E4M3 and E5M2": (TensorCoreConfig.ada(a_format="e4m3", b_format="e5m2"), {"inf - inf", "inf * 0"}),
     "hopper": (TensorCoreConfig.hopper(), {"inf - inf", "inf * 0"}),
     "hopper BF16": (TensorCoreConfig.hopper(a_format="bf16"), {"inf - inf", "inf * 0", "overflow", "vanished"}),
     "hopper TF32": (TensorCoreConfig.hopper(a_format="tf32"), {"inf - inf", "inf * 0", "overflow", "vanished"}),
@@ -34,6 +37,12 @@ CONFIGS = {
     "13 bits": (TensorCoreConfig(fraction_bits=13, nan=0x7FC00000), {"inf - inf", "inf * 0"}),
     "BF16 to FP16": (
         TensorCoreConfig(a_format="bf16", out_format="fp16", l=2, nan=0x7E00),
+        {"inf - inf", "inf * 0", "overflow", "vanished"},
+    ),
+    # Floors above some addends, and above some products too.
+    "floor of addends": (TensorCoreConfig(min_exponent=-107), {"inf - inf", "inf * 0", "vanished"}),
+    "floor of all": (
+        TensorCoreConfig(a_format="bf16", l=2, min_exponent=-119, fraction_bits=24),
         {"inf - inf", "inf * 0", "overflow", "vanished"},
     ),
 }
@@ -115,14 +124,9 @@ def run(through, config, cases):
     return through(component, inputs, d=component.latency).d
 
 
-def reference(config, a, b, c):
-    formats = config.a_format, config.b_format, config.out_format
-    return ref_dot(a, b, c, formats, config.l, config.fraction_bits, config.out_fraction_bits, config.nan)
-
-
 def check(through, config, cases):
     """Compare with the reference, which is returned."""
-    want = [reference(config, *case) for case in cases]
+    want = [ref_of(config, *case) for case in cases]
     for number, (got, d) in enumerate(zip(run(through, config, cases), want, strict=True)):
         a, b, c = cases[number]
         said = f"case {number}: a {[*map(hex, a)]}, b {[*map(hex, b)]}, c {c:#x}: {got:#x} instead of {d:#x}"
@@ -143,6 +147,9 @@ def test_everything(through, name):
         addend_distances |= addends
     assert seen >= ALWAYS | more
     assert seen - ALWAYS - more <= {"vanished"}
+    without = dataclasses.replace(config, min_exponent=None)
+    lower = [case for case in cases if config.reaches_floor and ref_of(config, *case) != ref_of(without, *case)]
+    assert (len(lower) >= 3) == config.reaches_floor, len(lower)
     reached = set(range(config.fraction_bits + 4))
     assert reached <= product_distances
     assert reached <= addend_distances
@@ -150,8 +157,9 @@ def test_everything(through, name):
 
 @pytest.mark.parametrize("pipeline", range(4, 15))
 def test_every_pipeline(through, pipeline):
-    """Every number of clocks that the unit of Volta can be cut into, and no other."""
-    config = TensorCoreConfig.volta(pipeline=pipeline)
+    """Every number of clocks that the unit of Volta can be cut into, and no other; every second one with a floor."""
+    config = TensorCoreConfig.volta(pipeline=pipeline, out_format=("fp32", "fp16")[pipeline % 2])
+    assert config.reaches_floor == pipeline % 2
     assert pipeline <= len(Plan(config).steps) == 14
     check(through, config, make_cases(config, 6, seed=pipeline))
 

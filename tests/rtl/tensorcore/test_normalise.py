@@ -14,7 +14,10 @@ CONFIGS = {
     "FP16 to FP32 in 4 clocks": {"pipeline": 4},
     "FP16 to FP16": {"out_format": "fp16", "pipeline": 8},
     "16 of FP16 to FP16": {"out_format": "fp16", "l": 16, "fraction_bits": 25},
+    "FP16 to FP16, no floor": {"out_format": "fp16", "min_exponent": None},
     "BF16 to FP32": {"a_format": "bf16", "b_format": "bf16", "l": 8, "fraction_bits": 24},
+    "BF16 to FP32 above -133": {"a_format": "bf16", "l": 8, "fraction_bits": 25, "min_exponent": -133},
+    "FP16 to FP32 above -107": {"min_exponent": -107},
     "BF16 to FP16": {"a_format": "bf16", "b_format": "bf16", "out_format": "fp16", "pipeline": 7},
     "TF32 to FP32": {"a_format": "tf32", "b_format": "tf32", "l": 8, "fraction_bits": 25, "pipeline": 10},
     "BF16 to FP32, short": {"a_format": "bf16", "b_format": "bf16", "fraction_bits": 13},
@@ -49,7 +52,9 @@ def cases_of(config, generator):
     c = FORMATS[config.out_format]
     # With this exponent, 1.0 among the terms is the smallest normal number of the output.
     smallest = plan.origin + 1 - c.bias
-    lowest, highest = plan.product_exponents[0], max(plan.product_exponents[-1], smallest + 2**c.exponent_bits - 2)
+    floor = plan.floor or 0
+    lowest = max(plan.product_exponents[0], floor)
+    highest = max(plan.product_exponents[-1], smallest + 2**c.exponent_bits - 2)
     width = config.fraction_bits + (4 * config.l + 1).bit_length()
     cases = []
     for magnitude in magnitudes(width, generator):
@@ -63,12 +68,13 @@ def cases_of(config, generator):
         near = [most for most in near if lowest <= most <= highest]
         for most in {generator.choice(ends), *generator.sample(near, min(len(near), 3 if power else 1))}:
             cases += [(sign * magnitude, most) for sign in ((1, -1) if power else generator.choice(((1,), (-1,))))]
-    # An addend alone, as it is, with the least exponent also a subnormal one. Its sign is taken out.
+    # An addend alone, as it is, with the least exponent also a smaller one. Its sign is taken out.
     spare = max(0, config.fraction_bits - c.fraction_bits)
     places = range(config.fraction_bits + 1 - spare)
-    for most in range(smallest, lowest):
+    first = max(smallest, floor)
+    for most in range(first, lowest):
         cases.append((generator.randrange(1 << places[-1], 2 << places[-1]) << spare, most))
-        if most == smallest:
+        if most == first:
             some = [generator.choice((1 << place, generator.randrange(1, 2 << place))) for place in places]
             cases += [(magnitude << spare, most) for magnitude in some]
     generator.shuffle(cases)
@@ -116,8 +122,11 @@ def test_value(through, fields):
             # Only a power of two can be above, and has nothing below.
             assert not above or not significand and not below, said
         seen.add("above" if above else "normal" if whole else "subnormal" if total else "zero")
-    # Where products are not so small, nothing is lost.
-    little = Plan(config).product_exponents[0] - one - config.fraction_bits < 1 - c.bias - kept
+    # Where sums are not so small, nothing is lost.
+    smallest = Plan(config).product_exponents[0] - one
+    if config.min_exponent is not None and config.reaches_floor:
+        smallest = max(smallest, config.min_exponent)
+    little = smallest - config.fraction_bits < 1 - c.bias - kept
     assert seen == {"normal", "above", "subnormal", "zero"} | ({"nothing"} if little else set())
 
 

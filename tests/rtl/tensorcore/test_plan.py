@@ -102,6 +102,7 @@ def test_too_long(format, count):
         ({"l": 1}, "l 1 is no size of a tree of adders; use 2, 4, 8, 16 or 32$"),
         ({"l": 6}, "l 6 is no size"),
         ({"l": 12, "a_format": "int8"}, "l 12 is no size"),
+        ({"a_format": "e4m3", "fp8": "mma_sync"}, "fp8 'mma_sync' is what only the golden model does; use"),
         ({"fraction_bits": 0}, "fraction_bits 0 keeps all, which only the golden model does; use 13 to 25"),
     ],
     ids=str,
@@ -155,6 +156,35 @@ def test_exponents(a_format, b_format, out_format):
     assert max(found.product_exponents[-1], found.addend_exponents[-1]) < 2**found.exponent_width
     assert found.product_exponents[-1] - found.origin + a.bias + b.bias < 2**found.product_exponent_width
     assert found.addend_offset == found.origin - c.bias
+
+
+def test_floor():
+    """On the common scale; where all terms are above it there is nothing to build."""
+    for config in (
+        TensorCoreConfig.volta(out_format="fp16"),
+        TensorCoreConfig.hopper(a_format="bf16"),
+        TensorCoreConfig(min_exponent=-125),
+    ):
+        found = Plan(config)
+        assert found.floor is not None
+        assert found.floor - found.origin == config.min_exponent
+        assert min(found.product_exponents[0], found.addend_exponents[0]) < found.floor < 2**found.exponent_width
+    for config in (
+        TensorCoreConfig(),
+        TensorCoreConfig.hopper(),
+        TensorCoreConfig.hopper(a_format="e4m3"),
+        TensorCoreConfig.hopper(a_format="bf16", min_exponent=None),
+        TensorCoreConfig(min_exponent=-126),
+    ):
+        assert Plan(config).floor is None
+
+
+def test_a_floor_saves_room():
+    """Sums of small products need not go far to the right."""
+    floored, free = (Plan(TensorCoreConfig.hopper(a_format="bf16", min_exponent=low)) for low in (-133, None))
+    assert free.field_width == free.sum_width + 25
+    assert floored.field_width == floored.sum_width + 1
+    assert floored.lowest_top == 1
 
 
 @pytest.mark.parametrize(("a_format", "b_format"), INPUTS)
