@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import subprocess
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from tercet.sim.cache import cache_folder
 
 from .netlist import DoesNotFit, SynthesisError
 
-__all__ = ["PATIENCE_S", "PLACERS", "Routed", "check_placer", "place_and_route"]
+__all__ = ["PATIENCE_S", "PLACERS", "Routed", "RouterStuck", "check_placer", "place_and_route"]
 
 PLACERS = {
     "heap": ("--placer", "heap"),
@@ -26,6 +27,8 @@ PLACERS = {
 """How nextpnr finds places, by name: its flags."""
 PATIENCE_S = 900.0
 """How long nextpnr may say nothing, in seconds. It tells of every turn of its placers, which take seconds."""
+TURNS = 1000
+"""How many turns router2 may take without a wire less that two nets want; one that succeeds takes a few dozen."""
 
 # How long is waited between two looks at the log, and how much of the time between them counts at most.
 _LOOK_S, _LOOK_MOST_S = 0.25, 5.0
@@ -39,7 +42,13 @@ _STATES = (
     (r"at iteration #(\d+): temp", "moving what is placed, turn {}"),
     (r"Routing\.\.|Setting up routing", "routing"),
     (r"\|\s*(\d+)\s*\|[^|]*\|\s*$", "routing, {} to go"),
+    (r"iter=\d+ wires=\d+ overused=(\d+)", "routing, {} to go"),
 )
+_OVERUSED = re.compile(r"iter=\d+ wires=\d+ overused=(\d+)")
+
+
+class RouterStuck(SynthesisError):
+    """Two nets take the same wires from each other for ever; another seed helps."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +105,8 @@ def place_and_route(
     ------
     DoesNotFit
         If it finds no place.
+    RouterStuck
+        If router2 makes no progress any more. It would go on for ever.
     SynthesisError
         If it fails otherwise, or was stopped.
     """
@@ -149,6 +160,7 @@ def _is_newer(file: Path, than: Path) -> bool:
 def _follow(process: subprocess.Popen, log: Path, target: str, patience_s: float, watch: Callable[[str], None]) -> None:
     """Wait for the end; tell what the log says; lose patience."""
     last, quiet, place, shown = _now(), 0.0, 0, "starting"
+    least, turns = sys.maxsize, 0
     ended = False
     while not ended:
         try:
@@ -169,6 +181,15 @@ def _follow(process: subprocess.Popen, log: Path, target: str, patience_s: float
                 "use another placer, another seed, or a smaller engine"
             )
         for line in text.decode(errors="replace").splitlines():
+            overused = _OVERUSED.search(line)
+            if overused:
+                turns = 0 if int(overused[1]) < least else turns + 1
+                least = min(least, int(overused[1]))
+                if turns >= TURNS and not ended:
+                    raise RouterStuck(
+                        f"nextpnr has routed for {turns} turns on {target} without progress, {least} wires are wanted "
+                        "twice; use another seed"
+                    )
             state = _state(line)
             if state is not None and state != shown:
                 shown = state

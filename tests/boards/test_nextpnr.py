@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tercet.boards.netlist import DoesNotFit, SynthesisError
-from tercet.boards.nextpnr import place_and_route
+from tercet.boards.nextpnr import RouterStuck, place_and_route
 
 from .reports import REPORT
 
@@ -180,3 +180,26 @@ def test_refuses(tmp_path, says, kind, message):
 def test_no_report(tmp_path):
     with pytest.raises(SynthesisError, match="^nextpnr: exit status 0$"):
         run(tmp_path, "")
+
+
+ROUTER2 = """
+import time
+with open("log", "w", buffering=1) as log:
+    for turn in range(2500):
+        log.write(f"Info:     iter={turn} wires=40792 overused={OVERUSED} overuse=2 archfail=NA\\n")
+    time.sleep(2)
+"""
+
+
+def test_a_router_that_gets_nowhere_is_stopped(tmp_path):
+    (tmp_path / "report.json").write_text(json.dumps(REPORT))
+    started = time.monotonic()
+    with pytest.raises(
+        RouterStuck, match="1000 turns on ulx3s-25f without progress, 2 wires are wanted twice; use anoth"
+    ):
+        run(tmp_path, ROUTER2.replace("OVERUSED", "2").replace("sleep(2)", "sleep(100)"))
+    assert time.monotonic() - started < 50
+    # A wire less from time to time is progress.
+    states = []
+    assert run(tmp_path, ROUTER2.replace("OVERUSED", "9 - turn // 900"), watch=states.append).clocks
+    assert states[-1] == "routing, 7 to go"
