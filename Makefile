@@ -15,7 +15,7 @@ help:
 	@echo "make demo   small networks on the three engines, golden models and RTL: tables, and plots in build/demo"
 	@echo "make test   all tests"
 	@echo "make lint   ruff and pyright"
-	@echo "make bench  the long measurements: tables and plots in build/bench"
+	@echo "make bench  the long tests and measurements: tables and plots in build/bench"
 	@echo "make clean  remove .venv and build"
 
 setup: $(STAMP)
@@ -42,6 +42,7 @@ lint: $(STAMP)
 	$(BIN)/pyright
 
 bench: $(STAMP)
+	$(BIN)/python -m pytest -m long
 	$(BIN)/tercet bench systolic
 	$(BIN)/tercet bench eie
 	$(BIN)/tercet bench tensorcore

@@ -161,7 +161,10 @@ def test_a_wrong_table_is_found():
         check(name, sources | {"systolic.v": broken})
 
 
-@pytest.mark.parametrize("name", ON_BOARD)
+@pytest.mark.parametrize(
+    "name",
+    ["systolic", pytest.param("eie", marks=pytest.mark.long), pytest.param("tensorcore", marks=pytest.mark.long)],
+)
 def test_routed_board_is_golden(name):
     """The whole board but its pins, from its host, every bit of the UART."""
     try:

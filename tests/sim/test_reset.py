@@ -25,7 +25,7 @@ ENGINES = {
     "eie-any": EieConfig(n_pe=3, act_depth=32),
     "eie-ecp5": EieConfig(n_pe=6, act_depth=32, family="ecp5"),
     "eie-ice40": EieConfig(n_pe=2, act_depth=32, family="ice40"),
-    "tensorcore": TensorCoreConfig(),
+    "tensorcore": TensorCoreConfig(m=2, n=2),
     "tensorcore-fold": TensorCoreConfig(m=2, n=2, fold=4, pipeline=6, family="ecp5"),
     "tensorcore-int8": TensorCoreConfig(a_format="int8", fold=2),
 }

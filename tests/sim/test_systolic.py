@@ -107,10 +107,11 @@ def test_one_product():
     check(config, product, run, exact=False)
 
 
+@pytest.mark.parametrize("size", [8, pytest.param(16, marks=pytest.mark.long)])
 @pytest.mark.parametrize("m", [64, 256])
-def test_utilisation(m):
-    """The array of 16x16 is busy: 95 % at M = 256, 90 % at M = 64."""
-    config = SystolicConfig()
+def test_utilisation(m, size):
+    """The array is busy: 95 % at M = 256, 90 % at M = 64."""
+    config = SystolicConfig(rows=size, cols=size)
     rng = np.random.default_rng(m)
     product = Product(operand(rng, (m, 256), 8, False), operand(rng, (256, 256), 8, False))
     run = systolic.matmul(config, product.acts, product.weights)
