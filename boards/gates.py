@@ -24,7 +24,7 @@ from tercet.sim.cache import build_once
 
 from .devices import Device, device
 from .netlist import run_yosys, synthesis_script
-from .nextpnr import RouterStuck, place_and_route
+from .nextpnr import place_and_route
 from .tools import find_tool
 
 __all__ = ["gate_sources", "routed_sources"]
@@ -55,7 +55,6 @@ _CLOCK = """  wire clk;
   wire begun_clk = clk & begun;
 """
 # Yosys' commands for a netlist, without the names of wires at no cell.
-_SEEDS = 4  # tried at most, one after the other
 _WRITE = "opt_clean -purge; write_verilog -noattr gates.v"
 # Inputs that are 1 where nothing is connected; all others are 0.
 _PULLED_UP = ("CE", "CEN", "RCLKE", "WCLKE")
@@ -118,7 +117,7 @@ def routed_sources(
     device_name : str
         An iCE40.
     seed : int
-        For nextpnr; the next ones are tried where its router gets stuck.
+        For nextpnr.
 
     Returns
     -------
@@ -136,28 +135,23 @@ def routed_sources(
     if target.family != "ice40":
         raise ValueError(f"Device {device_name!r} is no iCE40, and only theirs are read after routing; use up5k")
     script = synthesis_script(target, top, infer_dsp=infer_dsp, json="netlist.json")
-    # As quickly as it goes: how fast the chip is does not matter.
-    flags = [*target.flags, "--pcf-allow-unconstrained", "--no-tmdriv", "--router", "router2"]
+    # As quickly as it goes: how fast the chip is does not matter. router2 has been seen to go round for ever with two
+    # nets that want the same wires, with any seed.
+    flags = [*target.flags, "--pcf-allow-unconstrained", "--seed", str(seed), "--no-tmdriv", "--router", "router1"]
     nextpnr = find_tool("nextpnr-ice40")
 
     def make(folder: Path) -> None:
         _synthesise(design, script, folder)
         files = ["--json", "netlist.json", "--write", "routed.json", "--report", "report.json", "--log", "routed.log"]
-        for attempt in range(_SEEDS):
-            command = [*nextpnr, *flags, "--seed", str(seed + attempt), *files, "--quiet"]
-            try:
-                place_and_route(command, folder, log="routed.log", report="report.json", target=device_name)
-                break
-            except RouterStuck:
-                if attempt == _SEEDS - 1:
-                    raise
+        command = [*nextpnr, *flags, *files, "--quiet"]
+        place_and_route(command, folder, log="routed.log", report="report.json", target=device_name)
         netlist = _unpacked(json.loads((folder / "routed.json").read_text()), top)
         (folder / "unpacked.json").write_text(json.dumps(netlist))
         run_yosys(f"read_json unpacked.json; {_WRITE}", folder)
         _keep_cells(netlist, top, folder)
 
     versions = [_version(*yosys_command()), _version(*nextpnr)]
-    return _made(["routed", design, top, script, flags, seed, *versions], make, top, target)
+    return _made(["routed", design, top, script, flags, *versions], make, top, target)
 
 
 def _without_models(sources: Mapping[str, str]) -> dict[str, str]:

@@ -48,7 +48,7 @@ _OVERUSED = re.compile(r"iter=\d+ wires=\d+ overused=(\d+)")
 
 
 class RouterStuck(SynthesisError):
-    """Two nets take the same wires from each other for ever; another seed helps."""
+    """Two nets take the same wires from each other for ever."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def _follow(process: subprocess.Popen, log: Path, target: str, patience_s: float
                 if turns >= TURNS and not ended:
                     raise RouterStuck(
                         f"nextpnr has routed for {turns} turns on {target} without progress, {least} wires are wanted "
-                        "twice; use another seed"
+                        "twice; use another seed or placer"
                     )
             state = _state(line)
             if state is not None and state != shown:

@@ -11,7 +11,6 @@ from tercet.boards.gates import gate_sources, routed_sources
 from tercet.boards.host import Device
 from tercet.boards.host_link import HostLink
 from tercet.boards.netlist import DoesNotFit, SynthesisError
-from tercet.boards.nextpnr import RouterStuck
 from tercet.boards.port import open_port
 from tercet.boards.simulated import SimulatedBoard
 from tercet.boards.soc import soc_sources
@@ -190,20 +189,6 @@ def test_routed_board_is_golden(name):
             same(device.mma(*arrays), mma(*arrays, config))
         counters = device.counters()
     assert counters["damaged"] == counters["dropped"] == counters["repeated"] == 0
-
-
-def test_another_seed_where_the_router_is_stuck(monkeypatch, tmp_path):
-    monkeypatch.setenv("TERCET_CACHE", str(tmp_path))
-    seeds = []
-
-    def stuck(command, folder, **options):
-        seeds.append(int(command[command.index("--seed") + 1]))
-        raise RouterStuck("nowhere")
-
-    monkeypatch.setattr("tercet.boards.gates.place_and_route", stuck)
-    with pytest.raises(RouterStuck, match="nowhere"):
-        routed_sources({"x.v": "module x(input i, output o); assign o = ~i; endmodule"}, "x", seed=5)
-    assert seeds == [5, 6, 7, 8]
 
 
 def test_refuses():

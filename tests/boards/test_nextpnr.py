@@ -194,9 +194,7 @@ with open("log", "w", buffering=1) as log:
 def test_a_router_that_gets_nowhere_is_stopped(tmp_path):
     (tmp_path / "report.json").write_text(json.dumps(REPORT))
     started = time.monotonic()
-    with pytest.raises(
-        RouterStuck, match="1000 turns on ulx3s-25f without progress, 2 wires are wanted twice; use anoth"
-    ):
+    with pytest.raises(RouterStuck, match="1000 turns on ulx3s-25f without progress, 2 wires are wanted twice"):
         run(tmp_path, ROUTER2.replace("OVERUSED", "2").replace("sleep(2)", "sleep(100)"))
     assert time.monotonic() - started < 50
     # A wire less from time to time is progress.
