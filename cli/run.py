@@ -109,19 +109,20 @@ def run(
         raise ValueError("--labels goes with a network, not with a product of matrices; leave it out")
     if output is not None:
         check_file(output)
-    soc = fixed = known = want = None
+    soc = expected = None
     if where.startswith("sim:"):
         soc = simulated_soc(where, what, given, baud, x)
-        fixed, known, want = _expected(soc, what, x, right)
+        expected = _expected(soc, what, x, right)
         check_run(soc, what, x)
     else:
         given.refuse(where, what.engine)
     with working("opening the board; a simulated one is compiled first"):
         device = Device.open(where, engine=what.engine, baud=baud, soc=soc)
     with device:
-        if soc is None:
+        if expected is None:
             check_real(device, what, network, x)
-            fixed, known, want = _expected(device, what, x, right)
+            expected = _expected(device, what, x, right)
+        fixed, known, want = expected
         device.counters(clear=True)
         started = time.monotonic()
         with progress("transfer", total=1000) as advance:
