@@ -3,30 +3,23 @@
 import functools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from .devices import DEVICES, Device
-from .engines import engine as engine_of
+from tercet.golden.engine import BoardPreset
+from tercet.golden.engines import MODELS, engine_model
+
+from .fpga.devices import DEVICES, GW1NR9, Device
+from .fpga.pll import PllSettings, pll_settings
+from .host.protocol import RATES
+from .host.soc_config import SocConfig
 from .platforms import PLATFORMS
-from .pll import PllSettings, pll_settings
-from .presets import ECP5_25K, ECP5_45K, ECP5_85K, GW1NR9, RATES, UP5K, Preset
-from .soc_config import SocConfig
 
 __all__ = ["BOARDS", "Board", "Programmer", "board", "soc_config"]
 
 BOARDS = tuple(PLATFORMS)
 """Names of the boards."""
 
-# For `tercet build` alone: there are no Gowin blocks among ours, so that `tercet synth` does not offer it.
-_GW1NR9 = Device(
-    "gw1nr-9c",
-    "gowin",
-    (),
-    (),
-    {"lut4": 8640, "carry": 6480, "ff": 6480, "dsp": 20, "bram": 26, "spram": 0, "lutram": 270},
-    "see the data sheet (DS117)",
-)
 # The vendor's names of our devices. A 12F is sold as half of what is in it: the die and its bitstream are a 25F's.
 _DEVICES = {
     "iCE40UP5K": DEVICES["up5k"],
@@ -36,11 +29,8 @@ _DEVICES = {
     "LFE5U-85F": DEVICES["ecp5-85k"],
     "LFE5UM5G-45F": DEVICES["ecp5-45k"],
     "LFE5UM5G-85F": DEVICES["ecp5-85k"],
-    "GW1NR-9C": _GW1NR9,
+    "GW1NR-9C": GW1NR9,
 }
-# Bits of a block RAM.
-_BLOCK_BITS = {"ecp5": 18 * 1024, "ice40": 4 * 1024, "gowin": 18 * 1024}
-_SPRAM_BITS = 256 * 1024
 # Words of a buffer that a preset does not name.
 _DEPTH = 256
 
@@ -93,8 +83,8 @@ class Board:
         Resource that shows that it is busy, and the signal in it if it has several.
     programmer : Programmer
         How a bitstream gets there.
-    presets : mapping
-        Engine to the largest `Preset` that fits; engines that do not fit are missing.
+    baud : int
+        Rate of the UART in its presets.
     """
 
     name: str
@@ -105,7 +95,7 @@ class Board:
     uart: tuple[str, str]
     led: tuple[str, str] | None
     programmer: Programmer
-    presets: Mapping[str, Preset]
+    baud: int
 
     def platform(self) -> Any:
         """A new platform of Amaranth's, good for one build."""
@@ -121,7 +111,16 @@ class Board:
         """
         return None if wanted_hz == self.clock_hz else pll_settings(self.device.family, self.clock_hz, wanted_hz)
 
-    def preset(self, engine: str) -> Preset:
+    @property
+    def presets(self) -> dict[str, BoardPreset]:
+        """Engine to the largest preset that fits; engines that do not fit are missing."""
+        found = {
+            name: model.board_presets.get(self.name) or model.board_presets.get(self.device.name)
+            for name, model in MODELS.items()
+        }
+        return {name: preset for name, preset in found.items() if preset is not None}
+
+    def preset(self, engine: str) -> BoardPreset:
         """The preset of an engine.
 
         Raises
@@ -137,13 +136,12 @@ class Board:
     @property
     def nextpnr(self) -> str:
         """The place-and-route tool."""
-        return "nextpnr-" + ("himbaechel" if self.device.family == "gowin" else self.device.family)
+        return self.device.fabric.nextpnr
 
     @property
     def memory_bytes(self) -> int:
         """Bytes of its block RAMs and large RAMs."""
-        capacity = self.device.capacity
-        return (capacity["bram"] * _BLOCK_BITS[self.device.family] + capacity["spram"] * _SPRAM_BITS) // 8
+        return self.device.memory_bytes
 
 
 @dataclass(frozen=True)
@@ -151,22 +149,9 @@ class _Entry:
     """What the platform does not know of its board."""
 
     programmer: Programmer
-    presets: Mapping[str, Preset]
     led: tuple[str, str] | None = ("led", "")
     link: str = "USB"
-
-
-def _with(presets: Mapping[str, Preset], **changes: Any) -> dict[str, Preset]:
-    """The same, but for something."""
-    return {name: replace(preset, **changes) for name, preset in presets.items()}
-
-
-def _at(presets: Mapping[str, Preset], **megahertz: int) -> dict[str, Preset]:
-    """The same, but for the clocks of some engines: of another speed grade, or what the PLL makes of the oscillator."""
-    return {
-        name: replace(preset, clock_hz=megahertz[name] * 1_000_000) if name in megahertz else preset
-        for name, preset in presets.items()
-    }
+    baud: int = RATES[0]
 
 
 _JTAG_USB = "connect its USB port US1 by a cable that carries data"
@@ -182,34 +167,28 @@ _ORANGECRAB_LINK = "adapter: its TX to header pin RX (0), its RX to TX (1)"
 _ECPIX5 = Programmer(("-b", "ecpix5"), connect="connect its micro-USB port by a cable that carries data")
 
 _ENTRIES = {
-    "icebreaker": _Entry(Programmer(("-b", "ice40_generic"), own=("iceprog",), keeps=True), UP5K),
-    "ulx3s-12f": _Entry(_ULX3S, ECP5_25K),
-    "ulx3s-25f": _Entry(_ULX3S, ECP5_25K),
-    "ulx3s-45f": _Entry(_ULX3S, ECP5_45K),
-    "ulx3s-85f": _Entry(_ULX3S, ECP5_85K),
-    # Its FPGAs, and those of the ECPIX-5, are of the fastest grade, 8; the others' are 6.
-    "orangecrab-25f": _Entry(
-        _ORANGECRAB, _at(ECP5_25K, systolic=156, eie=144, tensorcore=144), ("rgb_led", "g"), _ORANGECRAB_LINK
-    ),
-    "orangecrab-85f": _Entry(
-        _ORANGECRAB, _at(ECP5_85K, systolic=120, eie=126, tensorcore=96), ("rgb_led", "g"), _ORANGECRAB_LINK
-    ),
+    "icebreaker": _Entry(Programmer(("-b", "ice40_generic"), own=("iceprog",), keeps=True)),
+    "ulx3s-12f": _Entry(_ULX3S),
+    "ulx3s-25f": _Entry(_ULX3S),
+    "ulx3s-45f": _Entry(_ULX3S),
+    "ulx3s-85f": _Entry(_ULX3S),
+    "orangecrab-25f": _Entry(_ORANGECRAB, ("rgb_led", "g"), _ORANGECRAB_LINK),
+    "orangecrab-85f": _Entry(_ORANGECRAB, ("rgb_led", "g"), _ORANGECRAB_LINK),
     # Its UART is that of a microcontroller.
-    "colorlight-i5": _Entry(Programmer(("-b", "colorlight-i5")), _with(ECP5_25K, baud=RATES[1])),
+    "colorlight-i5": _Entry(Programmer(("-b", "colorlight-i5")), baud=RATES[1]),
     # The UART has the pins of its only LED and button: no other ones go straight to a connector.
     "colorlight-5a75b": _Entry(
         Programmer(
             cable="ft232",
-            connect="connect a JTAG adapter to J27 to J34, and name it by --cable if it is no FT232H",
+            connect="connect a JTAG adapter to J27 to J34, and name it by --cable if it is not an FT232H",
         ),
-        ECP5_25K,
         None,
         "adapter on J19: its TX to KEY+, its RX to DATA_LED-",
     ),
-    "ecpix5-45f": _Entry(_ECPIX5, _at(ECP5_45K, systolic=170, eie=160, tensorcore=115), ("rgb_led", "g")),
-    "ecpix5-85f": _Entry(_ECPIX5, _at(ECP5_85K, systolic=125, eie=130, tensorcore=100), ("rgb_led", "g")),
-    "icepi-zero": _Entry(Programmer(("-b", "icepi-zero")), ECP5_25K),
-    "tang-nano-9k": _Entry(Programmer(("-b", "tangnano9k")), GW1NR9),
+    "ecpix5-45f": _Entry(_ECPIX5, ("rgb_led", "g")),
+    "ecpix5-85f": _Entry(_ECPIX5, ("rgb_led", "g")),
+    "icepi-zero": _Entry(Programmer(("-b", "icepi-zero"))),
+    "tang-nano-9k": _Entry(Programmer(("-b", "tangnano9k"))),
 }
 
 
@@ -236,7 +215,7 @@ def board(name: str) -> Board:
         (uart.rx.io.metadata[0].name, uart.tx.io.metadata[0].name),
         entry.led,
         entry.programmer,
-        entry.presets,
+        entry.baud,
     )
 
 
@@ -257,7 +236,7 @@ def soc_config(
     ----------
     board_name, engine : str
         Which.
-    config : SystolicConfig, EieConfig or TensorCoreConfig
+    config : frozen dataclass
         Its parameters, instead of those of the preset.
     clock_hz : int
         What the clock is to be at most; it becomes what the PLL gives.
@@ -273,15 +252,15 @@ def soc_config(
     ValueError
         If board or engine is unknown, the engine does not fit, or a number is out of range.
     """
-    found, kind = board(board_name), engine_of(engine)
+    found, kind = board(board_name), engine_model(engine)
     preset = found.preset(engine)
     if config is None:
         config = kind.config_class(**{**preset.params, **params})
-    family = getattr(config, kind.family)
-    if family in ("ecp5", "ice40") and family != found.device.family:
+    family = kind.family(config)
+    if family != "any" and family != found.device.family:
         raise ValueError(
-            f"{kind.family} is {family!r}, but the FPGA of {board_name} is of the family {found.device.family}; "
-            f"use {preset.params.get(kind.family, 'any')!r}"
+            f"{kind.family_field} is {family!r}, but the FPGA of {board_name} is of the family {found.device.family}; "
+            f"use {preset.params.get(kind.family_field, kind.inferred)!r}"
         )
     names = [port.name for port in kind.streams(config)]
     for name in depths or ():
@@ -295,7 +274,7 @@ def soc_config(
         config=config,
         depths=tuple((name, words.get(name, _DEPTH)) for name in names),
         clock_hz=wanted if pll is None else math.ceil(pll.output_hz),
-        baud=preset.baud if baud is None else baud,
+        baud=found.baud if baud is None else baud,
         frame_bytes=preset.frame_bytes if frame_bytes is None else frame_bytes,
         board=board_name,
     )

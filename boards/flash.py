@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from .catalog import Board
-from .tools import ToolNotFound, find_tool
+from .fpga.tools import ToolNotFound, find_tool
 
 __all__ = ["BUILDS", "FlashError", "built_bitstream", "check_bitstream", "dfu_suffix", "flash", "flash_command"]
 

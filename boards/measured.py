@@ -8,9 +8,9 @@ from typing import Any
 from tercet.golden.checks import check_names
 from tercet.sim.cache import sole_writer
 
-from .build import BuildReport
+from .bitstream import BuildReport
 from .catalog import board, soc_config
-from .soc_config import SocConfig
+from .host.soc_config import SocConfig
 
 __all__ = ["MEASURED", "Measured", "measured", "record"]
 
@@ -38,6 +38,8 @@ class Measured:
         Of place and route.
     tools : dict
         Versions.
+    outdated : bool
+        The gateware has changed since: another build of today's is due.
     """
 
     build: str
@@ -49,29 +51,32 @@ class Measured:
     seed: int
     placer: str
     tools: dict[str, str]
+    outdated: bool = False
 
 
-def measured(board_name: str, engine: str) -> Measured | None:
+def measured(board_name: str, engine: str, file: Path | None = None) -> Measured | None:
     """What a board's preset of an engine has reached; None if that has not been measured, or the preset is another now.
+
+    `file` is `MEASURED` by default.
 
     Raises
     ------
     ValueError
         If the board or the engine is unknown, the engine does not fit, or the file has something else in it.
     """
-    entry = _all().get(board_name, {}).get(engine)
+    entry = _all(MEASURED if file is None else file).get(board_name, {}).get(engine)
     if entry is None:
         return None
-    names = [field.name for field in fields(Measured)]
-    check_names(entry, names, what=f"{MEASURED.name}, {engine} on {board_name}:")
+    names = [field.name for field in fields(Measured) if field.name != "outdated"]
+    check_names(entry, names, ["outdated"], what=f"{MEASURED.name}, {engine} on {board_name}:")
     found, soc = Measured(**entry), soc_config(board_name, engine)
     placer = board(board_name).preset(engine).placer
     now = (soc.params, dict(soc.depths), soc.clock_hz, placer)
     return found if (found.params, found.depths, found.clock_hz, found.placer) == now else None
 
 
-def record(soc: SocConfig, report: BuildReport) -> None:
-    """Write into the file what a bitstream has reached."""
+def record(soc: SocConfig, report: BuildReport, file: Path) -> None:
+    """Write what a bitstream has reached into a file like `MEASURED`."""
     entry = Measured(
         build=report.build,
         params=soc.params,
@@ -83,16 +88,19 @@ def record(soc: SocConfig, report: BuildReport) -> None:
         placer=report.placer,
         tools=report.tools,
     )
-    with sole_writer(MEASURED):
-        content = _all()
-        content.setdefault(report.board, {})[report.engine] = asdict(entry)
-        part = MEASURED.with_suffix(".part")
+    with sole_writer(file):
+        content = _all(file)
+        line = asdict(entry)
+        if not line["outdated"]:
+            del line["outdated"]
+        content.setdefault(report.board, {})[report.engine] = line
+        part = file.with_suffix(".part")
         part.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
-        part.replace(MEASURED)
+        part.replace(file)
 
 
-def _all() -> dict[str, dict[str, Any]]:
+def _all(file: Path) -> dict[str, dict[str, Any]]:
     try:
-        return json.loads(MEASURED.read_text()) if MEASURED.exists() else {}
+        return json.loads(file.read_text()) if file.exists() else {}
     except ValueError as error:
-        raise ValueError(f"{str(MEASURED)!r} is no JSON: {error}") from None
+        raise ValueError(f"{str(file)!r} is not JSON: {error}") from None

@@ -4,17 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from tercet.golden.eie_layer import EieConfig, EieLayer
-from tercet.golden.eie_program import link
-from tercet.golden.eie_sizing import DEPTHS, LEAST, exceeded, unbounded
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.eie.layer import EieLayer
+from tercet.golden.eie.program import link
+from tercet.golden.eie.sizing import DEPTHS, LEAST, exceeded, unbounded
+from tercet.golden.engines import engine_model
 
-from . import play_eie, play_systolic, play_tensorcore
-from .capacity import RESOURCES, eie_blocks, over_capacity
 from .catalog import BOARDS, board, soc_config
-from .engines import engine as engine_of
-from .networks import BoardNetwork, Compressed, Int8
-from .play_eie import short_buffers, vector_words
-from .soc_config import SocConfig
+from .eie_capacity import RESOURCES, eie_blocks, over_capacity
+from .host import eie, systolic, tensorcore
+from .host.eie import short_buffers, vector_words
+from .host.networks import BoardNetwork, Compressed, Int8
+from .host.soc_config import SocConfig
 
 __all__ = ["NetworkTooLarge", "check_board", "check_run", "network_soc"]
 
@@ -83,7 +84,7 @@ def network_soc(
     fields, depths = dict(fields or {}), dict(depths or {})
     params = dict(board(board_name).preset(network.engine).params if params is None else params)
     if not isinstance(network, Compressed):
-        config = engine_of(network.engine).config_class(**{**params, **fields})
+        config = engine_model(network.engine).config_class(**{**params, **fields})
         return soc_config(board_name, network.engine, config=config, depths=depths, **options)
     request = _Request(network, params, fields, depths, options, inputs)
     soc, over = request.on(board_name)
@@ -118,11 +119,11 @@ def check_run(soc: SocConfig, network: BoardNetwork, inputs: Any) -> None:
     """
     if isinstance(network, Compressed):
         fixed = network.fixed(soc, inputs)
-        play_eie.check(soc, fixed.layers, fixed.acts)
+        eie.check(soc, fixed.layers, fixed.acts)
     elif isinstance(network, Int8):
-        play_systolic.check(soc, network.network.layers, network.network.codes(inputs))
+        systolic.check(soc, network.network.layers, network.network.codes(inputs))
     else:
-        play_tensorcore.check(soc, inputs, network.b, network.addend(soc, inputs))
+        tensorcore.check(soc, inputs, network.b, network.addend(soc, inputs))
 
 
 @dataclass(frozen=True)

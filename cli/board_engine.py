@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 from tercet.boards.catalog import BOARDS, board, soc_config
-from tercet.boards.networks import BoardNetwork, Compressed
+from tercet.boards.host.networks import BoardNetwork, Compressed
+from tercet.boards.host.soc_config import SocConfig
 from tercet.boards.sizing import network_soc
-from tercet.boards.soc_config import SocConfig
 
 from .eie_sizing import eie_fields, follows_ranges, told_as_flags
 from .engines import ENGINES
@@ -56,17 +56,17 @@ def board_soc(
     OSError
         If the file cannot be read.
     """
-    engine = ENGINES[name]
+    model = ENGINES[name].model
     params = dict(board(board_name).preset(name).params)
     if preset is not None:
         # The preset's sizes, with the board's blocks.
-        params = {field: value for field, value in params.items() if field == engine.blocks[0]}
+        params = {field: value for field, value in params.items() if field == model.family_field}
     if isinstance(network, Compressed):
         with told_as_flags():
             fields = eie_fields(preset, config_file, flags)
             network = dataclasses.replace(network, ranges=follows_ranges(fields))
             return network_soc(board_name, network, params=params, fields=fields, inputs=inputs, **options)
-    config = config_from(engine.config_class, preset, config_file, flags, params)
+    config = config_from(model.config_class, preset, config_file, flags, params)
     return soc_config(board_name, name, config=config, **options)
 
 

@@ -4,39 +4,23 @@ from pathlib import Path
 from typing import Any
 
 import click
-from tercet.boards.build import STAGES, BuildReport, build
+from tercet.boards.bitstream import STAGES, BuildReport, build
 from tercet.boards.catalog import BOARDS
 from tercet.boards.flash import BUILDS
-from tercet.boards.networks import Compressed
-from tercet.boards.nextpnr import PLACERS
-from tercet.boards.presets import RATES
-from tercet.boards.soc_config import read_description
+from tercet.boards.fpga.nextpnr import PLACERS
+from tercet.boards.host.networks import Compressed
+from tercet.boards.host.protocol import RATES
+from tercet.boards.host.soc_config import read_description
 from tercet.golden.compress.container import load
-from tercet.golden.eie_sizing import DEPTHS
+from tercet.golden.eie.sizing import DEPTHS
 
 from .board_engine import board_soc, depth_option, preset_fields
 from .eie_sizing import model_option
-from .engines import ENGINES, Engine
+from .engines import EngineGroup, EngineSpec, examples
 from .options import Megahertz, config_options
 from .output import check_folder, console, progress, table
 
 __all__ = ["build_group"]
-
-_EXAMPLES = {
-    "systolic": ("--board ulx3s-85f", "--board icebreaker --rows 4 --clock 12 -o build/small"),
-    "eie": ("--board ulx3s-85f --model model.tercet", "--board colorlight-i5 --n-pe 2 --depth frames=4096 --seed 2"),
-    "tensorcore": ("--board ecpix5-85f", "--board orangecrab-25f --fold 8 --baud 1000000 --placer timing"),
-}
-
-
-def _examples(*names: str) -> str:
-    shown = [(name, line) for name in names for line in _EXAMPLES[name][: 2 if len(names) == 1 else 1]]
-    return "\b\nExamples:\n" + "".join(f"  tercet build {name} {line}\n" for name, line in shown)
-
-
-@click.group("build", epilog=_examples(*ENGINES))
-def build_group() -> None:
-    """Build the bitstream of an engine for a board, with open tools."""
 
 
 def _report_table(report: BuildReport) -> Any:
@@ -55,10 +39,11 @@ def _report_table(report: BuildReport) -> Any:
     return result
 
 
-def _command(name: str, engine: Engine) -> click.Command:
+def _command(spec: EngineSpec) -> click.Command:
+    engine, name = spec.model, spec.name
     sized = model_option if name == "eie" else lambda command: command
 
-    @click.command(name, help=f"Build a bitstream: {engine.text}.", epilog=_examples(name))
+    @click.command(name, help=f"Build a bitstream: {engine.summary}.", epilog=examples("build", name))
     @click.option(
         "--board",
         "board_name",
@@ -104,7 +89,7 @@ def _command(name: str, engine: Engine) -> click.Command:
         folder = output or BUILDS / f"{board_name}_{name}"
         check_folder(folder)
         # A second of imports that no other command needs.
-        from tercet.boards.soc import soc_verilog
+        from tercet.boards.soc.soc import soc_verilog
 
         text, description = soc_verilog(soc)
         with progress(f"{name} on {board_name}", total=STAGES) as advance:
@@ -130,5 +115,6 @@ def _command(name: str, engine: Engine) -> click.Command:
     return command
 
 
-for _name, _engine in ENGINES.items():
-    build_group.add_command(_command(_name, _engine))
+@click.group("build", cls=EngineGroup, make=_command, epilog=examples("build"))
+def build_group() -> None:
+    """Build the bitstream of an engine for a board, with open tools."""

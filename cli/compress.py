@@ -11,7 +11,7 @@ from tercet.golden.compress.fixed_network import FixedNetwork, FloatError
 from tercet.golden.compress.pipeline import Compression, Data
 from tercet.golden.compress.pipeline import compress as compress_mlp
 from tercet.golden.compress.ranges import bound
-from tercet.golden.mlp import Mlp
+from tercet.golden.networks.mlp import Mlp
 
 from .arrays import read_archive
 from .fixed_rows import error_rows, fraction_rows, saturation_row, warn_of_saturation

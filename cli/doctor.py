@@ -7,7 +7,7 @@ from importlib import metadata
 
 import click
 from tercet.boards.catalog import BOARDS, board
-from tercet.boards.tools import ToolNotFound, find_tool
+from tercet.boards.fpga.tools import ToolNotFound, find_tool
 from tercet.gpu.device import GpuError, open_gpu
 from tercet.rtl.emit import EmitError, yosys_command
 from tercet.rtl.yowasp import cache_problem

@@ -11,8 +11,9 @@ from tercet.boards.sizing import NetworkTooLarge
 from tercet.golden.compress.container import load
 from tercet.golden.compress.eie import sized_layers
 from tercet.golden.compress.ranges import without_ranges
-from tercet.golden.eie_layer import EieConfig, EieLayer
-from tercet.golden.eie_sizing import DEPTHS, DepthsExceeded
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.eie.layer import EieLayer
+from tercet.golden.eie.sizing import DEPTHS, DepthsExceeded
 
 from .options import given_fields
 

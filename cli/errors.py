@@ -4,9 +4,9 @@ import sys
 from typing import Any
 
 import click
-from tercet.boards.host_link import Refused
-from tercet.boards.netlist import SynthesisError
-from tercet.boards.tools import ToolNotFound
+from tercet.boards.fpga.netlist import SynthesisError
+from tercet.boards.fpga.tools import ToolNotFound
+from tercet.boards.host.link import Refused
 from tercet.rtl.emit import EmitError
 from tercet.sim.build import BuildError, SimulationError
 from tercet.sim.simulators import SimulatorNotFound

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from tercet.boards.catalog import BOARDS, board
 from tercet.boards.flash import BUILDS, built_bitstream, check_bitstream, flash, flash_command
-from tercet.boards.tools import ToolNotFound, find_tool
+from tercet.boards.fpga.tools import ToolNotFound, find_tool
 
 from .output import working
 

@@ -14,6 +14,6 @@ def list_engines() -> None:
     result = table("Engines", "engine")
     for column in ("what it is", "units", "presets"):
         result.add_column(column)
-    for name, engine in ENGINES.items():
-        result.add_row(name, engine.text, ", ".join(engine.units), ", ".join(engine.presets))
+    for name, spec in ENGINES.items():
+        result.add_row(name, spec.model.summary, ", ".join(spec.units), ", ".join(spec.model.presets))
     console().print(result)

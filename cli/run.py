@@ -7,13 +7,13 @@ from typing import Any
 
 import click
 import numpy as np
-from tercet.boards.host import Device
-from tercet.boards.link.protocol import LINK_COUNTERS
-from tercet.boards.networks import BoardNetwork, Compressed, Int8, read_network
+from tercet.boards.host.device import Device
+from tercet.boards.host.networks import BoardNetwork, Compressed, Int8, read_network
+from tercet.boards.host.protocol import LINK_COUNTERS
+from tercet.boards.host.soc_config import SocConfig
 from tercet.boards.sizing import check_run
-from tercet.boards.soc_config import SocConfig
 from tercet.golden.compress.fixed_network import FixedNetwork, accuracy
-from tercet.golden.eie import EieResult
+from tercet.golden.eie.encoding import EieResult
 
 from .arrays import SAMPLES, read_array, write_array
 from .board_engine import depth_option
@@ -87,7 +87,7 @@ def _expected(
 @click.option(
     "--baud", type=click.IntRange(1200, 12_000_000), help="Of the UART. [default: what answers, 3000000 first]"
 )
-@engine_options({name: (engine.config_class, engine.presets) for name, engine in ENGINES.items()})
+@engine_options({name: (spec.model.config_class, spec.model.presets) for name, spec in ENGINES.items()})
 def run(
     network: Path,
     where: str,

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from tercet.boards.catalog import board
-from tercet.boards.host import Device
-from tercet.boards.networks import BoardNetwork, Compressed
+from tercet.boards.host.device import Device
+from tercet.boards.host.networks import BoardNetwork, Compressed
+from tercet.boards.host.soc_config import SocConfig
 from tercet.boards.sizing import NetworkTooLarge, check_board
-from tercet.boards.soc_config import SocConfig
-from tercet.golden.eie_layer import EieConfig
-from tercet.golden.eie_sizing import DEPTHS
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.eie.sizing import DEPTHS
 
 from .board_engine import board_soc
 from .eie_sizing import eie_fields, field_flags, follows_ranges
@@ -53,11 +53,11 @@ class Given:
         return network
 
     def _check(self, engine: str, network: Path) -> None:
-        own = [field.name for field in dataclasses.fields(ENGINES[engine].config_class)]
+        own = [field.name for field in dataclasses.fields(ENGINES[engine].model.config_class)]
         alien = [
             field_flags({name: value}) for name, value in self.flags.items() if value is not None and name not in own
         ]
-        if self.preset is not None and self.preset not in ENGINES[engine].presets:
+        if self.preset is not None and self.preset not in ENGINES[engine].model.presets:
             alien.insert(0, f"--preset {self.preset}")
         if alien:
             raise ValueError(

@@ -1,17 +1,22 @@
 """``tercet sim``."""
 
+from importlib import import_module
+from importlib.util import find_spec
+
 import click
 
-from .engines import examples
-from .sims import eie, systolic, tensorcore
+from .engines import EngineGroup, EngineSpec, examples
+from .sims.plain import plain_command
 
 __all__ = ["sim"]
 
 
-@click.group(epilog=examples("sim"))
+def _command(spec: EngineSpec) -> click.Command:
+    """The engine's own command, of the module in `sims` that has its name, or the plain one."""
+    module = f"{__package__}.sims.{spec.name}"
+    return import_module(module).command if find_spec(module) else plain_command(spec)
+
+
+@click.group(cls=EngineGroup, make=_command, epilog=examples("sim"))
 def sim() -> None:
     """Run an engine's RTL on arrays and compare it with the golden model."""
-
-
-for engine in (systolic, eie, tensorcore):
-    sim.add_command(engine.command)

@@ -7,21 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import click
-from tercet.boards.devices import DEVICES
-from tercet.boards.nextpnr import PLACERS
-from tercet.boards.synth import Report, synthesize
+from tercet.boards.fpga.devices import DEVICES
+from tercet.boards.fpga.nextpnr import PLACERS
+from tercet.boards.fpga.synth import Report, synthesize
 from tercet.rtl.emit import verilog
 
-from .engines import ENGINES, Engine, examples
+from .engines import EngineGroup, EngineSpec, examples
 from .options import Megahertz, config_from, config_options
 from .output import check_file, console, progress, table, write_files
 
 __all__ = ["synth"]
-
-
-@click.group(epilog=examples("synth"))
-def synth() -> None:
-    """Report what an engine or a part of it costs on an FPGA, and how fast it runs after place and route."""
 
 
 def report_table(report: Report) -> Any:
@@ -39,13 +34,13 @@ def report_table(report: Report) -> Any:
     return result
 
 
-def _command(name: str, engine: Engine) -> click.Command:
-    blocks, _ = engine.blocks
-    shown = {blocks: "that of the device"} if engine.follows_device else {}
+def _command(spec: EngineSpec) -> click.Command:
+    model, name, units = spec.model, spec.name, tuple(spec.units)
+    shown = {model.family_field: "that of the device"} if model.follows_device else {}
 
-    @click.command(name, help=f"Synthesise, place and route: {engine.text}.", epilog=examples("synth", name))
-    @config_options(engine.config_class, engine.presets, shown)
-    @click.option("--unit", type=click.Choice(engine.units), default=engine.units[0], show_default=True, help="Part.")
+    @click.command(name, help=f"Synthesise, place and route: {model.summary}.", epilog=examples("synth", name))
+    @config_options(model.config_class, model.presets, shown)
+    @click.option("--unit", type=click.Choice(units), default=units[0], show_default=True, help="Part.")
     @click.option("--device", "device_name", type=click.Choice(list(DEVICES)), required=True, help="FPGA.")
     @click.option("--speed", help="Speed grade. [default: the slowest]")
     @click.option("--seeds", type=click.IntRange(1, 100), default=3, show_default=True, help="Runs of place and route.")
@@ -71,11 +66,11 @@ def _command(name: str, engine: Engine) -> click.Command:
         **flags: Any,
     ) -> None:
         defaults = dict.fromkeys(shown, DEVICES[device_name].family)
-        config = config_from(engine.config_class, preset, config_file, flags, defaults)
+        config = config_from(model.config_class, preset, config_file, flags, defaults)
         if json_file is not None:
             check_file(json_file)
         top = f"{name}_{unit}"
-        text = verilog(engine.rtl.unit(config, unit), name=top)
+        text = verilog(spec.unit(config, unit), name=top)
         with progress(f"{name} {unit}", total=2 + seeds) as advance:
             report = synthesize(
                 text,
@@ -89,7 +84,7 @@ def _command(name: str, engine: Engine) -> click.Command:
                 freq_mhz=freq,
                 placer=placer,
                 jobs=jobs or os.cpu_count() or 1,
-                infer_dsp=engine.infers_blocks(config),
+                infer_dsp=model.infers_blocks(config),
                 progress=advance,
                 watch=lambda now: advance(count=0, now=now),
             )
@@ -105,5 +100,6 @@ def _command(name: str, engine: Engine) -> click.Command:
     return command
 
 
-for _name, _engine in ENGINES.items():
-    synth.add_command(_command(_name, _engine))
+@click.group(cls=EngineGroup, make=_command, epilog=examples("synth"))
+def synth() -> None:
+    """Report what an engine or a part of it costs on an FPGA, and how fast it runs after place and route."""

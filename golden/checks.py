@@ -20,6 +20,7 @@ __all__ = [
     "int_or_channels",
     "integer",
     "native",
+    "natural",
     "place",
     "scale_value",
     "show",
@@ -219,3 +220,20 @@ class ByValue:
 
     def __hash__(self) -> int:
         return hash(self._key())
+
+
+def natural(what: str, value: Any) -> int:
+    """Return `value` as an int of at least 0.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is not an integer, or negative.
+    """
+    try:
+        value = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{what} must be an int, not {type(value).__name__}") from None
+    if value < 0:
+        raise ValueError(f"{what} is {value}; use at least 0")
+    return value

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from tercet.golden.tensorcore import TensorCoreConfig
+from tercet.golden.tensorcore.config import TensorCoreConfig
+from tercet.golden.tensorcore.stimuli import hard_dots, random_operands
 from tercet.sim.tensorcore_directed import directed_dots
-from tercet.sim.tensorcore_stimuli import hard_dots, random_operands
 
 from .instructions import Instruction
 
@@ -63,7 +63,7 @@ def tiles(
 
 
 def _hard_tiles(rng: np.random.Generator, config: TensorCoreConfig, count: int, m: int, k: int, n: int) -> Operands:
-    """Dot products of `tercet.sim.tensorcore_stimuli.hard_dots` over all of k, every second one in a random order."""
+    """Dot products of `hard_dots` over all of k, every second one in a random order."""
     # Operands do not depend on how FP8 is multiplied, but on the products that they have.
     a, b, c = hard_dots(rng, replace(config, l=k, k=k, fp8="native"), count * m)
     order = np.where(rng.random((count * m, 1)) < 0.5, rng.random((count * m, k)), np.arange(k)).argsort(axis=1)

@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 import numpy as np
-from tercet.golden.floats import FORMATS, unpack
-from tercet.golden.tensorcore import TensorCoreConfig
+from tercet.golden.numerics.floats import FORMATS, unpack
+from tercet.golden.tensorcore.config import TensorCoreConfig
 
 __all__ = ["CLASSES", "Case", "Comparison", "compare"]
 

@@ -41,7 +41,7 @@ class Instruction:
     m, n, k : int
         Size of the tile: A is (m, k), B (k, n), C and D (m, n).
     a_format, b_format, out_format : str
-        As in `tercet.golden.tensorcore_config.TensorCoreConfig`; C and D have the same.
+        As in `tercet.golden.tensorcore.config.TensorCoreConfig`; C and D have the same.
     saturate : bool
         int32 sums that do not fit become the nearest that does, by ``.satfinite``; without, they wrap.
     """

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from tercet.golden.tensorcore import TensorCoreConfig, mma
-from tercet.golden.tensorcore_presets import ARCHITECTURES, FP8
+from tercet.golden.tensorcore.config import TensorCoreConfig
+from tercet.golden.tensorcore.model import mma
+from tercet.golden.tensorcore.presets import ARCHITECTURES, FP8
 
 from .cases import tiles
 from .compare import Comparison, compare

@@ -6,10 +6,8 @@ so that they never cause a build.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .bench import StreamPort
+from tercet.golden.streams import StreamPort
 
 __all__ = ["BENCH_TOP", "FAULTS", "bench_sources"]
 
@@ -38,7 +36,7 @@ module tercet_bench_core (
     reg [8*1024-1:0] folder, path;
     integer jobs_file, results, got;
     reg [1:0] state;
-    reg cut;
+    reg cut, keep, kept;
     reg [31:0] timer, quiet, job, jobs, threshold;
     reg [63:0] cut_after;
     reg [63:0] idle, idle_limit, cycle, last;
@@ -74,6 +72,7 @@ module tercet_bench_core (
         rst = 1;
         load = 0;
         cut = 0;
+        kept = 0;
         job = 0;
         if (!$value$plusargs("tercet_dir=%s", folder)) folder = ".";
         $sformat(path, "%0s/jobs", folder);
@@ -86,9 +85,9 @@ module tercet_bench_core (
     always @(posedge clk) begin
         case (state)
             FETCH: begin
-                got = $fscanf(jobs_file, "%d {scan_format}", cut_after, {scan_targets});
+                got = $fscanf(jobs_file, "%d %d {scan_format}", cut_after, keep, {scan_targets});
                 load <= 1;
-                timer <= cut ? 1 : RESET_CLOCKS;
+                timer <= cut | kept ? 1 : RESET_CLOCKS;
                 if (cut) rst <= 0;
                 state <= RESET;
             end
@@ -118,7 +117,8 @@ module tercet_bench_core (
                     stop(1);
                 end else if (quiet == SETTLE_CLOCKS || cut_after == 1) begin
                     $fwrite(results, "R %0d %0d{probe_format}\\n", job, last{probe_values});
-                    rst <= 1;
+                    rst <= !keep;
+                    kept <= keep;
                     cut <= quiet != SETTLE_CLOCKS;
                     job <= job + 1;
                     state <= FETCH;
@@ -140,7 +140,7 @@ endmodule
 """
 
 
-def bench_sources(top: str, ports: Sequence["StreamPort"], probes: Mapping[str, int]) -> dict[str, str]:
+def bench_sources(top: str, ports: Sequence[StreamPort], probes: Mapping[str, int]) -> dict[str, str]:
     """Return file name to text of all that surrounds the design `top`."""
     ins = [i for i, port in enumerate(ports) if port.direction == "in"]
     outs = [i for i, port in enumerate(ports) if port.direction == "out"]
@@ -178,7 +178,7 @@ def _join(separator: str, pattern: str, indices: Sequence[int], empty: str = "")
     return separator.join(pattern.format(i) for i in indices) or empty
 
 
-def _signals(index: int, port: "StreamPort") -> str:
+def _signals(index: int, port: StreamPort) -> str:
     waiting = f", waiting_{index}" if port.direction == "in" else ""
     return (
         f"    reg [63:0] beats_{index};\n    reg [31:0] seed_{index};\n    wire [63:0] moved_{index};\n"
@@ -191,7 +191,7 @@ def _probe_signal(name: str, width: int) -> str:
     return f"    wire [{width - 1}:0] probe_{name};\n"
 
 
-def _instance(index: int, port: "StreamPort") -> str:
+def _instance(index: int, port: StreamPort) -> str:
     kind = "source" if port.direction == "in" else "sink"
     own = ["beats", "seed", "payload", "valid", "ready", "fire", "done", "moved", "fault"]
     own += ["waiting"] if port.direction == "in" else []
@@ -200,7 +200,7 @@ def _instance(index: int, port: "StreamPort") -> str:
     return f'    tercet_stream_{kind} #(.WIDTH({port.width}), .NAME("{port.name}")) stream_{index} ({pins});\n'
 
 
-def _design(top: str, ports: Sequence["StreamPort"], probes: Mapping[str, int]) -> str:
+def _design(top: str, ports: Sequence[StreamPort], probes: Mapping[str, int]) -> str:
     pins = [".clk(clk)", ".rst(rst)"]
     for index, port in enumerate(ports):
         pins += [f".{port.name}__{part}({part}_{index})" for part in ("payload", "valid", "ready")]

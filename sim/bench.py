@@ -16,11 +16,12 @@ import os
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
+from tercet.golden.checks import natural
+from tercet.golden.streams import Job, JobResult, StreamPort, check_port_name
 
 from . import build as _build
 from ._bench_verilog import BENCH_TOP, FAULTS, bench_sources
@@ -28,70 +29,6 @@ from .build import SimulationError
 from .simulators import Simulator
 
 __all__ = ["Job", "JobResult", "StreamPort", "run"]
-
-
-@dataclass(frozen=True)
-class StreamPort:
-    """A stream of the design: ports ``<name>__payload`` [width-1:0], ``<name>__valid`` and ``<name>__ready``.
-
-    `direction` is "in" or "out", seen from the design.
-    """
-
-    name: str
-    width: int
-    direction: str
-
-    def __post_init__(self):
-        _check_name("Stream", self.name)
-        if _natural("Stream width", self.width) < 1:
-            raise ValueError(f"Stream {self.name!r} has width {self.width}; use at least 1")
-        if self.direction not in ("in", "out"):
-            raise ValueError(f"Stream {self.name!r} has direction {self.direction!r}; use 'in' or 'out'")
-
-    @property
-    def bytes(self) -> int:
-        """Bytes of a beat."""
-        return (self.width + 7) // 8
-
-
-@dataclass(frozen=True)
-class Job:
-    """What goes in and how much must come out, between two resets of the design.
-
-    Attributes
-    ----------
-    inputs : dict[str, np.ndarray]
-        uint8 (beats, ceil(width / 8)) for every input stream: payloads, least significant byte first.
-    expect : dict[str, int]
-        Number of beats to collect from every output stream.
-    cut_after : int
-        Clocks after which the job is cut off by a reset of a single clock, wherever it is; 0 lets it end.
-    """
-
-    inputs: Mapping[str, np.ndarray]
-    expect: Mapping[str, int]
-    cut_after: int = 0
-
-
-@dataclass(frozen=True)
-class JobResult:
-    """What came out of a job.
-
-    Attributes
-    ----------
-    outputs : dict[str, np.ndarray]
-        uint8 (beats, ceil(width / 8)) of every output stream: payloads, least significant byte first.
-    cycles : int
-        Clocks from the first input handshake to the last expected output handshake, both included. A job without inputs
-        counts from its first output, one without outputs to its last input. Of a job that was cut off, to the last
-        handshake that it had of those.
-    probes : dict[str, int]
-        Value of every probe when the job had ended and the design was quiet for 8 clocks, or when it was cut off.
-    """
-
-    outputs: dict[str, np.ndarray]
-    cycles: int
-    probes: dict[str, int] = field(default_factory=dict)
 
 
 def run(
@@ -107,7 +44,7 @@ def run(
     waves: str | os.PathLike | None = None,
     idle_limit: int = 100_000,
 ) -> list[JobResult]:
-    """Run jobs one after another, each from reset, in one simulator process.
+    """Run jobs one after another in one simulator process, each from reset unless it keeps the state.
 
     Parameters
     ----------
@@ -142,6 +79,8 @@ def run(
     _check_arguments(ports, probes, stall, idle_limit)
     for number, job in enumerate(jobs):
         _check_job(number, job, ports)
+        if job.keep and (number == 0 or jobs[number - 1].cut_after):
+            raise ValueError(f"Job {number} keeps the state of the job before, which there is not or which is cut off")
     if not jobs:
         return []
     everything = {**sources, **bench_sources(top, ports, probes)}
@@ -164,7 +103,9 @@ def _write_jobs(
 ) -> None:
     lines = [f"{len(jobs)} {min(int(stall * 2**32), 2**32 - 1)} {idle_limit}"]
     for number, job in enumerate(jobs):
-        words = [job.cut_after]
+        # Whether the next one begins without a reset.
+        kept = number + 1 < len(jobs) and jobs[number + 1].keep
+        words = [job.cut_after, int(kept)]
         for index, port in enumerate(ports):
             words += [_beats(job, port), _stream_seed(seed, number, index)]
             if port.direction == "in":
@@ -236,15 +177,15 @@ def _error(folder: Path, ports: Sequence[StreamPort], jobs: Sequence[Job], idle_
 
 def _check_arguments(ports: Sequence[StreamPort], probes: Mapping[str, int], stall: float, idle_limit: int) -> None:
     for name, width in probes.items():
-        _check_name("Probe", name)
-        if _natural(f"Width of probe {name!r}", width) < 1:
+        check_port_name("Probe", name)
+        if natural(f"Width of probe {name!r}", width) < 1:
             raise ValueError(f"Probe {name!r} has width {width}; use at least 1")
     names = [port.name for port in ports]
     if not ports or len(set(names)) != len(names):
         raise ValueError(f"Streams need distinct names and there must be one at least: {names}")
     if not 0 <= stall < 1:
         raise ValueError(f"Stall probability {stall!r} must be at least 0 and below 1")
-    if _natural("Idle limit", idle_limit) < 1:
+    if natural("Idle limit", idle_limit) < 1:
         raise ValueError(f"Idle limit {idle_limit} must be at least 1")
 
 
@@ -253,10 +194,10 @@ def _check_job(number: int, job: Job, ports: Sequence[StreamPort]) -> None:
         wanted = {port.name for port in ports if port.direction == direction}
         if set(given) != wanted:
             raise ValueError(f"Job {number} has {what} for {sorted(given)}; the streams are {sorted(wanted)}")
-    _natural(f"Clocks after which job {number} is cut off", job.cut_after)
+    natural(f"Clocks after which job {number} is cut off", job.cut_after)
     for port in ports:
         if port.direction == "out":
-            _natural(f"Beats expected by job {number} from {port.name!r}", job.expect[port.name])
+            natural(f"Beats expected by job {number} from {port.name!r}", job.expect[port.name])
             continue
         beats = job.inputs[port.name]
         if not isinstance(beats, np.ndarray) or beats.dtype != np.uint8:
@@ -266,19 +207,3 @@ def _check_job(number: int, job: Job, ports: Sequence[StreamPort]) -> None:
             raise ValueError(f"Job {number} input {port.name!r} has shape {beats.shape}; use (beats, {port.bytes})")
         if port.width % 8 and (beats[:, -1] >> (port.width % 8)).any():
             raise ValueError(f"Job {number} input {port.name!r} has bits set above its width of {port.width}")
-
-
-def _check_name(what: str, name: str) -> None:
-    if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
-        raise ValueError(f"{what} name {name!r} is not a Verilog name")
-
-
-def _natural(what: str, value: int) -> int:
-    """Return `value` as an int that is not negative."""
-    try:
-        value = operator.index(value)
-    except TypeError:
-        raise TypeError(f"{what} must be an int, not {type(value).__name__}") from None
-    if value < 0:
-        raise ValueError(f"{what} is {value}; use at least 0")
-    return value

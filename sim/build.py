@@ -1,6 +1,8 @@
 """Compile Verilog into a simulator once, and run cocotb on it in a folder of its own.
 
 A compiled simulator is kept in the user's cache, by the rules of `tercet.sim.cache`: the same RTL is compiled once.
+``TERCET_SIM_CFLAGS`` are further flags of the C++ compiler: with ``-O0`` it takes half as long to build a simulator,
+which then runs more slowly.
 """
 
 import contextlib
@@ -93,11 +95,13 @@ def build(
         simulator = simulators.find(simulator)
     recording = _waves_format(waves)
     args: list[str] = []
+    flags = shlex.split(os.environ.get("TERCET_SIM_CFLAGS", ""))
     if simulator.name == "verilator":
         if recording == "fst" and not compiler_has_fst_libraries():
             recording = "vcd"  # converted after the run
         # Not the simulator's own copy of the top's ports: its scope is called $rootio, which is no name to VCD readers.
         args = [*_VERILATOR_ARGS, *([f"--trace-{recording}", "--no-trace-top"] if recording else [])]
+        args += [arg for flag in flags for arg in ("-CFLAGS", flag)]
     elif not recording and all(name.endswith(".v") for name in sources):
         # After cocotb's -g2012: the language that such files are in. Its recorder of waves is SystemVerilog.
         args = ["-g2005"]

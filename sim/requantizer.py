@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from tercet.golden.requantize import Rounding, rounding_code
+from tercet.golden.numerics.requantization import Rounding, rounding_code
+from tercet.golden.packing import join
 from tercet.rtl import primitives
 from tercet.rtl.emit import verilog
 from tercet.rtl.systolic.requantizer import RequantizerStream
 
 from .bench import Job, StreamPort, run
-from .packing import join
 from .simulators import Simulator
 
 __all__ = ["RequantJob", "requantize"]
@@ -17,7 +17,7 @@ __all__ = ["RequantJob", "requantize"]
 _TOP = "streamed"
 
 RequantJob = tuple[np.ndarray, np.ndarray | int, np.ndarray | int, int, int, int, Rounding]
-"""Arguments of :func:`tercet.golden.quantize.requantize`, elementwise."""
+"""Arguments of :func:`tercet.golden.numerics.requantize`, elementwise."""
 
 
 def requantize(

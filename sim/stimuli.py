@@ -3,8 +3,8 @@
 import itertools
 
 import numpy as np
-from tercet.golden.requantize import ROUNDINGS, Requant, Rounding
-from tercet.golden.systolic import SystolicConfig
+from tercet.golden.numerics.requantization import ROUNDINGS, Requant, Rounding
+from tercet.golden.systolic.config import SystolicConfig
 
 from .requantizer import RequantJob
 from .systolic import Product

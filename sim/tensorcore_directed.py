@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from tercet.golden.floats import FORMATS, convert
-from tercet.golden.tensorcore import TensorCoreConfig
+from tercet.golden.numerics.floats import FORMATS, convert
+from tercet.golden.tensorcore.config import TensorCoreConfig
 
 __all__ = ["directed_dots"]
 

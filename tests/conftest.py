@@ -1,5 +1,6 @@
 """Fixtures for one component alone in Amaranth's simulator."""
 
+import os
 import random
 from types import SimpleNamespace
 
@@ -7,6 +8,9 @@ import pytest
 from amaranth import *
 from amaranth.lib import data
 from amaranth.sim import Simulator
+
+# Most simulators of the tests run for moments: optimising them would take longer than all the rest.
+os.environ.setdefault("TERCET_SIM_CFLAGS", "-O0")
 
 # Clocks that are recorded after the benches have returned: what they did last comes out of a register or two.
 _AFTER = 8

@@ -5,21 +5,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tercet.boards.catalog import BOARDS, soc_config
-from tercet.boards.engines import ENGINES
-from tercet.boards.faults import BIT_FAULTS, BYTE_FAULTS, LinePort, Survey, survey
-from tercet.boards.host_link import HostLink
-from tercet.boards.link.protocol import LINK_COUNTERS
-from tercet.boards.port import open_port
-from tercet.boards.simulated import SimulatedBoard
-from tercet.boards.soc import soc_sources
-from tercet.boards.soc_config import SocConfig
-from tercet.boards.traffic import products
+from tercet.boards.host.link import HostLink
+from tercet.boards.host.port import open_port
+from tercet.boards.host.protocol import LINK_COUNTERS
+from tercet.boards.host.soc_config import SocConfig
+from tercet.boards.simulated.board import SimulatedBoard
+from tercet.boards.simulated.fault_injection import BIT_FAULTS, BYTE_FAULTS, LinePort, Survey, survey
+from tercet.boards.simulated.request_fuzzer import products
+from tercet.boards.soc.soc import soc_sources
 from tercet.cli.output import progress
+from tercet.golden.engines import MODELS as ENGINES
 
 from .boards_matrix import bench_matrix
 from .common import Rows, print_table, run_parts
 
-__all__ = ["run_bench"]
+__all__ = ["PARTS", "TEXT", "run_bench"]
+
+PARTS = ("faults", "matrix")
+TEXT = """Measure the boards: a hundred thousand damaged frames at a simulated board, a thousand more as bits of
+its UART, and a bitstream of every engine for every board. Hours on two cores, most of it place and route."""
 
 _BYTES, _BITS = 100_000, 1_000
 # Small: what is tried is the link.
@@ -33,7 +37,7 @@ def run_bench(
     output: Path,
     boards: Sequence[str] = BOARDS,
     engines: Sequence[str] = tuple(ENGINES),
-    keep: bool = False,
+    keep: Path | None = None,
     missing: bool = False,
 ) -> bool:
     """Run parts of the bench, print their tables and write all of it; whether everything agreed."""

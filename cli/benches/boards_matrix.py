@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from tercet.boards.build import build
+from tercet.boards.bitstream import build
 from tercet.boards.catalog import board, soc_config
+from tercet.boards.fpga.netlist import SynthesisError
+from tercet.boards.host.soc_config import SocConfig, read_description
 from tercet.boards.measured import MEASURED, measured, record
-from tercet.boards.netlist import SynthesisError
-from tercet.boards.soc import soc_verilog
-from tercet.boards.soc_config import SocConfig, read_description
+from tercet.boards.soc.soc import soc_verilog
 from tercet.cli.output import check_folder, progress
 
 from .common import Rows, print_table
@@ -27,27 +27,29 @@ _JOBS = min(4, os.cpu_count() or 1)
 _KEEPING = threading.Lock()
 
 
-def bench_matrix(boards: Sequence[str], engines: Sequence[str], keep: bool, missing: bool) -> Rows:
+def bench_matrix(boards: Sequence[str], engines: Sequence[str], keep: Path | None, missing: bool) -> Rows:
     """Build bitstreams, and print the table of them.
 
     Parameters
     ----------
     boards, engines : sequences of str
         Of these, where they fit.
-    keep : bool
-        Write what they reach to `MEASURED`, and its table.
+    keep : Path or None
+        Folder in which ``measured.json`` and its table get what they reach.
     missing : bool
-        Only those that `MEASURED` does not have, or has of other gateware.
+        Only those that the file of `keep`, or else `MEASURED`, does not have, or has of other gateware.
     """
-    if keep:
-        check_folder(MEASURED.parent)
+    file = MEASURED
+    if keep is not None:
+        check_folder(keep)
+        file = keep / MEASURED.name
     jobs = [(name, engine) for name in dict.fromkeys(boards) for engine in board(name).presets if engine in engines]
     if missing:
-        jobs = [job for job in jobs if not _is_kept(*job)]
+        jobs = [job for job in jobs if not _is_kept(*job, file)]
     with progress("bitstreams", total=len(jobs)) as advance, tempfile.TemporaryDirectory() as folder:
 
         def made(job: tuple[str, str]) -> dict[str, Any]:
-            row, line = _bitstream(*job, Path(folder), keep)
+            row, line = _bitstream(*job, Path(folder), None if keep is None else file)
             advance(line)
             return row
 
@@ -61,10 +63,10 @@ def bench_matrix(boards: Sequence[str], engines: Sequence[str], keep: bool, miss
     return rows
 
 
-def _is_kept(name: str, engine: str) -> bool:
+def _is_kept(name: str, engine: str, file: Path) -> bool:
     """Whether the file has this bitstream, of this gateware."""
-    found = measured(name, engine)
-    return found is not None and found.build == _gateware(soc_config(name, engine))[1]
+    found = measured(name, engine, file)
+    return found is not None and not found.outdated and found.build == _gateware(soc_config(name, engine))[1]
 
 
 def _gateware(soc: SocConfig) -> tuple[str, str]:
@@ -73,7 +75,7 @@ def _gateware(soc: SocConfig) -> tuple[str, str]:
     return text, read_description(description).build
 
 
-def _bitstream(name: str, engine: str, folder: Path, keep: bool) -> tuple[dict[str, Any], str]:
+def _bitstream(name: str, engine: str, folder: Path, file: Path | None) -> tuple[dict[str, Any], str]:
     """What came of it, and a line about that."""
     soc = soc_config(name, engine)
     row = {"board": name, "engine": engine, "clock_hz": soc.clock_hz, "peak_gops": soc.peak_gops}
@@ -89,10 +91,10 @@ def _bitstream(name: str, engine: str, folder: Path, keep: bool) -> tuple[dict[s
         )
     except SynthesisError as error:
         return {**row, "error": str(error)}, f"{engine} on {name}: {error}"
-    if keep:
+    if file is not None:
         with _KEEPING:
-            record(soc, report)
-            write_table()
+            record(soc, report, file)
+            write_table(file)
     line = f"{engine} on {name}: {report.reached_mhz:.1f} MHz of {soc.clock_hz / 1e6:.1f}"
     return {**row, **report.to_dict(), "reached_mhz": report.reached_mhz}, line
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from amaranth.lib import wiring
-from tercet.boards.synth import synthesize
+from tercet.boards.fpga.synth import synthesize
 from tercet.cli.output import check_folder, console, progress, table, write_files
+from tercet.engines import EngineSpec
 from tercet.rtl.emit import verilog
 
 __all__ = ["Rows", "Synth", "place_and_route", "print_table", "run_parts", "timed"]
@@ -76,16 +76,16 @@ class Synth:
     placer: str = "heap"
 
 
-def place_and_route(engine: str, unit: Callable[[Any, str], wiring.Component], jobs: Sequence[Synth]) -> Rows:
+def place_and_route(spec: EngineSpec, jobs: Sequence[Synth]) -> Rows:
     """Area and fmax of units, each over its seeds."""
     rows: Rows = []
     with progress("synth", total=sum(2 + job.seeds for job in jobs)) as advance:
         for job in jobs:
-            top = f"{engine}_{job.unit}"
+            top = f"{spec.name}_{job.unit}"
             report = synthesize(
-                verilog(unit(job.config, job.unit), name=top),
+                verilog(spec.unit(job.config, job.unit), name=top),
                 top,
-                engine=engine,
+                engine=spec.name,
                 unit=job.unit,
                 params=dataclasses.asdict(job.config),
                 device_name=job.device,

@@ -8,15 +8,24 @@ from pathlib import Path
 
 import numpy as np
 from tercet.cli.output import progress
-from tercet.golden.eie import EieConfig, EieLayer, cycles, network_spmv
-from tercet.rtl.eie.generate import unit
+from tercet.engines.eie import SPEC
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.eie.encoding import cycles
+from tercet.golden.eie.layer import EieLayer
+from tercet.golden.eie.product import network_spmv
+from tercet.golden.eie.stimuli import layer_jobs, random_acts, random_layer
 from tercet.sim import eie
-from tercet.sim.eie_stimuli import layer_jobs, random_acts, random_layer
+from tercet.sim.engine import EngineRun
 
 from .common import Rows, Synth, place_and_route, print_table, run_parts, timed
 from .eie_paper import bench_encode, bench_paper, bench_pes, bench_queue, pes_picture, queue_picture
 
-__all__ = ["run_bench"]
+__all__ = ["PARTS", "TEXT", "run_bench"]
+
+PARTS = ("layers", "large", "paper", "queue", "pes", "encode", "synth")
+TEXT = """Measure the EIE engine: random layers against the golden model and the cycle model, the published layers,
+efficiency by queue depth and number of PEs, seconds to encode, and place and route. About half an hour on two
+cores, most of it place and route."""
 
 _LAYERS = 20
 """Layers of each engine, with and without pauses."""
@@ -68,12 +77,12 @@ def run_bench(parts: Sequence[str], output: Path) -> bool:
         "queue": bench_queue,
         "pes": bench_pes,
         "encode": bench_encode,
-        "synth": lambda: place_and_route("eie", unit, _SYNTHS),
+        "synth": lambda: place_and_route(SPEC, _SYNTHS),
     }
     return run_parts("eie", runs, {"queue": queue_picture, "pes": pes_picture}, parts, output)
 
 
-def _compare(layer: EieLayer, acts: np.ndarray, run: eie.EieRun) -> dict[str, int]:
+def _compare(layer: EieLayer, acts: np.ndarray, run: EngineRun) -> dict[str, int]:
     """Outputs of a run, those that are not the golden model's, and whether a clock was not foretold."""
     result = network_spmv([layer], acts)
     want = result.out

@@ -7,8 +7,11 @@ from typing import Literal
 import numpy as np
 from tercet.cli.figures import figure, png
 from tercet.cli.output import progress
-from tercet.golden.eie import EieConfig, EieCycles, EieLayer, cycles, encode
-from tercet.sim.eie_stimuli import random_acts, random_codes
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.eie.cycle_model import EieCycles
+from tercet.golden.eie.encoding import cycles, encode
+from tercet.golden.eie.layer import EieLayer
+from tercet.golden.eie.stimuli import random_acts, random_codes
 
 from .common import Rows, print_table, timed
 

@@ -7,15 +7,21 @@ from pathlib import Path
 import numpy as np
 from tercet.cli.figures import figure, png
 from tercet.cli.output import progress
-from tercet.golden.requantize import ROUNDINGS
-from tercet.golden.requantize import requantize as golden_requantize
-from tercet.golden.systolic import SystolicConfig, matmul
-from tercet.rtl.systolic.generate import engine_verilog, unit
+from tercet.engines.systolic import SPEC
+from tercet.golden.numerics.requantization import ROUNDINGS
+from tercet.golden.numerics.requantization import requantize as golden_requantize
+from tercet.golden.systolic.config import SystolicConfig
+from tercet.golden.systolic.model import matmul
 from tercet.sim import requantizer, stimuli, systolic
 
 from .common import Rows, Synth, place_and_route, print_table, run_parts
 
-__all__ = ["run_bench"]
+__all__ = ["PARTS", "TEXT", "run_bench"]
+
+PARTS = ("products", "requantiser", "cycles", "generate", "synth")
+TEXT = """Measure the systolic engine: a million products and ten million requantised sums against the golden
+model, cycles and utilisation, generation, and place and route. About half an hour on two cores, most of it place
+and route."""
 
 _OUTPUTS = 1_000_000
 _REQUANTISED = 10_000_000
@@ -124,7 +130,7 @@ def _bench_generate() -> Rows:
     with progress("generate", total=len(sizes)) as advance:
         for size in sizes:
             started = time.perf_counter()
-            text = engine_verilog(SystolicConfig(rows=size, cols=size))
+            text = SPEC.verilog(SystolicConfig(rows=size, cols=size))
             rows.append({"size": size, "seconds": time.perf_counter() - started, "bytes": len(text)})
             advance()
     cells = [(f"{row['size']}x{row['size']}", f"{row['seconds']:.1f}", row["bytes"]) for row in rows]
@@ -142,7 +148,7 @@ def _bench_synth() -> Rows:
         Synth("engine", large, _label(large), "ecp5-85k", 200.0, placer="static"),
         Synth("array", up5k, _label(up5k), "up5k", 60.0),
     ]
-    return place_and_route("systolic", unit, synths)
+    return place_and_route(SPEC, synths)
 
 
 def _picture(rows: Rows) -> bytes:

@@ -5,16 +5,23 @@ from pathlib import Path
 
 import numpy as np
 from tercet.cli.output import progress
-from tercet.golden.tensorcore import TensorCoreConfig, cycles, dot, mma
+from tercet.golden.tensorcore.config import TensorCoreConfig
+from tercet.golden.tensorcore.cycle_model import cycles
+from tercet.golden.tensorcore.model import dot, mma
+from tercet.golden.tensorcore.stimuli import Events, events, hard_dots, random_operands
 from tercet.sim import tensorcore
 from tercet.sim.tensorcore_directed import directed_dots
-from tercet.sim.tensorcore_stimuli import Events, events, hard_dots, random_operands
 
 from .common import Rows, print_table, run_parts, timed
 from .tensorcore_errors import bench_errors, errors_picture
 from .tensorcore_synth import bench_pipelines, bench_synth, pipelines_picture
 
-__all__ = ["run_bench"]
+__all__ = ["PARTS", "TEXT", "run_bench"]
+
+PARTS = ("sums", "pairs", "throughput", "golden", "errors", "pipelines", "synth")
+TEXT = """Measure the tensor core: a million sums of each of fourteen units and all pairs of E4M3 numbers
+against the golden model, throughput, errors against exact sums, a dot-product unit by its pipeline, whole engines,
+and a conventional unit beside it. Hours on two cores, most of it place and route."""
 
 _SUMS = 1_000_000
 _BATCH = 100_000

@@ -2,8 +2,8 @@
 
 from tercet.cli.figures import figure, png
 from tercet.cli.output import progress
-from tercet.golden.tensorcore import TensorCoreConfig
-from tercet.golden.tensorcore_errors import QUANTILES, error_statistics
+from tercet.golden.tensorcore.config import TensorCoreConfig
+from tercet.golden.tensorcore.errors import QUANTILES, error_statistics
 
 from .common import Rows, print_table
 

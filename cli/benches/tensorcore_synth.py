@@ -3,8 +3,8 @@
 from typing import Any
 
 from tercet.cli.figures import figure, png
-from tercet.golden.tensorcore_config import TensorCoreConfig
-from tercet.rtl.tensorcore.generate import unit
+from tercet.engines.tensorcore import SPEC
+from tercet.golden.tensorcore.config import TensorCoreConfig
 
 from .common import Rows, Synth, place_and_route, print_table
 
@@ -20,14 +20,13 @@ def _ecp5(**fields: Any) -> TensorCoreConfig:
 def bench_pipelines() -> Rows:
     """Area and fmax of a dot-product unit by the clocks it takes."""
     jobs = [Synth("dot", _ecp5(pipeline=clocks), f"{clocks} clocks", "ecp5-85k", 250.0) for clocks in _PIPELINES]
-    return place_and_route("tensorcore", unit, jobs)
+    return place_and_route(SPEC, jobs)
 
 
 def bench_synth() -> Rows:
     """A unit and the conventional one, whole engines on three devices."""
     rows = place_and_route(
-        "tensorcore",
-        unit,
+        SPEC,
         [
             Synth("dot", _ecp5(), "volta", "ecp5-85k", 250.0),
             Synth("conventional", _ecp5(), "rounded tree", "ecp5-85k", 200.0),

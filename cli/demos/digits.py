@@ -5,7 +5,7 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from tercet.golden.mlp import Mlp
+from tercet.golden.networks.mlp import Mlp
 
 __all__ = ["Digits", "load_digits", "npy", "train_mlp"]
 

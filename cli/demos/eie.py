@@ -10,23 +10,32 @@ from tercet.cli.compress import compression_table
 from tercet.cli.figures import figure, png
 from tercet.cli.fixed_rows import error_rows, fraction_rows, saturation_fix, saturation_row, warn_of_saturation
 from tercet.cli.output import check_folder, console, progress, table, write_files
+from tercet.engines.eie import SPEC
 from tercet.golden.compress.container import dumps
 from tercet.golden.compress.eie import eie_acts, eie_layers
 from tercet.golden.compress.fixed_network import FixedNetwork, FloatError, fixed_network
 from tercet.golden.compress.model import to_mlp
 from tercet.golden.compress.pipeline import Compression, Data, compress
 from tercet.golden.compress.retrain import Dense, train
-from tercet.golden.eie import EieConfig, EieCycles, EieLayer, network_cycles, spmv
-from tercet.golden.eie_cycles import column_counts
-from tercet.golden.eie_program import link
-from tercet.golden.mlp import Mlp
-from tercet.rtl.eie.generate import engine_verilog
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.eie.cycle_model import EieCycles, column_counts
+from tercet.golden.eie.encoding import network_cycles
+from tercet.golden.eie.layer import EieLayer
+from tercet.golden.eie.product import spmv
+from tercet.golden.eie.program import link
+from tercet.golden.networks.mlp import Mlp
 from tercet.sim import eie
-from tercet.sim.eie import EieRun
+from tercet.sim.engine import EngineRun
 
 from .digits import Digits, load_digits
 
-__all__ = ["run_demo"]
+__all__ = ["TEXT", "run_demo"]
+
+TEXT = """Handwritten digits through an EIE engine of 8 PEs, bit for bit.
+
+Trains a small network on scikit-learn's digits, prunes it to a tenth, lets its weights share 15 values a layer, and
+runs the test images on the golden model and on the simulated RTL. Leaves the Verilog, the compressed network and
+pictures in the output folder."""
 
 _SHAPE = (64, 300, 100, 10)
 _DENSITY = (0.15, 0.06, 0.3)
@@ -84,7 +93,7 @@ def run_demo(
         acts = encoded.fixed.acts
         golden = _golden(encoded.balanced, acts)
         advance("encoded, and run on the golden model")
-        verilog = engine_verilog(config)
+        verilog = SPEC.verilog(config)
         advance("generated the Verilog")
         run = eie.network(config, encoded.balanced, acts, simulator=simulator)
         advance(f"ran {len(acts)} test digits on the RTL")
@@ -145,7 +154,7 @@ def _golden(layers: list[EieLayer], acts: np.ndarray) -> list[np.ndarray]:
 def _summary(
     encoded: _Encoded,
     result: Compression,
-    run: EieRun,
+    run: EngineRun,
     model: EieCycles,
     error: FloatError,
     *,

@@ -6,17 +6,23 @@ from pathlib import Path
 import numpy as np
 from tercet.cli.engines import ENGINES
 from tercet.cli.figures import figure, png
-from tercet.cli.generate import generated
 from tercet.cli.output import check_folder, console, progress, table, write_files
-from tercet.golden.int8_network import Int8Layer, quantize_mlp
-from tercet.golden.mlp import Mlp
-from tercet.golden.systolic import SystolicConfig
+from tercet.engines.export import export
+from tercet.golden.networks.int8_network import Int8Layer, quantize_mlp
+from tercet.golden.networks.mlp import Mlp
+from tercet.golden.systolic.config import SystolicConfig
+from tercet.golden.systolic.operands import Product
 from tercet.sim import systolic
-from tercet.sim.systolic import MatmulRun, Product
+from tercet.sim.engine import EngineRun
 
 from .digits import Digits, load_digits, npy, train_mlp
 
-__all__ = ["run_demo"]
+__all__ = ["TEXT", "run_demo"]
+
+TEXT = """Handwritten digits through a 16x16 systolic array, bit for bit.
+
+Trains a small network on scikit-learn's digits, quantises it to INT8, and runs the test images on the golden model
+and on the simulated RTL. Leaves the Verilog, its manifest and a picture in the output folder."""
 
 _HIDDEN = (64, 32)
 
@@ -43,7 +49,7 @@ def run_demo(output: Path, simulator: str | None) -> bool:
         layers = network.layers
         golden = network.run(digits.test_x, config)
         advance("quantised to INT8, and run on the golden model")
-        files = generated("systolic", ENGINES["systolic"], config)
+        files = export(ENGINES["systolic"], config)
         advance("generated the Verilog")
         runs = _simulate(config, layers, golden[0], simulator)
         advance(f"ran {len(digits.test_x)} test digits on the RTL")
@@ -58,9 +64,9 @@ def run_demo(output: Path, simulator: str | None) -> bool:
 
 def _simulate(
     config: SystolicConfig, layers: Sequence[Int8Layer], x: np.ndarray, simulator: str | None
-) -> list[MatmulRun]:
+) -> list[EngineRun]:
     """Layer after layer on the RTL, each fed with what the RTL gave for the one before."""
-    runs: list[MatmulRun] = []
+    runs: list[EngineRun] = []
     for layer in layers:
         runs += systolic.matmuls(config, [Product(x, layer.weights, layer.bias, layer.requant)], simulator=simulator)
         x = runs[-1].out
@@ -73,7 +79,7 @@ def _summary(
     mlp: Mlp,
     scores: np.ndarray,
     layers: Sequence[Int8Layer],
-    runs: list[MatmulRun],
+    runs: list[EngineRun],
     same: bool,
 ):
     images = len(digits.test_x)
@@ -92,7 +98,7 @@ def _summary(
     return result
 
 
-def _picture(digits: Digits, layers: Sequence[Int8Layer], runs: list[MatmulRun]) -> bytes:
+def _picture(digits: Digits, layers: Sequence[Int8Layer], runs: list[EngineRun]) -> bytes:
     """Confusion matrix, and what the clocks of every layer went into."""
     picture, (left, right) = figure(2, 11, 4.5)
     predicted = runs[-1].out.argmax(axis=1)

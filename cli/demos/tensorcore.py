@@ -8,17 +8,26 @@ from pathlib import Path
 import numpy as np
 from tercet.cli.engines import ENGINES
 from tercet.cli.figures import figure, png
-from tercet.cli.generate import generated
 from tercet.cli.output import check_folder, console, progress, table, write_files
-from tercet.golden.mixed_precision import LossScale, Product, Trainer, operands, single_precision, tensor_core
-from tercet.golden.mlp import Mlp, gradients
-from tercet.golden.tensorcore import TensorCoreConfig, cycles
-from tercet.golden.tensorcore_errors import QUANTILES, error_statistics
+from tercet.engines.export import export
+from tercet.golden.networks.mixed_precision import LossScale, Product, Trainer, operands, single_precision, tensor_core
+from tercet.golden.networks.mlp import Mlp, gradients
+from tercet.golden.tensorcore.config import TensorCoreConfig
+from tercet.golden.tensorcore.cycle_model import cycles
+from tercet.golden.tensorcore.errors import QUANTILES, error_statistics
 from tercet.sim import tensorcore
+from tercet.sim.engine import EngineRun
 
 from .digits import Digits, load_digits
 
-__all__ = ["run_demo"]
+__all__ = ["TEXT", "run_demo"]
+
+TEXT = """Handwritten digits, learned in mixed precision as a tensor core multiplies.
+
+Trains a small network with every product in FP16, its sums in FP32 and in FP16, with and without a scaled loss,
+beside FP32; and takes the products of one training step, forward and backward, on the simulated RTL. Leaves the
+Verilog, its manifest and pictures in the output folder: learning curves, and errors by the fraction bits that
+alignment keeps."""
 
 _SHAPE = (64, 32, 10)
 _BATCH = 64
@@ -82,7 +91,7 @@ def run_demo(output: Path, simulator: str | None, *, epochs: int = _EPOCHS, coun
         advance("ran the products of a training step on the RTL")
         errors = _errors_picture(count)
         advance(f"measured errors with {_FRACTIONS[0]} to {_FRACTIONS[-1]} fraction bits")
-        files = generated("tensorcore", ENGINES["tensorcore"], config)
+        files = export(ENGINES["tensorcore"], config)
         advance("generated the Verilog")
     _print(config, courses, step)
     pictures = {"tensorcore_training.png": _training_picture(courses), "tensorcore_errors.png": errors}
@@ -137,7 +146,7 @@ def _batch_error(trainer: Trainer, x: np.ndarray, labels: np.ndarray) -> float:
 
 def _step_on_rtl(config: TensorCoreConfig, trainer: Trainer, digits: Digits, simulator: str | None) -> _Step:
     """A step twice: by the golden model, and with each product taken by the RTL from what the RTL gave before."""
-    runs: list[tensorcore.TensorCoreRun] = []
+    runs: list[EngineRun] = []
     golden: list[np.ndarray] = []
     shapes: list[tuple[int, int, int]] = []
 

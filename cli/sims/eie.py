@@ -12,11 +12,15 @@ from tercet.golden.compress.eie import entry_bits
 from tercet.golden.compress.fixed_network import FixedNetwork, sized_network
 from tercet.golden.compress.model import CompressedLayer
 from tercet.golden.compress.ranges import fraction_bits
-from tercet.golden.eie import EieConfig, EieLayer, check_acts, encode, network_cycles, network_spmv
-from tercet.golden.eie_program import link
-from tercet.golden.eie_sizing import DEPTHS, size_engine, unbounded
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.eie.encoding import encode, network_cycles
+from tercet.golden.eie.layer import EieLayer
+from tercet.golden.eie.product import check_acts, network_spmv
+from tercet.golden.eie.program import link
+from tercet.golden.eie.sizing import DEPTHS, size_engine, unbounded
+from tercet.golden.eie.stimuli import random_acts, random_layer
 from tercet.sim import eie
-from tercet.sim.eie_stimuli import random_acts, random_layer
+from tercet.sim.engine import EngineRun
 
 from ..arrays import read_array, read_roles
 from ..eie_sizing import (
@@ -73,7 +77,7 @@ def _rows(
     results: int,
     fixed: FixedNetwork | None,
     labels: Any,
-    run: eie.EieRun,
+    run: EngineRun,
 ) -> dict[str, str]:
     counters = run.counters
     clocks = config.n_pe * run.cycles
@@ -90,7 +94,7 @@ def _rows(
 
 
 @click.command("eie", epilog=examples("sim", "eie", notes=_NOTES))
-@config_options(EieConfig, ENGINES["eie"].presets, dict.fromkeys(DEPTHS, "as the network needs"))
+@config_options(EieConfig, ENGINES["eie"].model.presets, dict.fromkeys(DEPTHS, "as the network needs"))
 @click.option("--codes", type=click.Path(path_type=Path), help="Codes (out, in), .npy or .npz.")
 @click.option("--codebook", type=click.Path(path_type=Path), help="Codebook (2**code_bits,), .npy or .npz.")
 @click.option("--bias", type=click.Path(path_type=Path), help="Bias (out,), .npy or .npz.")

@@ -6,8 +6,10 @@ from typing import Any
 
 import click
 import numpy as np
-from tercet.golden.systolic import SystolicConfig, matmul
+from tercet.golden.systolic.config import SystolicConfig
+from tercet.golden.systolic.model import matmul
 from tercet.sim import systolic
+from tercet.sim.engine import EngineRun
 
 from ..arrays import read_roles
 from ..engines import ENGINES, examples
@@ -26,7 +28,7 @@ def _random(rng: np.random.Generator, shape: tuple[int, int], width: int) -> np.
 
 
 @click.command("systolic", epilog=examples("sim", "systolic", notes=_NOTES))
-@config_options(SystolicConfig, ENGINES["systolic"].presets)
+@config_options(SystolicConfig, ENGINES["systolic"].model.presets)
 @click.option("--acts", type=click.Path(path_type=Path), help="Activations (M, K), .npy or .npz.")
 @click.option("--weights", type=click.Path(path_type=Path), help="Weights (K, N), .npy or .npz.")
 @click.option("--bias", type=click.Path(path_type=Path), help="Bias (N,), .npy or .npz.")
@@ -58,7 +60,7 @@ def command(
     want = matmul(*operands, config)
     (m, k), n = arrays["acts"].shape, arrays["weights"].shape[1]
 
-    def rows(run: systolic.MatmulRun) -> dict[str, str]:
+    def rows(run: EngineRun) -> dict[str, str]:
         found = {"utilisation": f"{m * k * n / (config.rows * config.cols) / run.cycles:.1%}"}
         return found | {f"  {name}": f"{count}  {count / run.cycles:.1%}" for name, count in run.counters.items()}
 

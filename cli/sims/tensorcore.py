@@ -6,9 +6,12 @@ from typing import Any
 
 import click
 import numpy as np
-from tercet.golden.tensorcore import TensorCoreConfig, cycles, mma
+from tercet.golden.tensorcore.config import TensorCoreConfig
+from tercet.golden.tensorcore.cycle_model import cycles
+from tercet.golden.tensorcore.model import mma
+from tercet.golden.tensorcore.stimuli import random_operands
 from tercet.sim import tensorcore
-from tercet.sim.tensorcore_stimuli import random_operands
+from tercet.sim.engine import EngineRun
 
 from ..arrays import read_roles
 from ..engines import ENGINES, examples
@@ -24,7 +27,7 @@ so save bfloat16 with .view(np.uint16) and FP8 with .view(np.uint8). Without C i
 
 
 @click.command("tensorcore", epilog=examples("sim", "tensorcore", notes=_NOTES))
-@config_options(TensorCoreConfig, ENGINES["tensorcore"].presets)
+@config_options(TensorCoreConfig, ENGINES["tensorcore"].model.presets)
 @click.option("--a", "a_file", type=click.Path(path_type=Path), help="A (M, K) or (batch, M, K), .npy or .npz.")
 @click.option("--b", "b_file", type=click.Path(path_type=Path), help="B (K, N) or (batch, K, N), .npy or .npz.")
 @click.option("--c", "c_file", type=click.Path(path_type=Path), help="C (M, N) or (batch, M, N), .npy or .npz.")
@@ -58,7 +61,7 @@ def command(
     n, batch = np.shape(b)[-1], int(np.prod(lead))
     blocks = batch * -(-m // config.m) * -(-n // config.n) * (k // config.l)
 
-    def rows(run: tensorcore.TensorCoreRun) -> dict[str, str]:
+    def rows(run: EngineRun) -> dict[str, str]:
         found = {"utilisation": f"{blocks * config.fold / run.cycles:.1%}"}
         return found | {f"  {name}": f"{count}  {count / run.cycles:.1%}" for name, count in run.counters.items()}
 

@@ -7,9 +7,10 @@ from typing import Any, Literal
 
 import numpy as np
 from tercet.golden.checks import float_array, place, show, where
-from tercet.golden.eie import encode
-from tercet.golden.eie_layer import EieConfig, EieLayer
-from tercet.golden.eie_sizing import DEPTHS, check_depths, set_depths, size_engine, unbounded
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.eie.encoding import encode
+from tercet.golden.eie.layer import EieLayer
+from tercet.golden.eie.sizing import DEPTHS, check_depths, set_depths, size_engine, unbounded
 
 from .model import CompressedLayer
 from .ranges import fraction_bits, most_fraction_bits

@@ -7,8 +7,11 @@ from typing import Any, Literal
 
 import numpy as np
 from tercet.golden.checks import INT16, int_array
-from tercet.golden.eie import EieConfig, EieLayer, EieResult, network_spmv
-from tercet.golden.eie_sizing import size_engine
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.eie.encoding import EieResult
+from tercet.golden.eie.layer import EieLayer
+from tercet.golden.eie.product import network_spmv
+from tercet.golden.eie.sizing import size_engine
 
 from .eie import check_layers, eie_acts, eie_layers, entry_bits
 from .model import CompressedLayer, to_mlp

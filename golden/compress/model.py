@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 from tercet.golden.checks import ByValue, float_array, int_array, integer, show
-from tercet.golden.eie_format import pack, unpack
-from tercet.golden.mlp import Mlp
+from tercet.golden.eie.storage import pack, unpack
+from tercet.golden.networks.mlp import Mlp
 
 from .huffman import huffman_encode
 

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from tercet.golden.eie_layer import EieConfig
-from tercet.golden.mlp import Mlp
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.networks.mlp import Mlp
 
 from .fixed_network import FixedNetwork, FloatError, fixed_network
 from .model import CompressedLayer, sizes, to_mlp

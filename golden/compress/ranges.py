@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from tercet.golden.checks import INT16, float_array
-from tercet.golden.eie_layer import FRACTION_BITS, EieConfig
+from tercet.golden.eie.config import FRACTION_BITS, EieConfig
 
 from .model import CompressedLayer, to_mlp
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from tercet.golden.checks import float_array, int_array, integer
-from tercet.golden.mlp import Mlp, gradients
+from tercet.golden.networks.mlp import Mlp, gradients
 
 from .share import check_mask
 from .ternary import NEGATIVE, POSITIVE, ternarize, ternary_values

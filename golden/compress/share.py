@@ -2,7 +2,7 @@
 
 import numpy as np
 from tercet.golden.checks import INT16, float_array, integer
-from tercet.golden.eie_layer import FRACTION_BITS
+from tercet.golden.eie.config import FRACTION_BITS
 
 __all__ = ["check_mask", "fixed_point", "share_weights"]
 

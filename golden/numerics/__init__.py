@@ -1,5 +1,5 @@
-"""Arithmetic that engines share: requantisation of INT32 sums to int8."""
+"""Arithmetic that engines share: requantisation of INT32 sums to int8, and floating-point formats."""
 
-from ..requantize import Requant, requantize
+from .requantization import Requant, requantize
 
 __all__ = ["Requant", "requantize"]

@@ -8,23 +8,24 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["AxiLitePort", "axi_lite_members", "axi_stream_members", "connect_axi_stream"]
+__all__ = ["AxiLitePort", "axi_lite_members", "axi_stream_members", "connect_axi_stream", "tdata_bits"]
 
 _OKAY, _SLVERR = 0b00, 0b10
 
 
-def _bytes(width: int) -> int:
-    return -(-width // 8)
+def tdata_bits(width: int) -> int:
+    """Width of ``tdata`` for a payload: a power of two of bytes, as interconnects and width converters expect it."""
+    return 8 << max(0, (-(-width // 8) - 1).bit_length())
 
 
 def axi_stream_members(name: str, width: int, *, is_input: bool) -> dict[str, wiring.Member]:
     """Members of an AXI4-Stream port: ``s_axis_<name>_tdata`` and so on, ``m_axis_`` and ``tlast`` for an output.
 
-    ``tdata`` has whole bytes, the payload in the lower bits.
+    ``tdata`` has `tdata_bits`, the payload in the lower ones.
     """
     prefix = f"{'s' if is_input else 'm'}_axis_{name}"
     forward, back = (In, Out) if is_input else (Out, In)
-    members = {f"{prefix}_tdata": forward(8 * _bytes(width)), f"{prefix}_tvalid": forward(1)}
+    members = {f"{prefix}_tdata": forward(tdata_bits(width)), f"{prefix}_tvalid": forward(1)}
     if not is_input:
         members[f"{prefix}_tlast"] = forward(1)
     return {**members, f"{prefix}_tready": back(1)}

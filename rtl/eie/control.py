@@ -6,10 +6,11 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.data import View
 from amaranth.lib.wiring import In, Out
-from tercet.golden.eie_layer import EieConfig
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.eie.program import step_beats
 from tercet.rtl.common.ram import Ram
 
-from .layouts import address_width, program_width, setup_layout, step_beats, step_layout, step_words
+from .layouts import address_width, program_width, setup_layout, step_layout, step_words
 
 __all__ = ["Control"]
 

@@ -3,14 +3,11 @@
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from tercet.golden.eie_layer import EieConfig
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.eie.engine import MODEL
+from tercet.rtl.common.engine import CounterBank, counter_layout
 
-__all__ = ["COUNTERS", "COUNTER_BITS", "Counters"]
-
-COUNTERS = ("total", "busy", "stall", "starve", "filler", "load", "unload", "saturated")
-"""Names of the counters."""
-
-COUNTER_BITS = 40
+__all__ = ["Counters"]
 
 
 class Counters(wiring.Component):
@@ -24,30 +21,25 @@ class Counters(wiring.Component):
         PEs that issue an entry; PEs whose entry is a filler; PEs that write a result that was saturated.
     clear : In(1)
         Start again from zero.
-    total, stall, load, unload : Out(40)
-        Clocks.
-    busy, starve, filler, saturated : Out(40)
-        Sums over all PEs; ``busy + starve == n_pe * total``, but for the clocks on the way from a PE to here.
+    counts : Out(counter_layout(MODEL.counters))
+        ``total, stall, load, unload`` in clocks; ``busy, starve, filler, saturated`` summed over all PEs, where
+        ``busy + starve == n_pe * total``, but for the clocks on the way from a PE to here.
     """
 
     def __init__(self, *, config: EieConfig):
         self.config = config
         members = dict.fromkeys(("computing", "loading", "unloading", "stalled", "clear"), In(1))
         members |= dict.fromkeys(("issued", "fillers", "clamped"), In(range(config.n_pe + 1)))
-        super().__init__({**members, **{name: Out(COUNTER_BITS) for name in COUNTERS}})
+        super().__init__({**members, "counts": Out(counter_layout(MODEL.counters))})
 
     def elaborate(self, platform) -> Module:
         m = Module()
+        # Negative where a PE's last entry comes a clock after computing.
+        starved = Signal(signed(len(self.issued) + 1))
+        m.d.comb += starved.eq(Mux(self.computing, self.config.n_pe, 0) - self.issued)
         steps = {"total": self.computing, "stall": self.stalled, "load": self.loading, "unload": self.unloading}
-        steps |= {"busy": self.issued, "filler": self.fillers, "saturated": self.clamped}
-        idle = Signal(signed(len(self.issued) + 1))
-        m.d.comb += idle.eq(Mux(self.computing, self.config.n_pe, 0) - self.issued)
-        steps["starve"] = idle
-        for name in COUNTERS:
-            value, step = getattr(self, name), Signal.like(steps[name], name=f"s1_{name}")
-            m.d.sync += step.eq(steps[name])
-            with m.If(self.clear):
-                m.d.sync += value.eq(0)
-            with m.Else():
-                m.d.sync += value.eq(value + step)
+        steps |= {"busy": self.issued, "filler": self.fillers, "saturated": self.clamped, "starve": starved}
+        m.submodules.bank = bank = CounterBank(steps={name: steps[name].shape() for name in MODEL.counters})
+        m.d.comb += [bank.steps[name].eq(step) for name, step in steps.items()]
+        m.d.comb += [bank.clear.eq(self.clear), self.counts.eq(bank.counts)]
         return m

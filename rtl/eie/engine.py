@@ -4,15 +4,17 @@ from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.data import View
 from amaranth.lib.wiring import In, Out
-from tercet.golden.eie_layer import EieConfig
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.eie.engine import MODEL
 from tercet.rtl.common.delay import EventDelay
+from tercet.rtl.common.engine import control_members
 from tercet.rtl.common.outlet import HeldOutlet, Outlet
 from tercet.rtl.emit import prototype, shared
 
 from .activations import Activations
 from .cluster import Cluster
 from .control import Control
-from .counters import COUNTER_BITS, COUNTERS, Counters
+from .counters import Counters
 from .frames import FrameReader
 from .issue import Issue
 from .layouts import output_layout
@@ -37,7 +39,7 @@ class Engine(wiring.Component):
     Parameters
     ----------
     config : EieConfig
-        Everything.
+        The engine.
 
     Members
     -------
@@ -47,14 +49,8 @@ class Engine(wiring.Component):
         Activations, a group of `n_pe` a beat.
     outs : Out(stream.Signature(output_layout(config)))
         Results, a group a beat.
-    total, busy, stall, starve, filler, load, unload, saturated : Out(40)
-        Performance counters; see `Counters`.
-    clear : In(1)
-        Set the counters to zero.
-    running : Out(1)
-        A run is not over.
-    error : Out(1)
-        A frame was skipped since the reset, because it does not fit.
+    counters, clear, running, error
+        As in `control_members`; a frame that does not fit is skipped, and sets `error`.
     """
 
     def __init__(self, *, config: EieConfig):
@@ -64,10 +60,7 @@ class Engine(wiring.Component):
                 "frames": In(stream.Signature(64)),
                 "acts": In(stream.Signature(data.ArrayLayout(signed(16), config.n_pe))),
                 "outs": Out(stream.Signature(output_layout(config))),
-                **{name: Out(COUNTER_BITS) for name in COUNTERS},
-                "clear": In(1),
-                "running": Out(1),
-                "error": Out(1),
+                **control_members(MODEL),
             }
         )
 
@@ -106,7 +99,7 @@ class Engine(wiring.Component):
             counters.fillers.eq(pes.filler),
             counters.clamped.eq(Mux(self._delivered_result(m, control), pes.saturated, 0)),
             counters.clear.eq(self.clear),
-            *(getattr(self, name).eq(getattr(counters, name)) for name in COUNTERS),
+            self.counters.eq(counters.counts),
             self.running.eq(control.running),
             self.error.eq(reader.error),
         ]

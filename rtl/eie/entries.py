@@ -4,7 +4,7 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import View
 from amaranth.lib.wiring import In, Out
-from tercet.golden.eie_layer import EieConfig
+from tercet.golden.eie.config import EieConfig
 from tercet.rtl.common.choice import add_chosen, choose
 from tercet.rtl.common.pipeline import event, register
 from tercet.rtl.common.ram import Ram

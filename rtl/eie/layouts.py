@@ -2,8 +2,8 @@
 
 from amaranth import *
 from amaranth.lib import data
-from tercet.golden.eie_layer import EieConfig, step_fields
-from tercet.golden.eie_program import FRAME_FIELDS
+from tercet.golden.eie.config import EieConfig, step_fields
+from tercet.golden.eie.program import FRAME_FIELDS, step_beats
 
 __all__ = [
     "LOADED",
@@ -16,7 +16,6 @@ __all__ = [
     "output_layout",
     "program_width",
     "setup_layout",
-    "step_beats",
     "step_layout",
     "step_words",
     "token_layout",
@@ -122,11 +121,6 @@ def frame_layout() -> data.StructLayout:
 def step_layout(config: EieConfig) -> data.StructLayout:
     """A step of a program."""
     return data.StructLayout(step_fields(config))
-
-
-def step_beats(config: EieConfig) -> int:
-    """64-bit words of a step."""
-    return -(-step_layout(config).size // 64)
 
 
 def program_width(config: EieConfig) -> int:

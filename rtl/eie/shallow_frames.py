@@ -4,10 +4,10 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.data import View
 from amaranth.lib.wiring import In, Out
-from tercet.golden.eie_layer import EieConfig
-from tercet.golden.eie_program import EVERY_PE, FRAMES
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.eie.program import EVERY_PE, FRAMES, step_beats
 
-from .layouts import LOADED, address_width, frame_layout, load_layout, program_width, step_beats, step_words
+from .layouts import LOADED, address_width, frame_layout, load_layout, program_width, step_words
 
 __all__ = ["ShallowFrameReader"]
 

@@ -3,7 +3,7 @@
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from tercet.golden.eie_layer import EieConfig
+from tercet.golden.eie.config import EieConfig
 from tercet.rtl.common.pipeline import event
 
 __all__ = ["Writeback"]

@@ -3,13 +3,10 @@
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from tercet.golden.systolic.engine import MODEL
+from tercet.rtl.common.engine import CounterBank, counter_layout
 
-__all__ = ["COUNTERS", "COUNTER_BITS", "Counters"]
-
-COUNTERS = ("active", "weight_stall", "weight_shift", "non_matrix")
-"""Names of the counters, those of the TPU's published cycle shares (Jouppi et al., ISCA 2017, table 3)."""
-
-COUNTER_BITS = 40
+__all__ = ["Counters"]
 
 
 class Counters(wiring.Component):
@@ -22,35 +19,32 @@ class Counters(wiring.Component):
     computing, shifting, stalled : In(1)
         The array takes activations; it waits for weights, and one comes or none comes.
     clear : In(1)
-        Start again from zero.
-    active, weight_shift, weight_stall, non_matrix : Out(40)
+        Set the counters to zero.
+    counts : Out(counter_layout(MODEL.counters))
         Clocks, by the first that holds of `computing`, `shifting`, `stalled`; `non_matrix` is the rest.
-    busy : Out(1)
+    running : Out(1)
         A command is not finished.
     """
 
     def __init__(self):
-        outs = {name: Out(COUNTER_BITS) for name in COUNTERS}
         ins = dict.fromkeys(("started", "finished", "computing", "shifting", "stalled", "clear"), In(1))
-        super().__init__({**ins, **outs, "busy": Out(1)})
+        super().__init__({**ins, "counts": Out(counter_layout(MODEL.counters)), "running": Out(1)})
 
     def elaborate(self, platform) -> Module:
         m = Module()
+        m.submodules.bank = bank = CounterBank(steps=dict.fromkeys(MODEL.counters, 1))
         commands = Signal(4)
-        counts = {name: Signal(name=f"s1_{name}") for name in COUNTERS}
-        running = Signal()
-        m.d.comb += [self.busy.eq(commands != 0), running.eq(self.started | self.busy)]
-        m.d.sync += [
-            commands.eq(commands + self.started - self.finished),
-            counts["active"].eq(self.computing),
-            counts["weight_shift"].eq(~self.computing & self.shifting),
-            counts["weight_stall"].eq(~self.computing & ~self.shifting & self.stalled),
-            counts["non_matrix"].eq(running & ~self.computing & ~self.shifting & ~self.stalled),
+        m.d.comb += self.running.eq(commands != 0)
+        m.d.sync += commands.eq(commands + self.started - self.finished)
+        shifting = ~self.computing & self.shifting
+        stalled = ~self.computing & ~self.shifting & self.stalled
+        idle = ~self.computing & ~self.shifting & ~self.stalled
+        m.d.comb += [
+            bank.steps.active.eq(self.computing),
+            bank.steps.weight_shift.eq(shifting),
+            bank.steps.weight_stall.eq(stalled),
+            bank.steps.non_matrix.eq((self.started | self.running) & idle),
+            bank.clear.eq(self.clear),
+            self.counts.eq(bank.counts),
         ]
-        for name, count in counts.items():
-            value = getattr(self, name)
-            with m.If(self.clear):
-                m.d.sync += value.eq(0)
-            with m.Elif(count):
-                m.d.sync += value.eq(value + 1)
         return m

@@ -3,8 +3,8 @@
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from tercet.golden.systolic import SystolicConfig
-from tercet.golden.systolic_timing import READ_CLOCKS
+from tercet.golden.systolic.config import SystolicConfig
+from tercet.golden.systolic.cycle_model import READ_CLOCKS
 from tercet.rtl.common.delay import EventDelay
 from tercet.rtl.common.outlet import Outlet
 from tercet.rtl.emit import shared

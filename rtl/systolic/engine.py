@@ -3,18 +3,20 @@
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from tercet.golden.systolic import SystolicConfig
+from tercet.golden.systolic.config import SystolicConfig
+from tercet.golden.systolic.engine import MODEL
 from tercet.rtl.common.delay import EventDelay
+from tercet.rtl.common.engine import control_members
 from tercet.rtl.emit import shared
 
 from .accumulators import Accumulators
 from .array import SystolicArray
-from .counters import COUNTER_BITS, COUNTERS, Counters
+from .counters import Counters
 from .drain import Drain
 from .feed import OsFeeder, WeightLoader, WsFeeder
 from .layouts import command_layout, mark_layout, output_layout, param_layout
 from .params import ParamLoader
-from .rows import RowMarks
+from .row_tags import RowMarks
 from .sequencer import Sequencer
 
 __all__ = ["Engine"]
@@ -37,15 +39,12 @@ class Engine(wiring.Component):
 
     Output stationary: there is no WeightLoader, the feeder takes activations and weights together.
 
-    Order of operands, for ``A (m, k) @ W (k, n)`` cut into column tiles of `cols`, blocks of M, and tiles of K of
-    `rows`, all padded with zeros: for each column tile, for each block of M, for each tile of K, `weights` has its
-    `rows` rows and `acts` one row of A per row of the block. Output stationary: for each column tile and each block of
-    `rows` rows, `acts` has K columns of A and `weights` K rows of W.
+    Operands come in the order of `tercet.golden.systolic.operands`.
 
     Parameters
     ----------
     config : SystolicConfig
-        Everything.
+        The engine.
 
     Members
     -------
@@ -61,12 +60,8 @@ class Engine(wiring.Component):
         A row of sums a beat, for commands without ``requant``.
     outs : Out(stream.Signature(output_layout(8, requant_lanes)))
         `requant_lanes` results a beat, a row in several beats, for commands with ``requant`` (only with requantiser).
-    active, weight_stall, weight_shift, non_matrix : Out(40)
-        Performance counters; see `Counters`.
-    clear : In(1)
-        Set the counters to zero.
-    busy : Out(1)
-        A command is not finished.
+    counters, clear, running, error
+        As in `control_members`; every command is accepted, so `error` stays 0.
     """
 
     def __init__(self, *, config: SystolicConfig):
@@ -80,8 +75,7 @@ class Engine(wiring.Component):
         }
         if config.requant_lanes:
             members["outs"] = Out(stream.Signature(output_layout(8, config.requant_lanes)))
-        counters = {name: Out(COUNTER_BITS) for name in COUNTERS}
-        super().__init__({**members, **counters, "clear": In(1), "busy": Out(1)})
+        super().__init__({**members, **control_members(MODEL)})
 
     def elaborate(self, platform) -> Module:
         m = Module()
@@ -115,8 +109,8 @@ class Engine(wiring.Component):
         if config.requant_lanes:
             finished = finished | (self.outs.valid & self.outs.ready & self.outs.payload.last)
         m.d.comb += [counters.started.eq(started), counters.finished.eq(finished), counters.clear.eq(self.clear)]
-        m.d.comb += [self.busy.eq(counters.busy), counters.computing.eq(feeder.step)]
-        m.d.comb += [getattr(self, name).eq(getattr(counters, name)) for name in COUNTERS]
+        m.d.comb += [self.running.eq(counters.running), counters.computing.eq(feeder.step)]
+        m.d.comb += self.counters.eq(counters.counts)
         return m
 
     def _feed(self, m: Module, sequencer, array, counters):

@@ -5,8 +5,8 @@ from typing import Any
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from tercet.golden.systolic import SystolicConfig
-from tercet.golden.systolic_timing import ACCUMULATE_CLOCKS
+from tercet.golden.systolic.config import SystolicConfig
+from tercet.golden.systolic.cycle_model import ACCUMULATE_CLOCKS
 from tercet.rtl.common.pipeline import register
 
 from .layouts import block_layout, mark_layout, pass_layout

@@ -2,7 +2,9 @@
 
 from amaranth import *
 from amaranth.lib import data
-from tercet.golden.systolic import SystolicConfig
+from tercet.golden.systolic.config import SystolicConfig
+from tercet.golden.systolic.operands import COMMAND_FIELDS, param_fields
+from tercet.rtl.common.engine import struct_layout
 
 __all__ = [
     "OUTPUT_SETTINGS",
@@ -15,9 +17,10 @@ __all__ = [
     "pass_layout",
 ]
 
-M_BITS, STEPS_BITS, TILES_BITS = 24, 20, 16
-
-REQUANT_SETTINGS = {"rounding": 2, "zero_point": signed(8), "qmin": signed(8), "qmax": signed(8)}
+REQUANT_SETTINGS = {
+    name: signed(-COMMAND_FIELDS[name]) if COMMAND_FIELDS[name] < 0 else COMMAND_FIELDS[name]
+    for name in ("rounding", "zero_point", "qmin", "qmax")
+}
 """Requantisation of a whole command, beside its channels' scales: ``rounding`` is a `rounding_code`."""
 
 OUTPUT_SETTINGS = {"requant": 1, **REQUANT_SETTINGS}
@@ -25,20 +28,8 @@ OUTPUT_SETTINGS = {"requant": 1, **REQUANT_SETTINGS}
 
 
 def command_layout(config: SystolicConfig) -> data.StructLayout:
-    """A whole tiled product; every count at least 1.
-
-    ``m`` rows of A, ``k_steps`` tiles along K (weight stationary) or K itself (output stationary), ``n_tiles`` tiles
-    along N; ``params`` per-channel parameters are streamed; `OUTPUT_SETTINGS`.
-    """
-    return data.StructLayout(
-        {
-            "m": M_BITS,
-            "k_steps": STEPS_BITS,
-            "n_tiles": TILES_BITS,
-            "params": 1,
-            **OUTPUT_SETTINGS,
-        }
-    )
+    """A whole tiled product: `COMMAND_FIELDS`."""
+    return struct_layout(COMMAND_FIELDS)
 
 
 def block_layout(config: SystolicConfig) -> data.StructLayout:
@@ -56,7 +47,7 @@ def pass_layout(config: SystolicConfig) -> data.StructLayout:
     ``steps`` its clocks less one, ``first`` and ``last`` its place along K, ``tile`` whether it begins a column tile,
     ``params`` whether that tile has parameters, ``block`` what it contributes to.
     """
-    steps = config.block_rows if config.dataflow == "ws" else 2**STEPS_BITS
+    steps = config.block_rows if config.dataflow == "ws" else 2 ** COMMAND_FIELDS["k_steps"]
     return data.StructLayout(
         {"steps": range(steps), "first": 1, "last": 1, "tile": 1, "params": 1, "block": block_layout(config)}
     )
@@ -73,8 +64,7 @@ def mark_layout() -> data.StructLayout:
 
 def param_layout(config: SystolicConfig) -> data.StructLayout:
     """Parameters of one output channel: a bias, and how to requantise if the engine can."""
-    requant = {"multiplier": 31, "shift": signed(6)} if config.requant_lanes else {}
-    return data.StructLayout({"bias": signed(config.acc_width), **requant})
+    return struct_layout(param_fields(config))
 
 
 def output_layout(width: int, lanes: int) -> data.StructLayout:

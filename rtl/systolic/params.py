@@ -3,10 +3,11 @@
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
-from tercet.golden.systolic import SystolicConfig
+from tercet.golden.systolic.config import SystolicConfig
+from tercet.golden.systolic.operands import COMMAND_FIELDS
 from tercet.rtl.common.pipeline import register
 
-from .layouts import TILES_BITS, param_layout
+from .layouts import param_layout
 
 __all__ = ["ParamLoader"]
 
@@ -46,7 +47,7 @@ class ParamLoader(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(param_layout(config))),
-                "tiles": In(TILES_BITS),
+                "tiles": In(COMMAND_FIELDS["n_tiles"]),
                 "request": In(1),
                 "ready": Out(1),
                 "taken": In(1),
@@ -61,7 +62,7 @@ class ParamLoader(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        left = Signal(TILES_BITS + 1)  # tiles to load, this one included
+        left = Signal(COMMAND_FIELDS["n_tiles"] + 1)  # tiles to load, this one included
         slot = Signal()
         channel = Signal(range(self.config.cols))
         held = Signal(range(3))  # tiles whose scales are loaded or being loaded, and not freed

@@ -3,8 +3,8 @@
 from amaranth import *
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
-from tercet.golden.systolic import SystolicConfig
-from tercet.golden.systolic_timing import REQUANT_CLOCKS
+from tercet.golden.systolic.config import SystolicConfig
+from tercet.golden.systolic.cycle_model import REQUANT_CLOCKS
 from tercet.rtl.common.side_by_side import SideBySide
 from tercet.rtl.emit import shared
 

@@ -3,8 +3,8 @@
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
-from tercet.golden.requantize import rounding_code
-from tercet.golden.systolic_timing import REQUANT_CLOCKS
+from tercet.golden.numerics.requantization import rounding_code
+from tercet.golden.systolic.cycle_model import REQUANT_CLOCKS
 from tercet.rtl.common.delay import EventDelay
 from tercet.rtl.common.pipeline import register
 from tercet.rtl.emit import shared
@@ -48,7 +48,7 @@ class Requantizer(wiring.Component):
     shift : In(signed(6))
         Power of two, -31 to 30.
     rounding : In(2)
-        `tercet.golden.requantize.rounding_code`; 3 is reserved.
+        `tercet.golden.numerics.requantization.rounding_code`; 3 is reserved.
     zero_point, qmin, qmax : In(signed(8))
         Output offset and clamp. These and `rounding` stay the same while results are under way.
     o : Out(signed(8))

@@ -3,7 +3,7 @@
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
-from tercet.golden.systolic import SystolicConfig
+from tercet.golden.systolic.config import SystolicConfig
 
 from .layouts import OUTPUT_SETTINGS, command_layout, pass_layout
 

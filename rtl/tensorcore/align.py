@@ -3,7 +3,7 @@
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from tercet.golden.tensorcore_config import TensorCoreConfig
+from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.rtl.common.shift import shift_right
 
 from .plan import Plan

@@ -3,17 +3,17 @@
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from tercet.golden.tensorcore_config import TensorCoreConfig
-from tercet.golden.tensorcore_cycles import block_parts
+from tercet.golden.tensorcore.config import TensorCoreConfig
+from tercet.golden.tensorcore.cycle_model import block_parts
 from tercet.rtl.common.delay import Delay
 from tercet.rtl.common.pipeline import register
 from tercet.rtl.emit import prototype, shared
 
+from .fanout_register import Spread
 from .grid import Grid
+from .partial_sum_memory import Sums
 from .plan import Plan
 from .sequencer import issue_layout
-from .spread import Spread
-from .sums import Sums
 
 __all__ = ["Core"]
 

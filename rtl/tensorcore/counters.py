@@ -3,13 +3,10 @@
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from tercet.golden.tensorcore.engine import MODEL
+from tercet.rtl.common.engine import CounterBank, counter_layout
 
-__all__ = ["COUNTERS", "COUNTER_BITS", "Counters"]
-
-COUNTERS = ("busy", "operand_wait", "addend_wait", "sum_wait", "room_wait")
-"""Names of the counters, in the order in which they claim a clock."""
-
-COUNTER_BITS = 40
+__all__ = ["Counters"]
 
 
 class Counters(wiring.Component):
@@ -23,25 +20,22 @@ class Counters(wiring.Component):
         A part is started; the operands of its step are here, its part of C, its sum.
     clear : In(1)
         Start again from zero.
-    busy, operand_wait, addend_wait, sum_wait, room_wait : Out(40)
+    counts : Out(counter_layout(MODEL.counters))
         Clocks with a part started, and without for want of operands, of its part of C, of a sum or of room for results:
         the first of these.
     """
 
     def __init__(self):
         members = dict.fromkeys(("running", "issue", "operands", "addend", "sum", "clear"), In(1))
-        super().__init__({**members, **{name: Out(COUNTER_BITS) for name in COUNTERS}})
+        super().__init__({**members, "counts": Out(counter_layout(MODEL.counters))})
 
     def elaborate(self, platform) -> Module:
         m = Module()
+        m.submodules.bank = bank = CounterBank(steps=dict.fromkeys(MODEL.counters, 1))
         claims = (self.issue, ~self.operands, ~self.addend, ~self.sum, Const(1, 1))
         left: Value = self.running
-        for name, claim in zip(COUNTERS, claims, strict=True):
-            value, step = getattr(self, name), Signal(name=f"s1_{name}")
-            m.d.sync += step.eq(left & claim)
+        for name, claim in zip(MODEL.counters, claims, strict=True):
+            m.d.comb += bank.steps[name].eq(left & claim)
             left = left & ~claim
-            with m.If(self.clear):
-                m.d.sync += value.eq(0)
-            with m.Elif(step):
-                m.d.sync += value.eq(value + 1)
+        m.d.comb += [bank.clear.eq(self.clear), self.counts.eq(bank.counts)]
         return m

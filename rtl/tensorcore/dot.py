@@ -6,10 +6,11 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
-from tercet.golden.tensorcore_config import TensorCoreConfig
+from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.rtl.common.pipeline import register
 from tercet.rtl.emit import shared
 
+from .adder_tree import Sum
 from .align import Align
 from .int_dot import IntDot
 from .maximum import ExponentMaximum
@@ -18,7 +19,6 @@ from .pack import Pack
 from .plan import Plan
 from .product import Product
 from .specials import Specials
-from .total import Sum
 from .unpack import Kind, Unpack, number_layout, take_apart
 
 __all__ = ["Dot", "DotUnit"]

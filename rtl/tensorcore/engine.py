@@ -3,14 +3,16 @@
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from tercet.golden.tensorcore_config import TensorCoreConfig
-from tercet.golden.tensorcore_cycles import TILE, block_parts
+from tercet.golden.tensorcore.config import TensorCoreConfig
+from tercet.golden.tensorcore.cycle_model import TILE, block_parts
+from tercet.golden.tensorcore.engine import MODEL
+from tercet.rtl.common.engine import control_members
 from tercet.rtl.common.outlet import Outlet
 from tercet.rtl.common.register_slice import RegisterSlice
 from tercet.rtl.emit import shared
 
 from .core import Core
-from .counters import COUNTER_BITS, COUNTERS, Counters
+from .counters import Counters
 from .layouts import addend_layout, column_layout, command_layout, row_layout
 from .operands import Operands
 from .plan import Plan
@@ -31,7 +33,12 @@ class Engine(wiring.Component):
     Parameters
     ----------
     config : TensorCoreConfig
-        Everything.
+        The engine.
+
+    Raises
+    ------
+    ValueError
+        If only the golden model computes what the config asks for.
 
     Members
     -------
@@ -44,15 +51,13 @@ class Engine(wiring.Component):
         Blocks of a tile, row by row; of each its parts row by row.
     d : Out(stream)
         The same of the results; `last` with the last one of a tile.
-    busy, operand_wait, addend_wait, sum_wait, room_wait : Out(40)
-        Performance counters; see `Counters`.
-    clear : In(1)
-        Set the counters to zero.
-    running : Out(1)
-        A command has been taken, and not all results of its tile.
+    counters, clear, running, error
+        As in `control_members`; `running` until all results of a tile are taken; every command is accepted, so `error`
+        stays 0.
     """
 
     def __init__(self, *, config: TensorCoreConfig):
+        _ = Plan(config).registers  # refuses what only the golden model computes
         self.config = config
         block = addend_layout(config)
         super().__init__(
@@ -62,9 +67,7 @@ class Engine(wiring.Component):
                 "b": In(stream.Signature(column_layout(config))),
                 "c": In(stream.Signature(block)),
                 "d": Out(stream.Signature(data.StructLayout({"data": block, "last": 1}))),
-                **{name: Out(COUNTER_BITS) for name in COUNTERS},
-                "clear": In(1),
-                "running": Out(1),
+                **control_members(MODEL),
             }
         )
 
@@ -122,8 +125,7 @@ class Engine(wiring.Component):
         m.submodules.counters = counters = Counters()
         for name in ("running", "issue", "operands", "addend", "sum"):
             m.d.comb += getattr(counters, name).eq(getattr(sequencer, name))
-        m.d.comb += [getattr(self, name).eq(getattr(counters, name)) for name in COUNTERS]
-        m.d.comb += counters.clear.eq(self.clear)
+        m.d.comb += [counters.clear.eq(self.clear), self.counters.eq(counters.counts)]
         wiring.connect(m, outlet.o, wiring.flipped(self.d))
         return m
 

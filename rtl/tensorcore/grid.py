@@ -6,7 +6,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
-from tercet.golden.tensorcore_config import TensorCoreConfig
+from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.rtl.common.pipeline import register
 from tercet.rtl.emit import shared
 

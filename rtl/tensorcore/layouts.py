@@ -1,38 +1,33 @@
 """Payloads of the tensor-core engine's streams."""
 
 from amaranth.lib import data
-from tercet.golden.tensorcore_config import TensorCoreConfig
-from tercet.golden.tensorcore_cycles import TILE, block_parts
-
-from .plan import Plan
+from tercet.golden.tensorcore.config import TensorCoreConfig
+from tercet.golden.tensorcore.operands import COMMAND_FIELDS, part_shapes, pattern_widths
+from tercet.rtl.common.engine import struct_layout
 
 __all__ = ["addend_layout", "column_layout", "command_layout", "row_layout"]
 
 
 def row_layout(config: TensorCoreConfig) -> data.ArrayLayout:
     """A part of a block of A: rows of l patterns."""
-    by_rows, _ = block_parts(config)
-    return data.ArrayLayout(data.ArrayLayout(Plan(config).a_width, config.l), config.m // by_rows)
+    return _part(config, "a")
 
 
 def column_layout(config: TensorCoreConfig) -> data.ArrayLayout:
     """A part of a block of B: columns of l patterns."""
-    _, by_cols = block_parts(config)
-    return data.ArrayLayout(data.ArrayLayout(Plan(config).b_width, config.l), config.n // by_cols)
+    return _part(config, "b")
 
 
 def addend_layout(config: TensorCoreConfig) -> data.ArrayLayout:
     """A part of a block of C or D: rows of patterns, as many as units compute at once."""
-    by_rows, by_cols = block_parts(config)
-    return data.ArrayLayout(data.ArrayLayout(Plan(config).c_width, config.n // by_cols), config.m // by_rows)
+    return _part(config, "c")
 
 
 def command_layout() -> data.StructLayout:
-    """A tile of products."""
-    return data.StructLayout(
-        {
-            "rows": range(TILE[0]),  # blocks of its height less one
-            "cols": range(TILE[1]),  # blocks of its width less one
-            "steps": 16,  # blocks along K less one
-        }
-    )
+    """A tile of products: `COMMAND_FIELDS`."""
+    return struct_layout(COMMAND_FIELDS)
+
+
+def _part(config: TensorCoreConfig, name: str) -> data.ArrayLayout:
+    vectors, elements = part_shapes(config)[name]
+    return data.ArrayLayout(data.ArrayLayout(pattern_widths(config)[name], elements), vectors)

@@ -3,7 +3,7 @@
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from tercet.golden.tensorcore_cycles import RING
+from tercet.golden.tensorcore.cycle_model import RING
 from tercet.rtl.common.pipeline import register
 from tercet.rtl.common.ram import Ram
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from amaranth import *
-from tercet.golden.floats import FORMATS, Format
-from tercet.golden.tensorcore_config import TensorCoreConfig
+from tercet.golden.numerics.floats import FORMATS, Format
+from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.rtl.common.pipeline import register
 
 __all__ = ["Plan"]

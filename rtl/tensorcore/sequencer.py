@@ -3,8 +3,8 @@
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from tercet.golden.tensorcore_config import TensorCoreConfig
-from tercet.golden.tensorcore_cycles import TILE, block_parts
+from tercet.golden.tensorcore.config import TensorCoreConfig
+from tercet.golden.tensorcore.cycle_model import TILE, block_parts
 
 from .layouts import command_layout
 

@@ -5,7 +5,7 @@ from typing import Any
 from amaranth import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
-from tercet.golden.floats import FORMATS
+from tercet.golden.numerics.floats import FORMATS
 from tercet.rtl.emit import shared
 
 __all__ = ["Kind", "Unpack", "number_layout", "take_apart"]
@@ -54,7 +54,7 @@ class Unpack(wiring.Component):
     Parameters
     ----------
     format : str
-        Its format, a name of `tercet.golden.floats.FORMATS`.
+        Its format, a name of `tercet.golden.numerics.floats.FORMATS`.
 
     Members
     -------

@@ -3,17 +3,17 @@
 import contextlib
 
 import numpy as np
-from tercet.boards.engines import engine
-from tercet.boards.host import Device
-from tercet.boards.host_link import HostLink
-from tercet.boards.port import open_port
-from tercet.boards.simulated import SimulatedBoard
-from tercet.boards.soc import soc_sources
-from tercet.boards.soc_config import SocConfig
+from tercet.boards.host.device import Device
+from tercet.boards.host.link import HostLink
+from tercet.boards.host.port import open_port
+from tercet.boards.host.soc_config import SocConfig
+from tercet.boards.simulated.board import SimulatedBoard
+from tercet.boards.soc.soc import soc_sources
 from tercet.golden.compress.model import CompressedLayer
-from tercet.golden.eie_layer import EieConfig
-from tercet.golden.systolic import SystolicConfig
-from tercet.golden.tensorcore_config import TensorCoreConfig
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.engines import engine_model as engine
+from tercet.golden.systolic.config import SystolicConfig
+from tercet.golden.tensorcore.config import TensorCoreConfig
 
 CONFIGS = {
     "systolic": SystolicConfig(rows=2, cols=2, acc_depth=16, requant_lanes=1),

@@ -9,7 +9,7 @@ import zlib
 import pytest
 from tercet.boards.catalog import BOARDS, board
 from tercet.boards.flash import FlashError, built_bitstream, dfu_suffix, flash, flash_command
-from tercet.boards.tools import ToolNotFound
+from tercet.boards.fpga.tools import ToolNotFound
 
 # What the tools really say; openFPGALoader 1.1, iceprog of icestorm, dfu-util 0.11.
 NO_LIBRARY = "openFPGALoader: error while loading shared libraries: libusb-1.0.so.0: cannot open shared object file"

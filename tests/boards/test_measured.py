@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 
 import pytest
 from tercet.boards import measured as module
-from tercet.boards.build import BuildReport
+from tercet.boards.bitstream import BuildReport
 from tercet.boards.catalog import BOARDS, board, soc_config
 from tercet.boards.measured import MEASURED, measured, record
 
@@ -48,7 +48,7 @@ def test_round_trip(file):
     assert measured("ulx3s-25f", "systolic") is None
     for engine, reached in (("systolic", 90.0), ("eie", 110.0), ("systolic", 101.25)):
         soc = soc_config("ulx3s-25f", engine)
-        record(soc, built(soc, reached))
+        record(soc, built(soc, reached), file)
     found = measured("ulx3s-25f", "systolic")
     assert found is not None
     assert (found.reached_mhz, found.cells, found.params["rows"]) == (101.25, {"lut4": 7}, 6)
@@ -57,6 +57,23 @@ def test_round_trip(file):
     assert other is not None
     assert other.reached_mhz == 110.0
     assert measured("ulx3s-12f", "systolic") is None
+    assert not found.outdated
+
+
+def test_marked_as_outdated(file):
+    """A line of older gateware stays, and says so."""
+    soc = soc_config("ulx3s-25f", "systolic")
+    record(soc, built(soc), file)
+    content = json.loads(file.read_text())
+    content["ulx3s-25f"]["systolic"]["outdated"] = True
+    file.write_text(json.dumps(content))
+    found = measured("ulx3s-25f", "systolic")
+    assert found is not None
+    assert found.outdated
+    record(soc, built(soc), file)
+    again = measured("ulx3s-25f", "systolic")
+    assert again is not None
+    assert not again.outdated
 
 
 @pytest.mark.parametrize(
@@ -71,12 +88,12 @@ def test_round_trip(file):
 def test_of_another_preset(file, change):
     """What was measured of something else is not told of this."""
     soc = soc_config("ulx3s-25f", "systolic", **change)
-    record(soc, built(soc))
+    record(soc, built(soc), file)
     assert measured("ulx3s-25f", "systolic") is None
 
 
 def test_nothing_unknown_is_skipped(file):
-    record(soc_config("ulx3s-25f", "systolic"), built(soc_config("ulx3s-25f", "systolic")))
+    record(soc_config("ulx3s-25f", "systolic"), built(soc_config("ulx3s-25f", "systolic")), file)
     content = json.loads(file.read_text())
     entry = content["ulx3s-25f"]["systolic"]
     entry["reached"] = entry.pop("reached_mhz")
@@ -85,13 +102,13 @@ def test_nothing_unknown_is_skipped(file):
     with pytest.raises(ValueError, match=message):
         measured("ulx3s-25f", "systolic")
     file.write_text("{")
-    with pytest.raises(ValueError, match="measured.json' is no JSON: "):
+    with pytest.raises(ValueError, match="measured.json' is not JSON: "):
         measured("ulx3s-25f", "systolic")
 
 
 def test_of_another_placer(file):
     soc = soc_config("ulx3s-25f", "systolic")
-    record(soc, built(soc, placer="static"))
+    record(soc, built(soc, placer="static"), file)
     assert measured("ulx3s-25f", "systolic") is None
 
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tercet.boards.capacity import eie_blocks, over_capacity
 from tercet.boards.catalog import board, soc_config
-from tercet.boards.networks import Compressed, Int8, TileProduct
+from tercet.boards.eie_capacity import eie_blocks, over_capacity
+from tercet.boards.host.networks import Compressed, Int8, TileProduct
 from tercet.boards.sizing import NetworkTooLarge, check_board, check_run, network_soc
-from tercet.golden.int8_network import quantize_mlp
-from tercet.golden.mlp import Mlp
+from tercet.golden.networks.int8_network import quantize_mlp
+from tercet.golden.networks.mlp import Mlp
 
 from ..compressed_networks import AUTOENCODER, compressed
 

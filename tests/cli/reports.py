@@ -1,6 +1,6 @@
 """What a build that only pretends reports."""
 
-from tercet.boards.build import BuildReport
+from tercet.boards.bitstream import BuildReport
 
 
 def pretended(board, soc, **fields):

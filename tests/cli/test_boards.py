@@ -7,8 +7,8 @@ import stat
 import pytest
 from rich.console import Console
 from tercet.boards.catalog import BOARDS, board
+from tercet.boards.host.soc_config import describe, read_description
 from tercet.boards.measured import measured
-from tercet.boards.soc_config import describe, read_description
 from tercet.cli.engines import ENGINES
 from tercet.golden.compress.container import save
 
@@ -77,7 +77,7 @@ def built(monkeypatch):
         return report
 
     monkeypatch.setattr("tercet.cli.build.build", build)
-    monkeypatch.setattr("tercet.boards.soc.soc_verilog", lambda soc: (f"// {soc.engine}", describe(soc, "")))
+    monkeypatch.setattr("tercet.boards.soc.soc.soc_verilog", lambda soc: (f"// {soc.engine}", describe(soc, "")))
     return calls
 
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 from tercet.boards.catalog import soc_config
+from tercet.boards.fpga.netlist import DoesNotFit
+from tercet.boards.host.soc_config import describe, read_description
 from tercet.boards.measured import measured
-from tercet.boards.netlist import DoesNotFit
-from tercet.boards.soc_config import describe, read_description
 from tercet.cli.benches import boards as bench
 from tercet.cli.benches import boards_matrix as matrix
 
@@ -69,7 +69,7 @@ def test_matrix(tmp_path, built, kept, capsys):
 def test_matrix_keeps(tmp_path, built, kept):
     """What was built, of the engines that are named, and nothing of what failed."""
     boards, engines = ["ulx3s-25f"], ["eie", "tensorcore"]
-    assert bench.run_bench(["matrix"], tmp_path, boards, engines, keep=True)
+    assert bench.run_bench(["matrix"], tmp_path, boards, engines, keep=tmp_path)
     assert sorted(call[1] for call in built) == engines
     content = json.loads(kept.read_text())
     assert list(content) == boards
@@ -83,18 +83,18 @@ def test_matrix_keeps(tmp_path, built, kept):
 
 def test_matrix_of_what_is_missing(tmp_path, built, kept, monkeypatch):
     """What is not kept, and what is kept of other gateware."""
-    assert bench.run_bench(["matrix"], tmp_path, ["ulx3s-25f"], ["systolic"], keep=True)
+    assert bench.run_bench(["matrix"], tmp_path, ["ulx3s-25f"], ["systolic"], keep=tmp_path)
     built.clear()
-    assert bench.run_bench(["matrix"], tmp_path, ["ulx3s-25f"], ["systolic", "eie"], keep=True, missing=True)
+    assert bench.run_bench(["matrix"], tmp_path, ["ulx3s-25f"], ["systolic", "eie"], keep=tmp_path, missing=True)
     assert [call[1] for call in built] == ["eie"]
     built.clear()
-    assert bench.run_bench(["matrix"], tmp_path, ["ulx3s-25f"], ["systolic", "eie"], keep=True, missing=True)
+    assert bench.run_bench(["matrix"], tmp_path, ["ulx3s-25f"], ["systolic", "eie"], keep=tmp_path, missing=True)
     assert not built
     now = describe(soc_config("ulx3s-25f", "eie"), "endmodule")
     monkeypatch.setattr(
         matrix, "soc_verilog", lambda soc: ("// new", now if soc.engine == "eie" else describe(soc, ""))
     )
-    assert bench.run_bench(["matrix"], tmp_path, ["ulx3s-25f"], ["systolic", "eie"], keep=True, missing=True)
+    assert bench.run_bench(["matrix"], tmp_path, ["ulx3s-25f"], ["systolic", "eie"], keep=tmp_path, missing=True)
     assert [call[1:3] for call in built] == [("eie", "// new")]
     found = measured("ulx3s-25f", "eie")
     assert found is not None
@@ -104,7 +104,7 @@ def test_matrix_of_what_is_missing(tmp_path, built, kept, monkeypatch):
 def test_matrix_keeps_a_table(tmp_path, built, kept):
     """Of all that the file has, in the order of the boards, not in that of the builds."""
     for name in ("ulx3s-25f", "icebreaker"):
-        assert bench.run_bench(["matrix"], tmp_path, [name], ["eie", "tensorcore"], keep=True)
+        assert bench.run_bench(["matrix"], tmp_path, [name], ["eie", "tensorcore"], keep=tmp_path)
     lines = kept.with_suffix(".md").read_text().splitlines()
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if line.startswith("|")]
     soc = soc_config("ulx3s-25f", "eie")

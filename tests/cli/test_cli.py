@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from tercet.cli import __version__
 from tercet.cli.engines import ENGINES
-from tercet.golden.systolic import SystolicConfig, matmul
+from tercet.golden.systolic.config import SystolicConfig
+from tercet.golden.systolic.model import matmul
 
 from .command import fails, tercet
 

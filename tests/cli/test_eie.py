@@ -9,8 +9,10 @@ import pytest
 from tercet.golden.compress.container import load, save
 from tercet.golden.compress.eie import sized_layers
 from tercet.golden.compress.model import CompressedLayer, to_mlp
-from tercet.golden.eie import EieConfig, encode, spmv
-from tercet.golden.eie_sizing import DEPTHS
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.eie.encoding import encode
+from tercet.golden.eie.product import spmv
+from tercet.golden.eie.sizing import DEPTHS
 from tercet.sim import simulators
 
 from .command import cycles_agree, fails, tercet

@@ -13,8 +13,10 @@ from tercet.cli.benches import eie_paper as paper
 from tercet.cli.benches.common import run_parts
 from tercet.cli.demos.eie import run_demo
 from tercet.golden.compress.container import load
-from tercet.golden.eie import EieConfig, cycles, network_spmv
-from tercet.sim.eie import EieRun
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.eie.encoding import cycles
+from tercet.golden.eie.product import network_spmv
+from tercet.sim.engine import EngineRun
 
 PNG = b"\x89PNG"
 
@@ -43,7 +45,7 @@ def fake(items, out=0, busy=0, saturated=0):
         result = network_spmv([layer], acts)
         counts = {**vars(cycles(layer, acts)), "saturated": sum(result.saturated) + saturated}
         counts["busy"] += busy
-        runs.append(EieRun(result.out + np.int16(out), counts["total"], counts))
+        runs.append(EngineRun(result.out + np.int16(out), counts["total"], counts))
     return runs
 
 

@@ -4,10 +4,9 @@ import re
 from pathlib import Path
 
 from tercet.boards.catalog import BOARDS, board, soc_config
-from tercet.boards.engines import ENGINES
 from tercet.boards.measured import MEASURED
 from tercet.cli.benches.measured_table import table_text
-from tercet.cli.boards import engine_size
+from tercet.golden.engines import MODELS as ENGINES
 
 
 def test_table_is_of_the_file():
@@ -25,5 +24,5 @@ def test_readme_has_the_presets():
 def _line(name):
     found = board(name)
     socs = [soc_config(name, engine) if engine in found.presets else None for engine in ENGINES]
-    engines = ("" if soc is None else f"{engine_size(soc)}, {soc.clock_hz / 1e6:g} MHz" for soc in socs)
+    engines = ("" if soc is None else f"{soc.kind.size(soc.config)}, {soc.clock_hz / 1e6:g} MHz" for soc in socs)
     return [f"`{name}`", found.device.name, "USB" if found.link == "USB" else "adapter", *engines]

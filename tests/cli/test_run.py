@@ -7,7 +7,7 @@ import pytest
 from tercet.cli.demos.digits import load_digits, train_mlp
 from tercet.golden.compress.container import load
 from tercet.golden.compress.model import to_mlp
-from tercet.golden.int8_network import quantize_mlp
+from tercet.golden.networks.int8_network import quantize_mlp
 
 from .command import fails, tercet
 

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from tercet.boards.catalog import soc_config
-from tercet.boards.networks import read_network
+from tercet.boards.host.networks import read_network
 from tercet.cli.run_engine import check_real
 from tercet.golden.compress.container import save
 
@@ -24,8 +24,8 @@ def unbuilt(monkeypatch, folder):
     def build(*args, **options):
         raise Compiled
 
-    monkeypatch.setattr("tercet.boards.simulated.build_program", build)
-    monkeypatch.setattr("tercet.boards.soc.soc_sources", build)
+    monkeypatch.setattr("tercet.boards.simulated.board.build_program", build)
+    monkeypatch.setattr("tercet.boards.soc.soc.soc_sources", build)
     save("auto.tercet", compressed(AUTOENCODER))
     np.savez("product.npz", b=np.zeros((4, 2), np.float16))
     np.save("x.npy", np.zeros((2, 640)))

@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 import pytest
-from tercet.golden.tensorcore import TensorCoreConfig, mma
+from tercet.golden.tensorcore.config import TensorCoreConfig
+from tercet.golden.tensorcore.model import mma
 
 from .command import cycles_agree, fails, tercet
 

@@ -8,7 +8,7 @@ import pytest
 from tercet.cli.benches import tensorcore as bench
 from tercet.cli.benches import tensorcore_errors as errors
 from tercet.cli.benches import tensorcore_synth as synth
-from tercet.golden.tensorcore import TensorCoreConfig
+from tercet.golden.tensorcore.config import TensorCoreConfig
 
 from .command import tercet
 

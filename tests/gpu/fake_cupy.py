@@ -3,7 +3,7 @@
 import types
 
 import numpy as np
-from tercet.golden.tensorcore import mma
+from tercet.golden.tensorcore.model import mma
 from tercet.gpu.fragments import fragments
 from tercet.gpu.instructions import instructions
 from tercet.gpu.verify import checks

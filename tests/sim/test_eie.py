@@ -6,13 +6,17 @@ import re
 
 import numpy as np
 import pytest
-from tercet.golden.eie import EieConfig, EieLayer, cycles, encode, network_cycles, network_spmv, spmv
-from tercet.golden.eie_program import frame_head, link
-from tercet.rtl.eie.counters import COUNTER_BITS, COUNTERS
+from tercet.engines.eie import SPEC
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.eie.encoding import cycles, encode, network_cycles
+from tercet.golden.eie.layer import EieLayer
+from tercet.golden.eie.operands import bind, collect, job
+from tercet.golden.eie.product import network_spmv, spmv
+from tercet.golden.eie.program import frame_head
+from tercet.golden.eie.stimuli import layer_jobs, random_acts, random_layer
 from tercet.sim import bench, eie, simulators
 from tercet.sim.build import SimulationError
-from tercet.sim.eie import EieRun
-from tercet.sim.eie_stimuli import layer_jobs, random_acts, random_layer
+from tercet.sim.engine import EngineRun, counters_of, engine_sources, run_jobs
 
 SIMULATORS = [found.name for found in simulators.available() if found.simulator is not None]
 
@@ -44,7 +48,7 @@ def check_all(config: EieConfig, items: list[tuple[list[EieLayer], np.ndarray]],
         check(layers, acts, run)
 
 
-def check(layers: list[EieLayer], acts: np.ndarray, run: EieRun):
+def check(layers: list[EieLayer], acts: np.ndarray, run: EngineRun):
     want = network_spmv(layers, acts)
     assert run.out.dtype == np.int16
     np.testing.assert_array_equal(run.out, want.out)
@@ -243,28 +247,27 @@ MUTATIONS = {
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
-def test_broken_rtl_is_caught(mutation, monkeypatch):
+def test_broken_rtl_is_caught(mutation):
     config, module, pattern, replacement = MUTATIONS[mutation]
-    text = eie.sources(config)
+    text = engine_sources(SPEC, config)
     start = re.search(rf"^module eie_{module}\w*\(", text["eie.v"], re.M)
     assert start, re.findall(r"^module (\w+)", text["eie.v"], re.M)
     end = text["eie.v"].index("endmodule", start.start())
     broken, changes = re.subn(pattern, replacement, text["eie.v"][start.start() : end], count=1)
     assert changes == 1, text["eie.v"][start.start() : end]
     broken = text["eie.v"][: start.start()] + broken + text["eie.v"][end:]
-    monkeypatch.setattr(eie, "sources", lambda config: {**text, "eie.v": broken})
     items = hazards(config) + [([layer], acts) for layer, acts in layer_jobs(config, 8, seed=7, largest=30)]
     items += [saturating(config)]
     with pytest.raises((AssertionError, SimulationError)):
-        check_all(config, items, stall=0.3)
+        check_all(config, items, stall=0.3, sources={**text, "eie.v": broken})
 
 
 def test_runs_back_to_back():
     """A second program in the same memories, a frame that does not fit in between, and the counters of both."""
     config = CONFIGS["6-uneven"]
     jobs = layer_jobs(config, 2, seed=8, largest=40)
-    programs = [link(config, [layer]) for layer, _ in jobs]
-    encoded = [eie.job(program, acts) for program, (_, acts) in zip(programs, jobs, strict=True)]
+    bound = [bind(config, [layer], acts) for layer, acts in jobs]
+    encoded = [job(vectors) for vectors in bound]
     bad = np.concatenate([frame_head("matrix", 6, 0, 3), np.arange(3), frame_head("matrix", 0, 1024, 1), [7]])
     bad = np.concatenate([bad, frame_head("run", 0, 0, 0)]).astype("<u8").view(np.uint8).reshape(-1, 8)
     joined = bench.Job(
@@ -274,19 +277,17 @@ def test_runs_back_to_back():
         },
         {"outs": sum(one.expect["outs"] for one in encoded)},
     )
-    probes = {**dict.fromkeys(map(str, COUNTERS), COUNTER_BITS), "error": 1}
-    found = bench.run(eie.sources(config), eie.TOP, eie.streams(config), [joined], probes=probes)[0]
+    found = run_jobs(SPEC, config, [joined])[0]
     assert found.probes["error"] == 1
-    assert found.probes["total"] == sum(cycles(layer, acts).total for layer, acts in jobs)
+    assert counters_of(SPEC, found.probes)["total"] == sum(cycles(layer, acts).total for layer, acts in jobs)
     first = 0
-    for program, (layer, acts), one in zip(programs, jobs, encoded, strict=True):
+    for vectors, (layer, acts), one in zip(bound, jobs, encoded, strict=True):
         count = one.expect["outs"]
         payloads = found.outputs["outs"][first : first + count]
         first += count
-        result = bench.JobResult({"outs": payloads}, 0, {"total": 0, "error": 0})
-        np.testing.assert_array_equal(eie.result(program, acts, result).out, spmv(layer, acts))
+        np.testing.assert_array_equal(collect(vectors, {"outs": payloads}), spmv(layer, acts))
         # The mark of a vector's last group.
-        ends = payloads[:, -1].reshape(-1, program.layers[-1].rows) & 1
+        ends = payloads[:, -1].reshape(-1, vectors.program.layers[-1].rows) & 1
         assert (ends[:, -1] == 1).all()
         assert not ends[:, :-1].any()
 

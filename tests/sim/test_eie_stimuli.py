@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from tercet.golden.eie import EieConfig, decode, spmv
-from tercet.golden.eie_program import link
-from tercet.sim.eie_stimuli import layer_jobs, random_acts, random_codes, random_layer
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.eie.encoding import decode
+from tercet.golden.eie.product import spmv
+from tercet.golden.eie.program import link
+from tercet.golden.eie.stimuli import layer_jobs, random_acts, random_codes, random_layer
 
 CONFIGS = {
     "default": EieConfig(),

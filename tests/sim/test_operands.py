@@ -2,13 +2,19 @@
 
 import numpy as np
 import pytest
-from tercet.golden import eie as golden_eie
-from tercet.golden import systolic as golden_systolic
-from tercet.golden import tensorcore as golden_tensorcore
-from tercet.golden.eie import EieConfig, encode
-from tercet.golden.eie_program import link
-from tercet.golden.systolic import SystolicConfig
-from tercet.golden.tensorcore import TensorCoreConfig, check_mma
+from tercet.golden.eie import encoding as golden_eie
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.eie.encoding import encode
+from tercet.golden.eie.operands import bind
+from tercet.golden.eie.operands import job as eie_job
+from tercet.golden.systolic import model as golden_systolic
+from tercet.golden.systolic.config import SystolicConfig
+from tercet.golden.systolic.operands import Product
+from tercet.golden.systolic.operands import job as systolic_job
+from tercet.golden.tensorcore import model as golden_tensorcore
+from tercet.golden.tensorcore.config import TensorCoreConfig
+from tercet.golden.tensorcore.model import check_mma
+from tercet.golden.tensorcore.operands import job as tensorcore_job
 from tercet.sim import eie, systolic, tensorcore
 
 SYSTOLIC, EIE = SystolicConfig(rows=2, cols=2), EieConfig(n_pe=2)
@@ -23,8 +29,8 @@ def test_byte_order_of_systolic():
     bias = np.array([70000], np.int32)
     a, w, b = (array.astype(array.dtype.newbyteorder(">")) for array in (acts, weights, bias))
     np.testing.assert_array_equal(golden_systolic.matmul(a, w, b, config), [[900 + 800 + 70000]])
-    products = systolic.Product(acts, weights, bias), systolic.Product(a, w, b)
-    jobs = [systolic.job(config, product) for product in products]
+    products = Product(acts, weights, bias), Product(a, w, b)
+    jobs = [systolic_job(config, product) for product in products]
     for name, beats in jobs[0].inputs.items():
         np.testing.assert_array_equal(jobs[1].inputs[name], beats)
 
@@ -33,8 +39,7 @@ def test_byte_order_of_eie():
     layer = encode(np.eye(3, 5, dtype=np.uint8), CODEBOOK.astype(">i2"), EIE, bias=np.array([1, 2, 3], ">i8"), shift=0)
     acts = np.array([[300, -2, 7, 0, 1]], np.int16)
     np.testing.assert_array_equal(golden_eie.spmv(layer, acts.astype(">i2")), [[301, 0, 10]])
-    program = link(EIE, [layer])
-    jobs = [eie.job(program, golden_eie.check_acts(layer, each)) for each in (acts, acts.astype(">i2"))]
+    jobs = [eie_job(bind(EIE, [layer], each)) for each in (acts, acts.astype(">i2"))]
     for name, beats in jobs[0].inputs.items():
         np.testing.assert_array_equal(jobs[1].inputs[name], beats)
 
@@ -46,7 +51,7 @@ def test_byte_order_of_tensor_core(patterns):
         a, b, c = a.view(np.uint16), b.view(np.uint16), c.view(np.uint32)
     x, y, z = (array.astype(array.dtype.newbyteorder(">")) for array in (a, b, c))
     np.testing.assert_array_equal(golden_tensorcore.mma(x, y, z, HALF), [[-11.75]])
-    jobs = [tensorcore.job(HALF, *check_mma(*operands, HALF)) for operands in ((a, b, c), (x, y, z))]
+    jobs = [tensorcore_job(HALF, check_mma(*operands, HALF)) for operands in ((a, b, c), (x, y, z))]
     for name, beats in jobs[0].inputs.items():
         np.testing.assert_array_equal(jobs[1].inputs[name], beats)
 

@@ -4,12 +4,14 @@ import re
 
 import numpy as np
 import pytest
-from tercet.golden.quantize import Requant
-from tercet.golden.systolic import SystolicConfig
-from tercet.golden.systolic import matmul as golden_matmul
+from tercet.engines.systolic import SPEC
+from tercet.golden.numerics.quantization import Requant
+from tercet.golden.systolic.config import SystolicConfig
+from tercet.golden.systolic.model import matmul as golden_matmul
+from tercet.golden.systolic.operands import Product, collect, job
 from tercet.sim import bench, simulators, systolic
+from tercet.sim.engine import EngineRun, engine_sources, run_jobs
 from tercet.sim.stimuli import operand, products
-from tercet.sim.systolic import MatmulRun, Product
 
 SIMULATORS = [found.name for found in simulators.available() if found.simulator is not None]
 
@@ -31,7 +33,7 @@ def golden(config: SystolicConfig, product: Product) -> np.ndarray:
     return out if product.requant is None else product.requant.apply(out)
 
 
-def check(config: SystolicConfig, product: Product, run: MatmulRun, *, exact: bool):
+def check(config: SystolicConfig, product: Product, run: EngineRun, *, exact: bool):
     want = golden(config, product)
     assert run.out.dtype == want.dtype
     np.testing.assert_array_equal(run.out, want)
@@ -79,23 +81,20 @@ def test_corners(dataflow):
 def test_commands_back_to_back(config, stall):
     """Commands in one stream, each offered at once, small ones among them: none waits for the one before to finish."""
     jobs = [*products(config, 6, seed=6, largest=2 * config.rows), *products(config, 6, seed=7, largest=40)]
-    encoded = [systolic.job(config, job) for job in jobs]
+    encoded = [job(config, product) for product in jobs]
     names = encoded[0].inputs
     joined = bench.Job(
         {name: np.concatenate([one.inputs[name] for one in encoded]) for name in names},
         {name: sum(one.expect[name] for one in encoded) for name in encoded[0].expect},
     )
-    found = bench.run(
-        systolic.sources(config), systolic.TOP, systolic.streams(config), [joined], stall=stall, idle_limit=2000
-    )[0]
+    found = run_jobs(SPEC, config, [joined], stall=stall, idle_limit=2000)[0]
     first = dict.fromkeys(joined.expect, 0)
-    for job, one in zip(jobs, encoded, strict=True):
+    for product, one in zip(jobs, encoded, strict=True):
         beats = {name: found.outputs[name][first[name] :][:count] for name, count in one.expect.items()}
         first = {name: first[name] + count for name, count in one.expect.items()}
-        result = systolic.result(config, job, bench.JobResult(beats, 0))
-        np.testing.assert_array_equal(result.out, golden(config, job))
+        np.testing.assert_array_equal(collect(config, product, beats), golden(config, product))
         for name, payloads in beats.items():
-            width = next(port.width for port in systolic.streams(config) if port.name == name)
+            width = next(port.width for port in SPEC.model.streams(config) if port.name == name)
             last = payloads[:, -1] >> (width - 1) % 8 & 1
             assert last.nonzero()[0].tolist() == ([len(last) - 1] if len(last) else [])
 
@@ -130,17 +129,17 @@ MUTATIONS = {
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
-def test_broken_rtl_is_caught(mutation, monkeypatch):
+def test_broken_rtl_is_caught(mutation):
     module, pattern, replacement = MUTATIONS[mutation]
     config = SystolicConfig(rows=4, cols=4, acc_depth=16, requant_lanes=0)
-    text = systolic.sources(config)["systolic.v"]
+    text = engine_sources(SPEC, config)["systolic.v"]
     start = text.index(f"module systolic_{module}(")
     end = text.index("endmodule", start)
     broken, changes = re.subn(pattern, replacement, text[start:end], count=1)
     assert changes == 1
-    monkeypatch.setattr(systolic, "sources", lambda config: {"systolic.v": text[:start] + broken + text[end:]})
+    sources = {"systolic.v": text[:start] + broken + text[end:]}
     jobs = products(config, 2, seed=5, largest=40)
-    runs = systolic.matmuls(config, jobs)
+    runs = systolic.matmuls(config, jobs, sources=sources)
     assert any((run.out != golden(config, job)).any() for job, run in zip(jobs, runs, strict=True))
 
 

@@ -4,12 +4,16 @@ import re
 
 import numpy as np
 import pytest
-from tercet.golden.tensorcore import TensorCoreConfig, cycles, mma
+from tercet.engines.tensorcore import SPEC
+from tercet.golden.tensorcore.config import TensorCoreConfig
+from tercet.golden.tensorcore.cycle_model import cycles
+from tercet.golden.tensorcore.model import mma
+from tercet.golden.tensorcore.stimuli import events, hard_dots, random_operands
 from tercet.sim import simulators, tensorcore
 from tercet.sim.build import SimulationError
+from tercet.sim.engine import engine_sources
 from tercet.sim.tensorcore import mmas
 from tercet.sim.tensorcore_directed import directed_dots
-from tercet.sim.tensorcore_stimuli import events, hard_dots, random_operands
 
 SIMULATORS = [found.name for found in simulators.available() if found.simulator is not None]
 
@@ -126,22 +130,21 @@ MUTATIONS = {
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
-def test_broken_rtl_is_caught(mutation, monkeypatch):
+def test_broken_rtl_is_caught(mutation):
     config = TensorCoreConfig.volta(m=1, n=1, out_format="fp16" if mutation == "floor" else "fp32")
     module, pattern, replacement = MUTATIONS[mutation]
-    text = tensorcore.sources(config)["tensorcore.v"]
+    text = engine_sources(SPEC, config)["tensorcore.v"]
     start = re.search(rf"^module tensorcore_{module}(_\w+)?\(", text, re.M)
     assert start, re.findall(r"^module (\w+)", text, re.M)
     end = text.index("endmodule", start.start())
     broken, changes = re.subn(pattern, replacement, text[start.start() : end], count=1)
     assert changes == 1, text[start.start() : end]
     whole = text[: start.start()] + broken + text[end:]
-    monkeypatch.setattr(tensorcore, "sources", lambda config: {"tensorcore.v": whole})
     rng = np.random.default_rng(4)
     a, b, c = hard_dots(rng, config, 2000)
     items = [(a[:, None, :], b[:, :, None], c[:, None, None]), random_operands(rng, config, 3, 5 * config.l, 2)]
     with pytest.raises((AssertionError, SimulationError)):
-        same(config, items, mmas(config, items), exactly=True)
+        same(config, items, mmas(config, items, sources={"tensorcore.v": whole}), exactly=True)
 
 
 def test_refuses():

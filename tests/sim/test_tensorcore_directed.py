@@ -3,9 +3,10 @@
 import dataclasses
 
 import pytest
-from tercet.golden.tensorcore import TensorCoreConfig, dot
+from tercet.golden.tensorcore.config import TensorCoreConfig
+from tercet.golden.tensorcore.model import dot
+from tercet.golden.tensorcore.stimuli import events
 from tercet.sim.tensorcore_directed import directed_dots
-from tercet.sim.tensorcore_stimuli import events
 
 
 @pytest.mark.parametrize("preset", ["volta", "turing", "ampere", "hopper"])

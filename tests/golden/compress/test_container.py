@@ -9,7 +9,7 @@ import pytest
 from tercet.golden.compress.container import dumps, load, loads, save
 from tercet.golden.compress.model import CompressedLayer, relative_decode, relative_encode, sizes, to_mlp
 from tercet.golden.compress.pipeline import Data, compress
-from tercet.golden.mlp import Mlp
+from tercet.golden.networks.mlp import Mlp
 
 
 def layer(seed, shape=(13, 7), density=0.3, code_bits=4, index_bits=4):

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from tercet.golden.compress.eie import eie_acts, eie_layers
 from tercet.golden.compress.model import CompressedLayer, to_mlp
-from tercet.golden.eie import EieConfig, decode, spmv
-from tercet.golden.eie_program import link
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.eie.encoding import decode
+from tercet.golden.eie.product import spmv
+from tercet.golden.eie.program import link
 
 CONFIG = EieConfig(n_pe=4)
 

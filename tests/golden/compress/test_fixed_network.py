@@ -7,7 +7,8 @@ import pytest
 from tercet.golden.compress.fixed_network import accuracy, fixed_network
 from tercet.golden.compress.model import CompressedLayer, to_mlp
 from tercet.golden.compress.ranges import bound, measure
-from tercet.golden.eie import EieConfig, network_cycles
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.eie.encoding import network_cycles
 
 from .test_eie import network
 

@@ -7,7 +7,7 @@ import pytest
 from tercet.golden.compress.eie import eie_layers
 from tercet.golden.compress.model import CompressedLayer, to_mlp
 from tercet.golden.compress.ranges import Fractions, bound, fraction_bits, measure, most_fraction_bits
-from tercet.golden.eie import EieConfig
+from tercet.golden.eie.config import EieConfig
 
 from .test_eie import network
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from tercet.golden.compress import prune, share_weights, ternarize
 from tercet.golden.compress.retrain import Dense, Masked, Shared, Ternary, train
-from tercet.golden.mlp import Mlp
+from tercet.golden.networks.mlp import Mlp
 
 
 def blobs(seed=0, count=400):

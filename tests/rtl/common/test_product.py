@@ -7,13 +7,13 @@ import pytest
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+from tercet.golden.packing import join, unpack
 from tercet.rtl.common.delay import Delay
 from tercet.rtl.common.product import Product
 from tercet.rtl.emit import shared, verilog
 from tercet.rtl.primitives import used
 from tercet.sim import simulators
 from tercet.sim.bench import Job, StreamPort, run
-from tercet.sim.packing import join, unpack
 
 CORNERS = (-(2**15), -(2**15) + 1, -1, 0, 1, 2, 2**15 - 1)
 

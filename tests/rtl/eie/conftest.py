@@ -1,7 +1,7 @@
 """Both pipelines of the EIE engine, from what Amaranth's simulator has."""
 
 import pytest
-from tercet.golden.eie_layer import EieConfig
+from tercet.golden.eie.config import EieConfig
 
 
 class ShallowConfig(EieConfig):

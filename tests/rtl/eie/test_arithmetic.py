@@ -4,7 +4,7 @@ import itertools
 import random
 
 import pytest
-from tercet.golden.eie_layer import EieConfig
+from tercet.golden.eie.config import EieConfig
 from tercet.rtl.eie.arithmetic import Arithmetic
 from tercet.rtl.eie.shallow_arithmetic import ShallowArithmetic
 

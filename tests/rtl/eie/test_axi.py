@@ -4,11 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tercet.golden.eie import EieConfig, encode, network_cycles, network_spmv
-from tercet.golden.eie_program import frame_head, link
-from tercet.rtl.common.registers import joined
-from tercet.rtl.eie.axi import REGISTERS
-from tercet.rtl.eie.generate import engine_verilog
+from tercet.engines.eie import SPEC
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.eie.encoding import encode, network_cycles
+from tercet.golden.eie.engine import MODEL
+from tercet.golden.eie.product import network_spmv
+from tercet.golden.eie.program import frame_head, link
+from tercet.golden.registers import joined
 from tercet.sim import simulators
 from tercet.sim.build import build, run
 
@@ -36,7 +38,7 @@ def job():
     beats = np.zeros((3, program.layers[1].rows * CONFIG.n_pe), np.int16)
     beats[:, :15] = outs
     fields = {
-        name: joined(REGISTERS[name], **{field: getattr(CONFIG, field) for field in REGISTERS[name].fields})
+        name: joined(MODEL.registers[name], **{field: getattr(CONFIG, field) for field in MODEL.registers[name].fields})
         for name in ("size", "numbers")
     }
     beyond = [frame_head("matrix", 2, 30, 3), np.zeros(3, np.uint64), frame_head("constants", 4, 0, 1)]
@@ -51,7 +53,7 @@ def job():
         "filler": cycles.filler,
         "saturated": sum(result.saturated),
         **fields,
-        **{name: getattr(CONFIG, name) for name in REGISTERS if name.endswith("_depth")},
+        **{name: getattr(CONFIG, name) for name in MODEL.registers if name.endswith("_depth")},
     }
 
 
@@ -61,5 +63,5 @@ def test_network_over_axi(simulator, tmp_path, monkeypatch):
     np.savez(tmp_path / "jobs.npz", **job())  # pyright: ignore[reportArgumentType]
     for folder in Path(__file__).parents[:2]:
         monkeypatch.syspath_prepend(str(folder))
-    built = build({"eie.v": engine_verilog(CONFIG)}, "eie", simulator)
+    built = build({"eie.v": SPEC.verilog(CONFIG)}, "eie", simulator)
     run(built, "axi_bench", env={"TERCET_JOBS": str(tmp_path / "jobs.npz")})

@@ -4,8 +4,8 @@ import random
 from typing import Any
 
 import pytest
-from tercet.golden.eie_layer import EieConfig
-from tercet.golden.eie_program import step_fields
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.eie.program import step_fields
 from tercet.rtl.eie.control import Control
 from tercet.rtl.eie.layouts import program_width, step_beats, step_words
 

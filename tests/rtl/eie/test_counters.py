@@ -3,8 +3,9 @@
 import random
 
 import pytest
-from tercet.golden.eie_layer import EieConfig
-from tercet.rtl.eie.counters import COUNTERS, Counters
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.eie.engine import MODEL
+from tercet.rtl.eie.counters import Counters
 
 FLAGS = ("computing", "loading", "unloading", "stalled")
 # Clocks from what is counted to its count.
@@ -58,9 +59,9 @@ def test_counts(simulate, n_pe, clears):
             ctx.set(counters.clear, number in clears)
             await ctx.tick()
 
-    trace = simulate(counters, bench, **{name: getattr(counters, name) for name in COUNTERS})
+    trace = simulate(counters, bench, **{name: counters.counts[name] for name in MODEL.counters})
     steps = ref_counts(n_pe, clocks)
-    for name in COUNTERS:
+    for name in MODEL.counters:
         value, want = 0, [0] * LATENCY
         for number, step in enumerate(steps):
             # The step of this clock arrives together with what is cleared in the next.

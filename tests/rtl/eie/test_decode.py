@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from tercet.golden.eie_layer import EieConfig
+from tercet.golden.eie.config import EieConfig
 from tercet.rtl.eie.decode import Decode
 
 CONFIGS = {

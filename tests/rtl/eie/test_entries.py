@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from tercet.golden.eie_layer import EieConfig
+from tercet.golden.eie.config import EieConfig
 from tercet.rtl.common.ram import Ram
 from tercet.rtl.eie import entries
 from tercet.rtl.eie.entries import EntryRead

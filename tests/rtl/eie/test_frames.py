@@ -4,8 +4,8 @@ import random
 from typing import Any
 
 import pytest
-from tercet.golden.eie_layer import EieConfig
-from tercet.golden.eie_program import EVERY_PE, FRAME_FIELDS, FRAMES
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.eie.program import EVERY_PE, FRAME_FIELDS, FRAMES
 from tercet.rtl.eie.frames import FrameReader
 from tercet.rtl.eie.layouts import LOADED, program_width, step_beats
 from tercet.rtl.eie.shallow_frames import ShallowFrameReader

@@ -4,9 +4,10 @@ import re
 
 import numpy as np
 import pytest
-from tercet.golden.eie import EieConfig, encode
-from tercet.golden.eie_program import FRAMES, frame_head, link
-from tercet.rtl.eie.generate import engine_verilog, interface
+from tercet.engines.eie import SPEC
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.eie.encoding import encode
+from tercet.golden.eie.program import FRAMES, frame_head, link
 
 CONFIGS = {
     "any": EieConfig(n_pe=3, fifo_depth=2, matrix_depth=16, pointer_depth=32, act_depth=8),
@@ -18,7 +19,7 @@ CONFIGS = {
 def test_each_module_once():
     """Where the tree has branches of several sizes."""
     config = EieConfig(n_pe=21, matrix_depth=16, pointer_depth=32, act_depth=8, family="ecp5")
-    modules = re.findall(r"^module (\w+)", engine_verilog(config), re.M)
+    modules = re.findall(r"^module (\w+)", SPEC.verilog(config), re.M)
     assert len(set(modules)) == len(modules)
     assert sum("_pe_" in name or name.endswith("_pe") for name in modules) == 1
     # Of all 21; of 16 and of 5 below it; of 4 and of the last one below those.
@@ -38,7 +39,7 @@ def test_frames_are_read_by_the_manifest(config):
     bias = rng.integers(-100, 100, 20)
     n_pe = config.n_pe
     layer = encode(codes, codebook, EieConfig(**{**vars(config), "act_depth": 256}), bias=bias, shift=9)
-    layout = interface(layer.config)["frames"]
+    layout = SPEC.interface(layer.config)["frames"]
     words = iter(link(layer.config, [layer]).frames(7))
     frames = {}
     for head in words:

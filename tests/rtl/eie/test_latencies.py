@@ -1,7 +1,7 @@
 """The clocks that the golden model counts with are those of the RTL."""
 
 import pytest
-from tercet.golden.eie_layer import EieConfig
+from tercet.golden.eie.config import EieConfig
 from tercet.rtl.common.product import Product
 from tercet.rtl.eie.activations import Activations
 from tercet.rtl.eie.lnzd import Node

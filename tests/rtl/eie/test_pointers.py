@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from tercet.golden.eie_layer import EieConfig
+from tercet.golden.eie.config import EieConfig
 from tercet.rtl.eie.pointers import PointerRead
 
 # Entries in a word: powers of two, whose pointers are plain numbers, and others.

@@ -4,7 +4,7 @@ import random
 from fractions import Fraction
 
 import pytest
-from tercet.golden.eie_layer import EieConfig
+from tercet.golden.eie.config import EieConfig
 from tercet.rtl.eie.writeback import Writeback
 
 WIDTHS = (24, 36, 48)

@@ -9,9 +9,9 @@ import pytest
 from amaranth import *
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
-from tercet.golden.systolic import SystolicConfig
+from tercet.engines.systolic import SPEC
+from tercet.golden.systolic.config import SystolicConfig
 from tercet.rtl.emit import EmitError, shared, verilog, yosys_command
-from tercet.rtl.systolic.generate import engine_verilog, unit
 
 
 class Add(wiring.Component):
@@ -59,7 +59,7 @@ def test_one_module_per_component_and_parameters():
 
 def test_same_bytes_every_time():
     config = SystolicConfig(rows=3, cols=2, acc_depth=4)
-    assert engine_verilog(config) == engine_verilog(config)
+    assert SPEC.verilog(config) == SPEC.verilog(config)
 
 
 def test_reset_only_where_something_is_reset():
@@ -88,7 +88,7 @@ def test_amaranth_simulates_the_same_component():
 @pytest.mark.parametrize("mac", ["infer", "ecp5", "ice40"])
 @pytest.mark.parametrize("dataflow", ["ws", "os"])
 def test_names_need_no_escape(dataflow, mac):
-    assert "\\" not in engine_verilog(SystolicConfig(rows=4, cols=4, acc_depth=16, dataflow=dataflow, mac=mac))
+    assert "\\" not in SPEC.verilog(SystolicConfig(rows=4, cols=4, acc_depth=16, dataflow=dataflow, mac=mac))
 
 
 def yosys(script, folder):
@@ -99,7 +99,7 @@ def yosys(script, folder):
 
 @pytest.mark.parametrize("dataflow", ["ws", "os"])
 def test_yosys_reads_the_engine_without_warnings(dataflow, tmp_path):
-    text = engine_verilog(SystolicConfig(rows=4, cols=4, acc_depth=16, dataflow=dataflow))
+    text = SPEC.verilog(SystolicConfig(rows=4, cols=4, acc_depth=16, dataflow=dataflow))
     (tmp_path / "systolic.v").write_text(text)
     code, log = yosys("read_verilog systolic.v; hierarchy -check -top systolic; proc; check -assert", tmp_path)
     assert code == 0, log
@@ -108,7 +108,7 @@ def test_yosys_reads_the_engine_without_warnings(dataflow, tmp_path):
 
 def test_synthesis_keeps_nested_multipliers(tmp_path):
     """Signed wires at an instance made yosys lose it."""
-    (tmp_path / "a.v").write_text(verilog(unit(SystolicConfig(rows=2, cols=2, mac="ecp5"), "array"), name="array"))
+    (tmp_path / "a.v").write_text(verilog(SPEC.unit(SystolicConfig(rows=2, cols=2, mac="ecp5"), "array"), name="array"))
     code, log = yosys("read_verilog a.v; synth_ecp5 -nodsp -top array; tee -o stat.txt stat", tmp_path)
     assert code == 0, log
     found = re.search(r"(\d+)\s+MULT18X18D|MULT18X18D\s+(\d+)", (tmp_path / "stat.txt").read_text())
@@ -118,7 +118,7 @@ def test_synthesis_keeps_nested_multipliers(tmp_path):
 
 def test_emission_grows_with_the_edge():
     """Sixteen times the edge is 256 times the cells, and no more than sixteen times the text."""
-    sizes = [len(engine_verilog(SystolicConfig(rows=n, cols=n))) for n in (16, 64)]
+    sizes = [len(SPEC.verilog(SystolicConfig(rows=n, cols=n))) for n in (16, 64)]
     assert sizes[1] < 4 * sizes[0]
     assert np.diff(sizes)[0] > 0
 

@@ -8,13 +8,13 @@ import pytest
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+from tercet.golden.packing import join, unpack
 from tercet.rtl import primitives
 from tercet.rtl.common.delay import Delay
 from tercet.rtl.emit import verilog, yosys_command
 from tercet.rtl.primitives.dp16kd import BlockRam
 from tercet.sim import simulators
 from tercet.sim.bench import Job, StreamPort, run
-from tercet.sim.packing import join, unpack
 
 
 class Streamed(wiring.Component):

@@ -4,8 +4,8 @@ import random
 from types import SimpleNamespace
 
 import pytest
-from tercet.golden.systolic import SystolicConfig
-from tercet.golden.systolic_timing import ACCUMULATE_CLOCKS, READ_CLOCKS
+from tercet.golden.systolic.config import SystolicConfig
+from tercet.golden.systolic.cycle_model import ACCUMULATE_CLOCKS, READ_CLOCKS
 from tercet.rtl.systolic.accumulators import Accumulators
 
 # Clocks from a mark to its sums, to its tile's biases in use, and to its block being full.

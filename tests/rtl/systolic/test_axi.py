@@ -5,14 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tercet.golden.quantize import Requant
-from tercet.golden.systolic import SystolicConfig, matmul
-from tercet.rtl.systolic.axi import REGISTERS
-from tercet.rtl.systolic.generate import engine_verilog, interface
-from tercet.sim import simulators, systolic
+from tercet.engines.systolic import SPEC
+from tercet.golden.numerics.quantization import Requant
+from tercet.golden.packing import pack
+from tercet.golden.systolic.config import SystolicConfig
+from tercet.golden.systolic.engine import MODEL
+from tercet.golden.systolic.model import matmul
+from tercet.golden.systolic.operands import Product
+from tercet.sim import simulators
 from tercet.sim.build import build, run
-from tercet.sim.packing import pack
-from tercet.sim.systolic import Product
 
 SIMULATORS = [found.name for found in simulators.available() if found.simulator is not None]
 CONFIG = SystolicConfig(rows=4, cols=4, acc_depth=8)
@@ -20,7 +21,7 @@ CONFIG = SystolicConfig(rows=4, cols=4, acc_depth=8)
 
 def encoded(product):
     """Register values, beats and expected beats of a product."""
-    job = systolic.job(CONFIG, product)
+    job = MODEL.job(CONFIG, product)
     (m, k), n = product.acts.shape, product.weights.shape[1]
     _, k_tiles, n_tiles = CONFIG.tiles(m, k, n)
     want = matmul(product.acts, product.weights, product.bias, CONFIG)
@@ -60,17 +61,17 @@ def test_products_over_axi(simulator, tmp_path, monkeypatch):
     np.savez(tmp_path / "jobs.npz", **values)  # pyright: ignore[reportArgumentType]
     for folder in Path(__file__).parents[:2]:
         monkeypatch.syspath_prepend(str(folder))
-    built = build({"systolic.v": engine_verilog(CONFIG)}, "systolic", simulator)
+    built = build({"systolic.v": SPEC.verilog(CONFIG)}, "systolic", simulator)
     run(built, "axi_bench", env={"TERCET_JOBS": str(tmp_path / "jobs.npz")})
 
 
 def test_manifest_tells_the_registers():
     """Addresses are words, none twice, fields inside and apart."""
-    ports = {port["name"]: port for port in interface(CONFIG)["ports"]}
+    ports = {port["name"]: port for port in SPEC.interface(CONFIG)["ports"]}
     assert list(ports) == ["s_axis_acts", "s_axis_weights", "s_axis_params", "m_axis_sums", "m_axis_outs", "s_axil"]
     addresses = [register["address"] for register in ports["s_axil"]["registers"].values()]
-    assert len(set(addresses)) == len(REGISTERS)
-    for register in REGISTERS.values():
+    assert len(set(addresses)) == len(MODEL.registers)
+    for register in MODEL.registers.values():
         assert register.address % 4 == 0
         ranges = sorted(register.fields.values())
         assert all(low + bits <= 32 for low, bits in ranges)
@@ -78,11 +79,11 @@ def test_manifest_tells_the_registers():
     registers = ports["s_axil"]["registers"]
     assert "0 double, 1 single, 2 away" in registers["mode"]["text"]
     assert ports["s_axis_params"]["payload_bits"] == 69
-    assert ports["s_axis_params"]["tdata_bits"] == 72
+    assert ports["s_axis_params"]["tdata_bits"] == 128
 
 
 def test_manifest_tells_the_roundings():
     """Which kernels each equals; not of an engine without a requantiser."""
-    assert list(interface(CONFIG)["rounding"]) == ["double", "single", "away"]
-    assert "LiteRT" in interface(CONFIG)["rounding"]["away"]
-    assert "rounding" not in interface(replace(CONFIG, requant_lanes=0))
+    assert list(SPEC.interface(CONFIG)["rounding"]) == ["double", "single", "away"]
+    assert "LiteRT" in SPEC.interface(CONFIG)["rounding"]["away"]
+    assert "rounding" not in SPEC.interface(replace(CONFIG, requant_lanes=0))

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from tercet.golden.requantize import ROUNDINGS, requantize
-from tercet.golden.systolic import SystolicConfig
-from tercet.golden.systolic_timing import READ_CLOCKS
+from tercet.golden.numerics.requantization import ROUNDINGS, requantize
+from tercet.golden.systolic.config import SystolicConfig
+from tercet.golden.systolic.cycle_model import READ_CLOCKS
 from tercet.rtl.systolic.drain import Drain
 
 CONFIGS = {

@@ -3,8 +3,8 @@
 import random
 
 import pytest
-from tercet.golden.systolic import SystolicConfig
-from tercet.golden.systolic_timing import ACCUMULATE_CLOCKS
+from tercet.golden.systolic.config import SystolicConfig
+from tercet.golden.systolic.cycle_model import ACCUMULATE_CLOCKS
 from tercet.rtl.systolic.feed import OsFeeder, WeightLoader, WsFeeder
 
 CONFIGS = {

@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from tercet.golden.systolic import SystolicConfig
+from tercet.golden.systolic.config import SystolicConfig
 from tercet.rtl.systolic.params import ParamLoader
 
 CONFIGS = {

@@ -5,8 +5,8 @@ import re
 
 import numpy as np
 import pytest
-from tercet.golden.requantize import ROUNDINGS
-from tercet.golden.requantize import requantize as golden_requantize
+from tercet.golden.numerics.requantization import ROUNDINGS
+from tercet.golden.numerics.requantization import requantize as golden_requantize
 from tercet.rtl.systolic.requantizer import Requantizer
 from tercet.sim import simulators
 from tercet.sim.requantizer import RequantJob, requantize

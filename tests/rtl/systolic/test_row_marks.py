@@ -3,8 +3,8 @@
 import random
 
 import pytest
-from tercet.golden.systolic import SystolicConfig
-from tercet.rtl.systolic.rows import RowMarks
+from tercet.golden.systolic.config import SystolicConfig
+from tercet.rtl.systolic.row_tags import RowMarks
 
 
 def schedule(rows, sizes, seed, gaps):

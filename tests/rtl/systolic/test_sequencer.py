@@ -4,7 +4,7 @@ import itertools
 import random
 
 import pytest
-from tercet.golden.systolic import SystolicConfig
+from tercet.golden.systolic.config import SystolicConfig
 from tercet.rtl.systolic.sequencer import Sequencer
 
 CONFIGS = {

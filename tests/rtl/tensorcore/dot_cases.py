@@ -3,8 +3,8 @@
 import random
 
 import numpy as np
-from tercet.golden.floats import FORMATS
-from tercet.sim.tensorcore_stimuli import floor_dots
+from tercet.golden.numerics.floats import FORMATS
+from tercet.golden.tensorcore.stimuli import floor_dots
 
 __all__ = ["make_cases"]
 

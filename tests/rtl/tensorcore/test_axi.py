@@ -4,14 +4,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tercet.golden.tensorcore import TensorCoreConfig, check_mma, mma
-from tercet.golden.tensorcore_cycles import tiles
-from tercet.rtl.common.registers import joined
-from tercet.rtl.tensorcore.axi import FORMAT_NUMBERS, REGISTERS
-from tercet.rtl.tensorcore.generate import engine_verilog
-from tercet.sim import simulators, tensorcore
+from tercet.engines.tensorcore import SPEC
+from tercet.golden.registers import joined
+from tercet.golden.tensorcore.config import TensorCoreConfig
+from tercet.golden.tensorcore.cycle_model import tiles
+from tercet.golden.tensorcore.engine import FORMAT_NUMBERS, MODEL
+from tercet.golden.tensorcore.model import check_mma, mma
+from tercet.golden.tensorcore.stimuli import random_operands
+from tercet.sim import simulators
 from tercet.sim.build import build, run
-from tercet.sim.tensorcore_stimuli import random_operands
 
 SIMULATORS = [found.name for found in simulators.available() if found.simulator is not None]
 CONFIG = TensorCoreConfig(m=2, n=2, l=2, fold=2, pipeline=6)
@@ -20,7 +21,7 @@ CONFIG = TensorCoreConfig(m=2, n=2, l=2, fold=2, pipeline=6)
 def job():
     """A product of two tiles, two steps deep, and the parts of blocks, a row each, that must come of it."""
     a, b, c = random_operands(np.random.default_rng(6), CONFIG, 9, 4, 6)
-    streams = tensorcore.job(CONFIG, *(array[None] for array in check_mma(a, b, c, CONFIG))).inputs
+    streams = MODEL.job(CONFIG, tuple(array[None] for array in check_mma(a, b, c, CONFIG))).inputs
     want = np.pad(mma(a, b, c, CONFIG), ((0, 1), (0, 0)))
     frames = {}
     for number, (rows, cols) in enumerate(tiles(CONFIG, 9, 6)):
@@ -28,9 +29,10 @@ def job():
         frames[f"d{number}"] = np.stack(blocks)
     found = {}
     for name in ("size", "formats", "numbers"):
-        values = {field: getattr(CONFIG, field) for field in REGISTERS[name].fields}
+        values = {field: getattr(CONFIG, field) for field in MODEL.registers[name].fields}
         found[name] = joined(
-            REGISTERS[name], **{field: FORMAT_NUMBERS[v] if isinstance(v, str) else v for field, v in values.items()}
+            MODEL.registers[name],
+            **{field: FORMAT_NUMBERS[v] if isinstance(v, str) else v for field, v in values.items()},
         )
     return {**streams, **frames, **found, "tiles": len(frames), "busy": 5 * 3 * 2 * CONFIG.fold}
 
@@ -41,5 +43,5 @@ def test_tiles_over_axi(simulator, tmp_path, monkeypatch):
     np.savez(tmp_path / "jobs.npz", **job())
     for folder in Path(__file__).parents[:2]:
         monkeypatch.syspath_prepend(str(folder))
-    built = build({"tensorcore.v": engine_verilog(CONFIG)}, "tensorcore", simulator)
+    built = build({"tensorcore.v": SPEC.verilog(CONFIG)}, "tensorcore", simulator)
     run(built, "tensorcore_axi_bench", env={"TERCET_JOBS": str(tmp_path / "jobs.npz")})

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
-from tercet.golden.floats import to_float, to_patterns
-from tercet.golden.tensorcore import dot
-from tercet.golden.tensorcore_config import TensorCoreConfig
+from tercet.golden.numerics.floats import to_float, to_patterns
+from tercet.golden.tensorcore.config import TensorCoreConfig
+from tercet.golden.tensorcore.model import dot
+from tercet.golden.tensorcore.stimuli import hard_dots
 from tercet.rtl.tensorcore.conventional import ConventionalUnit
 from tercet.rtl.tensorcore.plan import Plan
-from tercet.sim.tensorcore_stimuli import hard_dots
 
 from .dot_cases import make_cases
 

@@ -4,7 +4,8 @@ import random
 
 import numpy as np
 import pytest
-from tercet.golden.tensorcore import TensorCoreConfig, dot
+from tercet.golden.tensorcore.config import TensorCoreConfig
+from tercet.golden.tensorcore.model import dot
 from tercet.rtl.tensorcore.core import Core
 
 from .dot_cases import make_cases

@@ -4,7 +4,8 @@ import random
 from itertools import product
 
 import pytest
-from tercet.rtl.tensorcore.counters import COUNTERS, Counters
+from tercet.golden.tensorcore.engine import MODEL
+from tercet.rtl.tensorcore.counters import Counters
 
 FLAGS = ("running", "issue", "operands", "addend", "sum")
 # Clocks from what is counted to its count.
@@ -33,13 +34,13 @@ def test_counts(simulate, clears):
             ctx.set(counters.clear, number in clears)
             await ctx.tick()
 
-    trace = simulate(counters, bench, **{name: getattr(counters, name) for name in COUNTERS})
-    counts = dict.fromkeys(COUNTERS, 0)
+    trace = simulate(counters, bench, **{name: counters.counts[name] for name in MODEL.counters})
+    counts = dict.fromkeys(MODEL.counters, 0)
     steps = [None, *(ref_step(*clock) for clock in clocks)]
-    assert set(steps) == {None, *COUNTERS}
+    assert set(steps) == {None, *MODEL.counters}
     for number, step in enumerate(steps[:-1]):
         if number in clears:
-            counts = dict.fromkeys(COUNTERS, 0)
+            counts = dict.fromkeys(MODEL.counters, 0)
         elif step:
             counts[step] += 1
-        assert {name: getattr(trace, name)[number + LATENCY - 1] for name in COUNTERS} == counts
+        assert {name: getattr(trace, name)[number + LATENCY - 1] for name in MODEL.counters} == counts

@@ -5,12 +5,12 @@ import random
 from fractions import Fraction
 
 import pytest
-from tercet.golden.floats import FORMATS
-from tercet.golden.tensorcore_config import TensorCoreConfig
+from tercet.golden.numerics.floats import FORMATS
+from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.rtl.tensorcore.dot import DotUnit
 from tercet.rtl.tensorcore.plan import Plan
 
-from ...golden.tensorcore_reference import decode, ref_int_dot, ref_of
+from ...golden.tensorcore.tensorcore_reference import decode, ref_int_dot, ref_of
 from .dot_cases import make_cases
 
 # What happens with all of them, and what else can.

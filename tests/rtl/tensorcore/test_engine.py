@@ -4,9 +4,10 @@ import random
 
 import numpy as np
 import pytest
-from tercet.golden.floats import FORMATS
-from tercet.golden.tensorcore import TensorCoreConfig, mma
-from tercet.golden.tensorcore_cycles import block_parts, tile_cycles
+from tercet.golden.numerics.floats import FORMATS
+from tercet.golden.tensorcore.config import TensorCoreConfig
+from tercet.golden.tensorcore.cycle_model import block_parts, tile_cycles
+from tercet.golden.tensorcore.model import mma
 from tercet.rtl.tensorcore.engine import Engine
 
 # Blocks down, blocks across, steps: large enough to hide their sums, and so small that each step waits.
@@ -82,7 +83,8 @@ def run(simulate, send, receive, config, tiles, stalls=None, seed=0):
         for n, name in enumerate(STREAMS[:-1])
     ]
     benches.append(receive(engine.d, len(found["d"]), stall=stalls.get("d", 0.0), seed=9))
-    watched = {name: getattr(engine, name) for name in (*STREAMS, *WAITS, "busy", "running")}
+    watched = {name: getattr(engine, name) for name in (*STREAMS, "running")}
+    watched |= {name: engine.counters[name] for name in (*WAITS, "busy")}
     trace = simulate(engine, *benches, **watched)
     assert [item for item in trace.d if item is not None] == found["d"]
     for name in STREAMS[1:-1]:
@@ -178,7 +180,9 @@ def test_running(simulate, send, receive):
 
     benches = [send(getattr(engine, name), found[name]) for name in ("a", "b", "c")]
     benches.append(receive(engine.d, len(found["d"]), stall=0.5))
-    watched = {name: getattr(engine, name) for name in ("commands", "c", "d", "busy", "running")}
+    watched = {name: getattr(engine, name) for name in ("commands", "c", "d", "running")} | {
+        "busy": engine.counters.busy
+    }
     trace = simulate(engine, commands, *benches, **watched)
     assert [item for item in trace.d if item is not None] == found["d"]
     begins = [clock for clock, command in enumerate(trace.commands) if command is not None]

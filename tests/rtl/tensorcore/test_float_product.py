@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from tercet.golden.floats import FORMATS, to_float
-from tercet.golden.tensorcore_config import TensorCoreConfig
+from tercet.golden.numerics.floats import FORMATS, to_float
+from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.rtl.tensorcore.float_product import FloatProduct
 from tercet.rtl.tensorcore.single import Single
 

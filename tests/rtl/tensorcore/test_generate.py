@@ -1,19 +1,19 @@
 """What only the golden model does is refused."""
 
 import pytest
-from tercet.golden.tensorcore_config import TensorCoreConfig
-from tercet.rtl.tensorcore.generate import engine_verilog, interface, unit
+from tercet.engines.tensorcore import SPEC
+from tercet.golden.tensorcore.config import TensorCoreConfig
 
 
 def test_refuses():
     with pytest.raises(ValueError, match="fraction_bits 0 keeps all, which only the golden model does"):
-        engine_verilog(TensorCoreConfig.exact())
+        SPEC.verilog(TensorCoreConfig.exact())
     with pytest.raises(ValueError, match="l 6 is no size of a tree of adders; use 2, 4, 8, 16 or 32"):
-        interface(TensorCoreConfig(l=6))
+        SPEC.interface(TensorCoreConfig(l=6))
     with pytest.raises(ValueError, match="Pipeline of 15 clocks; with l 4 use 4 to 14"):
-        unit(TensorCoreConfig(pipeline=15), "dot")
+        SPEC.unit(TensorCoreConfig(pipeline=15), "dot")
     with pytest.raises(ValueError, match="Pipeline of 8 clocks; with l 4 use 4 to 7"):
-        unit(TensorCoreConfig(a_format="int8", pipeline=8), "dot")
+        SPEC.unit(TensorCoreConfig(a_format="int8", pipeline=8), "dot")
 
 
 @pytest.mark.parametrize(
@@ -21,4 +21,4 @@ def test_refuses():
 )
 def test_integers_have_no_such_unit(name):
     with pytest.raises(ValueError, match=f"Unit '{name}' is of floating-point sums; int8 has none"):
-        unit(TensorCoreConfig(a_format="int8"), name)
+        SPEC.unit(TensorCoreConfig(a_format="int8"), name)

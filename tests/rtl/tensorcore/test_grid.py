@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
-from tercet.golden.floats import FORMATS
-from tercet.golden.tensorcore import TensorCoreConfig, dot
+from tercet.golden.numerics.floats import FORMATS
+from tercet.golden.tensorcore.config import TensorCoreConfig
+from tercet.golden.tensorcore.model import dot
 from tercet.rtl.tensorcore.grid import Grid
 
 from .dot_cases import make_cases

@@ -4,8 +4,8 @@ import random
 from itertools import product
 
 import pytest
-from tercet.golden.floats import FORMATS
-from tercet.golden.tensorcore_config import TensorCoreConfig
+from tercet.golden.numerics.floats import FORMATS
+from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.rtl.tensorcore.maximum import ExponentMaximum
 from tercet.rtl.tensorcore.plan import Plan
 

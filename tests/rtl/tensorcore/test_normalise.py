@@ -4,8 +4,8 @@ import random
 from fractions import Fraction
 
 import pytest
-from tercet.golden.floats import FORMATS
-from tercet.golden.tensorcore_config import TensorCoreConfig
+from tercet.golden.numerics.floats import FORMATS
+from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.rtl.tensorcore.normalise import Normalise
 from tercet.rtl.tensorcore.plan import Plan
 

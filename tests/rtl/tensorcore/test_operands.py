@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from tercet.golden.tensorcore_cycles import RING
+from tercet.golden.tensorcore.cycle_model import RING
 from tercet.rtl.tensorcore.operands import Operands
 
 # Bits of a block, most blocks of a step, parts of a block.

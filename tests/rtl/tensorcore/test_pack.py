@@ -5,8 +5,8 @@ from fractions import Fraction
 from math import floor
 
 import pytest
-from tercet.golden.floats import FORMATS
-from tercet.golden.tensorcore_config import TensorCoreConfig
+from tercet.golden.numerics.floats import FORMATS
+from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.rtl.tensorcore.pack import Pack
 
 NEAREST = {

@@ -4,8 +4,8 @@ from itertools import combinations
 from math import ceil, log2
 
 import pytest
-from tercet.golden.floats import FORMATS
-from tercet.golden.tensorcore_config import TensorCoreConfig
+from tercet.golden.numerics.floats import FORMATS
+from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.rtl.tensorcore import plan
 from tercet.rtl.tensorcore.plan import Plan
 

@@ -6,13 +6,13 @@ from itertools import product as pairs
 
 import pytest
 from amaranth import Const
-from tercet.golden.floats import FORMATS
-from tercet.golden.tensorcore_config import TensorCoreConfig
+from tercet.golden.numerics.floats import FORMATS
+from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.rtl.tensorcore.plan import Plan
 from tercet.rtl.tensorcore.product import Product
 from tercet.rtl.tensorcore.unpack import number_layout
 
-from ...golden.tensorcore_reference import decode
+from ...golden.tensorcore.tensorcore_reference import decode
 
 FORMAT_PAIRS = [
     ("fp16", "fp16"),

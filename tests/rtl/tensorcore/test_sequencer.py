@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from tercet.golden.tensorcore_config import TensorCoreConfig
+from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.rtl.tensorcore.sequencer import Sequencer
 
 # Sizes of a block, fold, and the parts of its rows and its columns.

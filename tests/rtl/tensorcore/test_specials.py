@@ -3,7 +3,7 @@
 from itertools import product
 
 import pytest
-from tercet.golden.tensorcore_config import TensorCoreConfig
+from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.rtl.tensorcore.specials import Specials
 
 

@@ -4,9 +4,9 @@ import random
 from itertools import product
 
 import pytest
-from tercet.golden.tensorcore_config import TensorCoreConfig
+from tercet.golden.tensorcore.config import TensorCoreConfig
+from tercet.rtl.tensorcore.adder_tree import Sum
 from tercet.rtl.tensorcore.plan import Plan
-from tercet.rtl.tensorcore.total import Sum
 
 # Every set of registers that there is between adders, among them none.
 FEW = [(2, 23, 4), (2, 25, 12), (4, 23, 13), (4, 13, 6), (4, 24, 8), (4, 23, 4)]

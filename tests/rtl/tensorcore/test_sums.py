@@ -3,9 +3,9 @@
 import random
 
 import pytest
-from tercet.golden.tensorcore import TensorCoreConfig
-from tercet.golden.tensorcore_cycles import TILE
-from tercet.rtl.tensorcore.sums import Sums
+from tercet.golden.tensorcore.config import TensorCoreConfig
+from tercet.golden.tensorcore.cycle_model import TILE
+from tercet.rtl.tensorcore.partial_sum_memory import Sums
 
 CONFIGS = {
     "fold 1": TensorCoreConfig(),

@@ -8,10 +8,10 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
-from tercet.golden.floats import FORMATS
+from tercet.golden.numerics.floats import FORMATS
 from tercet.rtl.tensorcore.unpack import Unpack, number_layout, take_apart
 
-from ...golden.tensorcore_reference import decode
+from ...golden.tensorcore.tensorcore_reference import decode
 
 SMALL = ("fp16", "bf16", "e4m3", "e5m2")
 

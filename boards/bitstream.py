@@ -1,0 +1,338 @@
+"""From a board's SoC to its bitstream, by open tools: yosys, nextpnr, and the family's packer.
+
+Amaranth's platform writes the pins, the constraints and the command lines; the tools are started from here, one after
+the other, so that each tells how far it is and timing is judged by nextpnr's report rather than by its exit status.
+"""
+
+import contextlib
+import json
+import math
+import re
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from tercet.rtl.emit import yosys_command
+from tercet.rtl.yowasp import cache_problem
+from tercet.sim.cache import sole_writer
+from tercet.sim.files import naming
+
+from .catalog import Board, board
+from .flash import dfu_suffix
+from .fpga.netlist import SynthesisError, cell_counts, check_fits, run_yosys
+from .fpga.nextpnr import PLACERS, Routed, check_placer, place_and_route
+from .fpga.tools import find_tool
+from .host.soc_config import SocConfig
+from .soc.top import BoardTop
+
+__all__ = ["STAGES", "BuildReport", "TimingMissed", "build"]
+
+STAGES = 3
+"""How many times `build` reports progress."""
+
+# A UART stands a clock that is off by that much.
+_CLOCK_TOLERANCE = 0.001
+_POWER = "not in this report: the open tools do not estimate it"
+
+
+class TimingMissed(SynthesisError):
+    """The clock is faster than the design; see `path` for the slowest way through it, one hop a line."""
+
+    def __init__(self, message: str, path: Sequence[str]):
+        super().__init__(message)
+        self.path = list(path)
+
+
+@dataclass(frozen=True)
+class BuildReport:
+    """What was built.
+
+    Attributes
+    ----------
+    board, device, engine : str
+        Where and what.
+    params, depths : dict
+        The engine's parameters, and the words of its buffers.
+    clock_hz, baud : int
+        As in `SocConfig`.
+    bitstream : str
+        Name of the file.
+    build : str
+        What the board itself says of its build.
+    utilisation : dict
+        Kind of cell to how many are used and how many there are.
+    fmax_mhz : dict
+        Clock to what it reaches and what was asked.
+    timing_met : bool
+        Whether all clocks reach it.
+    seed, placer
+        Of place and route.
+    seconds : dict
+        Wall time of each tool.
+    tools : dict
+        Versions.
+    critical_path : list of str
+        The slowest way, one hop a line.
+    """
+
+    board: str
+    device: str
+    engine: str
+    params: dict[str, Any]
+    depths: dict[str, int]
+    clock_hz: int
+    baud: int
+    bitstream: str
+    build: str
+    utilisation: dict[str, dict[str, int]]
+    fmax_mhz: dict[str, dict[str, float]]
+    timing_met: bool
+    seed: int
+    placer: str
+    seconds: dict[str, float]
+    tools: dict[str, str]
+    critical_path: list[str] = field(default_factory=list)
+
+    @property
+    def reached_mhz(self) -> float:
+        """The least that any of its clocks reaches."""
+        return min(clock["reached"] for clock in self.fmax_mhz.values())
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as it is written to JSON."""
+        return {**asdict(self), "power": _POWER}
+
+
+def build(
+    board_name: str,
+    soc_verilog: str,
+    soc: SocConfig,
+    folder: Path,
+    *,
+    build_hash: str = "",
+    seed: int = 1,
+    placer: str | None = None,
+    allow_timing_fail: bool = False,
+    progress: Callable[[str], None] = lambda line: None,
+    watch: Callable[[str], None] = lambda state: None,
+) -> BuildReport:
+    """Build a bitstream, and write it with its report, log and Verilog.
+
+    Parameters
+    ----------
+    board_name : str
+        One of `BOARDS`.
+    soc_verilog : str
+        The module ``tercet_soc`` with the ports ``clk, rst, rx, tx, busy``.
+    soc : SocConfig
+        What that is.
+    folder : Path
+        Gets ``<board>_<engine>.bit``, ``.bin`` or ``.fs``, ``report.json``, ``soc.v``, and ``build.log``, the last even
+        if the build fails.
+    build_hash : str
+        Copied into the report.
+    seed : int
+        For nextpnr.
+    placer : str
+        One of `tercet.boards.fpga.nextpnr.PLACERS`; by default that of the board's preset.
+    allow_timing_fail : bool
+        Write a bitstream whose clock is too fast for it.
+    progress : callable
+        Called with a line when a tool is done, `STAGES` times.
+    watch : callable
+        Called with what place and route is doing, whenever that changes.
+
+    Raises
+    ------
+    ValueError
+        If the board or the placer is unknown, or the board's PLL does not give the clock.
+    TimingMissed
+        If the clock is too fast.
+    DoesNotFit
+        If the FPGA is too small.
+    SynthesisError, ToolNotFound
+        If a tool refuses the design or is not installed.
+    OSError
+        If the folder cannot be written, or another build writes into it.
+    """
+    found = board(board_name)
+    placer = placer or found.preset(soc.engine).placer
+    check_placer(placer)
+    _check_clock(found, soc.clock_hz)
+    options = ["--timing-allow-fail", "--report", "report.json", "--seed", str(seed), *PLACERS[placer]]
+    options += ["--freq", f"{soc.clock_hz / 1e6:.6f}"]
+    plan = _plan(found, soc, options)
+    # Where nothing is missing, nothing fails after minutes.
+    nextpnr, pack = (_resolved(command) for command in _commands(plan)[1:3])
+    with _work_folder(folder) as work:
+        for file, content in {**plan.files, "soc.v": soc_verilog}.items():
+            (work / file).write_text(content)
+        stages = _Stages(found, soc, work, progress, watch)
+        try:
+            utilisation = stages.synthesise()
+            routed = stages.place(nextpnr)
+            _check_timing(routed, f"{soc.engine} on {board_name}", allow_timing_fail)
+            product = stages.pack(pack)
+        finally:
+            (folder / "build.log").write_text(stages.log())
+        report = BuildReport(
+            board=board_name,
+            device=found.part,
+            engine=soc.engine,
+            params=asdict(soc.config),
+            depths=dict(soc.depths),
+            clock_hz=soc.clock_hz,
+            baud=soc.baud,
+            bitstream=f"{board_name}_{soc.engine}{product.suffix}",
+            build=build_hash,
+            utilisation=utilisation,
+            fmax_mhz=routed.clocks,
+            timing_met=_met(routed),
+            seed=seed,
+            placer=placer,
+            seconds=stages.seconds,
+            tools=_versions(found, nextpnr, work),
+            critical_path=routed.path,
+        )
+        if found.programmer.dfu is not None:
+            product.write_bytes(dfu_suffix(product.read_bytes(), *found.programmer.dfu))
+        (work / "report.json").write_text(json.dumps(report.to_dict(), indent=2) + "\n")
+        for source, target in (
+            (product, report.bitstream),
+            (work / "soc.v", "soc.v"),
+            (work / "report.json", "report.json"),
+        ):
+            with naming(folder / target):
+                source.replace(folder / target)
+    return report
+
+
+@contextlib.contextmanager
+def _work_folder(folder: Path) -> Iterator[Path]:
+    """A temporary folder inside one that no other build writes into meanwhile."""
+    folder.mkdir(parents=True, exist_ok=True)
+    busy = f"Another build writes into {str(folder)!r}; wait until it has ended, or use another folder"
+    with sole_writer(folder, busy):
+        with naming(folder):
+            work = tempfile.TemporaryDirectory(dir=folder, prefix=".tercet-")
+        with work as name:
+            yield Path(name)
+
+
+def _check_clock(found: Board, clock_hz: int) -> None:
+    settings = found.pll(clock_hz)
+    if settings is not None and abs(float(settings.output_hz) / clock_hz - 1) > _CLOCK_TOLERANCE:
+        raise ValueError(
+            f"The clock of {clock_hz} Hz is none that {found.name} can have; use {math.ceil(settings.output_hz)} Hz"
+        )
+
+
+def _plan(found: Board, soc: SocConfig, options: list[str]) -> Any:
+    """Amaranth's files and command lines."""
+    platform = found.platform()
+    return platform.build(BoardTop(found, soc.clock_hz), do_build=False, nextpnr_opts=options, emit_src=False)
+
+
+def _commands(plan: Any) -> list[list[str]]:
+    return json.loads(plan.files[f"{plan.script}.json"])["commands"]
+
+
+def _resolved(command: list[str]) -> list[str]:
+    return [*find_tool(command[0]), *command[1:]]
+
+
+class _Stages:
+    """The tools, one after the other, in a folder."""
+
+    def __init__(
+        self, found: Board, soc: SocConfig, work: Path, progress: Callable[[str], None], watch: Callable[[str], None]
+    ):
+        self.board, self.soc, self.work, self.progress, self.watch = found, soc, work, progress, watch
+        self.seconds: dict[str, float] = {}
+        self.packed = ""
+
+    def synthesise(self) -> dict[str, dict[str, int]]:
+        """Verilog to a netlist of cells; which and how many."""
+        device = self.board.device
+        # An engine that names a family's blocks has all that it wants.
+        infer = self.soc.family == "any"
+        script = device.fabric.script("top", infer_dsp=infer, json=device.fabric.netlist)
+        started = time.monotonic()
+        self.watch("synthesising")
+        run_yosys(f"read_verilog soc.v; read_rtlil top.il; {script}", self.work)
+        cells = cell_counts(self.work / device.fabric.netlist, device)
+        check_fits(cells, device, self.soc.engine, self.board.name)
+        shown = ", ".join(f"{count} {kind}" for kind, count in cells.items() if count)
+        self._done("yosys", started, f"synthesised: {shown}")
+        return {kind: {"used": count, "available": device.capacity[kind]} for kind, count in cells.items()}
+
+    def place(self, command: list[str]) -> Routed:
+        """Netlist to a placed and routed chip."""
+        started = time.monotonic()
+        target = self.board.name
+        routed = place_and_route(
+            command, self.work, log="top.tim", report="report.json", target=target, watch=self.watch
+        )
+        shown = ", ".join(f"{clock['reached']:.1f} MHz of {clock['asked']:.1f}" for clock in routed.clocks.values())
+        self._done("nextpnr", started, f"placed and routed: {shown}")
+        return routed
+
+    def pack(self, command: list[str]) -> Path:
+        """Chip to bitstream."""
+        started = time.monotonic()
+        self.watch("packing")
+        done = subprocess.run(command, cwd=self.work, capture_output=True, text=True, check=False)
+        self.packed = done.stdout + done.stderr
+        products = [path for suffix in ("bit", "bin", "fs") if (path := self.work / f"top.{suffix}").exists()]
+        if done.returncode != 0 or not products:
+            lines = self.packed.strip().splitlines() or [f"exit status {done.returncode}"]
+            problem = cache_problem(command[0], self.packed)
+            raise SynthesisError(problem or f"{Path(command[0]).name}: {lines[-1]}")
+        self._done("pack", started, f"packed: {products[0].stat().st_size} bytes")
+        return products[0]
+
+    def log(self) -> str:
+        """What the tools have said so far."""
+        logs = [self.work / "yosys.log", self.work / "top.tim"]
+        return "".join(path.read_text() for path in logs if path.exists()) + self.packed
+
+    def _done(self, stage: str, started: float, line: str) -> None:
+        self.seconds[stage] = round(time.monotonic() - started, 1)
+        self.progress(f"{line}, in {self.seconds[stage]:.0f} s")
+
+
+def _met(routed: Routed) -> bool:
+    return all(clock["reached"] >= clock["asked"] for clock in routed.clocks.values())
+
+
+def _check_timing(routed: Routed, what: str, allowed: bool) -> None:
+    if allowed or _met(routed):
+        return
+    path = routed.path
+    worst = min(routed.clocks.values(), key=lambda clock: clock["reached"] / clock["asked"])
+    # The first hop ends at the output of the register where the path begins.
+    start, end = (path[n].rpartition(" to ")[2] for n in (0, -1)) if path else ("?", "?")
+    raise TimingMissed(
+        f"{what} reaches {worst['reached']:.2f} MHz, not {worst['asked']:.2f} MHz, for the path from {start} to {end}; "
+        "use a slower clock, another seed or placer, or allow it",
+        path,
+    )
+
+
+def _versions(found: Board, nextpnr: list[str], work: Path) -> dict[str, str]:
+    def asked(*command: str) -> str:
+        done = subprocess.run(command, cwd=work, capture_output=True, text=True, check=False)
+        return done.stdout + done.stderr
+
+    yosys = asked(*yosys_command(), "-V")
+    version = re.search(r"Version (?:nextpnr-)?([^\s)]+)", asked(nextpnr[0], "--version"))
+    return {
+        **{name: metadata.version(name) for name in ("tercet", "amaranth", "amaranth-boards")},
+        "yosys": " ".join(yosys.split()[1:2]) or "unknown",
+        found.nextpnr: version[1] if version else "unknown",
+    }

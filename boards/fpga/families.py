@@ -1,0 +1,216 @@
+"""Families of FPGAs: cells, memories, loops, and the commands of their tools.
+
+A family is one object: what is special about it stands here. Its PLL's ports stand in `pll`, models of its blocks in
+`tercet.rtl.primitives`.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+__all__ = ["FAMILIES", "KINDS", "Family", "PllKind"]
+
+KINDS = ("lut4", "carry", "ff", "dsp", "bram", "spram", "lutram")
+"""Kinds of cells in reports. ``lut4`` has neither carry cells nor distributed RAM."""
+
+SPRAM_BITS = 256 * 1024
+"""Bits of a large RAM, which only iCE40 UltraPlus has."""
+
+
+@dataclass(frozen=True)
+class PllKind:
+    """Limits of a phase-locked loop; frequencies in Hz, as (least, most)."""
+
+    references: range
+    multipliers: range
+    dividers: tuple[int, ...]
+    divider_in_loop: bool
+    input: tuple[float, float]
+    detector: tuple[float, float]
+    vco: tuple[float, float]
+    output: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of FPGAs.
+
+    Attributes
+    ----------
+    name : str
+        As configs and devices name it.
+    cells : mapping
+        Kind of `KINDS` to a regular expression of the cells counted in it.
+    block_bits : int
+        Bits of a block RAM.
+    ram_modes : mapping
+        Words of a block RAM to bits of a word, as yosys uses it.
+    distributed_bits : int
+        Bits of a memory up to which it goes into logic cells, where those can be memory.
+    rom_in_ram : bool
+        Whether yosys takes a block RAM for a table of 256 bytes.
+    nextpnr : str
+        The place-and-route tool.
+    free_pins : str
+        Its flag that lets pins go anywhere; empty where units cannot be placed alone.
+    netlist : str
+        Name under which the scripts of Amaranth's platform expect the netlist of a board.
+    pll : PllKind
+        Its phase-locked loop.
+    synthesis : callable
+        From top module, and whether multiplications become multiplier blocks, to yosys' commands up to the netlist.
+    """
+
+    name: str
+    cells: Mapping[str, str]
+    block_bits: int
+    ram_modes: Mapping[int, int]
+    distributed_bits: int
+    rom_in_ram: bool
+    nextpnr: str
+    free_pins: str
+    netlist: str
+    pll: PllKind
+    synthesis: Callable[[str, bool], str]
+
+    def script(self, top: str, *, infer_dsp: bool, json: str) -> str:
+        """Yosys' commands that map a design to the family and write a flat netlist."""
+        # Modules that were kept apart for synthesis can come together now.
+        flat = "setattr -mod -unset keep_hierarchy *; flatten; opt_clean"
+        return f"{self.synthesis(top, infer_dsp)}; {flat}; write_json {json}"
+
+    def count(self, types: list[str]) -> dict[str, int]:
+        """Cells of a netlist, by their types, in each kind."""
+        return {kind: sum(re.fullmatch(self.cells[kind], each) is not None for each in types) for kind in KINDS}
+
+    def inferred_blocks(self, width: int, depth: int) -> int:
+        """Block RAMs that yosys takes for a memory that is left to it: the fewest in any mode."""
+        if width * depth <= self.distributed_bits:
+            return 0
+        return min(-(-depth // words) * -(-width // bits) for words, bits in self.ram_modes.items())
+
+
+_NONE = r"(?!)"
+
+
+def _synth_ecp5(top: str, infer_dsp: bool) -> str:
+    return f"synth_ecp5 -top {top}" + ("" if infer_dsp else " -nodsp")
+
+
+def _synth_ice40(top: str, infer_dsp: bool) -> str:
+    # Multiplications always become blocks: a requantiser leaves its own to that though the array names its blocks.
+    # Where it infers blocks, yosys takes those that the design itself has for its own, and sets their registers anew
+    # (yosys issue 2922 is about the same). Meanwhile they have another name.
+    hold, release = "copy SB_MAC16 HELD_MAC16; chtype -set HELD_MAC16 t:SB_MAC16", "chtype -set SB_MAC16 t:HELD_MAC16"
+    begin, infer, finish = (
+        f"synth_ice40 -device u -spram -dsp -top {top} -run {stages}"
+        for stages in ("begin:flatten", "flatten:map_ram", "map_ram:")
+    )
+    return f"{begin}; {hold}; {infer}; {release}; delete =HELD_MAC16; {finish}"
+
+
+def _synth_gowin(top: str, infer_dsp: bool) -> str:
+    # With hierarchy its mapping of memories fails.
+    flat = "setattr -mod -unset keep_hierarchy *"
+    return f"{flat}; synth_gowin -top {top}" + ("" if infer_dsp else " -nodsp")
+
+
+_BLOCK_18K = {512: 36, 1024: 18, 2048: 9, 4096: 4, 8192: 2, 16384: 1}
+
+FAMILIES = {
+    "ecp5": Family(
+        name="ecp5",
+        cells={
+            "lut4": "LUT4",
+            "carry": "CCU2C",
+            "ff": r"TRELLIS_FF\w*",
+            "dsp": r"(MULT18X18D|ALU54B)\w*",
+            "bram": r"(DP16KD|PDPW16KD)\w*",
+            "spram": _NONE,
+            "lutram": r"TRELLIS_DPR16X4\w*",
+        },
+        block_bits=18 * 1024,
+        ram_modes=_BLOCK_18K,
+        distributed_bits=1024,
+        rom_in_ram=False,
+        nextpnr="nextpnr-ecp5",
+        free_pins="--lpf-allow-unconstrained",
+        netlist="top.json",
+        # Lattice FPGA-DS-02012, sysCLOCK PLL timing. Lower limits of detector and output as Project Trellis' ecppll has
+        # them; below 10 MHz at the detector the vendor does not guarantee its figures for jitter.
+        pll=PllKind(
+            range(1, 129),
+            range(1, 129),
+            tuple(range(1, 129)),
+            True,
+            (8e6, 400e6),
+            (3.125e6, 400e6),
+            (400e6, 800e6),
+            (10e6, 400e6),
+        ),
+        synthesis=_synth_ecp5,
+    ),
+    "ice40": Family(
+        name="ice40",
+        cells={
+            "lut4": "SB_LUT4",
+            "carry": "SB_CARRY",
+            "ff": r"SB_DFF\w*",
+            "dsp": "SB_MAC16",
+            "bram": r"SB_RAM40_4K\w*",
+            "spram": "SB_SPRAM256KA",
+            "lutram": _NONE,
+        },
+        block_bits=4 * 1024,
+        ram_modes={256: 16, 512: 8, 1024: 4, 2048: 2},
+        distributed_bits=0,
+        rom_in_ram=True,
+        nextpnr="nextpnr-ice40",
+        free_pins="--pcf-allow-unconstrained",
+        netlist="top.json",
+        # Lattice FPGA-DS-02008, sysCLOCK PLL timing.
+        pll=PllKind(
+            range(1, 17),
+            range(1, 129),
+            (2, 4, 8, 16, 32, 64),
+            False,
+            (10e6, 133e6),
+            (10e6, 133e6),
+            (533e6, 1066e6),
+            (16e6, 275e6),
+        ),
+        synthesis=_synth_ice40,
+    ),
+    "gowin": Family(
+        name="gowin",
+        cells={
+            "lut4": r"LUT[1-4]",
+            "carry": "ALU",
+            "ff": r"DFF\w*",
+            "dsp": r"MULT\w+|PADD\w+|ALU54D",
+            "bram": r"(S|SD|D)P(X9)?B?|p?ROM(X9)?",
+            "spram": _NONE,
+            "lutram": r"RAM16\w+|ROM16",
+        },
+        block_bits=18 * 1024,
+        ram_modes=_BLOCK_18K,
+        distributed_bits=1024,
+        rom_in_ram=False,
+        nextpnr="nextpnr-himbaechel",
+        free_pins="",
+        netlist="top.syn.json",
+        # Gowin DS117, GW1NR-9 of speed C6/I5.
+        pll=PllKind(
+            range(1, 65),
+            range(1, 65),
+            (2, 4, 8, 16, 32, 48, 64, 80, 96, 112, 128),
+            True,
+            (3e6, 400e6),
+            (3e6, 400e6),
+            (400e6, 1200e6),
+            (3.125e6, 600e6),
+        ),
+        synthesis=_synth_gowin,
+    ),
+}
+"""All of them by name."""

@@ -1,0 +1,93 @@
+"""Synthesis: from Verilog to a netlist of a device's cells, and how many of which."""
+
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from tercet.rtl.emit import yosys_command
+from tercet.rtl.yowasp import cache_problem
+
+from .devices import Device
+from .wrapper import Port
+
+__all__ = [
+    "DoesNotFit",
+    "SynthesisError",
+    "cell_counts",
+    "check_fits",
+    "ports_of",
+    "run_yosys",
+]
+
+
+class SynthesisError(RuntimeError):
+    """A tool refused the design; the message has its last error."""
+
+
+class DoesNotFit(SynthesisError):
+    """The design needs more of something than the device has."""
+
+
+def run_yosys(script: str, folder: Path) -> None:
+    """Run a script in a folder.
+
+    Raises
+    ------
+    SynthesisError
+        If yosys fails.
+    """
+    # Under WebAssembly nothing is printed any more once ABC has run: the log is a file.
+    command = [*yosys_command(), "-q", "-l", "yosys.log", "-p", script]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        log = folder / "yosys.log"
+        lines = (log.read_text() if log.exists() else done.stderr).splitlines()
+        errors = [line for line in lines if "ERROR" in line] or lines[-1:] or ["no message"]
+        raise SynthesisError(cache_problem(command[0], done.stderr) or f"yosys: {errors[-1].strip()}")
+
+
+def ports_of(verilog: str, top: str, folder: Path) -> list[Port]:
+    """The ports of a module.
+
+    Raises
+    ------
+    SynthesisError
+        If the Verilog cannot be read or has no such module.
+    """
+    (folder / "unit.v").write_text(verilog)
+    run_yosys(f"read_verilog unit.v; hierarchy -top {top}; proc; write_json ports.json", folder)
+    ports = json.loads((folder / "ports.json").read_text())["modules"][top]["ports"]
+    return [Port(name, len(port["bits"]), port["direction"] == "input") for name, port in ports.items()]
+
+
+def cell_counts(netlist: Path, device: Device) -> dict[str, int]:
+    """Cells of a flattened netlist (yosys' JSON) by the columns of a report."""
+    modules = json.loads(netlist.read_text())["modules"]
+    top = next(m for m in modules.values() if int(m["attributes"].get("top", "0"), 2))
+    return device.fabric.count([cell["type"] for cell in top["cells"].values()])
+
+
+def check_fits(cells: Mapping[str, int], device: Device, what: str, where: str) -> None:
+    """Compare cells with what there is.
+
+    Parameters
+    ----------
+    cells : mapping
+        As `cell_counts` gives them.
+    device : Device
+        What there is.
+    what, where : str
+        The design and the device or board, in words.
+
+    Raises
+    ------
+    DoesNotFit
+        If there are too few of something.
+    """
+    for kind, count in cells.items():
+        if count > device.capacity[kind]:
+            raise DoesNotFit(
+                f"{what} needs {count} {kind}, but {where} has {device.capacity[kind]}; "
+                "use a larger one, or smaller parameters or buffers"
+            )

@@ -1,0 +1,183 @@
+"""What a unit costs on an FPGA and how fast it runs: synthesis alone, place and route behind a frame of registers."""
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tercet.rtl import primitives
+
+from .devices import Device, device
+from .netlist import cell_counts, check_fits, ports_of, run_yosys
+from .nextpnr import PLACERS, check_placer, place_and_route
+from .tools import find_tool
+from .wrapper import WRAPPER_TOP, wrapper
+
+__all__ = ["Report", "Run", "synthesize"]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Place and route with one seed: fmax in MHz, wall time in seconds, and the critical path, one hop a line."""
+
+    seed: int
+    fmax_mhz: float
+    seconds: float
+    critical_path: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Cells of a unit, without its frame, and its fmax over several seeds.
+
+    ``lut4`` excludes carry cells and distributed RAM. ``untimed`` lists what the tool does not time: nextpnr knows an
+    ECP5 or iCE40 multiplier at its ports only, never between its registers.
+    """
+
+    engine: str
+    unit: str
+    params: dict[str, Any]
+    device: str
+    speed: str
+    cells: dict[str, int]
+    untimed: list[str]
+    runs: list[Run]
+
+    @property
+    def fmax_mhz(self) -> dict[str, float]:
+        """Least, median and greatest fmax of the runs."""
+        values = [run.fmax_mhz for run in self.runs]
+        return {"min": min(values), "median": statistics.median(values), "max": max(values)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The report as it is written to JSON."""
+        return {
+            "engine": self.engine,
+            "unit": self.unit,
+            "params": self.params,
+            "device": self.device,
+            "speed": self.speed,
+            **self.cells,
+            "untimed": self.untimed,
+            "fmax_mhz": self.fmax_mhz,
+            "runs": [vars(run) for run in self.runs],
+        }
+
+
+def synthesize(
+    verilog: str,
+    top: str,
+    *,
+    engine: str,
+    unit: str,
+    params: dict[str, Any],
+    device_name: str,
+    speed: str | None = None,
+    seeds: int = 3,
+    freq_mhz: float = 250.0,
+    jobs: int = 2,
+    infer_dsp: bool = False,
+    placer: str = "heap",
+    progress: Callable[[str], None] = lambda line: None,
+    watch: Callable[[str], None] = lambda state: None,
+) -> Report:
+    """Synthesise a unit, place and route it with several seeds, and report.
+
+    Parameters
+    ----------
+    verilog, top : str
+        The unit and its module name; its clock is ``clk``, its reset, if any, ``rst``.
+    engine, unit, params
+        Copied into the report.
+    device_name, speed : str
+        As in `DEVICES`; the slowest grade by default.
+    seeds : int
+        Place and route with the seeds 1 to `seeds`.
+    freq_mhz : float
+        What nextpnr aims at.
+    jobs : int
+        Runs at the same time.
+    infer_dsp : bool
+        Let yosys map multiplications to multiplier blocks, as it always does for iCE40; instantiated blocks are used
+        anyway.
+    placer : str
+        One of `PLACERS`: "timing" weighs long wires more than their sum, which a design that fills much of the chip
+        needs; "static" finds better places for large designs with many block RAMs, and some where the other two search
+        without end: where most of the multipliers are used.
+    progress : callable
+        Called with a line when a step is done, 2 + seeds times.
+    watch : callable
+        Called with what place and route is doing, whenever that changes.
+
+    Raises
+    ------
+    ValueError
+        If the device is unknown or lacks a block that the unit instantiates, or a number is out of range.
+    DoesNotFit
+        If the device is too small.
+    SynthesisError, ToolNotFound
+        If a tool refuses the design or is not installed.
+    """
+    target = device(device_name)
+    speed = target.speed(speed)
+    check_placer(placer)
+    if seeds < 1 or jobs < 1 or not freq_mhz > 0:
+        raise ValueError(f"Seeds {seeds}, jobs {jobs} and frequency {freq_mhz} must all be above 0")
+    _check_blocks(verilog, target, f"{engine} {unit}")
+    tool = find_tool(target.fabric.nextpnr)
+    with tempfile.TemporaryDirectory(prefix="tercet-synth-") as name:
+        folder = Path(name)
+        ports = ports_of(verilog, top, folder)
+        script = target.fabric.script(top, infer_dsp=infer_dsp, json="alone.json")
+        run_yosys(f"read_verilog unit.v; {script}", folder)
+        cells = cell_counts(folder / "alone.json", target)
+        check_fits(cells, target, f"{engine} {unit}", target.name)
+        progress(f"{unit} on {target.name}: " + ", ".join(f"{count} {kind}" for kind, count in cells.items() if count))
+        (folder / "wrapper.v").write_text(wrapper(top, ports))
+        script = target.fabric.script(WRAPPER_TOP, infer_dsp=infer_dsp, json="framed.json")
+        run_yosys(f"read_verilog unit.v wrapper.v; {script}", folder)
+        progress("synthesised behind its frame")
+
+        def place(seed: int) -> Run:
+            run = _place(tool, target, speed, seed, freq_mhz, placer, folder, lambda now: watch(f"seed {seed} {now}"))
+            progress(f"seed {seed}: {run.fmax_mhz:.1f} MHz in {run.seconds:.0f} s")
+            return run
+
+        with ThreadPoolExecutor(max_workers=jobs) as pool:
+            runs = list(pool.map(place, range(1, seeds + 1)))
+    return Report(engine, unit, params, target.name, speed, cells, ["dsp"] if cells["dsp"] else [], runs)
+
+
+def _check_blocks(verilog: str, target: Device, what: str) -> None:
+    for path in primitives.used(verilog):
+        if primitives.FAMILIES[path.stem] != target.family:
+            raise ValueError(
+                f"{what} instantiates {path.stem}, which {target.name} does not have; "
+                f"use another device, or blocks of {target.family}"
+            )
+
+
+def _place(
+    tool: tuple[str, ...],
+    target: Device,
+    speed: str,
+    seed: int,
+    freq_mhz: float,
+    placer: str,
+    folder: Path,
+    watch: Callable[[str], None],
+) -> Run:
+    flags = [*target.flags, *(["--speed", speed] if speed else [])]
+    flags.append(target.fabric.free_pins)
+    report, log = f"report{seed}.json", f"log{seed}"
+    command = [*tool, *flags, "--json", "framed.json", "--seed", str(seed), "--freq", str(freq_mhz)]
+    command += [*PLACERS[placer], "--timing-allow-fail", "--report", report, "--quiet", "--log", log]
+    started = time.monotonic()
+    routed = place_and_route(command, folder, log=log, report=report, target=target.name, watch=watch)
+    seconds = time.monotonic() - started
+    fmax = min(clock["reached"] for clock in routed.clocks.values())
+    return Run(seed, fmax, round(seconds, 1), routed.path)

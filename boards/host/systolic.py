@@ -1,0 +1,109 @@
+"""Products of any size, and networks of them, on a systolic engine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from tercet.golden.networks.int8_network import Int8Layer
+from tercet.golden.numerics.quantization import Requant
+from tercet.golden.systolic.config import SystolicConfig
+from tercet.golden.systolic.model import check_operands
+from tercet.golden.systolic.operands import Product, collect, job
+
+from .session import Session
+from .soc_config import SocConfig
+from .tiling import Pieces, systolic_pieces
+
+__all__ = ["check", "matmul", "network"]
+
+
+def matmul(
+    session: Session, a: np.ndarray, w: np.ndarray, bias: np.ndarray | None, requant: Requant | None
+) -> np.ndarray:
+    """See `tercet.boards.host.device.Device.matmul`."""
+    a = np.asarray(a)
+    plan = _plan(session.soc, a, w, bias, requant)
+    with session.transfer(len(plan.pieces)):
+        return _run(session, plan, a)
+
+
+def network(session: Session, layers: Sequence[Int8Layer], acts: np.ndarray) -> np.ndarray:
+    """See `tercet.boards.host.device.Device.network`."""
+    x = np.asarray(acts)
+    plans = check(session.soc, layers, x)
+    with session.transfer(sum(len(plan.pieces) for plan in plans)):
+        for plan in plans:
+            x = _run(session, plan, x)
+    return x
+
+
+def check(soc: SocConfig, layers: Sequence[Int8Layer], acts: np.ndarray) -> "list[_Plan]":
+    """How the products of a network are cut for a board.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If layers or activations do not fit each other, the engine or its buffers.
+    """
+    plans, fed = [], np.asarray(acts)
+    for layer in layers:
+        plans.append(_plan(soc, fed, layer.weights, layer.bias, layer.requant))
+        # What is proven holds for all activations.
+        fed = np.zeros((len(fed), layer.weights.shape[1]), np.int8)
+    return plans
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """A product that fits the engine, cut for the board's buffers.
+
+    Where K is cut, the engine gives sums of its parts, and the host adds them exactly, and the bias.
+    """
+
+    w: np.ndarray
+    bias: np.ndarray | None
+    pieces: Pieces
+    whole: bool  # K is not cut
+    there: Requant | None  # of the engine
+    after: Requant | None  # of the host
+
+
+def _plan(soc: SocConfig, a: np.ndarray, w: np.ndarray, bias: np.ndarray | None, requant: Requant | None) -> _Plan:
+    config: SystolicConfig = soc.config
+    _, w64, bias64 = check_operands(a, w, bias, config)
+    shape = (*a.shape, w64.shape[1])
+    if requant is not None:
+        if not isinstance(requant, Requant):
+            raise TypeError(f"requant {requant!r} is not a Requant; use tercet.golden.numerics.Requant")
+        requant.per_channel(shape[2])
+    depths = dict(soc.depths)
+    there = requant if config.requant_lanes else None
+    params = bias is not None or requant is not None
+    pieces = systolic_pieces(config, shape, depths, params=params, requant=there is not None)
+    whole = pieces.size[1] >= shape[1]
+    if not whole:
+        pieces, there = systolic_pieces(config, shape, depths, params=False, requant=False), None
+    after = requant if there is None else None
+    return _Plan(np.asarray(w), None if bias is None else bias64, pieces, whole, there, after)
+
+
+def _run(session: Session, plan: _Plan, a: np.ndarray) -> np.ndarray:
+    config: SystolicConfig = session.config
+    out = np.zeros((len(a), plan.w.shape[1]), np.int64)
+    for rows, parts, columns in plan.pieces:
+        for part in parts:
+            channels = None if plan.there is None else _some_channels(plan.there, columns, out.shape[1])
+            addend = plan.bias[columns] if plan.bias is not None and plan.whole else None
+            product = Product(a[rows, part], plan.w[part, columns], addend, channels)
+            done = session.run(job(config, product))
+            out[rows, columns] += collect(config, product, done.outputs)
+    if plan.bias is not None and not plan.whole:
+        out += plan.bias
+    if plan.after is not None:
+        return plan.after.apply(out.astype(np.int32))
+    return out.astype(np.int32 if plan.there is None else np.int8)
+
+
+def _some_channels(requant: Requant, columns: slice, n: int) -> Requant:
+    multiplier, shift = (values[columns] for values in requant.per_channel(n))
+    return Requant(multiplier, shift, requant.zero_point, requant.qmin, requant.qmax, requant.rounding)

@@ -1,0 +1,1 @@
+"""Gateware of a board: UART, link, buffers and top."""

@@ -1,0 +1,267 @@
+"""Buffers between the link, which is slow, and the streams of an engine, which run at full speed."""
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from tercet.rtl.common.outlet import Outlet
+from tercet.rtl.common.ram import Ram, has_latency_1
+from tercet.rtl.emit import shared
+
+from ..host.protocol import ADDRESS_BITS, WORDS_BITS
+from .word_packer import byte_clocks, byte_of
+
+__all__ = ["InputBuffer", "OutputBuffer"]
+
+
+def _ram(width: int, depth: int, family: str):
+    """Written or read, never both."""
+    latency = 1 if has_latency_1(family, depth) else 2
+    return shared(Ram, width=width, depth=depth, family=family, exclusive=True, latency=latency)
+
+
+def _at_most(value: Value, limit: Value | int) -> Value:
+    """``value <= limit``, by a carry chain of no more bits than the limit has."""
+    limit = Value.cast(limit)
+    return ~value[len(limit) :].any() & (value[: len(limit)] <= limit)
+
+
+class InputBuffer(wiring.Component):
+    """Words for a stream, loaded by the host and then given as fast as they are taken.
+
+    Parameters
+    ----------
+    width, depth : int
+        Bits of a word, and words.
+    family : str
+        FPGA family.
+
+    Members
+    -------
+    address : In(24), words : In(16)
+        Where the host wants to load how much.
+    fits : Out(1)
+        It is within the buffer and leaves no gap; 2 clocks later.
+    load : In(1)
+        Go to `address`.
+    write : In(1), word : In(width)
+        Store a word, and go on.
+    commit : In(1)
+        What is loaded ends here.
+    count : In(24), set : In(1)
+        Words to give.
+    enough : Out(1)
+        So many are loaded; from the clock after `set` on.
+    start : In(1)
+        Give them, from the first one.
+    running : Out(1)
+        Not all have been taken.
+    o : Out(stream.Signature(width))
+        The words.
+    """
+
+    def __init__(self, *, width: int, depth: int, family: str):
+        self.width, self.depth, self.family = width, depth, family
+        super().__init__(
+            {
+                "address": In(ADDRESS_BITS),
+                "words": In(WORDS_BITS),
+                "fits": Out(1),
+                "load": In(1),
+                "write": In(1),
+                "word": In(width),
+                "commit": In(1),
+                "count": In(ADDRESS_BITS),
+                "set": In(1),
+                "enough": Out(1),
+                "start": In(1),
+                "running": Out(1),
+                "o": Out(stream.Signature(width)),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.ram = ram = _ram(self.width, self.depth, self.family)
+        loaded, place, left = (Signal(range(self.depth + 1), name=name) for name in ("loaded", "place", "left"))
+        going = Signal()
+        end = Signal(ADDRESS_BITS + 1)
+        m.d.sync += [
+            end.eq(self.address + self.words),
+            self.fits.eq(_at_most(end, self.depth) & _at_most(self.address, loaded)),
+        ]
+        m.d.comb += [
+            ram.write.eq(self.write),
+            ram.write_address.eq(place),
+            ram.write_data.eq(self.word),
+            ram.read_address.eq(place),
+        ]
+        with m.If(self.load):
+            m.d.sync += place.eq(self.address)
+        with m.If(self.write):
+            m.d.sync += place.eq(place + 1)
+        with m.If(self.commit):
+            m.d.sync += loaded.eq(place)
+        with m.If(self.set):
+            m.d.sync += [left.eq(self.count), self.enough.eq(_at_most(self.count, loaded))]
+        fetch, waiting = Signal(), Signal()
+        if self.family == "ecp5":
+            self._give_ahead(m, ram, going, fetch, waiting)
+        else:
+            self._give_in_step(m, ram, going, fetch, waiting)
+        m.d.comb += self.running.eq(going | waiting)
+        with m.If(self.start):
+            m.d.sync += [place.eq(0), going.eq(left != 0)]
+        with m.Elif(going & fetch):
+            m.d.sync += [place.eq(place + 1), left.eq(left - 1), going.eq(left != 1)]
+        return m
+
+    def _give_ahead(self, m: Module, ram, going: Signal, fetch: Signal, waiting: Signal) -> None:
+        """Through a FIFO of a few words, in distributed RAM: what counts here need not know of an engine far away."""
+        m.submodules.outlet = outlet = shared(Outlet, shape=unsigned(self.width), latency=ram.latency)
+        under_way = Signal(ram.latency)
+        m.d.comb += [
+            ram.read_enable.eq(1),
+            ram.out_enable.eq(1),
+            fetch.eq(outlet.ready),
+            outlet.start.eq(going & fetch),
+            outlet.arrive.eq(under_way[-1]),
+            outlet.value.eq(ram.read_data),
+            waiting.eq(~outlet.empty),
+        ]
+        m.d.sync += under_way.eq(Cat(outlet.start, under_way))
+        wiring.connect(m, outlet.o, wiring.flipped(self.o))
+
+    def _give_in_step(self, m: Module, ram, going: Signal, fetch: Signal, waiting: Signal) -> None:
+        """Latch and output register move on when what is behind them does: no cells but theirs."""
+        take = Signal()
+        m.d.comb += self.o.payload.eq(ram.read_data)
+        m.d.comb += [take.eq(~self.o.valid | self.o.ready), ram.out_enable.eq(take)]
+        if ram.latency == 1:
+            latched = Const(0)
+            m.d.comb += fetch.eq(take)
+            with m.If(take):
+                m.d.sync += self.o.valid.eq(going)
+        else:
+            latched = Signal()
+            m.d.comb += fetch.eq(~latched | take)
+            with m.If(fetch):
+                m.d.sync += latched.eq(going)
+            with m.If(take):
+                m.d.sync += self.o.valid.eq(latched)
+        m.d.comb += [ram.read_enable.eq(going & fetch), waiting.eq(latched | self.o.valid)]
+
+
+class OutputBuffer(wiring.Component):
+    """Words of a stream, taken as fast as they come and then read by the host byte by byte.
+
+    Parameters
+    ----------
+    width, depth : int
+        Bits of a word, and words.
+    family : str
+        FPGA family.
+
+    Members
+    -------
+    address : In(24), words : In(16)
+        What the host wants to read.
+    fits : Out(1)
+        So much has come; 2 clocks later.
+    read : In(1)
+        Give it.
+    data : Out(stream.Signature(8))
+        Bytes of the words, the least significant one of each first.
+    reading : Out(1)
+        Not all have been taken.
+    count : In(24), set : In(1)
+        Words to take from the stream.
+    enough : Out(1)
+        There is room for so many; from the clock after `set` on.
+    start : In(1)
+        Take them, from the first place on.
+    running : Out(1)
+        Not all have come.
+    i : In(stream.Signature(width))
+        The words.
+    """
+
+    def __init__(self, *, width: int, depth: int, family: str):
+        self.width, self.depth, self.family = width, depth, family
+        super().__init__(
+            {
+                "address": In(ADDRESS_BITS),
+                "words": In(WORDS_BITS),
+                "fits": Out(1),
+                "read": In(1),
+                "data": Out(stream.Signature(8)),
+                "reading": Out(1),
+                "count": In(ADDRESS_BITS),
+                "set": In(1),
+                "enough": Out(1),
+                "start": In(1),
+                "running": Out(1),
+                "i": In(stream.Signature(width)),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.ram = ram = _ram(self.width, self.depth, self.family)
+        filled, left = Signal(range(self.depth + 1)), Signal(range(self.depth + 1))
+        end = Signal(ADDRESS_BITS + 1)
+        m.d.sync += [end.eq(self.address + self.words), self.fits.eq(_at_most(end, filled))]
+        with m.If(self.set):
+            m.d.sync += [left.eq(self.count), self.enough.eq(_at_most(self.count, self.depth))]
+        store = Signal()
+        m.d.comb += [
+            self.i.ready.eq(self.running),
+            store.eq(self.running & self.i.valid),
+            ram.write.eq(store),
+            ram.write_address.eq(filled),
+            ram.write_data.eq(self.i.payload),
+        ]
+        with m.If(self.start):
+            m.d.sync += [filled.eq(0), self.running.eq(left != 0)]
+        with m.Elif(store):
+            m.d.sync += [filled.eq(filled + 1), left.eq(left - 1), self.running.eq(left != 1)]
+        self._read(m, ram)
+        return m
+
+    def _read(self, m: Module, ram) -> None:
+        size = -(-self.width // 8)
+        place, words = Signal(range(self.depth + 1)), Signal(WORDS_BITS)
+        byte, wait = Signal(range(max(2, size))), Signal(range(ram.latency + 1))
+        chosen = byte_of(m, ram.read_data, byte)
+        choose = "CHOOSE" if byte_clocks(self.width) else "BYTE"
+        m.d.comb += [
+            ram.read_address.eq(place),
+            ram.read_enable.eq(1),
+            ram.out_enable.eq(1),
+        ]
+        with m.FSM():
+            with m.State("IDLE"), m.If(self.read):
+                m.d.sync += [place.eq(self.address), words.eq(self.words), wait.eq(ram.latency), byte.eq(0)]
+                m.next = "WORD"
+            with m.State("WORD"):
+                m.d.comb += self.reading.eq(1)
+                m.d.sync += wait.eq(wait - 1)
+                with m.If(words == 0):
+                    m.next = "IDLE"
+                with m.Elif(wait == 0):
+                    m.next = choose
+            if choose == "CHOOSE":
+                with m.State(choose):
+                    m.d.comb += self.reading.eq(1)
+                    m.next = "BYTE"
+            with m.State("BYTE"):
+                m.d.comb += self.reading.eq(1)
+                m.d.sync += [self.data.payload.eq(chosen), self.data.valid.eq(1)]
+                m.next = "GIVEN"
+            with m.State("GIVEN"):
+                m.d.comb += self.reading.eq(1)
+                with m.If(self.data.ready):
+                    m.d.sync += [self.data.valid.eq(0), byte.eq(byte + 1)]
+                    m.next = choose
+                    with m.If(byte == size - 1):
+                        m.d.sync += [byte.eq(0), place.eq(place + 1), words.eq(words - 1), wait.eq(ram.latency)]
+                        m.next = "WORD"

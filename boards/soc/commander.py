@@ -1,0 +1,408 @@
+"""What a board does with a request; see `protocol` for what it means."""
+
+from collections.abc import Sequence
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from tercet.rtl.common.register_slice import RegisterSlice
+
+from ..host.protocol import (
+    ADDRESS_BITS,
+    COUNTER_BYTES,
+    LINK_COUNTER_BYTES,
+    LINK_COUNTERS,
+    WORDS_BITS,
+    Command,
+    Reply,
+)
+from .info_reader import NONCE_BYTES, Answers
+from .word_packer import WordBuilder
+
+__all__ = ["Commander", "IslandSignature"]
+
+
+class IslandSignature(wiring.Signature):
+    """What passes between `Commander` and the engine between its buffers, as seen from the commander.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Bytes of a word of each stream.
+    counters : int
+        Counters of the engine.
+
+    Members
+    -------
+    address : Out(24), words : Out(16), count : Out(24)
+        For all buffers.
+    word : Out
+        For input buffers, each of which takes as many of the upper bytes as it has.
+    fits, enough, running : In(streams)
+        Of each buffer.
+    load, write, commit, set, read : Out(streams)
+        For each buffer.
+    start : Out(1)
+        For all of them.
+    select : Out
+        Buffer whose bytes are read.
+    bytes : In(stream.Signature(8)), reading : In(1)
+        Those.
+    refused : In(1)
+        The engine has refused its input.
+    counters : In
+        Counters of the engine.
+    clear_counters : Out(1)
+        Set them to zero.
+    reset : Out(1)
+        Reset the engine and the buffers.
+    """
+
+    def __init__(self, *, sizes: Sequence[int], counters: int):
+        streams = len(sizes)
+        super().__init__(
+            {
+                "address": Out(ADDRESS_BITS),
+                "words": Out(WORDS_BITS),
+                "count": Out(ADDRESS_BITS),
+                "word": Out(8 * max(sizes)),
+                **{name: In(streams) for name in ("fits", "enough", "running")},
+                **{name: Out(streams) for name in ("load", "write", "commit", "set", "read")},
+                "start": Out(1),
+                "select": Out(range(streams)),
+                "bytes": In(stream.Signature(8)),
+                "reading": In(1),
+                "refused": In(1),
+                "counters": In(8 * COUNTER_BYTES * counters),
+                "clear_counters": Out(1),
+                "reset": Out(1),
+            }
+        )
+
+
+class Commander(wiring.Component):
+    """Execute each request once, and answer it::
+
+        FrameReceiver --> [Commander] --> FrameSender
+                            |    ^
+                            v    |
+                       buffers, engine
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Bytes of a word of each stream.
+    inputs : sequence of bool
+        Whether it is an input of the engine; inputs come before outputs.
+    counters : int
+        Counters of the engine.
+    description : bytes
+        What IDENTIFY reads.
+    frame_bytes : int
+        As of receiver and sender.
+
+    Members
+    -------
+    frame, sequence, code, length, data, done, damaged, missed
+        Those of `FrameReceiver`; `missed` is its `dropped`.
+    reply, clear, reply_sequence, reply_code, send, sending, overflow
+        Those of `FrameSender`; `reply` is its `data`, `sending` its `busy`.
+    island : Out(IslandSignature)
+        The engine and its buffers.
+    busy : Out(1)
+        A request is being worked on, or the engine runs.
+    """
+
+    def __init__(
+        self, *, sizes: Sequence[int], inputs: Sequence[bool], counters: int, description: bytes, frame_bytes: int
+    ):
+        self._sizes, self._inputs, self._description = tuple(sizes), tuple(inputs), description
+        self._counters = counters
+        super().__init__(
+            {
+                "frame": In(1),
+                "sequence": In(8),
+                "code": In(8),
+                "length": In(range(frame_bytes)),
+                "data": In(stream.Signature(8)),
+                "done": Out(1),
+                "damaged": In(1),
+                "missed": In(1),
+                "reply": Out(stream.Signature(8)),
+                "clear": Out(1),
+                "reply_sequence": Out(8),
+                "reply_code": Out(8),
+                "send": Out(1),
+                "sending": In(1),
+                "overflow": In(1),
+                "island": Out(IslandSignature(sizes=sizes, counters=counters)),
+                "busy": Out(1),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        streams = len(self._sizes)
+        # Arguments, the first byte lowest once all are there; bytes of them still to come.
+        self._args, self._need = Signal(48), Signal(range(7))
+        # Bytes still to come less one: a bit says that there are none.
+        self._left = Signal(signed(len(self.length) + 1))
+        self._chosen = Signal(streams)
+        self._any_running = Signal()
+        m.d.comb += [
+            self.island.select.eq(self._args[:8]),
+            self.island.words.eq(self._args[8:24]),
+            self.island.address.eq(self._args[24:48]),
+            self.island.count.eq(self._args[24:48]),
+        ]
+        m.d.sync += [
+            self._chosen.eq(Cat(self._args[:8] == n for n in range(streams))),
+            self._any_running.eq(self.island.running.any()),
+        ]
+        # What to do with a byte is a long thought; without registers it would go on in receiver and sender.
+        m.submodules.inlet, m.submodules.outlet = inlet, outlet = RegisterSlice(shape=8), RegisterSlice(shape=8)
+        self._data, self._append, self._appended = inlet.o, outlet.i, ~outlet.o.valid
+        wiring.connect(m, wiring.flipped(self.data), inlet.i)
+        wiring.connect(m, outlet.o, wiring.flipped(self.reply))
+        m.d.comb += [inlet.clear.eq(self.done), outlet.clear.eq(self.clear)]
+        # What it tells the others, who are all over the chip, it tells from registers, for one clock.
+        for strobe in (
+            self.clear,
+            self.send,
+            self.done,
+            self.island.load,
+            self.island.commit,
+            self.island.set,
+            self.island.start,
+            self.island.read,
+        ):
+            m.d.sync += strobe.eq(0)
+        m.d.sync += self.island.clear_counters.eq(0)
+        self._count_frames(m)
+        with m.FSM() as fsm:
+            self._begin(m)
+            self._take_arguments(m)
+            self._load(m)
+            self._run(m)
+            self._read(m)
+            self._tell(m)
+            with m.State("RESET"):
+                m.d.comb += self.island.reset.eq(1)
+                self._reply(m, Reply.OK)
+        m.d.sync += self.busy.eq(~fsm.ongoing("IDLE") | self.sending | self._any_running | self.frame)
+        return m
+
+    def _reply(self, m: Module, code: Reply, *, empty: bool = True) -> None:
+        """Answer, without what has been appended if it shall be `empty`."""
+        m.d.sync += [self.reply_code.eq(code), self.clear.eq(int(empty))]
+        m.next = "REPLY"
+
+    def _count_frames(self, m: Module) -> None:
+        self._is = {name: Signal(name=f"is_{name}") for name in LINK_COUNTERS}
+        self._wrong = Signal()
+        # Both in one clock would be two frames at once.
+        m.d.comb += [self._is["damaged"].eq(self.damaged), self._is["dropped"].eq(self.missed | self._wrong)]
+        counts = []
+        for name, strobe in self._is.items():
+            count = Signal(8 * LINK_COUNTER_BYTES, name=f"count_{name}")
+            with m.If(strobe):
+                m.d.sync += count.eq(count + 1)
+            counts.append(count)
+        self._link_counts = Cat(counts)
+
+    def _begin(self, m: Module) -> None:
+        """Sort requests by their numbers; take leave of them."""
+        last, known = Signal(8), Signal()
+        follows, same, identify = Signal(), Signal(), Signal()
+        m.d.sync += [
+            follows.eq(known & (self.sequence == (last + 1)[:8])),
+            same.eq(known & (self.sequence == last)),
+            identify.eq(self.code == Command.IDENTIFY),
+        ]
+        with m.State("IDLE"), m.If(self.frame & ~self.sending):
+            m.next = "SORT"
+        with m.State("SORT"):
+            m.next = "SORTED"
+        with m.State("SORTED"):
+            with m.If(identify | follows):
+                m.d.comb += self._is["accepted"].eq(1)
+                m.d.sync += [last.eq(self.sequence), known.eq(1), self.reply_sequence.eq(self.sequence)]
+                m.d.sync += self.clear.eq(1)
+                m.next = "LENGTH"
+            with m.Elif(same):
+                m.d.comb += self._is["repeated"].eq(1)
+                m.d.sync += [self.send.eq(1), self.done.eq(1)]
+                m.next = "LEAVE"
+            with m.Else():
+                m.d.comb += self._wrong.eq(1)
+                m.d.sync += self.done.eq(1)
+                m.next = "LEAVE"
+        with m.State("REPLY"), m.If(self._appended):
+            m.d.sync += [self.send.eq(1), self.done.eq(1)]
+            m.next = "LEAVE"
+        with m.State("LEAVE"):
+            # Receiver and sender are being told; in the next clock they show it.
+            m.next = "IDLE"
+
+    def _take_arguments(self, m: Module) -> None:
+        """Check what is asked for and how long it is, and take the first bytes."""
+        first = {
+            Command.IDENTIFY: 6,
+            Command.LOAD: 6,
+            Command.RUN: 0,
+            Command.STATUS: 0,
+            Command.READ: 6,
+            Command.COUNTERS: 1,
+            Command.RESET: 0,
+        }
+        at_rest = (Command.LOAD, Command.RUN, Command.READ, Command.COUNTERS)
+        whole = {**first, Command.RUN: 3 * len(self._sizes)}
+        right, waited = Signal(), Signal(range(4))
+        with m.State("LENGTH"), m.Switch(self.code):
+            for command in Command:
+                with m.Case(command):
+                    length_right = self.length >= 6 if command == Command.LOAD else self.length == whole[command]
+                    m.d.sync += [right.eq(length_right), self._need.eq(first[command])]
+                    m.d.sync += self._left.eq(self.length - (first[command] + 1))
+                    m.next = "LENGTH_KNOWN"
+                    if command in at_rest:
+                        with m.If(self._any_running):
+                            self._reply(m, Reply.RUNNING)
+            with m.Default():
+                self._reply(m, Reply.UNKNOWN_COMMAND)
+        with m.State("LENGTH_KNOWN"):
+            m.next = "ARGUMENTS"
+            with m.If(~right):
+                self._reply(m, Reply.WRONG_LENGTH)
+        with m.State("ARGUMENTS"):
+            m.d.sync += waited.eq(0)
+            with m.If(self._need == 0):
+                m.next = "EXECUTE"
+            with m.Elif(self._data.valid):
+                m.d.comb += self._data.ready.eq(1)
+                m.d.sync += [self._args.eq(Cat(self._args[8:], self._data.payload)), self._need.eq(self._need - 1)]
+        with m.State("EXECUTE"):
+            # Meanwhile buffers find out whether it fits, within three clocks, and what follows from it is noted.
+            m.d.sync += waited.eq(waited + 1)
+            with m.If(waited == 3), m.Switch(self.code):
+                for command in Command:
+                    with m.Case(command):
+                        m.next = command.name
+
+    def _load(self, m: Module) -> None:
+        inputs = Cat(map(int, self._inputs))
+        fits = Signal()
+        m.submodules.builder = builder = WordBuilder(sizes=self._sizes)
+        m.d.sync += fits.eq((self._chosen & inputs & self.island.fits).any())
+        m.d.comb += [
+            builder.select.eq(self.island.select),
+            builder.begin.eq(self.island.load.any()),
+            builder.words.eq(self.island.words),
+            builder.byte.eq(self._data.payload),
+            self.island.word.eq(builder.word),
+            self.island.write.eq(self._chosen & builder.write.replicate(len(self._sizes))),
+        ]
+        with m.State("LOAD"):
+            with m.If(fits):
+                m.d.sync += self.island.load.eq(self._chosen)
+                m.next = "LOAD_BYTES"
+            with m.Else():
+                self._reply(m, Reply.OUT_OF_RANGE)
+        with m.State("LOAD_BYTES"):
+            with m.If(self._left < 0):
+                m.next = "LOADED"
+            with m.Elif(self._data.valid):
+                m.d.comb += [self._data.ready.eq(1), builder.take.eq(1)]
+                m.d.sync += self._left.eq(self._left - 1)
+        with m.State("LOADED"):
+            # The last word is being written.
+            with m.If(builder.whole):
+                m.d.sync += self.island.commit.eq(self._chosen)
+                self._reply(m, Reply.OK)
+            with m.Else():
+                self._reply(m, Reply.WRONG_LENGTH)
+
+    def _run(self, m: Module) -> None:
+        streams = len(self._sizes)
+        one = Signal(streams)
+        third = Signal(range(3))
+        inputs = Cat(map(int, self._inputs))
+        with m.State("RUN"):
+            m.d.sync += [one.eq(1), third.eq(0)]
+            m.next = "RUN_COUNTS"
+        with m.State("RUN_COUNTS"), m.If(self._data.valid):
+            m.d.comb += self._data.ready.eq(1)
+            m.d.sync += [self._args.eq(Cat(self._args[8:], self._data.payload)), third.eq(third + 1)]
+            with m.If(third == 2):
+                m.d.sync += third.eq(0)
+                m.next = "RUN_SET"
+        with m.State("RUN_SET"):
+            m.d.sync += [self.island.set.eq(one), one.eq(one << 1)]
+            m.next = "RUN_COUNTS"
+            with m.If(one[-1]):
+                m.next = "RUN_WAIT"
+        with m.State("RUN_WAIT"):
+            m.next = "RUN_CHECK"
+        with m.State("RUN_CHECK"):
+            with m.If((inputs & ~self.island.enough).any()):
+                self._reply(m, Reply.NOT_LOADED)
+            with m.Elif(~self.island.enough.all()):
+                self._reply(m, Reply.OUT_OF_RANGE)
+            with m.Else():
+                m.d.sync += self.island.start.eq(1)
+                self._reply(m, Reply.OK)
+
+    def _read(self, m: Module) -> None:
+        inputs = Cat(map(int, self._inputs))
+        fits = Signal()
+        # No buffer gives bytes in other states.
+        m.d.comb += self.island.bytes.ready.eq(self._append.ready)
+        m.d.sync += fits.eq((self._chosen & ~inputs & self.island.fits).any())
+        with m.State("READ"):
+            with m.If(fits):
+                m.d.sync += self.island.read.eq(self._chosen)
+                m.next = "READ_BEGIN"
+            with m.Else():
+                self._reply(m, Reply.OUT_OF_RANGE)
+        with m.State("READ_BEGIN"):
+            m.next = "READ_BYTES"
+        with m.State("READ_BYTES"):
+            m.d.comb += [
+                self._append.payload.eq(self.island.bytes.payload),
+                self._append.valid.eq(self.island.bytes.valid),
+            ]
+            with m.If(~self.island.reading & self._appended):
+                m.next = "READ_END"
+        with m.State("READ_END"):
+            with m.If(self.overflow):
+                self._reply(m, Reply.OUT_OF_RANGE)
+            with m.Else():
+                self._reply(m, Reply.OK, empty=False)
+
+    def _tell(self, m: Module) -> None:
+        """Answer what needs no more than to be told."""
+        counters = Cat(self.island.counters, self._link_counts)
+        m.submodules.answers = answers = Answers(description=self._description, counters=len(counters) // 8)
+        m.d.comb += [
+            answers.nonce.eq(self._args[: 8 * NONCE_BYTES]),
+            answers.place.eq(self._args[8 * NONCE_BYTES :]),
+            answers.counters.eq(counters),
+        ]
+        with m.State("STATUS"):
+            m.d.comb += [self._append.payload.eq(Cat(self._any_running, self.island.refused)), self._append.valid.eq(1)]
+            with m.If(self._append.ready):
+                self._reply(m, Reply.OK, empty=False)
+        with m.State("IDENTIFY"):
+            with m.If(answers.missing):
+                self._reply(m, Reply.OUT_OF_RANGE)
+            with m.Else():
+                m.d.comb += answers.identify.eq(1)
+                m.next = "ANSWER"
+        with m.State("COUNTERS"):
+            m.d.comb += answers.count.eq(1)
+            m.next = "ANSWER"
+        with m.State("ANSWER"):
+            wiring.connect(m, answers.o, self._append)
+            with m.If(answers.last & self._append.ready):
+                m.d.sync += self.island.clear_counters.eq((self.code == Command.COUNTERS) & self._args[40])
+                self._reply(m, Reply.OK, empty=False)

@@ -1,0 +1,236 @@
+"""Frames to the other side, as often as it asks for them; see `protocol`.
+
+COBS needs to know where the next zero is before it can give anything, so the frame is in a memory, and is read twice.
+What is there can be sent again when a reply has got lost.
+"""
+
+from amaranth import *
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from tercet.rtl.common.ram import Ram
+from tercet.rtl.emit import shared
+
+from ..host.protocol import CRC_BYTES, HEADER_BYTES
+from .frame_crc import CRC
+
+__all__ = ["FrameSender"]
+
+
+class FrameSender(wiring.Component):
+    """Collect data, then send it with header and CRC, coded by COBS (see `cobs`)::
+
+        place:   -4          0          n       n + 4
+                 | header 4  | data ... | CRC 4 |
+        HEADER   ----------->
+        SUM      ---------------------->            read for the CRC
+        CRC                             ------->
+        SCAN     ------>                            up to a zero, 254 bytes, or the end
+        CODE, FETCH, BYTE                           the same bytes again, to `o`
+        SKIP, NEXT                                  behind the zero; and so on
+        END                                         the 0 behind it
+
+    The first byte comes ``n + 20 + c`` clocks after `send`, with n bytes of data and c the code of the first group.
+    Between groups there are ``c + 5`` clocks, c the code of the next one; within a group a byte takes 3.
+
+    Parameters
+    ----------
+    frame_bytes : int
+        Most bytes of a frame from sequence to CRC; 9 to 65536.
+    family : str
+        FPGA family.
+
+    Members
+    -------
+    data : In(stream.Signature(8))
+        Bytes to append; ready but while `busy` and in the clock of `send`.
+    overflow : Out(1)
+        Since `clear` a byte has not fitted in, and is lost.
+    clear : In(1)
+        Forget all that was appended. Without effect while `busy` and in the clock of `send`.
+    sequence : In(8), code : In(8)
+        Header to send.
+    send : In(1)
+        Send what was appended since `clear`, for the first time or again. Without effect while `busy`.
+    busy : Out(1)
+        It is being sent.
+    o : Out(stream.Signature(8))
+        Coded bytes, with the 0 at the end.
+
+    Raises
+    ------
+    ValueError
+        If `frame_bytes` is out of range.
+    """
+
+    def __init__(self, *, frame_bytes: int, family: str = "any"):
+        if not HEADER_BYTES + CRC_BYTES < frame_bytes <= 2**16:
+            raise ValueError(f"Frames have {frame_bytes} bytes; use 9 to 65536")
+        self.frame_bytes, self.family = frame_bytes, family
+        super().__init__(
+            {
+                "data": In(stream.Signature(8)),
+                "overflow": Out(1),
+                "clear": In(1),
+                "sequence": In(8),
+                "code": In(8),
+                "send": In(1),
+                "busy": Out(1),
+                "o": Out(stream.Signature(8)),
+            }
+        )
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        # The header is around the end. A block RAM without its output register is slow, so that a byte comes two clocks
+        # after its place.
+        m.submodules.ram = self._ram = ram = shared(
+            Ram, width=8, depth=2 ** (self.frame_bytes - 1).bit_length(), family=self.family
+        )
+        # To write or to read; behind the data; and behind all that is there.
+        self._place = place = Signal(range(-HEADER_BYTES, self.frame_bytes))
+        self._after = Signal.like(place, name="after")
+        self._length = Signal.like(place, name="length")
+        self._end = Signal.like(place, name="end")
+        # Written a clock later: nothing is read so soon after.
+        self._write, self._written = Signal(), Signal(8)
+        # The byte that is read is not behind the end. From memory over a comparison to a place is a long way: a clock
+        # later, whether it was one that is not zero.
+        self._fetched, latched = Signal(), Signal()
+        self._passed, self._nonzero = Signal(), Signal()
+        # Where a group begins, its code, and whether it stands for a zero behind it.
+        self._group = Signal.like(place, name="group", init=-HEADER_BYTES)
+        self._size = Signal(8, init=1)
+        self._zero = Signal()
+        m.d.comb += [
+            ram.read_address.eq(place),
+            ram.read_enable.eq(1),
+            ram.out_enable.eq(1),
+            self._after.eq(place + 1),
+        ]
+        m.d.sync += [
+            ram.write.eq(self._write),
+            ram.write_address.eq(place),
+            ram.write_data.eq(self._written),
+            latched.eq(place != self._end),
+            self._fetched.eq(latched),
+            self._passed.eq(self._fetched),
+            self._nonzero.eq(self._fetched & (ram.read_data != 0)),
+        ]
+        with m.FSM() as fsm:
+            self._collect(m)
+            self._complete(m)
+            self._scan(m)
+            self._give(m)
+        m.d.comb += self.busy.eq(~fsm.ongoing("COLLECT"))
+        return m
+
+    def _collect(self, m: Module) -> None:
+        """Append; take the header."""
+        place = self._place
+        self._header = Signal(16)
+        with m.State("COLLECT"):
+            m.d.comb += [self.data.ready.eq(~self.send), self._written.eq(self.data.payload)]
+            with m.If(self.send):
+                m.d.sync += [
+                    self._header.eq(Cat(self.sequence, self.code)),
+                    self._length.eq(place),
+                    self._end.eq(place),
+                    place.eq(self._group),
+                ]
+                m.next = "HEADER"
+            with m.Elif(self.clear):
+                m.d.sync += [place.eq(0), self.overflow.eq(0)]
+            with m.Elif(self.data.valid):
+                with m.If(place == self.frame_bytes - HEADER_BYTES - CRC_BYTES):
+                    m.d.sync += self.overflow.eq(1)
+                with m.Else():
+                    m.d.comb += self._write.eq(1)
+                    m.d.sync += place.eq(self._after)
+
+    def _complete(self, m: Module) -> None:
+        """Header before the data, CRC behind it."""
+        place = self._place
+        new = Signal()
+        # Its `start` has logic for a byte in the same clock, which never comes; a reset has not.
+        m.submodules.crc = crc = ResetInserter(new)(CRC.create())
+        step = Signal(range(HEADER_BYTES + CRC_BYTES))
+        length = Signal(16)
+        around = Cat(self._header, length, crc.crc).word_select(step, 8)
+        m.d.comb += [length.eq(self._length), crc.data.eq(self._ram.read_data)]
+        with m.State("HEADER"):
+            m.d.comb += [self._written.eq(around), self._write.eq(1), new.eq(1)]
+            m.d.sync += [step.eq(step + 1), place.eq(self._after)]
+            with m.If(step == HEADER_BYTES - 1):
+                m.d.sync += place.eq(self._group)
+                m.next = "BEGIN"
+        with m.State("BEGIN"):
+            m.d.sync += place.eq(self._after)
+            m.next = "LATCH"
+        with m.State("LATCH"):
+            m.d.sync += place.eq(self._after)
+            m.next = "SUM"
+        with m.State("SUM"):
+            m.d.comb += crc.valid.eq(self._fetched)
+            m.d.sync += place.eq(self._after)
+            with m.If(~self._fetched):
+                m.d.sync += place.eq(self._length)
+                m.next = "CRC"
+        with m.State("CRC"):
+            m.d.comb += [self._written.eq(around), self._write.eq(step != 0)]
+            m.d.sync += [step.eq(step + 1), place.eq(self._after)]
+            with m.If(step == 0):
+                m.d.sync += [step.eq(0), self._end.eq(place), place.eq(self._group)]
+                m.next = "NEXT"
+
+    def _scan(self, m: Module) -> None:
+        """Find out how long the group is, or that there is none."""
+        place, size = self._place, self._size
+        first = Signal()
+        m.d.sync += first.eq(0)
+        with m.State("NEXT"):
+            m.d.sync += [self._group.eq(place), place.eq(self._after)]
+            m.next = "AHEAD"
+        with m.State("AHEAD"):
+            m.d.sync += place.eq(self._after)
+            m.next = "COMPARE"
+        with m.State("COMPARE"):
+            m.d.sync += [place.eq(self._after), first.eq(1)]
+            m.next = "SCAN"
+        with m.State("SCAN"):
+            m.d.sync += place.eq(self._after)
+            with m.If(self._nonzero & (size != 0xFF)):
+                m.d.sync += size.eq(size + 1)
+            with m.Else():
+                m.d.sync += [self._zero.eq(self._passed & (size != 0xFF)), place.eq(self._group)]
+                m.next = "CODE"
+                # After a zero there is one, even if it has no bytes.
+                with m.If(first & ~self._passed & ~self._zero):
+                    m.next = "END"
+
+    def _give(self, m: Module) -> None:
+        """Give the group, and go on behind it."""
+        place, size = self._place, self._size
+        with m.State("CODE"):
+            m.d.comb += [self.o.payload.eq(size), self.o.valid.eq(1)]
+            with m.If(self.o.ready):
+                m.next = "FETCH"
+        with m.State("FETCH"):
+            m.next = "FETCHED"
+            with m.If(size == 1):
+                m.next = "SKIP"
+        with m.State("FETCHED"):
+            m.next = "BYTE"
+        with m.State("BYTE"):
+            m.d.comb += [self.o.payload.eq(self._ram.read_data), self.o.valid.eq(1)]
+            with m.If(self.o.ready):
+                m.d.sync += [size.eq(size - 1), place.eq(self._after)]
+                m.next = "FETCH"
+        with m.State("SKIP"):
+            with m.If(self._zero):
+                m.d.sync += place.eq(self._after)
+            m.next = "NEXT"
+        with m.State("END"):
+            m.d.comb += self.o.valid.eq(1)
+            with m.If(self.o.ready):
+                m.d.sync += [self._group.eq(self._group.init), place.eq(self._length)]
+                m.next = "COLLECT"

@@ -1,0 +1,53 @@
+"""The systolic engine."""
+
+from typing import Any
+
+from tercet.golden.numerics.requantization import KERNELS
+from tercet.golden.systolic.config import SystolicConfig
+from tercet.golden.systolic.engine import MODEL
+from tercet.golden.systolic.operands import order
+from tercet.rtl.common.delay import Skew
+from tercet.rtl.systolic.accumulators import Accumulators
+from tercet.rtl.systolic.array import SystolicArray
+from tercet.rtl.systolic.cell import CELLS, lane_layout
+from tercet.rtl.systolic.command_registers import CommandRegisters
+from tercet.rtl.systolic.drain import Drain
+from tercet.rtl.systolic.engine import Engine
+from tercet.rtl.systolic.feed import OsFeeder, WsFeeder
+from tercet.rtl.systolic.multiplier import Multiplier
+from tercet.rtl.systolic.requantizer import Requantizer
+from tercet.rtl.systolic.sequencer import Sequencer
+
+from .spec import EngineSpec
+
+__all__ = ["SPEC"]
+
+_UNITS = {
+    "array": lambda config: SystolicArray(config=config),
+    "pe": lambda config: CELLS[config.dataflow](config=config),
+    "multiplier": lambda config: Multiplier(config=config),
+    "skew": lambda config: Skew(lanes=config.rows, width=lane_layout(config).size),
+    "deskew": lambda config: Skew(lanes=config.cols, width=config.sum_width, reverse=True),
+    "sequencer": lambda config: Sequencer(config=config),
+    "feeder": lambda config: {"ws": WsFeeder, "os": OsFeeder}[config.dataflow](config=config),
+    "accumulators": lambda config: Accumulators(config=config),
+    "drain": lambda config: Drain(config=config),
+    "requantizer": lambda config: Requantizer(mac=config.mac),
+}
+
+
+def _facts(config: SystolicConfig) -> dict[str, Any]:
+    return {
+        "order": order(config),
+        "latency": {
+            "array": config.array_latency,
+            "formula": "SystolicConfig.cycles(m, k, n, requant): first command to last result, no stream stalled",
+            "example": {"m": 64, "k": 64, "n": 64, "cycles": config.cycles(64, 64, 64)},
+        },
+        **({"rounding": KERNELS} if config.requant_lanes else {}),
+        "golden": "tercet.golden.systolic.matmul",
+    }
+
+
+SPEC = EngineSpec(model=MODEL, component=Engine, units=_UNITS, facts=_facts, commands=CommandRegisters)
+"""INT8 products on an array."""

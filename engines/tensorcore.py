@@ -1,0 +1,93 @@
+"""The tensor-core engine."""
+
+from collections.abc import Callable
+from typing import Any
+
+from amaranth.lib import wiring
+from tercet.golden.tensorcore.config import TensorCoreConfig
+from tercet.golden.tensorcore.cycle_model import RESULT, SUM_LOOP, TILE, block_parts
+from tercet.golden.tensorcore.engine import MODEL
+from tercet.golden.tensorcore.operands import order
+from tercet.rtl.tensorcore.adder_tree import Sum
+from tercet.rtl.tensorcore.align import Align
+from tercet.rtl.tensorcore.conventional import ConventionalUnit
+from tercet.rtl.tensorcore.core import Core
+from tercet.rtl.tensorcore.dot import DotUnit
+from tercet.rtl.tensorcore.engine import Engine
+from tercet.rtl.tensorcore.grid import Grid
+from tercet.rtl.tensorcore.layouts import row_layout
+from tercet.rtl.tensorcore.maximum import ExponentMaximum
+from tercet.rtl.tensorcore.normalise import Normalise
+from tercet.rtl.tensorcore.operands import Operands
+from tercet.rtl.tensorcore.pack import Pack
+from tercet.rtl.tensorcore.pair import Pair
+from tercet.rtl.tensorcore.partial_sum_memory import Sums
+from tercet.rtl.tensorcore.product import Product
+from tercet.rtl.tensorcore.sequencer import Sequencer
+from tercet.rtl.tensorcore.specials import Specials
+
+from .spec import EngineSpec
+
+__all__ = ["SPEC"]
+
+
+def _grid(config: TensorCoreConfig) -> Grid:
+    by_rows, by_cols = block_parts(config)
+    return Grid(config=config, rows=config.m // by_rows, cols=config.n // by_cols)
+
+
+def _operands(config: TensorCoreConfig) -> Operands:
+    parts, _ = block_parts(config)
+    width = row_layout(config).size
+    return Operands(width=width, blocks=TILE[0], parts=parts, family=config.family)
+
+
+def _floating(component: type) -> Callable[[TensorCoreConfig], wiring.Component]:
+    """A part of floating-point sums."""
+
+    def make(config: TensorCoreConfig) -> wiring.Component:
+        if config.integers:
+            raise ValueError(f"{component.__name__} is a part of floating-point sums; int8 has none, use unit dot")
+        return component(config=config)
+
+    return make
+
+
+_FLOAT_UNITS = {
+    "product": _floating(Product),
+    "maximum": _floating(ExponentMaximum),
+    "align": _floating(Align),
+    "sum": _floating(Sum),
+    "normalise": _floating(Normalise),
+    "pack": _floating(Pack),
+    "specials": _floating(Specials),
+    "conventional": _floating(ConventionalUnit),
+}
+# A grid is the dot-product units of an engine, a core has their sums, too, and operands are those of A. The
+# conventional unit is not part of an engine: it is what its dot-product unit is compared with.
+_UNITS = {
+    "pair": lambda config: Pair(config=config),
+    "dot": lambda config: DotUnit(config=config),
+    "core": lambda config: Core(config=config),
+    "sums": lambda config: Sums(config=config),
+    "grid": _grid,
+    "operands": _operands,
+    "sequencer": lambda config: Sequencer(config=config, under_way=config.pipeline + SUM_LOOP - 1),
+    **_FLOAT_UNITS,
+}
+
+
+def _facts(config: TensorCoreConfig) -> dict[str, Any]:
+    return {
+        "order": order(config),
+        "latency": {
+            "dot": config.pipeline,
+            "first_result": f"{config.fold} clocks a product of two blocks and {config.pipeline + RESULT} more",
+            "formula": "tercet.golden.tensorcore.cycles(config, m, n, k, batch)",
+        },
+        "golden": "tercet.golden.tensorcore.mma",
+    }
+
+
+SPEC = EngineSpec(model=MODEL, component=Engine, units=_UNITS, facts=_facts)
+"""D = A B + C on tiles."""

@@ -1,0 +1,103 @@
+"""Order and packing of a network's program and vectors on the streams of the EIE engine.
+
+`frames` has the program of `tercet.golden.eie.program`, then a frame that runs it. Activation j of a vector is in group
+``j // n_pe``, lane ``j % n_pe``; result i likewise, after its row has been dealt to a PE.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..packing import pack, unpack
+from ..streams import Job, StreamPort
+from .config import EieConfig
+from .layer import EieLayer
+from .product import check_acts
+from .program import Program, frame_head, link
+
+__all__ = ["Vectors", "bind", "collect", "frame_beats", "job", "program_beats", "run_job", "streams"]
+
+ACT_BITS = 16
+
+
+def streams(config: EieConfig) -> tuple[StreamPort, ...]:
+    """The engine's streams, and the contents of their beats."""
+    lane = "least significant first, two's complement"
+    width = ACT_BITS * config.n_pe
+    return (
+        StreamPort("frames", 64, "in", "a head, or one of the words that it announces; see frames"),
+        StreamPort(
+            "acts",
+            width,
+            "in",
+            f"{config.n_pe} activations of {ACT_BITS} bits, {lane}; the last group of a vector filled up with zeros",
+        ),
+        StreamPort(
+            "outs",
+            width + 1,
+            "out",
+            f"{config.n_pe} results of {ACT_BITS} bits, {lane}; lanes without a row undefined; tlast on the last group "
+            "of a vector",
+        ),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Vectors:
+    """Activations for a program: (in,) or (batch, in) int16."""
+
+    program: Program
+    acts: np.ndarray
+
+    @property
+    def rows(self) -> np.ndarray:
+        """The vectors as (batch, in)."""
+        return self.acts.reshape(-1, self.acts.shape[-1])
+
+
+def bind(config: EieConfig, layers: Sequence[EieLayer] | Program, acts: Any) -> Vectors:
+    """Link layers, unless that is done, and check activations.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If layers or activations do not fit each other or the config.
+    """
+    program = layers if isinstance(layers, Program) else link(config, layers)
+    return Vectors(program, check_acts(program.layers[0].layer, acts).astype(np.int16))
+
+
+def frame_beats(words: np.ndarray) -> np.ndarray:
+    """Words of frames as beats."""
+    return words.astype("<u8").view(np.uint8).reshape(-1, 8)
+
+
+def program_beats(program: Program) -> np.ndarray:
+    """Beats that load a program, and do not run it."""
+    return frame_beats(program.frames())
+
+
+def job(vectors: Vectors) -> Job:
+    """The beats that load a program and run it on vectors."""
+    return _job(vectors, frame_beats(vectors.program.frames(len(vectors.rows))), keep=False)
+
+
+def run_job(vectors: Vectors) -> Job:
+    """The beats of vectors for an engine that holds the program since the job before."""
+    return _job(vectors, frame_beats(frame_head("run", 0, 0, len(vectors.rows))), keep=True)
+
+
+def _job(vectors: Vectors, frames: np.ndarray, *, keep: bool) -> Job:
+    program = vectors.program
+    acts = program.layers[0].arrange(vectors.rows).reshape(-1, program.config.n_pe)
+    expect = {"outs": len(vectors.rows) * program.layers[-1].rows}
+    return Job({"frames": frames, "acts": pack(acts, ACT_BITS)}, expect, keep=keep)
+
+
+def collect(vectors: Vectors, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Results in original row order from the beats of the outputs: (out,) or (batch, out) int16."""
+    n_pe, last = vectors.program.config.n_pe, vectors.program.layers[-1]
+    groups = unpack(outputs["outs"], ACT_BITS, n_pe).reshape(-1, last.rows, n_pe)
+    return last.collect(groups.astype(np.int16)).reshape(*vectors.acts.shape[:-1], -1)

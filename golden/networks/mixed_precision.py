@@ -1,0 +1,212 @@
+"""Mixed-precision training: products as a tensor core takes them, weights and their update in FP32.
+
+A number that a product takes is rounded to a small format first, and what lies below that format's range is lost.
+Gradients would be: so the loss is multiplied by a power of two, and they with it, and the update divides by it again::
+
+    master weights (FP32) --> FP16 --> forward --> loss * scale --> backward --> gradients / scale --> update (FP32)
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..checks import float_array, int_array
+from ..tensorcore.config import TensorCoreConfig
+from ..tensorcore.model import mma
+from .mlp import Mlp
+
+__all__ = ["LossScale", "Operands", "Product", "Trainer", "operands", "single_precision", "tensor_core"]
+
+Operands = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+Product = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+"""``a @ b + c`` of float32 arrays (M, K), (K, N) and (M, N), in float32."""
+
+
+def operands(a: np.ndarray, b: np.ndarray, c: np.ndarray, config: TensorCoreConfig) -> Operands:
+    """FP32 operands as a tensor core for FP16 takes them: rounded to the nearest, K filled up with zeros.
+
+    Parameters
+    ----------
+    a, b, c : (M, K), (K, N) and (M, N) float32 arrays
+        Operands and addends. What is too large for a format becomes infinite.
+    config : TensorCoreConfig
+        Its `l`, of which K becomes a multiple, and format of C.
+
+    Returns
+    -------
+    (M, K') float16, (K', N) float16 and (M, N) float32 or float16 arrays
+    """
+    missing = -a.shape[-1] % config.l
+    with np.errstate(over="ignore"):
+        left, right = (np.pad(a, ((0, 0), (0, missing))), np.pad(b, ((0, missing), (0, 0))))
+        addend = c.astype(np.float16 if config.out_format == "fp16" else np.float32)
+        return left.astype(np.float16), right.astype(np.float16), addend
+
+
+def tensor_core(config: TensorCoreConfig) -> Product:
+    """Products of a tensor core, of operands that are rounded to FP16.
+
+    Parameters
+    ----------
+    config : TensorCoreConfig
+        With operands in FP16.
+
+    Returns
+    -------
+    Product
+
+    Raises
+    ------
+    ValueError
+        If the operands have another format.
+    """
+    if (config.a_format, config.b_format) != ("fp16", "fp16"):
+        raise ValueError(f"a_format {config.a_format!r} is not what operands are rounded to here; use fp16")
+    return lambda a, b, c: mma(*operands(a, b, c, config), config).astype(np.float32)
+
+
+def single_precision(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
+    """Products in FP32 throughout, in the order in which the host takes them; see `Product`."""
+    return a @ b + c
+
+
+@dataclass
+class LossScale:
+    """The power of two that the loss is multiplied by, as large as gradients allow.
+
+    Attributes
+    ----------
+    value : float
+        The scale.
+    patience : int or None
+        Updates without overflow after which it is doubled; None never changes it.
+    skipped : int
+        Updates that were left out since a gradient was not finite; each halves the scale.
+
+    Notes
+    -----
+    Source: Micikevicius et al., "Mixed Precision Training", ICLR 2018, section 3.2.
+    """
+
+    value: float = 2.0**10
+    patience: int | None = 200
+    skipped: int = 0
+    _since: int = field(default=0, repr=False)
+
+    def update(self, finite: bool) -> None:
+        """Note whether all gradients were finite."""
+        self.skipped += not finite
+        if self.patience is None:
+            return
+        self._since = self._since + 1 if finite else 0
+        if not finite:
+            self.value /= 2
+        elif self._since == self.patience:
+            self.value, self._since = self.value * 2, 0
+
+
+class Trainer:
+    """Gradient descent with momentum on a perceptron, every product taken by `product`.
+
+    Parameters
+    ----------
+    mlp : Mlp
+        Where to begin; rounded to FP32.
+    product : Product
+        Takes the products.
+    scale : LossScale
+        Of the loss.
+    rate, momentum : float
+        Of the update.
+
+    Attributes
+    ----------
+    weights, biases : list of (in, out) and (out,) float32 arrays
+        The master copies.
+    """
+
+    def __init__(self, mlp: Mlp, product: Product, scale: LossScale, *, rate: float = 0.1, momentum: float = 0.9):
+        self.weights = [w.astype(np.float32) for w in mlp.weights]
+        self.biases = [b.astype(np.float32) for b in mlp.biases]
+        self.product, self.scale = product, scale
+        self._rate, self._momentum = np.float32(rate), np.float32(momentum)
+        self._moves = [np.zeros_like(p) for p in (*self.weights, *self.biases)]
+
+    def activations(self, x: np.ndarray) -> list[np.ndarray]:
+        """The float32 input of every layer, and the output of the last, which has no ReLU."""
+        found = [float_array("Inputs", x).astype(np.float32)]
+        for n, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
+            out = self.product(found[-1], w, np.broadcast_to(b, (len(x), len(b))))
+            found.append(np.maximum(out, 0) if n < len(self.weights) - 1 else out)
+        return found
+
+    def accuracy(self, x: np.ndarray, labels: np.ndarray) -> float:
+        """Share of samples whose greatest output is that of their label."""
+        return float((self.activations(x)[-1].argmax(axis=1) == labels).mean())
+
+    def step(self, x: np.ndarray, labels: np.ndarray) -> float:
+        """One update on a batch, left out if a gradient is not finite; the batch's loss before it.
+
+        Parameters
+        ----------
+        x : (samples, in) float array
+            Inputs.
+        labels : (samples,) integer array
+            The right output of each.
+
+        Raises
+        ------
+        TypeError, ValueError
+            If labels are no integers, or none of the outputs.
+        """
+        loss, gradients = self.gradients(x, labels)
+        finite = all(np.isfinite(gradient).all() for gradient in gradients)
+        if finite:
+            self._update(gradients)
+        self.scale.update(finite)
+        return loss
+
+    def gradients(self, x: np.ndarray, labels: np.ndarray) -> tuple[float, list[np.ndarray]]:
+        """A batch's mean cross entropy, and its derivatives by all weights, then by all biases; see `step`.
+
+        They are float32 arrays, no longer scaled, and not finite where the scale was too large.
+        """
+        found = self.activations(x)
+        classes = found[-1].shape[1]
+        labels = int_array("Labels", labels, (0, classes - 1), f"the network has {classes} outputs")
+        loss, delta = _cross_entropy(found[-1], labels)
+        scale = np.float32(self.scale.value)
+        return loss, [gradient / scale for gradient in self._backward(found, delta * scale)]
+
+    def _backward(self, found: Sequence[np.ndarray], delta: np.ndarray) -> list[np.ndarray]:
+        """Scaled gradients of all weights, then of all biases, from that of the outputs."""
+        by_weights, by_biases = [], []
+        for n in reversed(range(len(self.weights))):
+            # The bias is the weight of an input that is always 1.
+            inputs = np.concatenate((found[n], np.ones((len(delta), 1), np.float32)), axis=1)
+            both = self.product(inputs.T, delta, np.zeros((inputs.shape[1], delta.shape[1]), np.float32))
+            by_weights.append(both[:-1])
+            by_biases.append(both[-1])
+            if n:
+                before = self.product(delta, self.weights[n].T, np.zeros_like(found[n]))
+                delta = np.where(found[n] > 0, before, np.float32(0))
+        return by_weights[::-1] + by_biases[::-1]
+
+    def _update(self, gradients: Sequence[np.ndarray]) -> None:
+        for values, move, gradient in zip((*self.weights, *self.biases), self._moves, gradients, strict=True):
+            move[...] = self._momentum * move - self._rate * gradient
+            values += move
+
+
+def _cross_entropy(scores: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
+    """Mean cross entropy of the softmax of float32 scores, and its derivative by them."""
+    rows = np.arange(len(labels))
+    shifted = scores - scores.max(axis=1, keepdims=True)
+    exponentials = np.exp(shifted)
+    sums = exponentials.sum(axis=1, keepdims=True)
+    loss = float((np.log(sums[:, 0]) - shifted[rows, labels]).mean())
+    delta = exponentials / sums
+    delta[rows, labels] -= 1
+    return loss, delta / np.float32(len(labels))

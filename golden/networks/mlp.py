@@ -1,0 +1,102 @@
+"""A small multilayer perceptron: what the demos train, and what compression retrains.
+
+Float64 NumPy throughout, so that a seed gives the same network on every machine with the same NumPy.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..checks import float_array, int_array, transposed
+
+__all__ = ["Mlp", "gradients"]
+
+
+@dataclass(frozen=True)
+class Mlp:
+    """Fully connected layers with ReLU between them: ``weights[n]`` (in, out) and ``biases[n]`` (out,), float64."""
+
+    weights: list[np.ndarray]
+    biases: list[np.ndarray]
+
+    def __post_init__(self):
+        weights = [float_array(f"Weights of layer {n}", w) for n, w in enumerate(self.weights)]
+        biases = [float_array(f"Bias of layer {n}", b) for n, b in enumerate(self.biases)]
+        if not weights or len(weights) != len(biases):
+            raise ValueError(f"There are {len(weights)} weights and {len(biases)} biases; use one of each a layer")
+        for n, (w, b) in enumerate(zip(weights, biases, strict=True)):
+            if w.ndim != 2 or 0 in w.shape:
+                raise ValueError(f"Weights of layer {n} have shape {w.shape}; use a matrix (in, out)")
+            if b.shape != w.shape[1:]:
+                hint = transposed("weights are", b.shape == w.shape[:1])
+                raise ValueError(f"Bias of layer {n} has shape {b.shape}; its weights need ({w.shape[1]},){hint}")
+            before = weights[n - 1].shape[1] if n else w.shape[0]
+            if before != w.shape[0]:
+                hint = transposed("weights are", before == w.shape[1]) or "; weights are (in, out)"
+                raise ValueError(f"Layer {n} takes {w.shape[0]} values but layer {n - 1} gives {before}{hint}")
+        object.__setattr__(self, "weights", weights)
+        object.__setattr__(self, "biases", biases)
+
+    @classmethod
+    def random(cls, sizes: tuple[int, ...], seed: int = 0) -> "Mlp":
+        """Layers from ``sizes[n]`` to ``sizes[n + 1]``, normal weights of variance 2 / in (He et al., ICCV 2015)."""
+        rng = np.random.default_rng(seed)
+        pairs = list(zip(sizes, sizes[1:], strict=False))
+        weights = [rng.normal(0.0, np.sqrt(2.0 / k), (k, n)) for k, n in pairs]
+        return cls(weights, [np.zeros(n) for _, n in pairs])
+
+    def activations(self, x: np.ndarray) -> list[np.ndarray]:
+        """The input of every layer, and the output of the last, which has no ReLU."""
+        found = [x]
+        for n, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
+            x = x @ w + b
+            if n < len(self.weights) - 1:
+                x = np.maximum(x, 0)
+            found.append(x)
+        return found
+
+    def accuracy(self, x: np.ndarray, labels: np.ndarray) -> float:
+        """Share of samples whose greatest output is that of their label."""
+        return float((self.activations(x)[-1].argmax(axis=1) == labels).mean())
+
+
+def gradients(mlp: Mlp, x: np.ndarray, labels: np.ndarray) -> tuple[float, list[np.ndarray], list[np.ndarray]]:
+    """Mean cross entropy of the softmax of the outputs, and its gradients.
+
+    Parameters
+    ----------
+    mlp : Mlp
+        The network.
+    x : (samples, in) float array
+        Inputs.
+    labels : (samples,) integer array
+        The right output of each.
+
+    Returns
+    -------
+    (float, list of arrays, list of arrays)
+        Loss, and its derivatives by ``mlp.weights`` and ``mlp.biases``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If labels are no integers, or none of the outputs.
+    """
+    found = mlp.activations(x)
+    classes = found[-1].shape[1]
+    labels = int_array("Labels", labels, (0, classes - 1), f"the network has {classes} outputs")
+    scores = found[-1] - found[-1].max(axis=1, keepdims=True)
+    exponentials = np.exp(scores)
+    sums = exponentials.sum(axis=1, keepdims=True)
+    rows = np.arange(len(labels))
+    loss = float((np.log(sums[:, 0]) - scores[rows, labels]).mean())
+    delta = exponentials / sums
+    delta[rows, labels] -= 1.0
+    delta /= len(labels)
+    by_weights, by_biases = [], []
+    for n in reversed(range(len(mlp.weights))):
+        by_weights.append(found[n].T @ delta)
+        by_biases.append(delta.sum(axis=0))
+        if n:
+            delta = (delta @ mlp.weights[n].T) * (found[n] > 0)
+    return loss, by_weights[::-1], by_biases[::-1]

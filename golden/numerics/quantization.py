@@ -1,0 +1,334 @@
+"""Quantisation: real numbers to int8 codes and back.
+
+The engines never see a real number. A scale becomes a Q31 multiplier and a shift here, once, and from then on the
+model, the RTL and TFLite compute the same integers.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ..checks import (
+    INT8,
+    INT16,
+    INT32,
+    ByValue,
+    check_qrange,
+    float_array,
+    int_array,
+    integer,
+    scale_value,
+    show,
+    where,
+)
+from .requantization import Requant, requantize
+
+__all__ = [
+    "QuantParams",
+    "Requant",
+    "calibrate",
+    "dequantize",
+    "fold_zero_point",
+    "quantize",
+    "quantize_bias",
+    "requantize",
+    "weight_params",
+]
+
+
+def _round_half_away(x: np.ndarray) -> np.ndarray:
+    """Nearest integer, ties away from zero, on float64."""
+    # Adding 0.5 and truncating would round 0.49999999999999994 to 1; the distance to the truncation is exact.
+    whole = np.trunc(x)
+    return whole + np.where(np.abs(x - whole) >= 0.5, np.sign(x), 0.0)
+
+
+def fold_zero_point(weights: np.ndarray, bias: np.ndarray | None, zero_point: int) -> np.ndarray:
+    """Bias that lets the array multiply raw activation codes.
+
+    ``sum_k (a[k] - zp) * W[k, n] + bias[n]  ==  sum_k a[k] * W[k, n] + folded[n]``
+
+    Parameters
+    ----------
+    weights : (K, N) integer array
+        Weight codes with zero point 0, 16 bits at most.
+    bias : (N,) integer array or None
+        Bias in units of the sums, int32 range; None is 0.
+    zero_point : int
+        Zero point of the activations, -128 to 127.
+
+    Returns
+    -------
+    (N,) int32 array
+        ``bias - zero_point * weights.sum(axis=0)``.
+
+    Raises
+    ------
+    TypeError
+        If an argument is not of an integer type.
+    ValueError
+        If shapes do not fit, an argument is out of range, or a folded bias leaves int32.
+    """
+    w = int_array("Weight", weights, INT16, "give weight codes of 16 bits at most")
+    if w.ndim != 2:
+        raise ValueError(f"Weights have shape {w.shape}; use a matrix (K, N)")
+    n = w.shape[1]
+    b = np.zeros(n, np.int64) if bias is None else int_array("Bias", bias, INT32, "give int32 biases")
+    if b.shape != (n,):
+        raise ValueError(f"Bias has shape {b.shape} but the weights have {n} columns; use shape ({n},)")
+    zero_point = integer("Zero point", zero_point, INT8)
+    return _to_int32("Folded bias", b - zero_point * w.sum(axis=0), "use a smaller bias or a zero point nearer to 0")
+
+
+def _to_int32(name: str, values: np.ndarray, fix: str) -> np.ndarray:
+    bad = (values < INT32[0]) | (values > INT32[1])
+    if bad.any():
+        index = where(bad)
+        raise ValueError(f"{name} {values[index]:.0f} of channel {index[0]} is outside [{INT32[0]}, {INT32[1]}]; {fix}")
+    return values.astype(np.int32)
+
+
+# Real numbers to integers and back: done once, before anything runs.
+
+
+@dataclass(frozen=True, eq=False)
+class QuantParams(ByValue):
+    """What an int8 code means: ``real = scale * (code - zero_point)``.
+
+    Parameters
+    ----------
+    scale : float or (N,) float array
+        Real size of one step, above 0; a vector has one per channel, along the last axis.
+    zero_point : int
+        Code of the real number 0, in [qmin, qmax], so that zero (padding, a pruned weight) is exact.
+    qmin, qmax : int
+        Range of the codes, -128 <= qmin <= qmax <= 127.
+
+    Raises
+    ------
+    TypeError
+        If the scale is not real or another value not an integer.
+    ValueError
+        If a value is out of range.
+
+    Notes
+    -----
+    Arrays are copied and read-only. Source: Jacob et al., CVPR 2018, section 2.1.
+    """
+
+    scale: float | np.ndarray
+    zero_point: int
+    qmin: int = INT8[0]
+    qmax: int = INT8[1]
+
+    def __post_init__(self):
+        object.__setattr__(self, "scale", scale_value("Scale", self.scale))
+        check_qrange(self)
+        object.__setattr__(self, "zero_point", integer("Zero point", self.zero_point, (self.qmin, self.qmax)))
+
+    def _fit(self, shape: tuple[int, ...]) -> None:
+        n = np.size(self.scale)
+        if np.ndim(self.scale) and (not shape or shape[-1] != n):
+            raise ValueError(f"Shape {shape} does not end in the {n} channels of the scale; move them to the last axis")
+
+
+def quantize(x: np.ndarray, params: QuantParams) -> np.ndarray:
+    """Nearest int8 code of each real number.
+
+    The quotient is a float64 and rounds half away from zero, as TFLite's does; what lies outside the range saturates.
+
+    Parameters
+    ----------
+    x : (..., N) float array
+        Finite real numbers.
+    params : QuantParams
+        Scale, zero point and range; a vector of scales runs along the last axis.
+
+    Returns
+    -------
+    (..., N) int8 array
+        ``clip(round(x / scale) + zero_point, qmin, qmax)``.
+
+    Raises
+    ------
+    TypeError
+        If ``x`` is not of a float type.
+    ValueError
+        If a value is NaN or infinite, or the last axis does not fit the scale.
+    """
+    real = float_array("Input", x)
+    params._fit(real.shape)
+    # A quotient too large for float64 is infinite, and saturates all the same.
+    with np.errstate(over="ignore", invalid="ignore"):
+        codes = _round_half_away(real / params.scale) + params.zero_point
+    return np.asarray(np.clip(codes, params.qmin, params.qmax), dtype=np.int8)
+
+
+def dequantize(q: np.ndarray, params: QuantParams) -> np.ndarray:
+    """Real numbers that int8 codes stand for.
+
+    Parameters
+    ----------
+    q : (..., N) integer array
+        Codes, -128 to 127.
+    params : QuantParams
+        Scale and zero point; a vector of scales runs along the last axis.
+
+    Returns
+    -------
+    (..., N) float64 array
+        ``scale * (q - zero_point)``.
+
+    Raises
+    ------
+    TypeError
+        If ``q`` is not of an integer type.
+    ValueError
+        If a code is outside int8, or the last axis does not fit the scale.
+    """
+    codes = int_array("Code", q, INT8, "give int8 codes")
+    params._fit(codes.shape)
+    return np.asarray((codes - params.zero_point) * params.scale, dtype=np.float64)
+
+
+def weight_params(w: np.ndarray, *, axis: int | None = None) -> QuantParams:
+    """Symmetric quantisation of weights: codes -127 to 127, zero point 0.
+
+    Leaving out -128 keeps the range symmetric, and two products then fit one 18x18 multiplier.
+
+    Parameters
+    ----------
+    w : (..., N) float array
+        Finite weights, at least one.
+    axis : int or None
+        None for one scale; the last axis, -1, for one per output channel.
+
+    Returns
+    -------
+    QuantParams
+        Scale ``max(abs(w)) / 127``, and 1 where all weights are zero.
+
+    Raises
+    ------
+    TypeError
+        If ``w`` is not of a float type or ``axis`` not an integer.
+    ValueError
+        If a weight is not finite, there is none, or ``axis`` is not the last one.
+
+    Notes
+    -----
+    Source: TFLite 8-bit quantisation specification.
+    """
+    real = float_array("Weight array", w)
+    if not real.size:
+        raise ValueError(f"Weights have shape {real.shape}; give at least one weight")
+    if axis is None:
+        peak = np.max(np.abs(real))
+    else:
+        axis = integer("Axis", axis, INT32)
+        if not real.ndim or axis not in (-1, real.ndim - 1):
+            raise ValueError(f"Axis {axis} is not the last of shape {real.shape}; move the channels there and use -1")
+        peak = np.max(np.abs(real), axis=tuple(range(real.ndim - 1)))
+    scale = peak / 127
+    return QuantParams(np.where(scale > 0, scale, 1.0), 0, -127, 127)
+
+
+def calibrate(
+    x: np.ndarray, *, method: Literal["minmax", "percentile"] = "minmax", percentile: float = 99.9
+) -> QuantParams:
+    """Asymmetric int8 quantisation of activations, from samples of them.
+
+    Parameters
+    ----------
+    x : float array of any shape
+        Finite samples, at least one.
+    method : "minmax" or "percentile"
+        Cover every sample, or cut outliers off at both ends.
+    percentile : float
+        With ``"percentile"``: the range runs from percentile ``100 - percentile`` to ``percentile``; above 50, at
+        most 100.
+
+    Returns
+    -------
+    QuantParams
+        One scale, codes -128 to 127. The range always includes 0, which is exact; every real number inside it comes
+        back within half a step. Samples that are all zero give scale 1 and zero point 0.
+
+    Raises
+    ------
+    TypeError
+        If ``x`` is not of a float type, ``method`` not a string or ``percentile`` not a number.
+    ValueError
+        If a sample is not finite, there is none, or an option is out of range.
+
+    Notes
+    -----
+    Source: Jacob et al., CVPR 2018, section 3.
+    """
+    real = float_array("Sample array", x)
+    if not real.size:
+        raise ValueError(f"Samples have shape {real.shape}; give at least one sample")
+    if not isinstance(method, str):
+        raise TypeError(f"Method {show(method)} is not a string; use 'minmax' or 'percentile'")
+    if method not in ("minmax", "percentile"):
+        raise ValueError(f"Method {method!r} is unknown; use 'minmax' or 'percentile'")
+    if isinstance(percentile, bool) or not isinstance(percentile, (int, float, np.integer, np.floating)):
+        raise TypeError(f"Percentile {show(percentile)} is not a number; use one above 50, at most 100")
+    if not 50 < percentile <= 100:
+        raise ValueError(f"Percentile {percentile} is outside (50, 100]; use for instance 99.9")
+    if method == "minmax":
+        low, high = float(real.min()), float(real.max())
+    else:
+        low, high = (float(v) for v in np.percentile(real, [100 - float(percentile), float(percentile)]))
+    low, high = min(low, 0.0), max(high, 0.0)
+    # Divided before the subtraction, which could overflow.
+    scale = high / 255 - low / 255
+    if scale == 0:
+        return QuantParams(1.0, 0)
+    # Rounding the zero point moves the range by half a step at most, so both ends stay within that error.
+    zero_point = int(np.clip(_round_half_away(np.asarray(INT8[0] - low / scale)), *INT8))
+    return QuantParams(scale, zero_point)
+
+
+def quantize_bias(bias: np.ndarray, input_scale: float, weight_scale: float | np.ndarray) -> np.ndarray:
+    """Bias in units of the INT32 sums, rounded half away from zero.
+
+    Parameters
+    ----------
+    bias : (N,) float array
+        Real biases.
+    input_scale : float
+        Scale of the activations, above 0.
+    weight_scale : float or (N,) float array
+        Scale of the weights, above 0.
+
+    Returns
+    -------
+    (N,) int32 array
+        ``round(bias / (input_scale * weight_scale))``.
+
+    Raises
+    ------
+    TypeError
+        If ``bias`` is not of a float type or a scale not real.
+    ValueError
+        If shapes do not fit, a scale is not above 0, or a bias leaves int32.
+    """
+    real = float_array("Bias", bias)
+    if real.ndim != 1:
+        raise ValueError(f"Bias has shape {real.shape}; use a vector (N,)")
+    if np.ndim(input_scale):
+        raise ValueError(f"Input scale has shape {np.shape(input_scale)}; use one scale for all activations")
+    weights = np.asarray(scale_value("Weight scale", weight_scale))
+    if weights.ndim and weights.shape != real.shape:
+        raise ValueError(
+            f"Weight scale has {weights.size} channels but the bias has {real.size}; give one or {real.size}"
+        )
+    # What leaves float64 becomes 0 or infinite, and is refused below.
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        step = scale_value("Input scale", input_scale) * weights
+        if not ((step > 0) & np.isfinite(step)).all():
+            raise ValueError(f"Input scale {input_scale} times the weight scale leaves float64; use scales nearer to 1")
+        codes = _round_half_away(real / step)
+    return _to_int32("Bias code", codes, "use a larger input or weight scale, or a smaller bias")

@@ -1,0 +1,102 @@
+"""The systolic engine's golden model: the product it computes, and the proof that no sum overflows.
+
+Weight stationary (``dataflow="ws"``): a plane of rows x cols weights stays in the array while rows of activations flow
+through it; the sums of several planes along K meet in the accumulators. Output stationary (``"os"``): the sums stay,
+activations and weights flow.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from ..checks import INT32, int_array, native, transposed, unsigned_codes
+from .config import SystolicConfig
+
+__all__ = ["check_operands", "matmul"]
+
+
+def _operand(name: str, value: Any, width: int) -> np.ndarray:
+    dtype = np.int8 if width <= 8 else np.int16
+    array = native(np.asarray(value))
+    if array.dtype != dtype:
+        fix = f"{width} bits need {np.dtype(dtype)}, convert them first"
+        raise TypeError(f"{name} have dtype {array.dtype}; {fix}{unsigned_codes(array) if width == 8 else ''}")
+    if array.ndim != 2:
+        raise ValueError(f"{name} have shape {array.shape}; use a matrix")
+    if 0 in array.shape:
+        raise ValueError(f"{name} have shape {array.shape}; every size must be at least 1")
+    low, high = -(2 ** (width - 1)), 2 ** (width - 1) - 1
+    if width not in (8, 16):
+        int_array(name, array, (low, high), f"operands of {width} bits lie there")
+    return array.astype(np.int64)
+
+
+def check_operands(
+    acts: Any, weights: Any, bias: Any, config: SystolicConfig
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Operands as int64 (M, K), (K, N) and (N,), proven to fit the config; see `matmul` for the errors."""
+    a = _operand("Activations", acts, config.act_width)
+    w = _operand("Weights", weights, config.weight_width)
+    if a.shape[1] != w.shape[0]:
+        hint = transposed("weights are", a.shape[1] == w.shape[1])
+        raise ValueError(f"Activations {a.shape} and weights {w.shape} do not fit; the K of both must be equal{hint}")
+    n = w.shape[1]
+    config.tiles(a.shape[0], w.shape[0], n)
+    b = np.zeros(n, np.int64) if bias is None else int_array("Bias", bias, INT32, "give int32 biases")
+    if b.shape != (n,):
+        raise ValueError(f"Bias has shape {b.shape} but the weights have {n} columns; use shape ({n},)")
+    _prove(w, b, config)
+    return a, w, b
+
+
+def _prove(w: np.ndarray, b: np.ndarray, config: SystolicConfig) -> None:
+    """Refuse weights and biases for which some activations could take a sum out of the accumulator.
+
+    Sums that leave the range only on the way wrap and come back: what counts is the last one.
+    """
+    low, high = -(2 ** (config.act_width - 1)), 2 ** (config.act_width - 1) - 1
+    positive, negative = np.maximum(w, 0).sum(axis=0), np.minimum(w, 0).sum(axis=0)
+    most, least = positive * high + negative * low, positive * low + negative * high
+    limit = 2 ** (config.acc_width - 1)
+    bad = (most + b >= limit) | (least + b < -limit)
+    if bad.any():
+        column = int(np.argmax(bad))
+        raise ValueError(
+            f"Column {column} can reach [{least[column] + b[column]}, {most[column] + b[column]}], beyond acc_width "
+            f"{config.acc_width}; use smaller weights, a smaller bias, a shorter K or a wider accumulator"
+        )
+
+
+def matmul(acts: Any, weights: Any, bias: Any = None, config: SystolicConfig | None = None) -> np.ndarray:
+    """``acts @ weights + bias`` in integers.
+
+    Parameters
+    ----------
+    acts : (M, K) int8 array
+        Activations; int16 when ``act_width`` is above 8.
+    weights : (K, N) int8 array
+        Weights; int16 when ``weight_width`` is above 8.
+    bias : (N,) integer array or None
+        In units of the sums.
+    config : SystolicConfig
+        Defaults to ``SystolicConfig()``.
+
+    Returns
+    -------
+    (M, N) int32 array
+
+    Raises
+    ------
+    TypeError
+        If an array is of the wrong type.
+    ValueError
+        If shapes do not fit, an operand exceeds its width, or for some activations a sum could exceed ``acc_width``.
+
+    Notes
+    -----
+    Source: ``spec/systolic.md``.
+    """
+    a, w, b = check_operands(acts, weights, bias, config or SystolicConfig())
+    # Every partial sum is proven to be below 2**31, so float64 holds all of them exactly, and BLAS does the work.
+    product = (a.astype(np.float64) @ w.astype(np.float64)).astype(np.int64)
+    return (product + b).astype(np.int32)

@@ -1,0 +1,7 @@
+"""Golden model of the tensor core: D = A B + C on tiles, bit for bit as NVIDIA's. Source: ``spec/tensorcore.md``."""
+
+from .config import TensorCoreConfig
+from .cycle_model import cycles
+from .model import dot, mma
+
+__all__ = ["TensorCoreConfig", "cycles", "dot", "mma"]

@@ -1,0 +1,51 @@
+"""Presets of the tensor-core engine for FPGAs and boards."""
+
+from collections.abc import Mapping
+
+from ..engine import BoardPreset, at_clock
+
+__all__ = ["BOARD_PRESETS"]
+
+# On iCE40 everything is short: pipelines are short, and nothing requantises. A buffer deeper than 1024 words goes to
+# the four large RAMs of 16384 words.
+_DEVICES = {
+    "ecp5-85k": BoardPreset(
+        {"fold": 1, "family": "ecp5"},
+        {"commands": 512, "a": 2048, "b": 2048, "c": 1024, "d": 1024},
+        80_000_000,
+        placer="static",
+    ),
+    "ecp5-45k": BoardPreset(
+        {"fold": 1, "family": "ecp5"},
+        {"commands": 512, "a": 1024, "b": 1024, "c": 512, "d": 512},
+        90_000_000,
+        # 64 of 72 multipliers: the heap placer has been seen to search without end in such designs.
+        placer="static",
+    ),
+    "ecp5-25k": BoardPreset(
+        {"fold": 4, "family": "ecp5"},
+        {"commands": 512, "a": 1024, "b": 1024, "c": 512, "d": 512},
+        110_000_000,
+    ),
+    "up5k": BoardPreset(
+        {"m": 4, "n": 2, "l": 2, "fold": 8, "pipeline": 5, "family": "ice40"},
+        {"commands": 256, "a": 256, "b": 256, "c": 256, "d": 256},
+        24_000_000,
+        frame_bytes=512,
+    ),
+    "gw1nr-9c": BoardPreset(
+        {"fold": 16, "pipeline": 8},
+        {"commands": 256, "a": 256, "b": 256, "c": 256, "d": 256},
+        67_500_000,
+        frame_bytes=512,
+    ),
+}
+BOARD_PRESETS: Mapping[str, BoardPreset] = {
+    **_DEVICES,
+    # Their FPGAs are of the fastest grade, 8; those of the others are 6.
+    "orangecrab-25f": at_clock(_DEVICES["ecp5-25k"], 144),
+    "orangecrab-85f": at_clock(_DEVICES["ecp5-85k"], 96),
+    "ecpix5-45f": at_clock(_DEVICES["ecp5-45k"], 115),
+    "ecpix5-85f": at_clock(_DEVICES["ecp5-85k"], 100),
+}
+"""FPGA or board to preset."""

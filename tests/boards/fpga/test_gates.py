@@ -1,0 +1,185 @@
+"""Engines as cells of an FPGA give what their golden models give: after synthesis, and after place and route."""
+
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from tercet.boards.fpga.gates import gate_sources, routed_sources
+from tercet.boards.fpga.netlist import DoesNotFit, SynthesisError
+from tercet.boards.host.device import Device
+from tercet.boards.host.link import HostLink
+from tercet.boards.host.port import open_port
+from tercet.boards.host.soc_config import SocConfig
+from tercet.boards.simulated.board import SimulatedBoard
+from tercet.boards.soc.soc import soc_sources
+from tercet.engines import ENGINES
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.eie.operands import bind
+from tercet.golden.eie.product import spmv
+from tercet.golden.eie.stimuli import random_acts, random_layer
+from tercet.golden.numerics.requantization import Requant, Rounding
+from tercet.golden.systolic.config import SystolicConfig
+from tercet.golden.systolic.model import matmul
+from tercet.golden.systolic.operands import Product
+from tercet.golden.tensorcore.config import TensorCoreConfig
+from tercet.golden.tensorcore.model import check_mma, mma
+from tercet.golden.tensorcore.stimuli import random_operands
+from tercet.sim import simulators
+from tercet.sim.build import SimulationError
+from tercet.sim.engine import engine_sources, run_engine
+from tercet.sim.stimuli import operand
+
+# It knows undefined values, and compiles at once what takes Verilator half a minute.
+SIMULATOR = "icarus" if any(c.name == "icarus" and c.simulator for c in simulators.available()) else None
+DEVICES = {"ecp5": "ecp5-25k", "ice40": "up5k"}
+
+
+def small_eie(**fields):
+    sizes = {"word_width": 16, "pointer_depth": 32, "act_depth": 16, "constant_depth": 24, "program_depth": 4}
+    return EieConfig(**{**sizes, "acc_width": 24, "fifo_depth": 2, "code_bits": 2, "index_bits": 2, **fields})
+
+
+def small_core(**fields):
+    return TensorCoreConfig(**{"m": 2, "n": 2, "l": 2, "fold": 4, "pipeline": 5, **fields})
+
+
+# All kinds of blocks: multipliers, small and large RAMs, and on iCE40 the single-port ones. There the requantiser's
+# multipliers are found by yosys, beside those that the array names.
+CONFIGS = {
+    "systolic-ecp5": SystolicConfig(rows=2, cols=2, acc_depth=8, mac="ecp5", requant_lanes=1),
+    "systolic-ice40": SystolicConfig(rows=2, cols=2, acc_depth=8, mac="ice40", requant_lanes=1),
+    "eie-ecp5": small_eie(n_pe=2, matrix_depth=64, family="ecp5"),
+    "eie-ice40": small_eie(n_pe=2, matrix_depth=2048, family="ice40"),
+    "tensorcore-ecp5": small_core(family="ecp5"),
+    "tensorcore-ice40": small_core(family="ice40", out_format="fp16", fraction_bits=10),
+}
+# With the rest of a board beside it there is room for one PE, and for eight bits.
+ON_BOARD = {
+    "systolic": replace(CONFIGS["systolic-ice40"], requant_lanes=0),
+    "eie": small_eie(n_pe=1, matrix_depth=2048, family="ice40"),
+    "tensorcore": small_core(m=1, fold=2, a_format="e4m3", out_format="fp16", fraction_bits=10, family="ice40"),
+}
+
+
+def systolic_products(config):
+    """More rows, steps and columns than the array has, and fewer; with bias and requantised, with either, with none."""
+    rng = np.random.default_rng(0)
+    cases: list[tuple[int, int, int, bool, Rounding | None]] = [
+        (5, 7, 3, True, "double"),
+        (8, 1, 2, False, "away"),
+        (2, 6, 5, True, None),
+        (1, 3, 1, False, None),
+    ]
+    for m, k, n, bias, rounding in cases:
+        acts, weights = operand(rng, (m, k), config.act_width), operand(rng, (k, n), config.weight_width)
+        scales = None
+        if rounding and config.requant_lanes:
+            scales = Requant.from_scale(2.0 ** rng.uniform(-10, -7, n), 3, rounding=rounding)
+        yield Product(acts, weights, rng.integers(-(2**14), 2**14, n) if bias else None, scales)
+
+
+def eie_network(config):
+    """Two layers with most of their weights, vectors, and what comes out."""
+    rng = np.random.default_rng(2)
+    layers = [
+        random_layer(rng, config, 7, 9, 0.7, bias=True, relu=True, permute="balance"),
+        random_layer(rng, config, 5, 7, 0.7),
+    ]
+    acts = random_acts(rng, 9, 0.7, batch=2)
+    return layers, acts, spmv(layers[1], spmv(layers[0], acts))
+
+
+def operands(name):
+    """Operands for an engine of `CONFIGS`."""
+    config, top = CONFIGS[name], name.partition("-")[0]
+    if top == "systolic":
+        return list(systolic_products(config))
+    if top == "eie":
+        return [bind(config, *eie_network(config)[:2])]
+    shapes = ((2, 2, 2), (5, 6, 3), (1, 12, 1))
+    return [check_mma(*random_operands(np.random.default_rng(shape), config, *shape), config) for shape in shapes]
+
+
+def same(got, want):
+    assert got.dtype == want.dtype
+    np.testing.assert_array_equal(got.view(f"u{got.itemsize}"), want.view(f"u{want.itemsize}"))
+
+
+def netlist(name):
+    top, _, family = name.partition("-")
+    return gate_sources(engine_sources(ENGINES[top], CONFIGS[name]), top, DEVICES[family])
+
+
+def check(name, sources):
+    """Run random input, with pauses, and compare."""
+    spec, config, items = ENGINES[name.partition("-")[0]], CONFIGS[name], operands(name)
+    options = {"simulator": SIMULATOR, "stall": 0.3, "idle_limit": 2000}
+    for item, run in zip(items, run_engine(spec, config, items, sources=sources, **options), strict=True):
+        same(run.out, spec.model.golden(config, item))
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_netlist_is_golden(name):
+    sources = netlist(name)
+    block = {"ecp5": "MULT18X18D", "ice40": "SB_MAC16"}[name.partition("-")[2]]
+    assert f"{block}.v" in sources
+    check(name, sources)
+
+
+def test_a_wrong_table_is_found():
+    """All entries of one look-up table among hundreds, in the way of the sums."""
+    name = "systolic-ice40"
+    sources = netlist(name)
+    pattern = r"(LUT_INIT\(16'h)(\w{4})(\)\s+\) \\accumulators)"
+    found = re.search(pattern, sources["systolic.v"])
+    assert found is not None
+    broken = sources["systolic.v"].replace(found[0], f"{found[1]}{0xFFFF ^ int(found[2], 16):04x}{found[3]}")
+    with pytest.raises((AssertionError, SimulationError)):
+        check(name, sources | {"systolic.v": broken})
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["systolic", pytest.param("eie", marks=pytest.mark.long), pytest.param("tensorcore", marks=pytest.mark.long)],
+)
+def test_routed_board_is_golden(name):
+    """The whole board but its pins, from its host, every bit of the UART."""
+    try:
+        simulators.find("verilator")
+    except simulators.SimulatorNotFound as error:
+        pytest.skip(str(error))
+    config = ON_BOARD[name]
+    depths = tuple((port.name, 64 if name == "eie" else 16) for port in ENGINES[name].model.streams(config))
+    soc = SocConfig(name, config, depths, clock_hz=12_000_000, baud=3_000_000, frame_bytes=128)
+    sources = routed_sources(soc_sources(soc), "tercet_soc")
+    assert {"ICESTORM_LC.v", "ICESTORM_RAM.v", "SB_MAC16.v"} < sources.keys()
+    with SimulatedBoard(soc, sources) as board, open_port(board.path, soc.baud) as port:
+        device = Device(HostLink(port, timeout=20.0))
+        if name == "systolic":
+            for product in systolic_products(config):
+                got = device.matmul(product.acts, product.weights, product.bias)
+                same(got, matmul(product.acts, product.weights, product.bias, config))
+        elif name == "eie":
+            layers, acts, want = eie_network(config)
+            same(device.network(layers, acts), want)
+        else:
+            arrays = random_operands(np.random.default_rng(3), config, 3, 4, 5)
+            same(device.mma(*arrays), mma(*arrays, config))
+        counters = device.counters()
+    assert counters["damaged"] == counters["dropped"] == counters["repeated"] == 0
+
+
+def test_refuses():
+    with pytest.raises(ValueError, match="Device 'up9k' is unknown"):
+        gate_sources({}, "x", "up9k")
+    with pytest.raises(ValueError, match="Device 'ecp5-25k' is no iCE40"):
+        routed_sources({}, "x", "ecp5-25k")
+    oscillator = "module x(output o); SB_HFOSC cell_of (.CLKHFPU(1'b1), .CLKHFEN(1'b1), .CLKHF(o)); endmodule"
+    with pytest.raises(ValueError, match="Primitive 'SB_HFOSC' has no model"):
+        gate_sources({"x.v": oscillator}, "x", "up5k")
+    with pytest.raises(SynthesisError, match="DP16KD' referenced"):
+        gate_sources(engine_sources(ENGINES["systolic"], CONFIGS["systolic-ecp5"]), "systolic", "up5k")
+    pins = {"x.v": "module x(input i, output [63:0] o); assign o = {64{i}}; endmodule"}
+    with pytest.raises(DoesNotFit, match="nextpnr finds no place on up5k"):
+        routed_sources(pins, "x")

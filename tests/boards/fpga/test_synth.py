@@ -1,0 +1,114 @@
+"""Synthesis reports: the frame, the counts, real runs of place and route, and what is refused."""
+
+import json
+import re
+
+import pytest
+from amaranth import *
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from tercet.boards.fpga.devices import DEVICES, device
+from tercet.boards.fpga.netlist import DoesNotFit, SynthesisError
+from tercet.boards.fpga.synth import synthesize
+from tercet.boards.fpga.tools import ToolNotFound, find_tool
+from tercet.boards.fpga.wrapper import Port, wrapper
+from tercet.engines.systolic import SPEC
+from tercet.golden.systolic.config import SystolicConfig
+from tercet.rtl.emit import verilog
+
+
+class Adder(wiring.Component):
+    """Sixteen bits, registered before and after: 16 carries and 48 flip-flops."""
+
+    def __init__(self):
+        super().__init__({"a": In(16), "b": In(16), "o": Out(16)})
+
+    def elaborate(self, platform):
+        m = Module()
+        a, b, o = (Signal(16, name=name, reset_less=True) for name in "abo")
+        m.d.sync += [a.eq(self.a), b.eq(self.b), o.eq(a + b)]
+        m.d.comb += self.o.eq(o)
+        return m
+
+
+def report(text, top, **options):
+    names = {"engine": "test", "unit": "unit", "params": {}, "device_name": "ecp5-25k", "seeds": 1}
+    return synthesize(text, top, **{**names, **options})
+
+
+def test_adder_on_ecp5():
+    """The frame's cells are not counted, and every seed is reported."""
+    lines = []
+    found = report(verilog(Adder(), name="adder"), "adder", seeds=2, progress=lines.append)
+    content = found.to_dict()
+    assert content["ff"] == 48
+    assert content["carry"] == 8
+    assert content["lut4"] == content["dsp"] == content["bram"] == 0
+    assert content["untimed"] == []
+    assert [run["seed"] for run in content["runs"]] == [1, 2]
+    fmax = content["fmax_mhz"]
+    assert 100 < fmax["min"] <= fmax["median"] <= fmax["max"] < 1000
+    assert content["speed"] == "6"
+    assert len(lines) == 4
+    assert set(content) >= {"engine", "unit", "params", "device", "lutram", "spram"}
+    json.dumps(content)
+
+
+def test_dual_multipliers_on_up5k():
+    """A 2x4 array of two-column cells is four blocks."""
+    config = SystolicConfig(rows=2, cols=4, mac="ice40")
+    found = report(verilog(SPEC.unit(config, "array"), name="array"), "array", device_name="up5k", freq_mhz=50)
+    assert found.cells["dsp"] == 4
+    assert found.untimed == ["dsp"]
+    assert found.speed == ""
+
+
+def test_does_not_fit():
+    config = SystolicConfig(rows=6, cols=5, mac="ecp5")
+    with pytest.raises(DoesNotFit, match="test unit needs 30 dsp, but ecp5-25k has 28; use a larger one"):
+        report(verilog(SPEC.unit(config, "array"), name="array"), "array")
+
+
+def test_frame_connects_every_port():
+    text = wrapper("unit", [Port("clk", 1, True), Port("a", 3, True), Port("b", 2, True), Port("o", 9, False)])
+    assert ".clk(clk), .a(shift[3:1]), .b(shift[5:4]), .o(out0)" in text
+    assert "rst(rst)" not in text
+    assert "reg [2:0] level1;" in text
+    assert "{^level0[8:8], ^level0[7:4], ^level0[3:0]}" in text
+
+
+def test_tools_refusals(monkeypatch):
+    text = verilog(Adder(), name="adder")
+    with pytest.raises(SynthesisError, match="nosuch"):
+        report(text, "nosuch")
+    monkeypatch.setenv("NEXTPNR_ECP5", "false")
+    with pytest.raises(SynthesisError, match="nextpnr: exit status 1"):
+        report(text, "adder")
+
+
+def test_refuses_blocks_of_another_family():
+    text = verilog(SPEC.unit(SystolicConfig(rows=1, cols=1, mac="ecp5"), "pe"), name="pe")
+    with pytest.raises(ValueError, match="test unit instantiates MULT18X18D, which up5k does not have; use another"):
+        report(text, "pe", device_name="up5k")
+
+
+def test_refuses():
+    with pytest.raises(ValueError, match="Device 'ecp5-12k' is unknown; use one of ecp5-25k"):
+        device("ecp5-12k")
+    with pytest.raises(ValueError, match="ecp5-25k has no speed grade '5'; use one of 6, 7, 8"):
+        report("", "x", speed="5")
+    with pytest.raises(ValueError, match="up5k has no speed grade '6'; leave it out"):
+        DEVICES["up5k"].speed("6")
+    with pytest.raises(ValueError, match="must all be above 0"):
+        report("", "x", seeds=0)
+
+
+def test_tool_lookup(monkeypatch, tmp_path):
+    monkeypatch.setenv("NEXTPNR_ICE40", "/somewhere/else")
+    assert find_tool("nextpnr-ice40") == ("/somewhere/else",)
+    monkeypatch.setenv("NEXTPNR_ICE40", "")
+    assert find_tool("nextpnr-ice40") != ("",)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    with pytest.raises(ToolNotFound, match=re.escape("run: pip install 'tercet[pnr]', or set NEXTPNR_NONE")):
+        find_tool("nextpnr-none")

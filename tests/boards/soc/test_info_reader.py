@@ -1,0 +1,78 @@
+"""What a board tells of itself, byte by byte."""
+
+import random
+
+import pytest
+from tercet.boards.host.protocol import IDENTIFY_BYTES
+from tercet.boards.soc.info_reader import NONCE_BYTES, Answers
+
+PARTS = 3
+TEXT = random.Random(1).randbytes(PARTS * IDENTIFY_BYTES)
+
+
+def ask(simulate, requests, counters, pause):
+    """`requests` of a nonce and a place, or of counters; of each its bytes, and whether each of them was the last."""
+    answers = Answers(description=TEXT, counters=counters)
+    generator, found = random.Random(2), []
+
+    async def bench(ctx):
+        for request in requests:
+            if isinstance(request, bytes):
+                ctx.set(answers.counters, int.from_bytes(request, "little"))
+                strobe = answers.count
+            else:
+                nonce, place = request
+                ctx.set(answers.nonce, int.from_bytes(nonce, "little"))
+                ctx.set(answers.place, place)
+                strobe = answers.identify
+            await ctx.tick()
+            ctx.set(strobe, 1)
+            await ctx.tick()
+            ctx.set(strobe, 0)
+            taken = []
+            while not (taken and taken[-1][1]):
+                ctx.set(answers.o.ready, generator.random() >= pause)
+                _, _, valid, ready, byte, last = await ctx.tick().sample(
+                    answers.o.valid, answers.o.ready, answers.o.payload, answers.last
+                )
+                if valid and ready:
+                    taken.append((byte, last))
+            assert not ctx.get(answers.o.valid)
+            found.append(taken)
+
+    simulate(answers, bench, clocks=200_000, o=answers.o)
+    return [(bytes(byte for byte, _ in taken), [last for _, last in taken]) for taken in found]
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.7])
+@pytest.mark.parametrize("counters", [1, 8, 9, 64, 67])
+def test_bytes(simulate, counters, pause):
+    """Parts and counters by turns; a nonce's bytes before each part."""
+    generator = random.Random(counters)
+    requests, wanted = [], []
+    for _ in range(3):
+        for part in range(PARTS):
+            nonce, at = generator.randbytes(NONCE_BYTES), part * IDENTIFY_BYTES
+            requests += [(nonce, at), generator.randbytes(counters)]
+            wanted += [nonce + TEXT[at : at + IDENTIFY_BYTES], requests[-1]]
+    found = ask(simulate, requests, counters, pause)
+    assert [given for given, _ in found] == wanted
+    for given, last in found:
+        assert last == [*(len(given) - 1) * [0], 1]
+
+
+def test_missing(simulate):
+    """All but the beginnings of parts, and what is beyond the end, however far."""
+    answers = Answers(description=TEXT, counters=1)
+    places = {*range(len(TEXT) + 130), *(1 << n for n in range(16)), 2**16 - IDENTIFY_BYTES, 2**16 - 1}
+    found = set()
+
+    async def bench(ctx):
+        for place in places:
+            ctx.set(answers.place, place)
+            await ctx.tick()
+            if not ctx.get(answers.missing):
+                found.add(place)
+
+    simulate(answers, bench)
+    assert found == {part * IDENTIFY_BYTES for part in range(PARTS)}

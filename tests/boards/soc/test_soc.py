@@ -1,0 +1,187 @@
+"""A board's answers to requests, good and bad; and thousands of damaged frames."""
+
+import functools
+
+import numpy as np
+import pytest
+from tercet.boards.host import protocol
+from tercet.boards.host.device import Device
+from tercet.boards.host.link import HostLink, LinkError, Refused
+from tercet.boards.host.port import open_port
+from tercet.boards.host.protocol import IDENTIFY_BYTES, Command, Frame, Reply, place
+from tercet.boards.simulated.fault_injection import LinePort, survey
+from tercet.boards.simulated.request_fuzzer import products
+from tercet.golden.systolic.operands import Product, job
+
+from ..socs import FAULTS, running
+
+SOC = FAULTS
+DEPTH = dict(SOC.depths)["acts"]
+STREAMS = [name for name, _ in SOC.depths]
+ACTS, SUMS = STREAMS.index("acts"), STREAMS.index("sums")
+
+
+@pytest.fixture(scope="module")
+def path():
+    with running(SOC) as board:
+        yield board.path
+
+
+@pytest.fixture
+def link(path):
+    with open_port(path, SOC.baud) as port:
+        found = HostLink(port, timeout=20.0)
+        found.request(Command.RESET)
+        yield found
+
+
+def counts(**words):
+    return protocol.counts(words, STREAMS)
+
+
+def refused(link, reply, command, data=b""):
+    with pytest.raises(Refused) as caught:
+        link.request(command, data)
+    assert caught.value.reply == reply
+
+
+def test_describes_itself(link):
+    assert link.description.soc == SOC
+
+
+def test_the_description_has_an_end(link):
+    last = (link.description_frames - 1) * IDENTIFY_BYTES
+    beyond = [(at, Reply.OUT_OF_RANGE) for at in (last + 1, last + IDENTIFY_BYTES, 2**16 - 1, 1, last - 1)]
+    for at, code in ((last, Reply.OK), *beyond):
+        reply = link._exchange(Frame(link.sequence, Command.IDENTIFY, b"once" + at.to_bytes(2, "little")), 64)
+        assert reply.code == code
+        link._sequence = (link.sequence + 1) % 256
+
+
+def test_unknown_commands(link):
+    for code in (0, 8, 100, 255):
+        reply = link._exchange(Frame(link.sequence, code), 64)
+        assert reply.code == Reply.UNKNOWN_COMMAND
+        link._sequence = (link.sequence + 1) % 256
+
+
+@pytest.mark.parametrize(
+    ("command", "sizes"),
+    [
+        (Command.LOAD, [0, 5]),
+        (Command.RUN, [0, 3 * len(STREAMS) - 1, 3 * len(STREAMS) + 1]),
+        (Command.STATUS, [1]),
+        (Command.READ, [0, 5, 7]),
+        (Command.COUNTERS, [0, 2]),
+        (Command.RESET, [1]),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_requests_of_the_wrong_length(link, command, sizes):
+    for size in sizes:
+        refused(link, Reply.WRONG_LENGTH, command, bytes(size))
+
+
+def test_loads_that_do_not_end_with_a_word(link):
+    for words, size in ((3, 5), (3, 7), (3, 8), (0, 1), (2, 0)):
+        refused(link, Reply.WRONG_LENGTH, Command.LOAD, place(ACTS, words, 0) + bytes(size))
+    # Nothing of them counts.
+    refused(link, Reply.NOT_LOADED, Command.RUN, counts(acts=1))
+
+
+def test_addresses_out_of_range(link):
+    for words, address in ((DEPTH + 1, 0), (1, DEPTH), (1, 2**24 - 1), (2**16 - 1, 2**24 - 1)):
+        refused(link, Reply.OUT_OF_RANGE, Command.LOAD, place(ACTS, words, address) + bytes(4))
+    # A gap: nothing has been loaded before it.
+    refused(link, Reply.OUT_OF_RANGE, Command.LOAD, place(ACTS, 1, 1) + bytes(2))
+    for stream in (SUMS, len(STREAMS), 200):
+        refused(link, Reply.OUT_OF_RANGE, Command.LOAD, place(stream, 0, 0))
+    for stream in (ACTS, len(STREAMS), 200):
+        refused(link, Reply.OUT_OF_RANGE, Command.READ, place(stream, 0, 0))
+    refused(link, Reply.OUT_OF_RANGE, Command.READ, place(SUMS, 1, 0))
+    refused(link, Reply.OUT_OF_RANGE, Command.RUN, counts(sums=DEPTH + 1))
+    assert link.request(Command.READ, place(SUMS, 0, 0)) == b""
+
+
+def test_results_of_more_than_a_frame(path):
+    """113 results of 9 bytes are one byte too many; the board never answers with a part of what was asked for."""
+    with Device.open(path, baud=SOC.baud) as device:
+        product = Product(np.full((16, 2), 3, np.int8), np.full((2, 16), 5, np.int8))
+        device._session.run(job(SOC.config, product))
+        whole = device.link.request(Command.READ, place(SUMS, 112, 0))
+        assert len(whole) == 1008
+        assert whole[:8] == (30).to_bytes(4, "little") * 2
+        for words in (113, 128):
+            refused(device.link, Reply.OUT_OF_RANGE, Command.READ, place(SUMS, words, 0))
+        parts = [device.link.request(Command.READ, place(SUMS, 56, at)) for at in (0, 56)]
+        assert b"".join(parts) == whole
+
+
+def test_a_run_before_a_load(link):
+    refused(link, Reply.NOT_LOADED, Command.RUN, counts(acts=1))
+    link.request(Command.LOAD, place(ACTS, 3, 0) + bytes(6))
+    link.request(Command.LOAD, place(ACTS, 2, 3) + bytes(4))
+    refused(link, Reply.NOT_LOADED, Command.RUN, counts(acts=6))
+    refused(link, Reply.NOT_LOADED, Command.RUN, counts(acts=2**24 - 1))
+    # A shorter load ends where it ends.
+    link.request(Command.LOAD, place(ACTS, 1, 0) + bytes(2))
+    refused(link, Reply.NOT_LOADED, Command.RUN, counts(acts=2))
+
+
+def test_while_it_runs(link):
+    """A run whose results never come: everything waits for it but what must not."""
+    link.request(Command.RUN, counts(sums=1))
+    assert link.request(Command.STATUS) == b"\1"
+    for command, data in (
+        (Command.LOAD, place(ACTS, 0, 0)),
+        (Command.READ, place(SUMS, 0, 0)),
+        (Command.RUN, counts()),
+        (Command.COUNTERS, b"\0"),
+    ):
+        refused(link, Reply.RUNNING, command, data)
+    link.resync()
+    link.request(Command.RESET)
+    assert link.request(Command.STATUS) == b"\0"
+
+
+def test_a_reply_that_was_lost(link):
+    """The same request again is answered again, and not executed again."""
+    first = link.request(Command.COUNTERS, b"\0")
+    link._sequence = (link.sequence - 1) % 256
+    assert link.request(Command.COUNTERS, b"\0") == first
+    accepted, damaged, repeated, dropped = range(-12, 0, 3)
+    later = link.request(Command.COUNTERS, b"\0")
+    assert later[repeated] - first[repeated] == 1
+    assert later[accepted] - first[accepted] == 1
+
+
+def test_numbers_that_do_not_follow(path, link):
+    wrong = HostLink(link._port, timeout=0.01, retries=1)
+    wrong._sequence = (wrong.sequence + 5) % 256
+    with pytest.raises(LinkError):
+        wrong.request(Command.STATUS)
+    wrong.resync()
+    assert wrong.request(Command.STATUS) == b"\0"
+
+
+requests = functools.partial(products, SOC)
+
+
+def check(found, count):
+    """Each good frame was executed, once, and nothing else."""
+    assert found["wrong"] == 0
+    assert found["accepted"] == count
+    assert found["damaged"] > count // 2
+    assert found["dropped"] >= found["wrong sequence"]
+    assert found["results"] > count // 20
+
+
+def test_damaged_frames(path):
+    with open_port(path, SOC.baud) as port:
+        check(survey(port, HostLink(port, timeout=20.0), requests, 10_000), 10_000)
+
+
+def test_damaged_bits():
+    with running(SOC, "line") as board, open_port(board.path, SOC.baud) as port:
+        line = LinePort(port)
+        check(survey(line, HostLink(line, timeout=20.0), requests, 110), 110)

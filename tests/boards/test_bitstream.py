@@ -1,0 +1,233 @@
+"""Bitstreams: two boards with a small engine, and what goes wrong with tools that only pretend."""
+
+import json
+import stat
+import sys
+from pathlib import Path
+
+import pytest
+from tercet.boards.bitstream import STAGES, TimingMissed, build
+from tercet.boards.catalog import board, soc_config
+from tercet.boards.fpga.netlist import DoesNotFit, SynthesisError
+from tercet.boards.fpga.tools import ToolNotFound
+from tercet.boards.soc.soc import soc_verilog
+from tercet.sim.cache import FolderBusy, sole_writer
+
+from .reports import REPORT
+
+# An echo, with a counter and a memory so that there is something to place.
+STUB = """
+module tercet_soc(input clk, input rst, input rx, output reg tx, output reg busy);
+  reg [23:0] count;
+  reg [31:0] words [0:255];
+  reg [31:0] word;
+  always @(posedge clk) begin
+    word <= words[count[7:0]];
+    if (rx) words[count[15:8]] <= {word[30:0], rx};
+    if (rst) begin
+      tx <= 1;
+      count <= 0;
+    end else begin
+      tx <= rx;
+      count <= count + {23'b0, ~rx};
+    end
+    busy <= word[31];
+  end
+endmodule
+"""
+
+
+def stub(name, folder, engine="systolic", text=STUB, clock_hz=None, **options):
+    return build(name, text, soc_config(name, engine, clock_hz=clock_hz), folder, **options)
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix", "marks"),
+    [
+        # Synchronisation, and the ID by which the FPGA knows its own; a 12F differs from a 25F in it alone.
+        ("icebreaker", "bin", [bytes.fromhex("7eaa997e")]),
+        ("ulx3s-12f", "bit", [b"LFE5U-12F", bytes.fromhex("e200000021111043")]),
+    ],
+)
+def test_bitstream(tmp_path, name, suffix, marks):
+    """The clock is met, and the file is one that the FPGA takes for its own."""
+    lines, states = [], []
+    depths: dict[str, int] = dict.fromkeys(("commands", "acts", "weights", "params", "sums"), 16)
+    soc = soc_config(name, "systolic", rows=2, cols=2, acc_depth=8, requant_lanes=0, depths=depths)
+    text, _ = soc_verilog(soc)
+    report = build(name, text, soc, tmp_path, build_hash="0123", seed=3, progress=lines.append, watch=states.append)
+    files = {f"{name}_systolic.{suffix}", "report.json", "soc.v", "build.log"}
+    assert {path.name for path in tmp_path.iterdir()} == files
+    header = (tmp_path / f"{name}_systolic.{suffix}").read_bytes()[:400]
+    assert all(mark in header for mark in marks)
+    assert (tmp_path / "soc.v").read_text() == text
+    assert "Yosys" in (tmp_path / "build.log").read_text()
+    content = json.loads((tmp_path / "report.json").read_text())
+    assert content == report.to_dict()
+    assert (content["board"], content["engine"], content["build"], content["seed"]) == (name, "systolic", "0123", 3)
+    assert content["params"]["mac"] == board(name).presets["systolic"].params["mac"]
+    assert content["utilisation"]["dsp"]["used"] == (2 if name == "icebreaker" else 4)
+    assert content["utilisation"]["bram"]["used"] > 5
+    assert 1500 < content["utilisation"]["ff"]["used"] < 4000
+    assert content["utilisation"]["lut4"]["available"] == board(name).device.capacity["lut4"]
+    assert "not" in content["power"]
+    (clock,) = content["fmax_mhz"].values()
+    # nextpnr counts in whole picoseconds.
+    assert clock["asked"] == pytest.approx(soc.clock_hz / 1e6, rel=1e-3)
+    assert content["timing_met"]
+    assert clock["reached"] > clock["asked"]
+    assert set(content["seconds"]) == {"yosys", "nextpnr", "pack"}
+    assert set(content["tools"]) == {"tercet", "amaranth", "amaranth-boards", "yosys", board(name).nextpnr}
+    assert "unknown" not in content["tools"].values()
+    assert len(lines) == STAGES
+    # A tool that has never been started compiles itself.
+    phases = list(dict.fromkeys(state.partition(",")[0] for state in states if "compiling" not in state))
+    assert phases == ["synthesising", "placing", "moving what is placed", "routing", "packing"]
+    assert f"MHz of {clock['asked']:.1f}" in lines[1]
+    assert content["critical_path"][0].endswith("clk-to-q to " + content["critical_path"][0].rpartition(" ")[2])
+
+
+@pytest.fixture
+def pretend(tmp_path, monkeypatch):
+    """Makes a tool that leaves files, says something and ends with a status."""
+
+    def make(variable, files=(), says="", status=0):
+        program = tmp_path / variable.lower()
+        written = "".join(f"pathlib.Path({name!r}).write_text({text!r})\n" for name, text in dict(files).items())
+        text = (
+            f"#!{sys.executable}\nimport pathlib, sys\n{written}print({says!r}, file=sys.stderr)\nsys.exit({status})\n"
+        )
+        program.write_text(text)
+        program.chmod(program.stat().st_mode | stat.S_IXUSR)
+        if variable != "YOSYS":
+            monkeypatch.setenv(variable, str(program))
+            return
+        # That one is looked for once only.
+        for module in ("fpga.netlist", "bitstream"):
+            monkeypatch.setattr(f"tercet.boards.{module}.yosys_command", lambda: (str(program),))
+
+    return make
+
+
+def netlist(**cells):
+    """A netlist with so many cells of some types."""
+    names = {f"{kind}{n}": {"type": kind} for kind, count in cells.items() for n in range(count)}
+    return json.dumps({"modules": {"top": {"attributes": {"top": "1"}, "cells": names}}})
+
+
+@pytest.fixture
+def small(pretend):
+    """Synthesis, place and route that misses the clock, and a packer."""
+    pretend("YOSYS", {"top.json": netlist(LUT4=7, TRELLIS_FF=3), "yosys.log": "synthesised\n"})
+    pretend("NEXTPNR_ECP5", {"report.json": json.dumps(REPORT), "top.tim": "placed\n"})
+    pretend("ECPPACK", {"top.bit": "bits"}, "packed")
+
+
+def test_missed_timing(tmp_path, small):
+    with pytest.raises(TimingMissed, match="use a slower clock, another seed or placer, or allow it") as caught:
+        stub("ulx3s-25f", tmp_path / "out", "eie")
+    assert str(caught.value).startswith(
+        "eie on ulx3s-25f reaches 61.50 MHz, not 75.00 MHz, for the path from a.Q to c.D; "
+    )
+    assert caught.value.path == [
+        "0.50 ns clk-to-q to a.Q",
+        "9.50 ns routing to b.A",
+        "0.00 ns setup to c.D",
+    ]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["build.log"]
+    assert (tmp_path / "out/build.log").read_text() == "synthesised\nplaced\n"
+
+
+def test_missed_timing_allowed(tmp_path, small):
+    report = stub("ulx3s-25f", tmp_path / "out", "eie", allow_timing_fail=True)
+    assert not report.timing_met
+    assert report.utilisation["lut4"] == {"used": 7, "available": 24288}
+    assert report.fmax_mhz == {"clk": {"reached": 61.5, "asked": 75.0}}
+    assert (tmp_path / "out/ulx3s-25f_eie.bit").read_text() == "bits"
+    assert (tmp_path / "out/build.log").read_text() == "synthesised\nplaced\npacked\n"
+
+
+def test_orangecrab_gets_its_suffix(tmp_path, small):
+    stub("orangecrab-25f", tmp_path / "out", allow_timing_fail=True)
+    assert (tmp_path / "out/orangecrab-25f_systolic.bit").read_bytes()[
+        :16
+    ] == b"bits\xff\xff\xf0\x5a\x09\x12\x00\x01UFD\x10"
+
+
+def test_gowin(tmp_path, pretend, monkeypatch):
+    """The names of nextpnr's options, the frequency, Gowin's cells."""
+    clock = {"fmax": {"clk": {"achieved": 200, "constraint": 54}}}
+    seen = tmp_path / "seen"
+    pretend("NEXTPNR_HIMBAECHEL", {"report.json": json.dumps(clock)})
+    program = Path(tmp_path / "nextpnr_himbaechel")
+    program.write_text(
+        program.read_text().replace("import", f"import sys; open({str(seen)!r}, 'a').write(str(sys.argv))\nimport", 1)
+    )
+    pretend("GOWIN_PACK", {"top.fs": "bits"})
+    report = stub("tang-nano-9k", tmp_path / "out", clock_hz=55_000_000)
+    assert report.clock_hz == 54_000_000
+    assert report.bitstream == "tang-nano-9k_systolic.fs"
+    used = {kind: count["used"] for kind, count in report.utilisation.items()}
+    assert used["bram"] == 1
+    assert 30 < used["ff"] < 120
+    arguments = seen.read_text()
+    for expected in (
+        "'--vopt', 'family=GW1N-9C'",
+        "'--vopt', 'cst=top.cst'",
+        "'--freq', '54.000000'",
+        "GW1NR-LV9QN88PC6/I5",
+    ):
+        assert expected in arguments
+
+
+def test_nextpnr_refuses(tmp_path, small, pretend):
+    pretend("NEXTPNR_ECP5", {}, "ERROR: Unable to place cell 'a', no BELs remaining", 1)
+    with pytest.raises(DoesNotFit, match="no place on ulx3s-25f: Unable to pl"):
+        stub("ulx3s-25f", tmp_path / "out")
+
+
+def test_packer_refuses(tmp_path, small, pretend):
+    pretend("ECPPACK", {}, "read\nno such tile", 1)
+    with pytest.raises(SynthesisError, match="ecppack: no such tile"):
+        stub("ulx3s-25f", tmp_path / "out", allow_timing_fail=True)
+    assert "no such tile" in (tmp_path / "out/build.log").read_text()
+
+
+def test_one_build_in_a_folder(tmp_path, small):
+    """A second one is refused, whatever it builds; once the first has ended there is room for another."""
+    message = f"^Another build writes into '{tmp_path}/out'; wait until it has ended, or use another folder$"
+    with sole_writer(tmp_path / "out"), pytest.raises(FolderBusy, match=message):
+        stub("ulx3s-25f", tmp_path / "out", allow_timing_fail=True)
+    assert list((tmp_path / "out").iterdir()) == []
+    stub("ulx3s-25f", tmp_path / "out", allow_timing_fail=True)
+
+
+def test_a_folder_in_the_way(tmp_path, small):
+    (tmp_path / "out/soc.v").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError) as caught:
+        stub("ulx3s-25f", tmp_path / "out", allow_timing_fail=True)
+    assert caught.value.filename == str(tmp_path / "out/soc.v")
+
+
+def test_too_large(tmp_path, pretend):
+    pretend("YOSYS", {"top.json": netlist(SB_RAM40_4K=31)})
+    message = "systolic needs 31 bram, but icebreaker has 30; use a larger one, or smaller parameters or buffers"
+    with pytest.raises(DoesNotFit, match=message):
+        stub("icebreaker", tmp_path)
+
+
+def test_refuses(tmp_path, monkeypatch):
+    with pytest.raises(ValueError, match="Board 'basys3' is unknown"):
+        build("basys3", STUB, soc_config("icebreaker", "eie"), tmp_path)
+    with pytest.raises(ValueError, match="Placer 'x' is unknown; use one of heap, "):
+        stub("icebreaker", tmp_path, placer="x")
+    soc = soc_config("ulx3s-25f", "eie")
+    object.__setattr__(soc, "clock_hz", 77_000_000)
+    with pytest.raises(ValueError, match="77000000 Hz is none that ulx3s-25f can have; use 75000000 Hz"):
+        build("ulx3s-25f", STUB, soc, tmp_path)
+    with pytest.raises(SynthesisError, match="yosys: .*tercet_soc"):
+        stub("icebreaker", tmp_path, text="module other(); endmodule")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    with pytest.raises(ToolNotFound, match="nextpnr-himbaechel is not installed; run: pip install"):
+        stub("tang-nano-9k", tmp_path)

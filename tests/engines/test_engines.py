@@ -1,0 +1,137 @@
+"""Properties of every engine's generated files: units, modules, the manifest's ports and registers."""
+
+import importlib
+import re
+
+import pytest
+from tercet.engines import ENGINES
+from tercet.golden.eie.config import EieConfig
+from tercet.golden.systolic.config import SystolicConfig
+from tercet.golden.tensorcore.config import TensorCoreConfig
+from tercet.rtl.emit import verilog
+
+# Besides its default config, which every engine in the registry has.
+CASES = {
+    "systolic-ws": SystolicConfig(rows=3, cols=4, acc_depth=8, mac="ecp5"),
+    "systolic-os": SystolicConfig(rows=3, cols=4, acc_depth=8, dataflow="os", requant_lanes=2),
+    "eie-any": EieConfig(n_pe=3, fifo_depth=2, matrix_depth=16, pointer_depth=32, act_depth=8),
+    "eie-ecp5": EieConfig(n_pe=5, code_bits=3, index_bits=2, family="ecp5"),
+    "eie-ice40": EieConfig(n_pe=1, family="ice40"),
+    "tensorcore-any": TensorCoreConfig(),
+    "tensorcore-ecp5": TensorCoreConfig.hopper(a_format="e4m3", b_format="e5m2", fold=4, family="ecp5"),
+    "tensorcore-int8": TensorCoreConfig(a_format="int8", overflow="saturate", fold=16, family="ice40"),
+}
+CASES |= {f"{name}-default": spec.model.config_class() for name, spec in ENGINES.items()}
+# Parts that a config has no use for.
+FLOATS = ("product", "maximum", "align", "sum", "normalise", "pack", "specials", "conventional")
+UNITS = [
+    (case, unit)
+    for case in CASES
+    for unit in ENGINES[case.partition("-")[0]].units
+    if not (case == "tensorcore-int8" and unit in FLOATS) and not case.endswith("-default")
+]
+
+
+def found(case):
+    return ENGINES[case.partition("-")[0]], CASES[case]
+
+
+@pytest.mark.parametrize(("case", "unit"), UNITS)
+def test_units(case, unit):
+    """Each is a module of its own, every module below it defined once."""
+    spec, config = found(case)
+    text = verilog(spec.unit(config, unit), name=unit)
+    modules = re.findall(r"^module (\w+)", text, re.M)
+    assert modules[-1] == unit
+    assert len(set(modules)) == len(modules)
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_unknown_unit(name):
+    spec = ENGINES[name]
+    with pytest.raises(ValueError, match=f"Unit 'alu' is unknown; use one of {', '.join(spec.units)}"):
+        spec.unit(spec.model.config_class(), "alu")
+
+
+def test_a_part_of_other_sums():
+    spec, config = found("tensorcore-int8")
+    with pytest.raises(ValueError, match="Align is a part of floating-point sums; int8 has none, use unit dot"):
+        spec.unit(config, "align")
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_same_bytes_and_each_module_once(case):
+    spec, config = found(case)
+    text = spec.verilog(config)
+    assert text == spec.verilog(config)
+    modules = re.findall(r"^module (\w+)", text, re.M)
+    assert modules[-1] == spec.name
+    assert len(set(modules)) == len(modules)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_streams_are_those_of_the_model(case):
+    """By name, order, width and direction."""
+    spec, config = found(case)
+    spec.check(config)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_interface_names_every_port(case):
+    """The ports of the Verilog are those of the manifest, with their widths."""
+    spec, config = found(case)
+    top = spec.verilog(config).rpartition("\nmodule ")[2]
+    interface = spec.interface(config)
+    streams = [port for port in interface["ports"] if port["protocol"] == "AXI4-Stream"]
+    names = re.findall(r"^  (?:in|out)put \[\d+:0\] (\w+)_tdata;", top, re.M)
+    assert sorted(port["name"] for port in streams) == sorted(names)
+    for port in streams:
+        assert f"put [{port['tdata_bits'] - 1}:0] {port['name']}_tdata;" in top
+        # A power of two of bytes, and the least that holds the payload.
+        assert port["tdata_bits"] & (port["tdata_bits"] - 1) == 0
+        assert port["payload_bits"] <= port["tdata_bits"] < max(9, 2 * port["payload_bits"])
+        assert port["packing"]
+    # What it names exists.
+    module, _, function = interface["golden"].rpartition(".")
+    assert callable(getattr(importlib.import_module(module), function))
+    assert interface["latency"]
+    registers = interface["ports"][-1]["registers"]
+    assert {name: register["address"] for name, register in registers.items()} == {
+        name: register.address for name, register in spec.model.registers.items()
+    }
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_registers(name):
+    """Addresses are words, none twice, fields inside and apart; the common ones are at the same places everywhere."""
+    registers = ENGINES[name].model.registers
+    addresses = [register.address for register in registers.values()]
+    assert len(set(addresses)) == len(registers)
+    assert {key: registers[key].address for key in ("id", "size", "status", "control")} == {
+        "id": 0x00,
+        "size": 0x04,
+        "status": 0x08,
+        "control": 0x0C,
+    }
+    assert list(registers["status"].fields)[:2] == ["running", "error"]
+    for register in registers.values():
+        assert register.address % 4 == 0
+        ranges = sorted(register.fields.values())
+        assert all(low + bits <= 32 for low, bits in ranges)
+        assert all(a[0] + a[1] <= b[0] for a, b in zip(ranges, ranges[1:], strict=False))
+
+
+def test_format_numbers_never_change():
+    """Boards in the field have them in their registers."""
+    from tercet.golden.tensorcore.engine import FORMAT_NUMBERS
+
+    assert FORMAT_NUMBERS == {
+        "fp32": 0,
+        "tf32": 1,
+        "fp16": 2,
+        "bf16": 3,
+        "e4m3": 4,
+        "e5m2": 5,
+        "int8": 6,
+        "int32": 7,
+    }
