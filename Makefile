@@ -3,50 +3,76 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.installed
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
 JOBS   ?= 2
+# Stamps of two installations: what the demos need; what tests, lint and benches need on top, such as oracles and linters.
+MAIN   := $(VENV)/.main-installed
+TEST   := $(VENV)/.test-installed
 # From WebAssembly; compiled and cached when first started. Two that do that at the same time write into the file that the
 # other one runs, which ends with SIGBUS: so each of them is started here, alone.
 WASM_TOOLS := yosys nextpnr-ecp5 nextpnr-ice40 nextpnr-himbaechel-gowin
+# The wheel, and a fresh environment with it and its dependencies, without extras.
+WHEELS := build/wheel
+FRESH  := build/fresh
 
-.PHONY: demo test lint bench clean setup help
+.PHONY: demo test lint bench wheel constraints clean setup help
 
 help:
-	@echo "make demo   small networks on the three engines, golden models and RTL: tables, and plots in build/demo"
-	@echo "make test   all tests"
-	@echo "make lint   ruff and pyright"
-	@echo "make bench  the long tests and measurements: tables and plots in build/bench"
-	@echo "make clean  remove .venv and build"
+	@echo "make demo         small networks on the three engines, golden models and RTL: tables, and plots in build/demo"
+	@echo "make test         all tests"
+	@echo "make lint         ruff and pyright"
+	@echo "make bench        the long tests and measurements: tables and plots in build/bench"
+	@echo "make wheel        the wheel in $(WHEELS), tried in a fresh environment without extras"
+	@echo "make constraints  constraints.txt from the installed versions"
+	@echo "make clean        remove .venv and build"
 
-setup: $(STAMP)
+setup: $(TEST)
 
-$(STAMP): pyproject.toml
+$(MAIN): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("tercet needs Python 3.11 or later" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[pnr,demo,test]'
+	$(PIP) install --quiet -e '.[pnr,demo]'
 	@for tool in $(WASM_TOOLS); do $(BIN)/yowasp-$$tool --version >/dev/null 2>&1 || true; done
-	@touch $(STAMP)
+	@touch $@
 
-demo: $(STAMP)
+# The link is for type checkers; pyproject.toml says why.
+$(TEST): $(MAIN)
+	$(PIP) install --quiet -e '.[pnr,demo,test]'
+	@mkdir -p $(VENV)/typing && ln -sfn ../.. $(VENV)/typing/tercet
+	@touch $@
+
+demo: $(MAIN)
 	$(BIN)/tercet demo systolic
 	$(BIN)/tercet demo eie
 	$(BIN)/tercet demo tensorcore
 
-test: $(STAMP)
+test: $(TEST)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
-# Type checkers do not follow the editable install's import hook; a link named tercet shows them the same tree.
-lint: $(STAMP)
+lint: $(TEST)
 	$(BIN)/ruff check .
-	@mkdir -p build/typing && ln -sfn ../.. build/typing/tercet
 	$(BIN)/pyright
 
-bench: $(STAMP)
+bench: $(TEST)
 	$(BIN)/python -m pytest -m long
 	$(BIN)/tercet bench systolic
 	$(BIN)/tercet bench eie
 	$(BIN)/tercet bench tensorcore
 	$(BIN)/tercet bench boards
+
+# build/lib would add files of earlier builds.
+wheel:
+	rm -rf build/lib $(WHEELS) $(FRESH)
+	$(PYTHON) -m venv $(FRESH)
+	$(FRESH)/bin/python -m pip wheel --disable-pip-version-check --quiet --no-deps --wheel-dir $(WHEELS) .
+	$(FRESH)/bin/python -m pip install --disable-pip-version-check --quiet $(WHEELS)/*.whl
+	cd $(FRESH) && bin/tercet generate systolic --rows 2 --cols 2 -o generated
+	cd $(FRESH) && bin/tercet sim systolic --rows 2 --cols 2 --shape 4x4x4
+
+constraints: $(TEST)
+	$(PIP) freeze --all --exclude pip --exclude-editable >$(VENV)/freeze
+	{ grep '^#' constraints.txt; cat $(VENV)/freeze; } >$(VENV)/constraints.txt
+	mv $(VENV)/constraints.txt constraints.txt
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -1,5 +1,8 @@
 """The generated engine in a LiteX SoC, by the documented module, to the end of the yosys script that LiteX writes."""
 
+# LiteX and Migen are not annotated: what pyright infers of their signals and modules is wrong.
+# pyright: reportOperatorIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
+
 import importlib.util
 import json
 import subprocess
