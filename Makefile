@@ -4,6 +4,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
+# The site's own tools, which nothing else needs.
+DOCS   := $(VENV)/.docs-installed
 JOBS   ?= 2
 # Stamps of two installations: what the demos need; what tests, lint and benches need on top, such as oracles and linters.
 MAIN   := $(VENV)/.main-installed
@@ -15,7 +17,7 @@ WASM_TOOLS := yosys nextpnr-ecp5 nextpnr-ice40 nextpnr-himbaechel-gowin
 WHEELS := build/wheel
 FRESH  := build/fresh
 
-.PHONY: demo test lint bench wheel constraints clean setup help
+.PHONY: demo test lint bench wheel constraints docs pictures clean setup help
 
 help:
 	@echo "make demo         small networks on the three engines, golden models and RTL: tables, and plots in build/demo"
@@ -24,6 +26,8 @@ help:
 	@echo "make bench        the long tests and measurements: tables and plots in build/bench"
 	@echo "make wheel        the wheel in $(WHEELS), tried in a fresh environment without extras"
 	@echo "make constraints  constraints.txt from the installed versions"
+	@echo "make docs         the site, in build/docs"
+	@echo "make pictures     the plots in docs/pictures, drawn again"
 	@echo "make clean        remove .venv and build"
 
 setup: $(TEST)
@@ -73,6 +77,23 @@ constraints: $(TEST)
 	$(PIP) freeze --all --exclude pip --exclude-editable >$(VENV)/freeze
 	{ grep '^#' constraints.txt; cat $(VENV)/freeze; } >$(VENV)/constraints.txt
 	mv $(VENV)/constraints.txt constraints.txt
+
+# Warnings are errors; -q prints nothing else.
+docs: $(DOCS)
+	$(BIN)/python -m sphinx -q -W --keep-going -d build/doctrees docs build/docs
+
+$(DOCS): pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet -e '.[docs]'
+	@touch $(DOCS)
+
+pictures: $(MAIN)
+	$(BIN)/python docs/_ext/datapaths.py
+	for engine in systolic eie tensorcore; do $(BIN)/tercet demo $$engine -o build/pictures || exit 1; done
+	cp build/pictures/digits.png build/pictures/eie_weights.png build/pictures/eie_work.png docs/pictures
+	cp build/pictures/tensorcore_training.png build/pictures/tensorcore_errors.png docs/pictures
+	$(BIN)/tercet bench eie --part queue -o build/pictures/bench
+	cp build/pictures/bench/eie_queue.png docs/pictures
 
 clean:
 	rm -rf $(VENV) build *.egg-info
