@@ -14,6 +14,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from tercet.golden.compress.container import load
+from tercet.sim.simulators import available
 
 from .source_folders import ROOT, code_folders, shipped_files
 
@@ -96,7 +97,8 @@ def test_sim(installed, tmp_path):
     np.save(tmp_path / "acts.npy", acts)
     np.save(tmp_path / "weights.npy", weights)
     # Icarus starts at once; without it, Verilator compiles the design.
-    simulator = ("--simulator", "icarus") if shutil.which("iverilog") else ()
+    usable = {candidate.name for candidate in available() if candidate.simulator}
+    simulator = ("--simulator", "icarus") if "icarus" in usable else ()
     arrays = ("--acts", "acts.npy", "--weights", "weights.npy", "-o", "out.npy")
     installed.run("tercet", "sim", "systolic", "--rows", 2, "--cols", 2, *arrays, *simulator, cwd=tmp_path)
     assert (np.load(tmp_path / "out.npy") == acts.astype(int) @ weights).all()

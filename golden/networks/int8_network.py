@@ -72,7 +72,7 @@ class Int8Layer:
             raise ValueError(f"Bias has shape {b.shape} but the weights {w.shape}; use ({w.shape[1]},){hint}")
         if self.requant is not None:
             if not isinstance(self.requant, Requant):
-                raise TypeError(f"requant {self.requant!r} is no Requant; use tercet.golden.numerics.Requant")
+                raise TypeError(f"requant {self.requant!r} is not a Requant; use tercet.golden.numerics.Requant")
             self.requant.per_channel(w.shape[1])
         object.__setattr__(self, "weights", w)
         object.__setattr__(self, "bias", b)

@@ -50,7 +50,8 @@ def test_boards_lists_all():
         assert re.search(rf"│ ulx3s-85f +│ {engine} +│ +{size} │ +{peak} │", out)
     found = measured("icebreaker", "systolic")
     assert found is not None
-    peaks = rf"36 MHz │ +1\.15 GOPS │ +{found.reached_mhz:.1f} MHz │ +{0.032 * found.reached_mhz:.2f} GOPS"
+    mark = r" \*" if found.outdated else ""
+    peaks = rf"36 MHz │ +1\.15 GOPS │ +{found.reached_mhz:.1f} MHz{mark} │ +{0.032 * found.reached_mhz:.2f} GOPS"
     assert re.search(rf"│ icebreaker +│ systolic +│ +8 x 2 PEs │ +{peaks} │", out)
 
 

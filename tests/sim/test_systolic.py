@@ -148,7 +148,7 @@ def test_refuses():
     ones = np.ones((1, 1), np.int8)
     with pytest.raises(ValueError, match="requant_lanes is 0: the engine has no requantiser"):
         systolic.matmul(config, ones, ones, None, Requant(1, 0, 0))
-    with pytest.raises(TypeError, match="is no Requant"):
+    with pytest.raises(TypeError, match="is not a Requant"):
         systolic.matmul(CONFIGS["ws-4x4"], ones, ones, None, 3)  # pyright: ignore[reportArgumentType]
     with pytest.raises(TypeError, match="Activations have dtype int64"):
         systolic.matmul(config, ones.astype(int), ones)

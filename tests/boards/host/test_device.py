@@ -83,7 +83,7 @@ def test_what_the_engine_does_not_take(systolic):
         systolic.matmul(
             np.zeros((2, 999), np.int8), np.zeros((999, 2), np.int8), None, Requant(np.full(3, 2**30), 0, 0)
         )
-    with pytest.raises(TypeError, match="requant 3 is no Requant"):
+    with pytest.raises(TypeError, match="requant 3 is not a Requant"):
         systolic.matmul(a, w, None, 3)
     with pytest.raises(WrongEngine, match="The board runs systolic, not tensorcore; build and flash: tercet build"):
         systolic.mma(a, w, np.zeros((2, 2), np.float32))
@@ -153,7 +153,7 @@ def test_tensor_core():
             same(device.mma(a, b, c), mma(a, b, c, device.config))
         same(device.matmul(a[0], b[0]), mma(a[0], b[0], np.zeros((m, n), np.float32), device.config))
         tile = TileProduct(b[0], c[0, 0])
-        same(tile.run(device, a[0]), tile.golden(device, a[0]))
+        same(device.run(tile, a[0]), tile.golden(device, a[0]))
         swapped = (array.astype(array.dtype.newbyteorder(">")) for array in (a, b, c))
         same(device.mma(*swapped), mma(a, b, c, device.config))
         before = device.counters()["accepted"]

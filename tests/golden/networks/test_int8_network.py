@@ -91,7 +91,7 @@ def test_layers_that_are_none():
         Int8Layer(w.astype(np.uint8), b, None)
     with pytest.raises(TypeError, match="the bias int64; use int8"):
         Int8Layer(w, b.astype(np.int64), None)
-    with pytest.raises(TypeError, match="requant 3 is no Requant"):
+    with pytest.raises(TypeError, match="requant 3 is not a Requant"):
         Int8Layer(w, b, 3)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="3 channels"):
         Int8Layer(w, b, Requant([1, 2, 3], 0, 0))  # pyright: ignore[reportArgumentType]
