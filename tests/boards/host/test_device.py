@@ -201,7 +201,7 @@ def test_a_compressed_network():
     with opened(soc_of("eie")) as device:
         board = as_network(layers)
         assert isinstance(board, Compressed)
-        same(board.run(device, x), board.golden(device, x))
+        same(device.run(board, x), board.golden(device, x))
 
 
 def test_a_port_is_opened_like_a_board():
