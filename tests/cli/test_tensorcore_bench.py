@@ -87,7 +87,7 @@ def test_errors(tmp_path, monkeypatch):
     assert (tmp_path / "tensorcore_errors.png").read_bytes().startswith(PNG)
 
 
-def fake_rows(_engine, _unit, jobs):
+def fake_rows(_spec, jobs):
     rows = []
     for n, job in enumerate(jobs):
         fmax = {"min": 90.0 + n, "median": 100.0 + n, "max": 120.0 + n}

@@ -24,7 +24,7 @@ POOL = """
 import sys, click
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from tercet.boards.nextpnr import place_and_route
+from tercet.boards.fpga.nextpnr import place_and_route
 from tercet.cli.errors import TercetGroup
 
 @click.group(cls=TercetGroup)
