@@ -1,7 +1,7 @@
 """A product on a simulated board; with a serial port such as /dev/ttyUSB1 it runs on a real one."""
 
 import numpy as np
-from tercet.boards.host import Device
+from tercet.boards.host.device import Device
 
 with Device.open("sim:icebreaker,bytes") as device:
     rng = np.random.default_rng(0)
