@@ -80,7 +80,14 @@ def run(arguments, folder):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
+# Training takes a minute.
+LONG = ("train_digits",)
+
+
+@pytest.mark.parametrize(
+    "example",
+    [pytest.param(path, id=path.stem, marks=pytest.mark.long if path.stem in LONG else ()) for path in EXAMPLES],
+)
 def test_examples(example, tmp_path):
     run([str(example)], tmp_path)
 
