@@ -42,26 +42,26 @@ def _operands(config: TensorCoreConfig) -> Operands:
     return Operands(width=width, blocks=TILE[0], parts=parts, family=config.family)
 
 
-def _floating(component: type) -> Callable[[TensorCoreConfig], wiring.Component]:
+def _floating(name: str, component: type) -> Callable[[TensorCoreConfig], wiring.Component]:
     """A part of floating-point sums."""
 
     def make(config: TensorCoreConfig) -> wiring.Component:
         if config.integers:
-            raise ValueError(f"{component.__name__} is a part of floating-point sums; int8 has none, use unit dot")
+            raise ValueError(f"Unit {name!r} is of floating-point sums; int8 has none, use dot for instance")
         return component(config=config)
 
     return make
 
 
-_FLOAT_UNITS = {
-    "product": _floating(Product),
-    "maximum": _floating(ExponentMaximum),
-    "align": _floating(Align),
-    "sum": _floating(Sum),
-    "normalise": _floating(Normalise),
-    "pack": _floating(Pack),
-    "specials": _floating(Specials),
-    "conventional": _floating(ConventionalUnit),
+_FLOAT_PARTS = {
+    "product": Product,
+    "maximum": ExponentMaximum,
+    "align": Align,
+    "sum": Sum,
+    "normalise": Normalise,
+    "pack": Pack,
+    "specials": Specials,
+    "conventional": ConventionalUnit,
 }
 # A grid is the dot-product units of an engine, a core has their sums, too, and operands are those of A. The
 # conventional unit is not part of an engine: it is what its dot-product unit is compared with.
@@ -73,7 +73,7 @@ _UNITS = {
     "grid": _grid,
     "operands": _operands,
     "sequencer": lambda config: Sequencer(config=config, under_way=config.pipeline + SUM_LOOP - 1),
-    **_FLOAT_UNITS,
+    **{name: _floating(name, component) for name, component in _FLOAT_PARTS.items()},
 }
 
 

@@ -55,7 +55,7 @@ def test_unknown_unit(name):
 
 def test_a_part_of_other_sums():
     spec, config = found("tensorcore-int8")
-    with pytest.raises(ValueError, match="Align is a part of floating-point sums; int8 has none, use unit dot"):
+    with pytest.raises(ValueError, match="Unit 'align' is of floating-point sums; int8 has none, use dot for instance"):
         spec.unit(config, "align")
 
 

@@ -199,7 +199,7 @@ def test_port_is_flushed(board):
 
 def test_board_of_another_version(board, port):
     board.description = b"\x63" + DESCRIPTION[1:]
-    with pytest.raises(ValueError, match="The board speaks protocol 99, this host 1; build its bitstream again"):
+    with pytest.raises(ValueError, match="The board speaks protocol 99, this host 2; build its bitstream again"):
         link_to(port)
 
 
