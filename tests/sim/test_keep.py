@@ -25,7 +25,9 @@ def test_a_resident_program(stall):
     for found, each in zip(done, vectors, strict=True):
         np.testing.assert_array_equal(collect(each, found.outputs), spmv(layer, each.acts))
     loads = [counters_of(SPEC, found.probes)["load"] for found in done]
-    assert loads[2] - loads[1] == loads[1] - loads[0] == loads[0]
+    # With pauses it takes other numbers of clocks.
+    assert loads[0] < loads[1] < loads[2]
+    assert stall or loads[2] - loads[1] == loads[1] - loads[0] == loads[0]
     assert len(jobs[1].inputs["frames"]) == 1
 
 
