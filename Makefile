@@ -78,13 +78,13 @@ constraints: $(TEST)
 	{ grep '^#' constraints.txt; cat $(VENV)/freeze; } >$(VENV)/constraints.txt
 	mv $(VENV)/constraints.txt constraints.txt
 
-# Warnings are errors; -q prints nothing else.
+# Warnings are errors; -q prints nothing else, and -qq keeps what pip would warn of out of the output.
 docs: $(DOCS)
 	$(BIN)/python -m sphinx -q -W --keep-going -d build/doctrees docs build/docs
 
 $(DOCS): pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet -e '.[docs]'
+	$(PIP) install -qq -e '.[docs]'
 	@touch $(DOCS)
 
 pictures: $(MAIN)

@@ -33,12 +33,12 @@ def check(command):
     words = [PLACEHOLDERS.get(word, word) for word in shlex.split(command, comments=True)[1:]]
     if INVENTED & {*words}:
         return
-    found, context = main, click.Context(main, info_name="tercet")
-    while isinstance(found, click.Group) and words:
-        if words[0].startswith("-"):
-            break
-        _, found, words = found.resolve_command(context, words)
-        context = click.Context(found, parent=context)
+    found: click.Command = main
+    context = click.Context(main, info_name="tercet")
+    while isinstance(found, click.Group) and words and not words[0].startswith("-"):
+        _, inner, words = found.resolve_command(context, words)
+        assert inner is not None
+        found, context = inner, click.Context(inner, parent=context)
     try:
         if not isinstance(found, click.Group):
             found.make_context(found.name, words, parent=context.parent)
@@ -80,14 +80,7 @@ def run(arguments, folder):
     assert done.returncode == 0, done.stderr
 
 
-# Training takes a minute.
-LONG = ("train_digits",)
-
-
-@pytest.mark.parametrize(
-    "example",
-    [pytest.param(path, id=path.stem, marks=pytest.mark.long if path.stem in LONG else ()) for path in EXAMPLES],
-)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_examples(example, tmp_path):
     run([str(example)], tmp_path)
 
