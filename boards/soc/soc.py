@@ -12,7 +12,8 @@ from tercet.rtl.emit import shared, verilog
 from ..host.protocol import IDENTIFY_BYTES
 from ..host.soc_config import SocConfig, describe
 from .buffers import InputBuffer, OutputBuffer
-from .commander import Commander, IslandSignature
+from .commander import Commander
+from .island_signature import IslandSignature
 from .receiver import FrameReceiver
 from .sender import FrameSender
 from .uart import UartReceiver, UartTransmitter
