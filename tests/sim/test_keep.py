@@ -16,7 +16,7 @@ CONFIG = EieConfig(n_pe=3, act_depth=32)
 
 @pytest.mark.parametrize("stall", [0.0, 0.3])
 def test_a_resident_program(stall):
-    """A network is loaded once; its counters go on. With a reset between, nothing would come."""
+    """A network is loaded once; the counters go on. A reset in between would set them to zero."""
     rng = np.random.default_rng(0)
     layer = random_layer(rng, CONFIG, 10, 20, 0.4, bias=True)
     vectors = [bind(CONFIG, [layer], random_acts(rng, 20, 0.5, 2, act_max=layer.act_max)) for _ in range(3)]
@@ -25,8 +25,8 @@ def test_a_resident_program(stall):
     for found, each in zip(done, vectors, strict=True):
         np.testing.assert_array_equal(collect(each, found.outputs), spmv(layer, each.acts))
     loads = [counters_of(SPEC, found.probes)["load"] for found in done]
-    # With pauses it takes other numbers of clocks.
-    assert loads[0] < loads[1] < loads[2]
+    # With pauses the clocks of each differ, but not by half.
+    assert 1.5 * loads[0] < loads[1] < loads[2] - 0.5 * loads[0]
     assert stall or loads[2] - loads[1] == loads[1] - loads[0] == loads[0]
     assert len(jobs[1].inputs["frames"]) == 1
 
