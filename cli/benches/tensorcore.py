@@ -19,7 +19,7 @@ from .tensorcore_synth import bench_pipelines, bench_synth, pipelines_picture
 __all__ = ["PARTS", "TEXT", "run_bench"]
 
 PARTS = ("sums", "pairs", "throughput", "golden", "errors", "pipelines", "synth")
-TEXT = """Measure the tensor core: a million sums of each of fourteen units and all pairs of E4M3 numbers
+TEXT = """Measure the tensor core: a million sums of every unit and all pairs of E4M3 numbers
 against the golden model, throughput, errors against exact sums, a dot-product unit by its pipeline, whole engines,
 and a conventional unit beside it. Hours on two cores, most of it place and route."""
 
