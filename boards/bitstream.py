@@ -25,7 +25,7 @@ from tercet.sim.files import naming
 from .catalog import Board, board
 from .flash import dfu_suffix
 from .fpga.netlist import SynthesisError, cell_counts, check_fits, run_yosys
-from .fpga.nextpnr import PLACERS, Routed, check_placer, place_and_route
+from .fpga.nextpnr import PLACERS, RoutedDesign, check_placer, place_and_route
 from .fpga.tools import find_tool
 from .host.soc_config import SocConfig
 from .soc.top import BoardTop
@@ -271,7 +271,7 @@ class _Stages:
         self._done("yosys", started, f"synthesised: {shown}")
         return {kind: {"used": count, "available": device.capacity[kind]} for kind, count in cells.items()}
 
-    def place(self, command: list[str]) -> Routed:
+    def place(self, command: list[str]) -> RoutedDesign:
         """Netlist to a placed and routed chip."""
         started = time.monotonic()
         target = self.board.name
@@ -306,11 +306,11 @@ class _Stages:
         self.progress(f"{line}, in {self.seconds[stage]:.0f} s")
 
 
-def _met(routed: Routed) -> bool:
+def _met(routed: RoutedDesign) -> bool:
     return all(clock["reached"] >= clock["asked"] for clock in routed.clocks.values())
 
 
-def _check_timing(routed: Routed, what: str, allowed: bool) -> None:
+def _check_timing(routed: RoutedDesign, what: str, allowed: bool) -> None:
     if allowed or _met(routed):
         return
     path = routed.path

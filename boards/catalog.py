@@ -9,7 +9,7 @@ from typing import Any
 from tercet.golden.engine import BoardPreset
 from tercet.golden.engines import MODELS, engine_model
 
-from .fpga.devices import DEVICES, GW1NR9, Device
+from .fpga.devices import DEVICES, GW1NR9, FpgaDevice
 from .fpga.pll import PllSettings, pll_settings
 from .host.protocol import RATES
 from .host.soc_config import SocConfig
@@ -71,7 +71,7 @@ class Board:
     ----------
     name, part : str
         Its name, and its FPGA as the vendor calls it with package.
-    device : Device
+    device : FpgaDevice
         That FPGA.
     clock_hz : int
         The oscillator.
@@ -89,7 +89,7 @@ class Board:
 
     name: str
     part: str
-    device: Device
+    device: FpgaDevice
     clock_hz: int
     link: str
     uart: tuple[str, str]

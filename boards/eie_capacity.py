@@ -15,7 +15,7 @@ from tercet.rtl.eie.layouts import address_width, column_layout, step_layout, st
 from tercet.rtl.eie.pointers import PointerRead
 from tercet.rtl.emit import prototype
 
-from .fpga.devices import Device
+from .fpga.devices import FpgaDevice
 from .fpga.families import Family
 from .host.soc_config import SocConfig
 
@@ -28,14 +28,14 @@ RESOURCES = {"bram": "block RAMs", "spram": "large RAMs", "dsp": "multipliers"}
 _DESCRIPTION = (8, 256)
 
 
-def eie_blocks(soc: SocConfig, device: Device) -> dict[str, int]:
+def eie_blocks(soc: SocConfig, device: FpgaDevice) -> dict[str, int]:
     """Blocks that an EIE engine with its link takes.
 
     Parameters
     ----------
     soc : SocConfig
         The engine and its buffers.
-    device : Device
+    device : FpgaDevice
         The FPGA, whose family decides what becomes of memories that the engine leaves to synthesis.
 
     Returns
@@ -56,7 +56,7 @@ def eie_blocks(soc: SocConfig, device: Device) -> dict[str, int]:
     return dict(blocks)
 
 
-def over_capacity(blocks: Mapping[str, int], device: Device) -> dict[str, int]:
+def over_capacity(blocks: Mapping[str, int], device: FpgaDevice) -> dict[str, int]:
     """Kinds of which an FPGA has fewer, to how many are needed."""
     return {kind: count for kind, count in blocks.items() if count > device.capacity[kind]}
 

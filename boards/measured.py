@@ -12,14 +12,14 @@ from .bitstream import BuildReport
 from .catalog import board, soc_config
 from .host.soc_config import SocConfig
 
-__all__ = ["MEASURED", "Measured", "measured", "record"]
+__all__ = ["MEASURED", "Measurement", "measured", "record"]
 
 MEASURED = Path(__file__).with_name("measured.json")
 """The file: board to engine to what it has reached."""
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """One bitstream, as placed and routed.
 
     Attributes
@@ -54,7 +54,7 @@ class Measured:
     outdated: bool = False
 
 
-def measured(board_name: str, engine: str, file: Path | None = None) -> Measured | None:
+def measured(board_name: str, engine: str, file: Path | None = None) -> Measurement | None:
     """What a board's preset of an engine has reached; None if that has not been measured, or the preset is another now.
 
     `file` is `MEASURED` by default.
@@ -67,9 +67,9 @@ def measured(board_name: str, engine: str, file: Path | None = None) -> Measured
     entry = _all(MEASURED if file is None else file).get(board_name, {}).get(engine)
     if entry is None:
         return None
-    names = [field.name for field in fields(Measured) if field.name != "outdated"]
+    names = [field.name for field in fields(Measurement) if field.name != "outdated"]
     check_names(entry, names, ["outdated"], what=f"{MEASURED.name}, {engine} on {board_name}:")
-    found, soc = Measured(**entry), soc_config(board_name, engine)
+    found, soc = Measurement(**entry), soc_config(board_name, engine)
     placer = board(board_name).preset(engine).placer
     now = (soc.params, dict(soc.depths), soc.clock_hz, placer)
     return found if (found.params, found.depths, found.clock_hz, found.placer) == now else None
@@ -77,7 +77,7 @@ def measured(board_name: str, engine: str, file: Path | None = None) -> Measured
 
 def record(soc: SocConfig, report: BuildReport, file: Path) -> None:
     """Write what a bitstream has reached into a file like `MEASURED`."""
-    entry = Measured(
+    entry = Measurement(
         build=report.build,
         params=soc.params,
         depths=report.depths,

@@ -5,7 +5,7 @@ from typing import Any
 from tercet.golden.eie.config import EieConfig
 from tercet.golden.eie.engine import MODEL
 from tercet.golden.eie.frames import frame_format
-from tercet.rtl.common.product import Product
+from tercet.rtl.common.signed_multiplier import SignedMultiplier
 from tercet.rtl.eie.activations import Activations
 from tercet.rtl.eie.arithmetic import Arithmetic
 from tercet.rtl.eie.cluster import Cluster
@@ -37,7 +37,7 @@ _UNITS = {
     "entries": lambda config: EntryRead(config=config),
     "decode": lambda config: Decode(config=config),
     "arithmetic": lambda config: (ShallowArithmetic if config.shallow else Arithmetic)(config=config),
-    "product": lambda config: Product(family=config.family, latency=2 if config.shallow else 3),
+    "product": lambda config: SignedMultiplier(family=config.family, latency=2 if config.shallow else 3),
     "writeback": lambda config: Writeback(config=config),
     "activations": lambda config: (ShallowActivations if config.shallow else Activations)(config=config),
     "tile": lambda config: Tile(config=config),

@@ -8,12 +8,13 @@ from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.golden.tensorcore.cycle_model import RESULT, SUM_LOOP, TILE, block_parts
 from tercet.golden.tensorcore.engine import MODEL
 from tercet.golden.tensorcore.operands import order
-from tercet.rtl.tensorcore.adder_tree import Sum
+from tercet.rtl.tensorcore.adder_tree import AdderTree
 from tercet.rtl.tensorcore.align import Align
 from tercet.rtl.tensorcore.conventional import ConventionalUnit
 from tercet.rtl.tensorcore.core import Core
 from tercet.rtl.tensorcore.dot import DotUnit
 from tercet.rtl.tensorcore.engine import Engine
+from tercet.rtl.tensorcore.exact_product import ExactProduct
 from tercet.rtl.tensorcore.grid import Grid
 from tercet.rtl.tensorcore.layouts import row_layout
 from tercet.rtl.tensorcore.maximum import ExponentMaximum
@@ -21,8 +22,7 @@ from tercet.rtl.tensorcore.normalise import Normalise
 from tercet.rtl.tensorcore.operands import Operands
 from tercet.rtl.tensorcore.pack import Pack
 from tercet.rtl.tensorcore.pair import Pair
-from tercet.rtl.tensorcore.partial_sum_memory import Sums
-from tercet.rtl.tensorcore.product import Product
+from tercet.rtl.tensorcore.partial_sum_memory import PartialSumMemory
 from tercet.rtl.tensorcore.sequencer import Sequencer
 from tercet.rtl.tensorcore.specials import Specials
 
@@ -54,10 +54,10 @@ def _floating(name: str, component: type) -> Callable[[TensorCoreConfig], wiring
 
 
 _FLOAT_PARTS = {
-    "product": Product,
+    "product": ExactProduct,
     "maximum": ExponentMaximum,
     "align": Align,
-    "sum": Sum,
+    "sum": AdderTree,
     "normalise": Normalise,
     "pack": Pack,
     "specials": Specials,
@@ -69,7 +69,7 @@ _UNITS = {
     "pair": lambda config: Pair(config=config),
     "dot": lambda config: DotUnit(config=config),
     "core": lambda config: Core(config=config),
-    "sums": lambda config: Sums(config=config),
+    "sums": lambda config: PartialSumMemory(config=config),
     "grid": _grid,
     "operands": _operands,
     "sequencer": lambda config: Sequencer(config=config, under_way=config.pipeline + SUM_LOOP - 1),

@@ -16,12 +16,12 @@ __all__ = [
     "check_names",
     "check_qrange",
     "float_array",
+    "index_text",
     "int_array",
     "int_or_channels",
     "integer",
     "native",
     "natural",
-    "place",
     "scale_value",
     "show",
     "transposed",
@@ -134,7 +134,7 @@ def where(bad: np.ndarray) -> tuple[int, ...]:
     return tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))
 
 
-def place(index: tuple[int, ...]) -> str:
+def index_text(index: tuple[int, ...]) -> str:
     """How a message names an element; one without dimensions has no index."""
     return f" at index {index}" if index else ""
 
@@ -147,7 +147,7 @@ def int_array(name: str, value: Any, bounds: tuple[int, int], fix: str) -> np.nd
     bad = (array < bounds[0]) | (array > bounds[1])
     if bad.any():
         index = where(bad)
-        raise ValueError(f"{name} {array[index]}{place(index)} is outside [{bounds[0]}, {bounds[1]}]; {fix}")
+        raise ValueError(f"{name} {array[index]}{index_text(index)} is outside [{bounds[0]}, {bounds[1]}]; {fix}")
     return array.astype(np.int64)
 
 
@@ -174,8 +174,9 @@ def float_array(name: str, value: Any) -> np.ndarray:
     bad = ~np.isfinite(array)
     if bad.any():
         index = where(bad)
+        first = f"{array[index]}{index_text(index)}"
         raise ValueError(
-            f"{name} has {int(bad.sum())} of {bad.size} values not finite, the first {array[index]}{place(index)}; "
+            f"{name} has {int(bad.sum())} of {bad.size} values not finite, the first {first}; "
             "remove or replace them, for instance with np.nan_to_num"
         )
     return array.astype(np.float64)
@@ -191,7 +192,7 @@ def scale_value(name: str, value: Any, *, zero: bool = False) -> float | np.ndar
     if bad.any():
         index = where(bad)
         floor = "at least 0" if zero else "above 0"
-        raise ValueError(f"{name} {array[index]}{place(index)} is not finite and {floor}; use a scale {floor}")
+        raise ValueError(f"{name} {array[index]}{index_text(index)} is not finite and {floor}; use a scale {floor}")
     return float(array) if array.ndim == 0 else channels(name, array)
 
 

@@ -7,7 +7,7 @@ from tercet.golden.numerics.requantization import ROUNDINGS, Requant, Rounding
 from tercet.golden.systolic.config import SystolicConfig
 
 from .requantizer import RequantJob
-from .systolic import Product
+from .systolic import MatmulOperands
 
 __all__ = ["operand", "products", "requant_corners", "requant_job"]
 
@@ -21,7 +21,7 @@ def operand(rng: np.random.Generator, shape: tuple[int, int], width: int, corner
     return values.astype(np.int8 if width <= 8 else np.int16)
 
 
-def products(config: SystolicConfig, count: int, seed: int, largest: int = 70) -> list[Product]:
+def products(config: SystolicConfig, count: int, seed: int, largest: int = 70) -> list[MatmulOperands]:
     """Random shapes of 1 to `largest`, some of extreme values, half with bias, half requantised where possible."""
     rng = np.random.default_rng(seed)
     found = []
@@ -34,7 +34,7 @@ def products(config: SystolicConfig, count: int, seed: int, largest: int = 70) -
         weights = operand(rng, (k, n), config.weight_width, corner)
         bias = rng.integers(-(2**20), 2**20, n) if rng.random() < 0.5 else None
         requant = _requant(rng, n) if config.requant_lanes and rng.random() < 0.5 else None
-        found.append(Product(acts, weights, bias, requant))
+        found.append(MatmulOperands(acts, weights, bias, requant))
     return found
 
 

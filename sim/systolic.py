@@ -8,12 +8,12 @@ import numpy as np
 from tercet.engines import engine_spec
 from tercet.golden.numerics.requantization import Requant
 from tercet.golden.systolic.config import SystolicConfig
-from tercet.golden.systolic.operands import Product
+from tercet.golden.systolic.operands import MatmulOperands
 
 from .engine import EngineRun, run_engine
 from .simulators import Simulator
 
-__all__ = ["Product", "matmul", "matmuls"]
+__all__ = ["MatmulOperands", "matmul", "matmuls"]
 
 
 def matmul(
@@ -55,10 +55,10 @@ def matmul(
         If the RTL gets stuck or breaks the stream protocol.
     """
     return matmuls(
-        config, [Product(acts, weights, bias, requant)], simulator=simulator, stall=stall, seed=seed, waves=waves
+        config, [MatmulOperands(acts, weights, bias, requant)], simulator=simulator, stall=stall, seed=seed, waves=waves
     )[0]
 
 
-def matmuls(config: SystolicConfig, products: Sequence[Product], **options: Any) -> list[EngineRun]:
+def matmuls(config: SystolicConfig, products: Sequence[MatmulOperands], **options: Any) -> list[EngineRun]:
     """Run several products, each from reset, in one simulator process; see `matmul`."""
     return run_engine(engine_spec("systolic"), config, products, **options)

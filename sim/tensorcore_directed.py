@@ -9,8 +9,8 @@ from tercet.golden.tensorcore.config import TensorCoreConfig
 __all__ = ["directed_dots"]
 
 # A product as its two factors, and a dot product as its products and c.
-Product = tuple[float, float]
-Dot = tuple[Sequence[Product], float]
+Term = tuple[float, float]
+Dot = tuple[Sequence[Term], float]
 
 _ONE = (1.0, 1.0)
 _INFINITE = float("inf")
@@ -48,12 +48,12 @@ def _patterns(values: np.ndarray, format: str) -> np.ndarray:
     return convert(values.astype(np.float32).view(np.uint32), "fp32", format)
 
 
-def _power(exponent: int) -> Product:
+def _power(exponent: int) -> Term:
     """A power of two as a product of two."""
     return 2.0 ** (exponent // 2), 2.0 ** (exponent - exponent // 2)
 
 
-def _negative(product: Product) -> Product:
+def _negative(product: Term) -> Term:
     return -product[0], product[1]
 
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from .families import FAMILIES, SPRAM_BITS, Family
 
-__all__ = ["DEVICES", "GW1NR9", "Device", "device"]
+__all__ = ["DEVICES", "GW1NR9", "FpgaDevice", "device"]
 
 
 @dataclass(frozen=True)
-class Device:
+class FpgaDevice:
     """An FPGA: what nextpnr calls it, and what is in it.
 
     Attributes
@@ -58,14 +58,14 @@ class Device:
         return wanted
 
 
-def _ecp5(size: str, lut4: int, dsp: int, bram: int) -> Device:
+def _ecp5(size: str, lut4: int, dsp: int, bram: int) -> FpgaDevice:
     capacity = {"lut4": lut4, "carry": lut4 // 2, "ff": lut4, "dsp": dsp, "bram": bram, "spram": 0, "lutram": lut4 // 4}
     # No figure rather than one from memory.
     limit = "see the data sheet's building block performance (FPGA-DS-02012)"
-    return Device(f"ecp5-{size}", "ecp5", (f"--{size}", "--package", "CABGA381"), ("6", "7", "8"), capacity, limit)
+    return FpgaDevice(f"ecp5-{size}", "ecp5", (f"--{size}", "--package", "CABGA381"), ("6", "7", "8"), capacity, limit)
 
 
-GW1NR9 = Device(
+GW1NR9 = FpgaDevice(
     "gw1nr-9c",
     "gowin",
     (),
@@ -75,13 +75,13 @@ GW1NR9 = Device(
 )
 """For `tercet build` alone: there are no models of Gowin's blocks, so that `tercet synth` does not offer it."""
 
-DEVICES: dict[str, Device] = {
+DEVICES: dict[str, FpgaDevice] = {
     found.name: found
     for found in (
         _ecp5("25k", 24288, 28, 56),
         _ecp5("45k", 43848, 72, 108),
         _ecp5("85k", 83640, 156, 208),
-        Device(
+        FpgaDevice(
             "up5k",
             "ice40",
             ("--up5k", "--package", "sg48"),
@@ -94,7 +94,7 @@ DEVICES: dict[str, Device] = {
 """Devices of `tercet synth`, by name."""
 
 
-def device(name: str) -> Device:
+def device(name: str) -> FpgaDevice:
     """Look a device up.
 
     Raises
@@ -103,5 +103,5 @@ def device(name: str) -> Device:
         If it is unknown.
     """
     if name not in DEVICES:
-        raise ValueError(f"Device {name!r} is unknown; use one of {', '.join(DEVICES)}")
+        raise ValueError(f"FpgaDevice {name!r} is unknown; use one of {', '.join(DEVICES)}")
     return DEVICES[name]

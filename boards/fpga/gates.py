@@ -22,7 +22,7 @@ from tercet.rtl import primitives
 from tercet.rtl.emit import yosys_command
 from tercet.sim.cache import build_once
 
-from .devices import Device, device
+from .devices import FpgaDevice, device
 from .netlist import run_yosys
 from .nextpnr import place_and_route
 from .tools import find_tool
@@ -133,7 +133,7 @@ def routed_sources(
     """
     target, design = device(device_name), _without_models(sources)
     if target.family != "ice40":
-        raise ValueError(f"Device {device_name!r} is no iCE40, and only theirs are read after routing; use up5k")
+        raise ValueError(f"FpgaDevice {device_name!r} is no iCE40, and only theirs are read after routing; use up5k")
     script = target.fabric.script(top, infer_dsp=infer_dsp, json="netlist.json")
     # As quickly as it goes: how fast the chip is does not matter. router2 has been seen to go round for ever with two
     # nets that want the same wires, with any seed.
@@ -164,7 +164,7 @@ def _version(*command: str) -> str:
     return done.stdout + done.stderr
 
 
-def _made(facts: Sequence, make: Callable[[Path], None], top: str, target: Device) -> dict[str, str]:
+def _made(facts: Sequence, make: Callable[[Path], None], top: str, target: FpgaDevice) -> dict[str, str]:
     """What `make` writes, or has written from the same facts before, for simulators and with its models."""
     folder = build_once([*facts, Path(__file__).read_text()], make)
     text = (folder / "gates.v").read_text()

@@ -8,8 +8,8 @@ from pathlib import Path
 from tercet.rtl.emit import yosys_command
 from tercet.rtl.yowasp import cache_problem
 
-from .devices import Device
-from .wrapper import Port
+from .devices import FpgaDevice
+from .wrapper import UnitPort
 
 __all__ = [
     "DoesNotFit",
@@ -47,7 +47,7 @@ def run_yosys(script: str, folder: Path) -> None:
         raise SynthesisError(cache_problem(command[0], done.stderr) or f"yosys: {errors[-1].strip()}")
 
 
-def ports_of(verilog: str, top: str, folder: Path) -> list[Port]:
+def ports_of(verilog: str, top: str, folder: Path) -> list[UnitPort]:
     """The ports of a module.
 
     Raises
@@ -58,24 +58,24 @@ def ports_of(verilog: str, top: str, folder: Path) -> list[Port]:
     (folder / "unit.v").write_text(verilog)
     run_yosys(f"read_verilog unit.v; hierarchy -top {top}; proc; write_json ports.json", folder)
     ports = json.loads((folder / "ports.json").read_text())["modules"][top]["ports"]
-    return [Port(name, len(port["bits"]), port["direction"] == "input") for name, port in ports.items()]
+    return [UnitPort(name, len(port["bits"]), port["direction"] == "input") for name, port in ports.items()]
 
 
-def cell_counts(netlist: Path, device: Device) -> dict[str, int]:
+def cell_counts(netlist: Path, device: FpgaDevice) -> dict[str, int]:
     """Cells of a flattened netlist (yosys' JSON) by the columns of a report."""
     modules = json.loads(netlist.read_text())["modules"]
     top = next(m for m in modules.values() if int(m["attributes"].get("top", "0"), 2))
     return device.fabric.count([cell["type"] for cell in top["cells"].values()])
 
 
-def check_fits(cells: Mapping[str, int], device: Device, what: str, where: str) -> None:
+def check_fits(cells: Mapping[str, int], device: FpgaDevice, what: str, where: str) -> None:
     """Compare cells with what there is.
 
     Parameters
     ----------
     cells : mapping
         As `cell_counts` gives them.
-    device : Device
+    device : FpgaDevice
         What there is.
     what, where : str
         The design and the device or board, in words.

@@ -17,7 +17,7 @@ from tercet.sim.cache import cache_folder
 
 from .netlist import DoesNotFit, SynthesisError
 
-__all__ = ["PATIENCE_S", "PLACERS", "Routed", "RouterStuck", "check_placer", "place_and_route"]
+__all__ = ["PATIENCE_S", "PLACERS", "RoutedDesign", "RouterStuck", "check_placer", "place_and_route"]
 
 PLACERS = {
     "heap": ("--placer", "heap"),
@@ -52,7 +52,7 @@ class RouterStuck(SynthesisError):
 
 
 @dataclass(frozen=True)
-class Routed:
+class RoutedDesign:
     """What nextpnr reports.
 
     Attributes
@@ -82,7 +82,7 @@ def place_and_route(
     target: str,
     patience_s: float = PATIENCE_S,
     watch: Callable[[str], None] = lambda state: None,
-) -> Routed:
+) -> RoutedDesign:
     """Run nextpnr.
 
     Parameters
@@ -130,7 +130,7 @@ def place_and_route(
             raise DoesNotFit(f"nextpnr finds no place on {target}: {message}")
         raise SynthesisError(cache_problem(command[0], said) or f"nextpnr: {message}")
     content = json.loads((folder / report).read_text())
-    return Routed(_clocks(content), _slowest_path(content))
+    return RoutedDesign(_clocks(content), _slowest_path(content))
 
 
 def _start_first(tool: str, watch: Callable[[str], None]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from tercet.rtl import primitives
 
-from .devices import Device, device
+from .devices import FpgaDevice, device
 from .netlist import cell_counts, check_fits, ports_of, run_yosys
 from .nextpnr import PLACERS, check_placer, place_and_route
 from .tools import find_tool
@@ -152,7 +152,7 @@ def synthesize(
     return Report(engine, unit, params, target.name, speed, cells, ["dsp"] if cells["dsp"] else [], runs)
 
 
-def _check_blocks(verilog: str, target: Device, what: str) -> None:
+def _check_blocks(verilog: str, target: FpgaDevice, what: str) -> None:
     for path in primitives.used(verilog):
         if primitives.FAMILIES[path.stem] != target.family:
             raise ValueError(
@@ -163,7 +163,7 @@ def _check_blocks(verilog: str, target: Device, what: str) -> None:
 
 def _place(
     tool: tuple[str, ...],
-    target: Device,
+    target: FpgaDevice,
     speed: str,
     seed: int,
     freq_mhz: float,

@@ -6,7 +6,7 @@ The frame is registered everywhere, so that it is never the critical path and cu
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["WRAPPER_TOP", "Port", "wrapper"]
+__all__ = ["WRAPPER_TOP", "UnitPort", "wrapper"]
 
 WRAPPER_TOP = "tercet_wrapper"
 
@@ -14,7 +14,7 @@ _FOLD = 4  # bits that one LUT takes
 
 
 @dataclass(frozen=True)
-class Port:
+class UnitPort:
     """A port of the unit: its name, width in bits, and whether it is an input."""
 
     name: str
@@ -22,14 +22,14 @@ class Port:
     is_input: bool
 
 
-def wrapper(unit: str, ports: Sequence[Port]) -> str:
+def wrapper(unit: str, ports: Sequence[UnitPort]) -> str:
     """Verilog of a module with the pins ``clk``, ``rst``, ``si`` and ``so`` around one instance of a unit.
 
     Parameters
     ----------
     unit : str
         Module name.
-    ports : Sequence[Port]
+    ports : Sequence[UnitPort]
         All of its ports; ``clk`` and ``rst`` among them go straight to the pins.
     """
     inputs = [p for p in ports if p.is_input and p.name not in ("clk", "rst")]

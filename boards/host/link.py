@@ -8,7 +8,7 @@ executed, but never twice. When all tries are used up nobody knows whether it wa
 import secrets
 import time
 
-from .port import Port
+from .port import SerialPort
 from .protocol import (
     COUNTER_BYTES,
     CRC_BYTES,
@@ -64,7 +64,7 @@ class HostLink:
 
     Parameters
     ----------
-    port : Port
+    port : SerialPort
         Where the board is.
     timeout : float
         Seconds a reply may take beyond what request and reply need at the port's rate: a USB adapter holds bytes back
@@ -99,7 +99,7 @@ class HostLink:
 
     description: Description
 
-    def __init__(self, port: Port, *, timeout: float = 0.25, retries: int = RETRIES):
+    def __init__(self, port: SerialPort, *, timeout: float = 0.25, retries: int = RETRIES):
         if not timeout > 0:
             raise ValueError(f"Timeout is {timeout} s; use more than 0")
         if retries < 0:

@@ -20,7 +20,7 @@ except ImportError:  # Windows
 else:
     _TERMIOS_ERRORS = (termios.error,)
 
-__all__ = ["Port", "PortError", "open_port"]
+__all__ = ["PortError", "SerialPort", "open_port"]
 
 _LOOK = 0.02  # seconds of a look at the port; longer waits are several, as pyserial is slow to change its timeout
 _LONGEST_WRITE = 2**16  # bytes, longer than any frame
@@ -31,7 +31,7 @@ class PortError(ConnectionError):
     """A serial port cannot be opened, or is gone; one line that names it."""
 
 
-class Port:
+class SerialPort:
     """An open serial port, made by :func:`open_port`.
 
     Attributes
@@ -78,7 +78,7 @@ class Port:
         with contextlib.suppress(OSError):
             self._device.close()
 
-    def __enter__(self) -> "Port":
+    def __enter__(self) -> "SerialPort":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -96,7 +96,7 @@ class Port:
             raise PortError(f"Port {self.path!r} is gone; plug the board in again, and open it again") from None
 
 
-def open_port(path: str, baud: int) -> Port:
+def open_port(path: str, baud: int) -> SerialPort:
     """Open a serial port for this program alone, raw, with 8 data bits, no parity and a stop bit.
 
     What came before is thrown away.
@@ -127,7 +127,7 @@ def open_port(path: str, baud: int) -> Port:
     # FTDI's driver else collects bytes for 16 ms. Others, and pseudo-terminals, have no such mode.
     with contextlib.suppress(AttributeError, OSError, ValueError, NotImplementedError):
         device.set_low_latency_mode(True)
-    port = Port(path, baud, device)
+    port = SerialPort(path, baud, device)
     try:
         with port._told():
             device.reset_input_buffer()

@@ -38,7 +38,7 @@ __all__ = [
     "checksum",
     "counts",
     "decode",
-    "place",
+    "transfer_header",
 ]
 
 PROTOCOL = 2
@@ -98,7 +98,7 @@ class Reply(IntEnum):
     RUNNING = 0x85
 
 
-def place(stream: int, words: int, address: int) -> bytes:
+def transfer_header(stream: int, words: int, address: int) -> bytes:
     """Where LOAD and READ begin, and how much they move."""
     return bytes([stream]) + words.to_bytes(WORDS_BITS // 8, "little") + address.to_bytes(ADDRESS_BITS // 8, "little")
 

@@ -9,12 +9,12 @@ import numpy as np
 from tercet.golden.streams import Job, JobResult
 
 from .link import HostLink, LinkError
-from .protocol import CRC_BYTES, HEADER_BYTES, Command, counts, place
+from .protocol import CRC_BYTES, HEADER_BYTES, Command, counts, transfer_header
 from .soc_config import SocConfig
 
 __all__ = ["Session"]
 
-_REQUEST_BYTES = len(place(0, 0, 0))
+_REQUEST_BYTES = len(transfer_header(0, 0, 0))
 
 
 class Session:
@@ -103,7 +103,7 @@ class Session:
         most = self._words(size)
         for at in range(0, len(beats), most):
             chunk = beats[at : at + most]
-            self._link.request(Command.LOAD, place(number, len(chunk), at) + chunk.tobytes())
+            self._link.request(Command.LOAD, transfer_header(number, len(chunk), at) + chunk.tobytes())
             self._transfer.step(chunk.size)
         self.keep(name, beats)
 
@@ -122,7 +122,7 @@ class Session:
         most, parts = self._words(size), []
         for at in range(0, count, most):
             words = min(most, count - at)
-            parts.append(self._link.request(Command.READ, place(number, words, at)))
+            parts.append(self._link.request(Command.READ, transfer_header(number, words, at)))
             self._transfer.step(words * size)
         return np.frombuffer(b"".join(parts), np.uint8).reshape(count, size)
 

@@ -8,11 +8,11 @@ from tercet.golden.networks.int8_network import Int8Layer
 from tercet.golden.numerics.quantization import Requant
 from tercet.golden.systolic.config import SystolicConfig
 from tercet.golden.systolic.model import check_operands
-from tercet.golden.systolic.operands import Product, collect, job
+from tercet.golden.systolic.operands import MatmulOperands, collect, job
 
 from .session import Session
 from .soc_config import SocConfig
-from .tiling import Pieces, systolic_pieces
+from .tiling import Tiling, systolic_tiling
 
 __all__ = ["check", "matmul", "network"]
 
@@ -62,7 +62,7 @@ class _Plan:
 
     w: np.ndarray
     bias: np.ndarray | None
-    pieces: Pieces
+    pieces: Tiling
     whole: bool  # K is not cut
     there: Requant | None  # of the engine
     after: Requant | None  # of the host
@@ -79,10 +79,10 @@ def _plan(soc: SocConfig, a: np.ndarray, w: np.ndarray, bias: np.ndarray | None,
     depths = dict(soc.depths)
     there = requant if config.requant_lanes else None
     params = bias is not None or requant is not None
-    pieces = systolic_pieces(config, shape, depths, params=params, requant=there is not None)
+    pieces = systolic_tiling(config, shape, depths, params=params, requant=there is not None)
     whole = pieces.size[1] >= shape[1]
     if not whole:
-        pieces, there = systolic_pieces(config, shape, depths, params=False, requant=False), None
+        pieces, there = systolic_tiling(config, shape, depths, params=False, requant=False), None
     after = requant if there is None else None
     return _Plan(np.asarray(w), None if bias is None else bias64, pieces, whole, there, after)
 
@@ -94,7 +94,7 @@ def _run(session: Session, plan: _Plan, a: np.ndarray) -> np.ndarray:
         for part in parts:
             channels = None if plan.there is None else _some_channels(plan.there, columns, out.shape[1])
             addend = plan.bias[columns] if plan.bias is not None and plan.whole else None
-            product = Product(a[rows, part], plan.w[part, columns], addend, channels)
+            product = MatmulOperands(a[rows, part], plan.w[part, columns], addend, channels)
             done = session.run(job(config, product))
             out[rows, columns] += collect(config, product, done.outputs)
     if plan.bias is not None and not plan.whole:

@@ -9,7 +9,7 @@ from tercet.golden.tensorcore.operands import collect, job
 
 from .session import Session
 from .soc_config import SocConfig
-from .tiling import Pieces, tensorcore_pieces
+from .tiling import Tiling, tensorcore_tiling
 
 __all__ = ["check", "mma", "zeros"]
 
@@ -34,7 +34,7 @@ def mma(session: Session, a: Any, b: Any, c: Any) -> np.ndarray:
     return out.reshape(shape)
 
 
-def check(soc: SocConfig, a: Any, b: Any, c: Any) -> tuple[Pieces, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def check(soc: SocConfig, a: Any, b: Any, c: Any) -> tuple[Tiling, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """How a product is cut for a board, and its operands as arrays.
 
     Raises
@@ -43,7 +43,7 @@ def check(soc: SocConfig, a: Any, b: Any, c: Any) -> tuple[Pieces, tuple[np.ndar
         If operands do not fit each other, the engine or its buffers.
     """
     a, b, c = check_mma(a, b, c, soc.config)
-    return tensorcore_pieces(soc.config, (a.shape[-2], a.shape[-1], b.shape[-1]), dict(soc.depths)), (a, b, c)
+    return tensorcore_tiling(soc.config, (a.shape[-2], a.shape[-1], b.shape[-1]), dict(soc.depths)), (a, b, c)
 
 
 def zeros(shape: tuple[int, ...], config: TensorCoreConfig) -> np.ndarray:

@@ -7,13 +7,13 @@ from tercet.golden.systolic.config import SystolicConfig
 from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.golden.tensorcore.cycle_model import TILE, block_parts, tiles
 
-__all__ = ["Pieces", "systolic_pieces", "tensorcore_pieces"]
+__all__ = ["Tiling", "systolic_tiling", "tensorcore_tiling"]
 
 Beats = Mapping[str, int]
 
 
 @dataclass(frozen=True)
-class Pieces:
+class Tiling:
     """A product (M, K) @ (K, N) in pieces of at most these sizes.
 
     Attributes
@@ -42,9 +42,9 @@ def _cut(whole: int, part: int) -> list[slice]:
     return [slice(start, min(start + part, whole)) for start in range(0, whole, part)]
 
 
-def systolic_pieces(
+def systolic_tiling(
     config: SystolicConfig, shape: tuple[int, int, int], depths: Mapping[str, int], *, params: bool, requant: bool
-) -> Pieces:
+) -> Tiling:
     """Cut a product for a systolic engine.
 
     Parameters
@@ -83,10 +83,10 @@ def systolic_pieces(
     return _fit(shape, (1, config.rows if config.dataflow == "ws" else 1, config.cols), beats, depths, order)
 
 
-def tensorcore_pieces(config: TensorCoreConfig, shape: tuple[int, int, int], depths: Mapping[str, int]) -> Pieces:
+def tensorcore_tiling(config: TensorCoreConfig, shape: tuple[int, int, int], depths: Mapping[str, int]) -> Tiling:
     """Cut a product for a tensor-core engine; a part of K after the other continues the sums of the one before.
 
-    Errors and parameters are those of `systolic_pieces`.
+    Errors and parameters are those of `systolic_tiling`.
     """
     by_rows, by_cols = block_parts(config)
 
@@ -106,7 +106,7 @@ def tensorcore_pieces(config: TensorCoreConfig, shape: tuple[int, int, int], dep
     # A whole tile is the best use of what is loaded.
     m, k, n = shape
     size = (min(m, TILE[0] * config.m), k, min(n, TILE[1] * config.n))
-    return Pieces(shape, _fit(size, (config.m, config.l, config.n), beats, depths, order).size)
+    return Tiling(shape, _fit(size, (config.m, config.l, config.n), beats, depths, order).size)
 
 
 def _fit(
@@ -115,7 +115,7 @@ def _fit(
     beats: Callable[[int, int, int], Beats],
     depths: Mapping[str, int],
     order: Mapping[str, str],
-) -> Pieces:
+) -> Tiling:
     """Halve M, K or N, in whole units, until everything fits."""
     size = dict(zip("mkn", shape, strict=True))
     unit = dict(zip("mkn", units, strict=True))
@@ -129,4 +129,4 @@ def _fit(
             )
         axis = some[0]
         size[axis] = -(-size[axis] // (2 * unit[axis])) * unit[axis]
-    return Pieces(shape, (size["m"], size["k"], size["n"]))
+    return Tiling(shape, (size["m"], size["k"], size["n"]))

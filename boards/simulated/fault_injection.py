@@ -8,18 +8,18 @@ from collections.abc import Callable
 from cobs import cobs
 
 from ..host.link import Frames, HostLink
-from ..host.port import Port
+from ..host.port import SerialPort
 from ..host.protocol import CRC_BYTES, LINK_COUNTER_BYTES, LINK_COUNTERS, Command, Frame, Reply, checksum, decode
-from .request_fuzzer import Traffic
+from .request_fuzzer import Requests
 
-__all__ = ["BIT_FAULTS", "BYTE_FAULTS", "LinePort", "Survey", "line_bits", "survey"]
+__all__ = ["BIT_FAULTS", "BYTE_FAULTS", "FaultCounts", "LinePort", "inject_faults", "line_bits"]
 
 
 _PATIENCE = 10.0  # seconds
 _REST = [1] * 12  # bits of a line
 
 
-class Survey(Counter):
+class FaultCounts(Counter):
     """Frames of each kind that were damaged, and what the board did with them.
 
     Besides the kinds there are ``wrong``, replies that were wrong or did not come, ``results`` that were read and
@@ -113,25 +113,25 @@ def line_bits(wire: bytes) -> list[int]:
     return [bit for byte in wire for bit in (0, *(byte >> n & 1 for n in range(8)), 1)]
 
 
-class LinePort(Port):
+class LinePort(SerialPort):
     """A port to a simulated board in the mode "line", whose bytes become levels.
 
     Parameters
     ----------
-    port : Port
+    port : SerialPort
         The port.
     """
 
-    def __init__(self, port: Port):
+    def __init__(self, port: SerialPort):
         super().__init__(port.path, port.baud, None)
         self._port = port
 
     def read(self, timeout: float) -> bytes:
-        """As `Port.read`."""
+        """As `SerialPort.read`."""
         return self._port.read(timeout)
 
     def close(self) -> None:
-        """As `Port.close`."""
+        """As `SerialPort.close`."""
         self._port.close()
 
     def write(self, data: bytes) -> None:
@@ -147,20 +147,20 @@ class LinePort(Port):
         )
 
 
-def survey(
-    port: Port,
+def inject_faults(
+    port: SerialPort,
     link: HostLink,
-    requests: Callable[[random.Random], Traffic],
+    requests: Callable[[random.Random], Requests],
     count: int,
     *,
     seed: int = 0,
     progress: Callable[[int], None] = lambda done: None,
-) -> Survey:
+) -> FaultCounts:
     """Send damaged frames, and after each a good one.
 
     Parameters
     ----------
-    port, link : Port, HostLink
+    port, link : SerialPort, HostLink
         A board. Through a `LinePort` not only bytes are damaged but bits, too.
     requests : callable
         Gives the good ones, without end.
@@ -172,7 +172,7 @@ def survey(
         Called with how many are done, now and then.
     """
     generator = random.Random(seed)
-    found = Survey()
+    found = FaultCounts()
     kinds = [*BYTE_FAULTS, *(BIT_FAULTS if isinstance(port, LinePort) else ())]
     before, sequence = link.counters(), link.sequence
     replies = _Replies(port)
@@ -202,7 +202,7 @@ def survey(
     after = link.counters()
     for name in LINK_COUNTERS:
         found[name] = (after[name] - before[name]) % 2 ** (8 * LINK_COUNTER_BYTES)
-    # Not of the survey: what found the board again, and asked it for its counts.
+    # Not of the inject_faults: what found the board again, and asked it for its counts.
     found["accepted"] -= link.description_frames + 1
     return found
 
@@ -231,7 +231,7 @@ def _is_right(reply: Frame, want: bytes | Reply | Callable[[bytes], bool]) -> bo
 class _Replies:
     """What comes from the board. Damage can be none, a bit of a line's rest for instance: then a reply comes twice."""
 
-    def __init__(self, port: Port):
+    def __init__(self, port: SerialPort):
         self._port, self._frames = port, Frames()
         self._last: Frame | None = None
 

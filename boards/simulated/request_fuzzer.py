@@ -5,21 +5,21 @@ from collections.abc import Callable, Generator
 
 import numpy as np
 from tercet.golden.systolic.model import matmul
-from tercet.golden.systolic.operands import Product, collect, job
+from tercet.golden.systolic.operands import MatmulOperands, collect, job
 
-from ..host.protocol import Command, Reply, counts, place
+from ..host.protocol import Command, Reply, counts, transfer_header
 from ..host.soc_config import SocConfig
 
-__all__ = ["Traffic", "products"]
+__all__ = ["Requests", "products"]
 
-Traffic = Generator[tuple[Command, bytes, bytes | Reply | Callable[[bytes], bool]], bytes, None]
+Requests = Generator[tuple[Command, bytes, bytes | Reply | Callable[[bytes], bool]], bytes, None]
 """Command, data, and the reply: its data, an error, or what tells whether its data is right. Is sent what came."""
 
 _PRODUCTS = 0.15  # of all choices; a product is seven requests or so
 _LARGEST = (5, 6, 4)  # M, K, N
 
 
-def products(soc: SocConfig, generator: random.Random) -> Traffic:
+def products(soc: SocConfig, generator: random.Random) -> Requests:
     """Products, from loading to the result, which must be the golden model's; between them, some requests that change
     what the board holds, and some that it must refuse.
 
@@ -42,11 +42,11 @@ def products(soc: SocConfig, generator: random.Random) -> Traffic:
             (
                 (Command.STATUS, b"", b"\0"),
                 (Command.RESET, b"", b""),
-                (Command.LOAD, place(acts, 3, 0) + words(3), b""),
-                (Command.LOAD, place(acts, 3, depth - 2) + words(3), Reply.OUT_OF_RANGE),
-                (Command.LOAD, place(acts, depth + 9, 0) + words(depth + 9), Reply.OUT_OF_RANGE),
+                (Command.LOAD, transfer_header(acts, 3, 0) + words(3), b""),
+                (Command.LOAD, transfer_header(acts, 3, depth - 2) + words(3), Reply.OUT_OF_RANGE),
+                (Command.LOAD, transfer_header(acts, depth + 9, 0) + words(depth + 9), Reply.OUT_OF_RANGE),
                 (Command.LOAD, generator.randbytes(3), Reply.WRONG_LENGTH),
-                (Command.READ, place(sums, 1, depth - 1), Reply.OUT_OF_RANGE),
+                (Command.READ, transfer_header(sums, 1, depth - 1), Reply.OUT_OF_RANGE),
                 (Command.RUN, counts({"weights": 2**24 - 1}, list(streams)), Reply.NOT_LOADED),
             )
         )
@@ -58,18 +58,18 @@ def products(soc: SocConfig, generator: random.Random) -> Traffic:
             yield other()
 
 
-def _product(soc: SocConfig, streams: dict[str, tuple[int, int]], generator: random.Random) -> Traffic:
+def _product(soc: SocConfig, streams: dict[str, tuple[int, int]], generator: random.Random) -> Requests:
     config = soc.config
     m, k, n = (generator.randint(1, most) for most in _LARGEST)
     numbers = np.random.default_rng(generator.getrandbits(32))
     a, w = (numbers.integers(-128, 128, shape).astype(np.int8) for shape in ((m, k), (k, n)))
     bias = numbers.integers(-(2**16), 2**16, n).astype(np.int32) if generator.random() < 0.5 else None
-    product = Product(a, w, bias)
+    product = MatmulOperands(a, w, bias)
     want = matmul(a, w, bias, config)
     load = job(config, product)
     for name, beats in load.inputs.items():
         if len(beats):
-            yield Command.LOAD, place(streams[name][0], len(beats), 0) + beats.tobytes(), b""
+            yield Command.LOAD, transfer_header(streams[name][0], len(beats), 0) + beats.tobytes(), b""
     need = {name: len(beats) for name, beats in load.inputs.items()} | dict(load.expect)
     yield Command.RUN, counts(need, list(streams)), b""
     status = b""
@@ -84,4 +84,4 @@ def _product(soc: SocConfig, streams: dict[str, tuple[int, int]], generator: ran
         beats = np.frombuffer(data, np.uint8).reshape(count, size)
         return np.array_equal(collect(config, product, {"sums": beats}), want)
 
-    yield Command.READ, place(number, count, 0), right
+    yield Command.READ, transfer_header(number, count, 0), right

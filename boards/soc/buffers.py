@@ -82,7 +82,7 @@ class InputBuffer(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         m.submodules.ram = ram = _ram(self.width, self.depth, self.family)
-        loaded, place, left = (Signal(range(self.depth + 1), name=name) for name in ("loaded", "place", "left"))
+        loaded, pointer, left = (Signal(range(self.depth + 1), name=name) for name in ("loaded", "pointer", "left"))
         going = Signal()
         end = Signal(ADDRESS_BITS + 1)
         m.d.sync += [
@@ -91,16 +91,16 @@ class InputBuffer(wiring.Component):
         ]
         m.d.comb += [
             ram.write.eq(self.write),
-            ram.write_address.eq(place),
+            ram.write_address.eq(pointer),
             ram.write_data.eq(self.word),
-            ram.read_address.eq(place),
+            ram.read_address.eq(pointer),
         ]
         with m.If(self.load):
-            m.d.sync += place.eq(self.address)
+            m.d.sync += pointer.eq(self.address)
         with m.If(self.write):
-            m.d.sync += place.eq(place + 1)
+            m.d.sync += pointer.eq(pointer + 1)
         with m.If(self.commit):
-            m.d.sync += loaded.eq(place)
+            m.d.sync += loaded.eq(pointer)
         with m.If(self.set):
             m.d.sync += [left.eq(self.count), self.enough.eq(_at_most(self.count, loaded))]
         fetch, waiting = Signal(), Signal()
@@ -110,9 +110,9 @@ class InputBuffer(wiring.Component):
             self._give_in_step(m, ram, going, fetch, waiting)
         m.d.comb += self.running.eq(going | waiting)
         with m.If(self.start):
-            m.d.sync += [place.eq(0), going.eq(left != 0)]
+            m.d.sync += [pointer.eq(0), going.eq(left != 0)]
         with m.Elif(going & fetch):
-            m.d.sync += [place.eq(place + 1), left.eq(left - 1), going.eq(left != 1)]
+            m.d.sync += [pointer.eq(pointer + 1), left.eq(left - 1), going.eq(left != 1)]
         return m
 
     def _give_ahead(self, m: Module, ram, going: Signal, fetch: Signal, waiting: Signal) -> None:
@@ -178,7 +178,7 @@ class OutputBuffer(wiring.Component):
     enough : Out(1)
         There is room for so many; from the clock after `set` on.
     start : In(1)
-        Take them, from the first place on.
+        Take them, from the first word on.
     running : Out(1)
         Not all have come.
     i : In(stream.Signature(width))
@@ -229,18 +229,18 @@ class OutputBuffer(wiring.Component):
 
     def _read(self, m: Module, ram) -> None:
         size = -(-self.width // 8)
-        place, words = Signal(range(self.depth + 1)), Signal(WORDS_BITS)
+        pointer, words = Signal(range(self.depth + 1)), Signal(WORDS_BITS)
         byte, wait = Signal(range(max(2, size))), Signal(range(ram.latency + 1))
         chosen = byte_of(m, ram.read_data, byte)
         choose = "CHOOSE" if byte_clocks(self.width) else "BYTE"
         m.d.comb += [
-            ram.read_address.eq(place),
+            ram.read_address.eq(pointer),
             ram.read_enable.eq(1),
             ram.out_enable.eq(1),
         ]
         with m.FSM():
             with m.State("IDLE"), m.If(self.read):
-                m.d.sync += [place.eq(self.address), words.eq(self.words), wait.eq(ram.latency), byte.eq(0)]
+                m.d.sync += [pointer.eq(self.address), words.eq(self.words), wait.eq(ram.latency), byte.eq(0)]
                 m.next = "WORD"
             with m.State("WORD"):
                 m.d.comb += self.reading.eq(1)
@@ -263,5 +263,5 @@ class OutputBuffer(wiring.Component):
                     m.d.sync += [self.data.valid.eq(0), byte.eq(byte + 1)]
                     m.next = choose
                     with m.If(byte == size - 1):
-                        m.d.sync += [byte.eq(0), place.eq(place + 1), words.eq(words - 1), wait.eq(ram.latency)]
+                        m.d.sync += [byte.eq(0), pointer.eq(pointer + 1), words.eq(words - 1), wait.eq(ram.latency)]
                         m.next = "WORD"

@@ -13,9 +13,9 @@ from ..host.protocol import (
     Command,
     Reply,
 )
-from .info_reader import NONCE_BYTES, Answers
+from .info_reader import NONCE_BYTES, InfoReader
 from .island_signature import IslandSignature
-from .word_packer import WordBuilder
+from .word_packer import WordPacker
 
 __all__ = ["Commander"]
 
@@ -232,7 +232,7 @@ class Commander(wiring.Component):
     def _load(self, m: Module) -> None:
         inputs = Cat(map(int, self._inputs))
         fits = Signal()
-        m.submodules.builder = builder = WordBuilder(sizes=self._sizes)
+        m.submodules.builder = builder = WordPacker(sizes=self._sizes)
         m.d.sync += fits.eq((self._chosen & inputs & self.island.fits).any())
         m.d.comb += [
             builder.select.eq(self.island.select),
@@ -322,27 +322,27 @@ class Commander(wiring.Component):
     def _tell(self, m: Module) -> None:
         """Answer what needs no more than to be told."""
         counters = Cat(self.island.counters, self._link_counts)
-        m.submodules.answers = answers = Answers(description=self._description, counters=len(counters) // 8)
+        m.submodules.info = info = InfoReader(description=self._description, counters=len(counters) // 8)
         m.d.comb += [
-            answers.nonce.eq(self._args[: 8 * NONCE_BYTES]),
-            answers.place.eq(self._args[8 * NONCE_BYTES :]),
-            answers.counters.eq(counters),
+            info.nonce.eq(self._args[: 8 * NONCE_BYTES]),
+            info.offset.eq(self._args[8 * NONCE_BYTES :]),
+            info.counters.eq(counters),
         ]
         with m.State("STATUS"):
             m.d.comb += [self._append.payload.eq(Cat(self._any_running, self.island.refused)), self._append.valid.eq(1)]
             with m.If(self._append.ready):
                 self._reply(m, Reply.OK, empty=False)
         with m.State("IDENTIFY"):
-            with m.If(answers.missing):
+            with m.If(info.missing):
                 self._reply(m, Reply.OUT_OF_RANGE)
             with m.Else():
-                m.d.comb += answers.identify.eq(1)
+                m.d.comb += info.identify.eq(1)
                 m.next = "ANSWER"
         with m.State("COUNTERS"):
-            m.d.comb += answers.count.eq(1)
+            m.d.comb += info.count.eq(1)
             m.next = "ANSWER"
         with m.State("ANSWER"):
-            wiring.connect(m, answers.o, self._append)
-            with m.If(answers.last & self._append.ready):
+            wiring.connect(m, info.o, self._append)
+            with m.If(info.last & self._append.ready):
                 m.d.sync += self.island.clear_counters.eq((self.code == Command.COUNTERS) & self._args[40])
                 self._reply(m, Reply.OK, empty=False)

@@ -8,13 +8,13 @@ from amaranth.utils import exact_log2
 from ..host.protocol import IDENTIFY_BYTES
 from .word_packer import byte_of
 
-__all__ = ["NONCE_BYTES", "Answers"]
+__all__ = ["NONCE_BYTES", "InfoReader"]
 
 NONCE_BYTES = 4
 _PART_BITS = exact_log2(IDENTIFY_BYTES)
 
 
-class Answers(wiring.Component):
+class InfoReader(wiring.Component):
     """A part of the description behind the host's nonce, or the counters.
 
     Parameters
@@ -26,10 +26,10 @@ class Answers(wiring.Component):
 
     Members
     -------
-    place : In(16), nonce : In(32), counters : In
+    offset : In(16), nonce : In(32), counters : In
         From the clock before it is asked until the last byte has gone.
     missing : Out(1)
-        The description has no part that begins at `place`; a clock later.
+        The description has no part that begins at `offset`; a clock later.
     identify, count : In(1)
         Ask for the one or the other, while nothing is on its way.
     o : Out(stream.Signature(8)), last : Out(1)
@@ -40,7 +40,7 @@ class Answers(wiring.Component):
         self._description = description
         super().__init__(
             {
-                "place": In(16),
+                "offset": In(16),
                 "nonce": In(8 * NONCE_BYTES),
                 "counters": In(8 * counters),
                 "missing": Out(1),
@@ -55,7 +55,7 @@ class Answers(wiring.Component):
         m = Module()
         number = len(self.counters) // 8
         self._step = step = Signal(range(max(NONCE_BYTES, IDENTIFY_BYTES, number)))
-        at, part = self.place[:_PART_BITS], self.place[_PART_BITS:]
+        at, part = self.offset[:_PART_BITS], self.offset[_PART_BITS:]
         m.d.sync += self.missing.eq(at.any() | (part >= len(self._description) // IDENTIFY_BYTES))
         text, count = self._text(m), self._counter(m)
         with m.FSM():
@@ -96,7 +96,7 @@ class Answers(wiring.Component):
         port, byte = text.read_port(), Signal(8)
         # A block RAM's way out is slow, and needs a clock.
         m.d.sync += byte.eq(port.data)
-        m.d.comb += port.addr.eq(Cat(self._step[:_PART_BITS], self.place[_PART_BITS:]))
+        m.d.comb += port.addr.eq(Cat(self._step[:_PART_BITS], self.offset[_PART_BITS:]))
         return byte
 
     def _counter(self, m: Module) -> Signal:

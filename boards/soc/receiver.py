@@ -61,7 +61,7 @@ class FrameReceiver(wiring.Component):
         if not HEADER_BYTES + CRC_BYTES < frame_bytes <= 2**16:
             raise ValueError(f"Frames have {frame_bytes} bytes; use 9 to 65536")
         self.frame_bytes, self.family = frame_bytes, family
-        self._too_long = frame_bytes - HEADER_BYTES + 1  # place behind a byte too many
+        self._too_long = frame_bytes - HEADER_BYTES + 1  # position behind a byte too many
         super().__init__(
             {
                 "i": In(stream.Signature(8)),
@@ -81,38 +81,38 @@ class FrameReceiver(wiring.Component):
         m.submodules.decoder = decoder = CobsDecoder()
         wiring.connect(m, wiring.flipped(self.i), decoder.i)
         # Of the header, which is before it, and then of the byte to write or to read.
-        place = Signal(range(-HEADER_BYTES, self.frame_bytes), init=-HEADER_BYTES)
+        position = Signal(range(-HEADER_BYTES, self.frame_bytes), init=-HEADER_BYTES)
         header = Signal(8 * HEADER_BYTES)
-        accept = self._check(m, decoder, place, header[16:])
-        # A byte comes two clocks after its place.
+        accept = self._check(m, decoder, position, header[16:])
+        # A byte comes two clocks after its position.
         take, moved = Signal(), Signal()
         m.d.sync += moved.eq(take | ~self.frame)
         m.d.comb += [
             Cat(self.sequence, self.code, self.length).eq(header),
             take.eq(self.data.valid & self.data.ready),
         ]
-        self._store(m, decoder, place)
+        self._store(m, decoder, position)
         with m.If(self.frame):
-            m.d.sync += [place.eq(place + take), self.data.valid.eq(~take & ~moved & (place != self.length))]
+            m.d.sync += [position.eq(position + take), self.data.valid.eq(~take & ~moved & (position != self.length))]
             with m.If(self.done):
-                m.d.sync += [self.frame.eq(0), self.data.valid.eq(0), place.eq(place.init)]
+                m.d.sync += [self.frame.eq(0), self.data.valid.eq(0), position.eq(position.init)]
         with m.Elif(accept):
-            m.d.sync += [self.frame.eq(1), place.eq(0)]
+            m.d.sync += [self.frame.eq(1), position.eq(0)]
         with m.Elif(decoder.end):
-            m.d.sync += place.eq(place.init)
+            m.d.sync += position.eq(position.init)
         with m.Elif(decoder.valid):
-            with m.If(place < 0):
+            with m.If(position < 0):
                 m.d.sync += header.eq(Cat(header[8:], decoder.byte))
-            with m.If(place != self._too_long):
-                m.d.sync += place.eq(place + 1)
+            with m.If(position != self._too_long):
+                m.d.sync += position.eq(position + 1)
         return m
 
-    def _check(self, m: Module, decoder: CobsDecoder, place: Signal, length: Value) -> Signal:
+    def _check(self, m: Module, decoder: CobsDecoder, position: Signal, length: Value) -> Signal:
         """Judge what has ended, in the clock before something else can come."""
         # Its `start` has logic for a byte in the same clock, which never comes; a reset has not.
         m.submodules.crc = crc = ResetInserter(decoder.end)(CRC.create())
         m.d.comb += [crc.data.eq(decoder.byte), crc.valid.eq(decoder.valid)]
-        last = Signal(17)  # place behind the CRC
+        last = Signal(17)  # position behind the CRC
         length_right, whole, ended, accept = Signal(), Signal(), Signal(), Signal()
         missed, lost = Signal(), Signal()  # a byte has come, something comes, while a frame is here
         m.d.comb += [
@@ -123,8 +123,8 @@ class FrameReceiver(wiring.Component):
         m.d.sync += [
             # Long before it matters: four more bytes follow the length.
             last.eq(length + CRC_BYTES),
-            length_right.eq(place == last),
-            whole.eq(decoder.good & crc.match_detected & (place != self._too_long)),
+            length_right.eq(position == last),
+            whole.eq(decoder.good & crc.match_detected & (position != self._too_long)),
             ended.eq(decoder.end & ~lost),
             self.dropped.eq(decoder.end & lost),
         ]
@@ -132,14 +132,14 @@ class FrameReceiver(wiring.Component):
             m.d.sync += missed.eq(decoder.valid & lost)
         return accept
 
-    def _store(self, m: Module, decoder: CobsDecoder, place: Signal) -> None:
+    def _store(self, m: Module, decoder: CobsDecoder, position: Signal) -> None:
         """The header goes around the end, where no data comes and nothing is read."""
         m.submodules.ram = ram = shared(Ram, width=8, depth=self.frame_bytes, family=self.family)
         m.d.comb += [
-            ram.write_address.eq(place),
+            ram.write_address.eq(position),
             ram.write_data.eq(decoder.byte),
             ram.write.eq(decoder.valid & ~self.frame),
-            ram.read_address.eq(place),
+            ram.read_address.eq(position),
             ram.read_enable.eq(1),
             ram.out_enable.eq(1),
             self.data.payload.eq(ram.read_data),

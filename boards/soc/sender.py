@@ -19,7 +19,7 @@ __all__ = ["FrameSender"]
 class FrameSender(wiring.Component):
     """Collect data, then send it with header and CRC, coded by COBS (see `cobs`)::
 
-        place:   -4          0          n       n + 4
+        position:   -4          0          n       n + 4
                  | header 4  | data ... | CRC 4 |
         HEADER   ----------->
         SUM      ---------------------->            read for the CRC
@@ -82,36 +82,36 @@ class FrameSender(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         # The header is around the end. A block RAM without its output register is slow, so that a byte comes two clocks
-        # after its place.
+        # after its position.
         m.submodules.ram = self._ram = ram = shared(
             Ram, width=8, depth=2 ** (self.frame_bytes - 1).bit_length(), family=self.family
         )
         # To write or to read; behind the data; and behind all that is there.
-        self._place = place = Signal(range(-HEADER_BYTES, self.frame_bytes))
-        self._after = Signal.like(place, name="after")
-        self._length = Signal.like(place, name="length")
-        self._end = Signal.like(place, name="end")
+        self._position = position = Signal(range(-HEADER_BYTES, self.frame_bytes))
+        self._after = Signal.like(position, name="after")
+        self._length = Signal.like(position, name="length")
+        self._end = Signal.like(position, name="end")
         # Written a clock later: nothing is read so soon after.
         self._write, self._written = Signal(), Signal(8)
-        # The byte that is read is not behind the end. From memory over a comparison to a place is a long way: a clock
-        # later, whether it was one that is not zero.
+        # The byte read is not behind the end; a clock later, whether it was non-zero. Comparing and moving the
+        # position in one clock would be a long path from the memory.
         self._fetched, latched = Signal(), Signal()
         self._passed, self._nonzero = Signal(), Signal()
         # Where a group begins, its code, and whether it stands for a zero behind it.
-        self._group = Signal.like(place, name="group", init=-HEADER_BYTES)
+        self._group = Signal.like(position, name="group", init=-HEADER_BYTES)
         self._size = Signal(8, init=1)
         self._zero = Signal()
         m.d.comb += [
-            ram.read_address.eq(place),
+            ram.read_address.eq(position),
             ram.read_enable.eq(1),
             ram.out_enable.eq(1),
-            self._after.eq(place + 1),
+            self._after.eq(position + 1),
         ]
         m.d.sync += [
             ram.write.eq(self._write),
-            ram.write_address.eq(place),
+            ram.write_address.eq(position),
             ram.write_data.eq(self._written),
-            latched.eq(place != self._end),
+            latched.eq(position != self._end),
             self._fetched.eq(latched),
             self._passed.eq(self._fetched),
             self._nonzero.eq(self._fetched & (ram.read_data != 0)),
@@ -126,30 +126,30 @@ class FrameSender(wiring.Component):
 
     def _collect(self, m: Module) -> None:
         """Append; take the header."""
-        place = self._place
+        position = self._position
         self._header = Signal(16)
         with m.State("COLLECT"):
             m.d.comb += [self.data.ready.eq(~self.send), self._written.eq(self.data.payload)]
             with m.If(self.send):
                 m.d.sync += [
                     self._header.eq(Cat(self.sequence, self.code)),
-                    self._length.eq(place),
-                    self._end.eq(place),
-                    place.eq(self._group),
+                    self._length.eq(position),
+                    self._end.eq(position),
+                    position.eq(self._group),
                 ]
                 m.next = "HEADER"
             with m.Elif(self.clear):
-                m.d.sync += [place.eq(0), self.overflow.eq(0)]
+                m.d.sync += [position.eq(0), self.overflow.eq(0)]
             with m.Elif(self.data.valid):
-                with m.If(place == self.frame_bytes - HEADER_BYTES - CRC_BYTES):
+                with m.If(position == self.frame_bytes - HEADER_BYTES - CRC_BYTES):
                     m.d.sync += self.overflow.eq(1)
                 with m.Else():
                     m.d.comb += self._write.eq(1)
-                    m.d.sync += place.eq(self._after)
+                    m.d.sync += position.eq(self._after)
 
     def _complete(self, m: Module) -> None:
         """Header before the data, CRC behind it."""
-        place = self._place
+        position = self._position
         new = Signal()
         # Its `start` has logic for a byte in the same clock, which never comes; a reset has not.
         m.submodules.crc = crc = ResetInserter(new)(CRC.create())
@@ -159,49 +159,49 @@ class FrameSender(wiring.Component):
         m.d.comb += [length.eq(self._length), crc.data.eq(self._ram.read_data)]
         with m.State("HEADER"):
             m.d.comb += [self._written.eq(around), self._write.eq(1), new.eq(1)]
-            m.d.sync += [step.eq(step + 1), place.eq(self._after)]
+            m.d.sync += [step.eq(step + 1), position.eq(self._after)]
             with m.If(step == HEADER_BYTES - 1):
-                m.d.sync += place.eq(self._group)
+                m.d.sync += position.eq(self._group)
                 m.next = "BEGIN"
         with m.State("BEGIN"):
-            m.d.sync += place.eq(self._after)
+            m.d.sync += position.eq(self._after)
             m.next = "LATCH"
         with m.State("LATCH"):
-            m.d.sync += place.eq(self._after)
+            m.d.sync += position.eq(self._after)
             m.next = "SUM"
         with m.State("SUM"):
             m.d.comb += crc.valid.eq(self._fetched)
-            m.d.sync += place.eq(self._after)
+            m.d.sync += position.eq(self._after)
             with m.If(~self._fetched):
-                m.d.sync += place.eq(self._length)
+                m.d.sync += position.eq(self._length)
                 m.next = "CRC"
         with m.State("CRC"):
             m.d.comb += [self._written.eq(around), self._write.eq(step != 0)]
-            m.d.sync += [step.eq(step + 1), place.eq(self._after)]
+            m.d.sync += [step.eq(step + 1), position.eq(self._after)]
             with m.If(step == 0):
-                m.d.sync += [step.eq(0), self._end.eq(place), place.eq(self._group)]
+                m.d.sync += [step.eq(0), self._end.eq(position), position.eq(self._group)]
                 m.next = "NEXT"
 
     def _scan(self, m: Module) -> None:
         """Find out how long the group is, or that there is none."""
-        place, size = self._place, self._size
+        position, size = self._position, self._size
         first = Signal()
         m.d.sync += first.eq(0)
         with m.State("NEXT"):
-            m.d.sync += [self._group.eq(place), place.eq(self._after)]
+            m.d.sync += [self._group.eq(position), position.eq(self._after)]
             m.next = "AHEAD"
         with m.State("AHEAD"):
-            m.d.sync += place.eq(self._after)
+            m.d.sync += position.eq(self._after)
             m.next = "COMPARE"
         with m.State("COMPARE"):
-            m.d.sync += [place.eq(self._after), first.eq(1)]
+            m.d.sync += [position.eq(self._after), first.eq(1)]
             m.next = "SCAN"
         with m.State("SCAN"):
-            m.d.sync += place.eq(self._after)
+            m.d.sync += position.eq(self._after)
             with m.If(self._nonzero & (size != 0xFF)):
                 m.d.sync += size.eq(size + 1)
             with m.Else():
-                m.d.sync += [self._zero.eq(self._passed & (size != 0xFF)), place.eq(self._group)]
+                m.d.sync += [self._zero.eq(self._passed & (size != 0xFF)), position.eq(self._group)]
                 m.next = "CODE"
                 # After a zero there is one, even if it has no bytes.
                 with m.If(first & ~self._passed & ~self._zero):
@@ -209,7 +209,7 @@ class FrameSender(wiring.Component):
 
     def _give(self, m: Module) -> None:
         """Give the group, and go on behind it."""
-        place, size = self._place, self._size
+        position, size = self._position, self._size
         with m.State("CODE"):
             m.d.comb += [self.o.payload.eq(size), self.o.valid.eq(1)]
             with m.If(self.o.ready):
@@ -223,14 +223,14 @@ class FrameSender(wiring.Component):
         with m.State("BYTE"):
             m.d.comb += [self.o.payload.eq(self._ram.read_data), self.o.valid.eq(1)]
             with m.If(self.o.ready):
-                m.d.sync += [size.eq(size - 1), place.eq(self._after)]
+                m.d.sync += [size.eq(size - 1), position.eq(self._after)]
                 m.next = "FETCH"
         with m.State("SKIP"):
             with m.If(self._zero):
-                m.d.sync += place.eq(self._after)
+                m.d.sync += position.eq(self._after)
             m.next = "NEXT"
         with m.State("END"):
             m.d.comb += self.o.valid.eq(1)
             with m.If(self.o.ready):
-                m.d.sync += [self._group.eq(self._group.init), place.eq(self._length)]
+                m.d.sync += [self._group.eq(self._group.init), position.eq(self._length)]
                 m.next = "COLLECT"

@@ -8,12 +8,12 @@ from amaranth.lib.wiring import In, Out
 
 from ..host.protocol import WORDS_BITS
 
-__all__ = ["WordBuilder", "byte_clocks", "byte_of"]
+__all__ = ["WordPacker", "byte_clocks", "byte_of"]
 
 _STEP_BITS = 3  # 8 bytes are chosen from at once
 
 
-class WordBuilder(wiring.Component):
+class WordPacker(wiring.Component):
     """Put bytes together to words, the least significant byte first, and see that they are as many as was said.
 
     Its registers are as many as the widest word has, and apart from each other: a byte goes to them from a register.
@@ -57,11 +57,11 @@ class WordBuilder(wiring.Component):
         m = Module()
         taken, given = Signal(), Signal(8)
         # Of a word: the last byte, the one to come and the one after that.
-        end, place, after = (Signal(range(max(2, *self._sizes)), name=name) for name in ("end", "place", "after"))
+        end, index, after = (Signal(range(max(2, *self._sizes)), name=name) for name in ("end", "index", "after"))
         left = Signal(WORDS_BITS)
         is_last, is_all, too_many = Signal(), Signal(), Signal()
         m.d.comb += [
-            after.eq(Mux(is_last, 0, place + 1)),
+            after.eq(Mux(is_last, 0, index + 1)),
             self.whole.eq(is_all & ~too_many),
         ]
         m.d.sync += [
@@ -75,13 +75,13 @@ class WordBuilder(wiring.Component):
                 left.eq(self.words),
                 is_all.eq(self.words == 0),
                 too_many.eq(0),
-                place.eq(0),
+                index.eq(0),
                 is_last.eq(end == 0),
             ]
         with m.Elif(taken):
             m.d.sync += [
                 self.word.eq(Cat(self.word[8:], given)),
-                place.eq(after),
+                index.eq(after),
                 is_last.eq(after == end),
                 too_many.eq(is_all),
             ]

@@ -10,7 +10,7 @@ from tercet.boards.host.port import open_port
 from tercet.boards.host.protocol import LINK_COUNTERS
 from tercet.boards.host.soc_config import SocConfig
 from tercet.boards.simulated.board import SimulatedBoard
-from tercet.boards.simulated.fault_injection import BIT_FAULTS, BYTE_FAULTS, LinePort, Survey, survey
+from tercet.boards.simulated.fault_injection import BIT_FAULTS, BYTE_FAULTS, FaultCounts, LinePort, inject_faults
 from tercet.boards.simulated.request_fuzzer import products
 from tercet.boards.soc.soc import soc_sources
 from tercet.cli.output import progress
@@ -80,7 +80,7 @@ def _soc() -> SocConfig:
     return soc_config("icebreaker", "systolic", **_BOARD, depths=depths)
 
 
-def _survey(mode: str, count: int, advance) -> Survey:
+def _survey(mode: str, count: int, advance) -> FaultCounts:
     soc, done = _soc(), 0
 
     def step(now: int) -> None:
@@ -91,6 +91,8 @@ def _survey(mode: str, count: int, advance) -> Survey:
     board = SimulatedBoard(soc, soc_sources(soc, uart=mode != "bytes"), mode=mode)
     with board, open_port(board.path, soc.baud) as port:
         line = LinePort(port) if mode == "line" else port
-        found = survey(line, HostLink(line, timeout=20.0), functools.partial(products, soc), count, progress=step)
+        found = inject_faults(
+            line, HostLink(line, timeout=20.0), functools.partial(products, soc), count, progress=step
+        )
     advance(f"{count} damaged frames, joined by {mode}: {found['wrong']} wrong answers")
     return found

@@ -109,7 +109,7 @@ def _bench_cycles() -> Rows:
         for dataflow in ("ws", "os"):
             config = SystolicConfig(dataflow=dataflow)
             weights = stimuli.operand(rng, (256, 256), 8)
-            jobs = [systolic.Product(stimuli.operand(rng, (m, 256), 8), weights) for m in sizes]
+            jobs = [systolic.MatmulOperands(stimuli.operand(rng, (m, 256), 8), weights) for m in sizes]
             for m, run in zip(sizes, systolic.matmuls(config, jobs), strict=True):
                 model = config.cycles(m, 256, 256, params=False)
                 row = {"dataflow": dataflow, "m": m, "k": 256, "n": 256, "cycles": run.cycles, "model": model}

@@ -11,7 +11,7 @@ from tercet.engines.export import export
 from tercet.golden.networks.int8_network import Int8Layer, quantize_mlp
 from tercet.golden.networks.mlp import Mlp
 from tercet.golden.systolic.config import SystolicConfig
-from tercet.golden.systolic.operands import Product
+from tercet.golden.systolic.operands import MatmulOperands
 from tercet.sim import systolic
 from tercet.sim.engine import EngineRun
 
@@ -68,7 +68,9 @@ def _simulate(
     """Layer after layer on the RTL, each fed with what the RTL gave for the one before."""
     runs: list[EngineRun] = []
     for layer in layers:
-        runs += systolic.matmuls(config, [Product(x, layer.weights, layer.bias, layer.requant)], simulator=simulator)
+        runs += systolic.matmuls(
+            config, [MatmulOperands(x, layer.weights, layer.bias, layer.requant)], simulator=simulator
+        )
         x = runs[-1].out
     return runs
 

@@ -10,7 +10,14 @@ from tercet.cli.engines import ENGINES
 from tercet.cli.figures import figure, png
 from tercet.cli.output import check_folder, console, progress, table, write_files
 from tercet.engines.export import export
-from tercet.golden.networks.mixed_precision import LossScale, Product, Trainer, operands, single_precision, tensor_core
+from tercet.golden.networks.mixed_precision import (
+    LossScale,
+    ProductFunction,
+    Trainer,
+    operands,
+    single_precision,
+    tensor_core,
+)
 from tercet.golden.networks.mlp import Mlp, gradients
 from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.golden.tensorcore.cycle_model import cycles
@@ -103,7 +110,7 @@ def run_demo(output: Path, simulator: str | None, *, epochs: int = _EPOCHS, coun
 
 def _courses(config: TensorCoreConfig) -> list[_Course]:
     """All from the same weights."""
-    ways: list[tuple[str, Product, LossScale]] = [
+    ways: list[tuple[str, ProductFunction, LossScale]] = [
         ("FP32", single_precision, LossScale(1.0, None)),
         ("FP16, FP32 sums (volta)", tensor_core(config), LossScale(patience=_PATIENCE)),
         ("the same, loss not scaled", tensor_core(config), LossScale(1.0, None)),

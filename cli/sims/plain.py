@@ -48,7 +48,7 @@ def plain_command(spec: EngineSpec) -> click.Command:
     decorated = run_options(command)
     decorated = click.option("--shape", help=f"{model.form} of random operands. [default: {model.example}]")(decorated)
     path = click.Path(path_type=Path)
-    for role, text in reversed(model.roles.items()):
+    for role, text in reversed(list(model.roles.items())):
         decorated = click.option(f"--{role}", f"file_{role}", type=path, help=f"{text}, .npy or .npz.")(decorated)
     decorated = config_options(model.config_class, model.presets)(decorated)
     epilog = examples("sim", spec.name, notes=NPZ_NOTE)

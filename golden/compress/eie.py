@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any, Literal
 
 import numpy as np
-from tercet.golden.checks import float_array, place, show, where
+from tercet.golden.checks import float_array, index_text, show, where
 from tercet.golden.eie.config import EieConfig
 from tercet.golden.eie.encoding import encode
 from tercet.golden.eie.layer import EieLayer
@@ -197,7 +197,7 @@ def _bias(layer: CompressedLayer, config: EieConfig, frac: int) -> np.ndarray | 
     if bad.any():
         index = where(bad)
         raise ValueError(
-            f"bias {layer.bias[index]}{place(index)} does not fit acc_width {config.acc_width} with act_frac + "
+            f"bias {layer.bias[index]}{index_text(index)} does not fit acc_width {config.acc_width} with act_frac + "
             f"weight_frac = {frac} fraction bits; use a smaller act_frac or weight_frac, or a wider accumulator"
         )
     # Layers without bias share their zeros in the engine.

@@ -17,7 +17,7 @@ from .config import EieConfig, step_fields
 from .layer import EieLayer
 from .sizing import check_depths
 
-__all__ = ["EVERY_PE", "FRAMES", "FRAME_FIELDS", "Linked", "Program", "link", "step_beats", "step_fields"]
+__all__ = ["EVERY_PE", "FRAMES", "FRAME_FIELDS", "LinkedLayer", "Program", "link", "step_beats", "step_fields"]
 
 FRAMES = ("matrix", "pointers", "constants", "program", "run")
 """Kinds of frames, in the order of their numbers."""
@@ -30,7 +30,7 @@ EVERY_PE = 2**12 - 1
 
 
 @dataclass(frozen=True)
-class Linked:
+class LinkedLayer:
     """A layer with its columns where its input leaves them.
 
     Attributes
@@ -82,7 +82,7 @@ class Program:
     ----------
     config : EieConfig
         The engine.
-    layers : tuple of Linked
+    layers : tuple of LinkedLayer
         The layers.
     steps : tuple of dict
         Fields of each step, by the names of `step_fields`.
@@ -91,7 +91,7 @@ class Program:
     """
 
     config: EieConfig
-    layers: tuple[Linked, ...] = field(repr=False)
+    layers: tuple[LinkedLayer, ...] = field(repr=False)
     steps: tuple[Mapping[str, int], ...]
     matrix: tuple[np.ndarray, ...] = field(repr=False)
     pointers: tuple[np.ndarray, ...] = field(repr=False)
@@ -216,7 +216,7 @@ def _positions(layer: EieLayer) -> np.ndarray:
     return positions.ravel()
 
 
-def _in_order(layer: EieLayer, columns: np.ndarray) -> Linked:
+def _in_order(layer: EieLayer, columns: np.ndarray) -> LinkedLayer:
     """The layer with its columns in that order."""
     parts = []
     some = columns >= 0
@@ -226,10 +226,10 @@ def _in_order(layer: EieLayer, columns: np.ndarray) -> Linked:
         after = np.concatenate(([0], np.cumsum(counts)))
         entries = np.repeat(first - after[:-1], counts) + np.arange(after[-1])
         parts.append((values[entries], zeros[entries], after))
-    return Linked(layer, columns, *zip(*parts, strict=True))
+    return LinkedLayer(layer, columns, *zip(*parts, strict=True))
 
 
-def _entries(config: EieConfig, linked: list[Linked]) -> tuple[list[np.ndarray], list[np.ndarray], list[int]]:
+def _entries(config: EieConfig, linked: list[LinkedLayer]) -> tuple[list[np.ndarray], list[np.ndarray], list[int]]:
     """Words of entries and pointers of each PE, and the address of each layer's first pointer."""
     sizes = [layer.columns.size + 1 for layer in linked]
     per_word = config.entries_per_word
@@ -249,7 +249,7 @@ def _entries(config: EieConfig, linked: list[Linked]) -> tuple[list[np.ndarray],
     return matrix, pointers, np.cumsum([0, *sizes]).tolist()[:-1]
 
 
-def _constants(config: EieConfig, linked: list[Linked]) -> tuple[list[np.ndarray], list[int], list[int]]:
+def _constants(config: EieConfig, linked: list[LinkedLayer]) -> tuple[list[np.ndarray], list[int], list[int]]:
     """Constants of each PE, the number of each layer's codebook, and the address of its first bias."""
     books: list[bytes] = []
     codebooks = []
@@ -282,7 +282,7 @@ def _constants(config: EieConfig, linked: list[Linked]) -> tuple[list[np.ndarray
 
 
 def _steps(
-    config: EieConfig, linked: list[Linked], pointers: list[int], codebooks: list[int], biases: list[int]
+    config: EieConfig, linked: list[LinkedLayer], pointers: list[int], codebooks: list[int], biases: list[int]
 ) -> list[dict[str, int]]:
     """Load the first layer's activations and biases; then a step a layer, and more where the first has long vectors."""
     most = config.act_depth

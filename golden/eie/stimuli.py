@@ -7,9 +7,10 @@ most results near, and a part of them beyond, 16 bits.
 from typing import Literal
 
 import numpy as np
-from tercet.golden.eie.config import EieConfig
-from tercet.golden.eie.encoding import encode
-from tercet.golden.eie.layer import EieLayer
+
+from .config import EieConfig
+from .encoding import encode
+from .layer import EieLayer
 
 __all__ = ["layer_jobs", "random_acts", "random_codes", "random_layer"]
 

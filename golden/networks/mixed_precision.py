@@ -16,11 +16,11 @@ from ..tensorcore.config import TensorCoreConfig
 from ..tensorcore.model import mma
 from .mlp import Mlp
 
-__all__ = ["LossScale", "Operands", "Product", "Trainer", "operands", "single_precision", "tensor_core"]
+__all__ = ["LossScale", "Operands", "ProductFunction", "Trainer", "operands", "single_precision", "tensor_core"]
 
 Operands = tuple[np.ndarray, np.ndarray, np.ndarray]
 
-Product = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
+ProductFunction = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 """``a @ b + c`` of float32 arrays (M, K), (K, N) and (M, N), in float32."""
 
 
@@ -45,7 +45,7 @@ def operands(a: np.ndarray, b: np.ndarray, c: np.ndarray, config: TensorCoreConf
         return left.astype(np.float16), right.astype(np.float16), addend
 
 
-def tensor_core(config: TensorCoreConfig) -> Product:
+def tensor_core(config: TensorCoreConfig) -> ProductFunction:
     """Products of a tensor core, of operands that are rounded to FP16.
 
     Parameters
@@ -55,7 +55,7 @@ def tensor_core(config: TensorCoreConfig) -> Product:
 
     Returns
     -------
-    Product
+    ProductFunction
 
     Raises
     ------
@@ -68,7 +68,7 @@ def tensor_core(config: TensorCoreConfig) -> Product:
 
 
 def single_precision(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """Products in FP32 throughout, in the order in which the host takes them; see `Product`."""
+    """Products in FP32 throughout, in the order in which the host takes them; see `ProductFunction`."""
     return a @ b + c
 
 
@@ -114,7 +114,7 @@ class Trainer:
     ----------
     mlp : Mlp
         Where to begin; rounded to FP32.
-    product : Product
+    product : ProductFunction
         Takes the products.
     scale : LossScale
         Of the loss.
@@ -127,7 +127,9 @@ class Trainer:
         The master copies.
     """
 
-    def __init__(self, mlp: Mlp, product: Product, scale: LossScale, *, rate: float = 0.1, momentum: float = 0.9):
+    def __init__(
+        self, mlp: Mlp, product: ProductFunction, scale: LossScale, *, rate: float = 0.1, momentum: float = 0.9
+    ):
         self.weights = [w.astype(np.float32) for w in mlp.weights]
         self.biases = [b.astype(np.float32) for b in mlp.biases]
         self.product, self.scale = product, scale

@@ -13,7 +13,7 @@ from . import operands as _operands
 from .board_presets import BOARD_PRESETS
 from .config import SystolicConfig
 from .model import matmul
-from .operands import COMMAND_FIELDS, Product
+from .operands import COMMAND_FIELDS, MatmulOperands
 
 __all__ = ["MODEL"]
 
@@ -65,28 +65,30 @@ class SystolicModel(EngineModel):
     def streams(self, config: SystolicConfig) -> Sequence[StreamPort]:
         return _operands.streams(config)
 
-    def operands(self, config: SystolicConfig, *arrays: Any, **options: Any) -> Product:
-        return _operands.bind(config, Product(*arrays, **options))
+    def operands(self, config: SystolicConfig, *arrays: Any, **options: Any) -> MatmulOperands:
+        return _operands.bind(config, MatmulOperands(*arrays, **options))
 
-    def random(self, config: SystolicConfig, rng: np.random.Generator, sizes: Sequence[int]) -> Product:
+    def random(self, config: SystolicConfig, rng: np.random.Generator, sizes: Sequence[int]) -> MatmulOperands:
         m, k, n = sizes
         acts, weights = (
             rng.integers(-(2 ** (width - 1)), 2 ** (width - 1), shape).astype(np.int8 if width <= 8 else np.int16)
             for shape, width in (((m, k), config.act_width), ((k, n), config.weight_width))
         )
-        return Product(acts, weights)
+        return MatmulOperands(acts, weights)
 
-    def job(self, config: SystolicConfig, operands: Product) -> Job:
+    def job(self, config: SystolicConfig, operands: MatmulOperands) -> Job:
         return _operands.job(config, operands)
 
-    def collect(self, config: SystolicConfig, operands: Product, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
+    def collect(
+        self, config: SystolicConfig, operands: MatmulOperands, outputs: Mapping[str, np.ndarray]
+    ) -> np.ndarray:
         return _operands.collect(config, operands, outputs)
 
-    def golden(self, config: SystolicConfig, operands: Product) -> np.ndarray:
+    def golden(self, config: SystolicConfig, operands: MatmulOperands) -> np.ndarray:
         sums = matmul(operands.acts, operands.weights, operands.bias, config)
         return sums if operands.requant is None else operands.requant.apply(sums)
 
-    def cycles(self, config: SystolicConfig, operands: Product) -> int:
+    def cycles(self, config: SystolicConfig, operands: MatmulOperands) -> int:
         (m, k), n = operands.acts.shape, operands.weights.shape[1]
         requant = operands.requant is not None
         return config.cycles(m, k, n, requant, params=requant or operands.bias is not None)

@@ -18,7 +18,7 @@ from ..streams import Job, StreamPort
 from .config import SystolicConfig
 from .model import check_operands
 
-__all__ = ["COMMAND_FIELDS", "Product", "bind", "collect", "job", "order", "param_fields", "streams"]
+__all__ = ["COMMAND_FIELDS", "MatmulOperands", "bind", "collect", "job", "order", "param_fields", "streams"]
 
 COMMAND_FIELDS = {
     "m": 24,
@@ -94,7 +94,7 @@ def order(config: SystolicConfig) -> str:
 
 
 @dataclass(frozen=True, eq=False)
-class Product:
+class MatmulOperands:
     """Operands of a product, as `tercet.sim.systolic.matmul` takes them."""
 
     acts: np.ndarray
@@ -103,7 +103,7 @@ class Product:
     requant: Requant | None = None
 
 
-def bind(config: SystolicConfig, product: Product) -> Product:
+def bind(config: SystolicConfig, product: MatmulOperands) -> MatmulOperands:
     """Check a product; see `tercet.golden.systolic.matmul` for the errors.
 
     Raises
@@ -121,7 +121,7 @@ def bind(config: SystolicConfig, product: Product) -> Product:
     return product
 
 
-def job(config: SystolicConfig, product: Product) -> Job:
+def job(config: SystolicConfig, product: MatmulOperands) -> Job:
     """The beats of a product; errors as of `bind`."""
     requant = bind(config, product).requant
     a, w, b = check_operands(product.acts, product.weights, product.bias, config)
@@ -142,7 +142,7 @@ def job(config: SystolicConfig, product: Product) -> Job:
     return Job(inputs, expect)
 
 
-def collect(config: SystolicConfig, product: Product, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
+def collect(config: SystolicConfig, product: MatmulOperands, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
     """The result of a product from the beats of the outputs: (M, N) int32, int8 with requantisation."""
     m, n = product.acts.shape[0], product.weights.shape[1]
     tiles = -(-n // config.cols)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from ..checks import INT32, integer, place, show, where
+from ..checks import INT32, index_text, integer, show, where
 from ..numerics.floats import convert, to_float, to_patterns
 from .config import TensorCoreConfig
 from .model import dot
@@ -77,7 +77,7 @@ def ulp_errors(a: Any, b: Any, c: Any, config: TensorCoreConfig) -> np.ndarray:
         bad = ~np.isfinite(values)
         if bad.any():
             index = where(bad)
-            raise ValueError(f"{name} {values[index]}{place(index)} is not finite; use smaller operands")
+            raise ValueError(f"{name} {values[index]}{index_text(index)} is not finite; use smaller operands")
     got, exact = (to_float(to_patterns(values, config.out_format), config.out_format) for values in (got, exact))
     form = config.result
     exponent = np.where(exact == 0, form.min_exponent, np.maximum(np.frexp(exact)[1] - 1, form.min_exponent))

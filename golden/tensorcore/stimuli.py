@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tercet.golden.numerics.floats import FORMATS, convert, unpack
-from tercet.golden.tensorcore.config import TensorCoreConfig
+
+from ..numerics.floats import FORMATS, convert, unpack
+from .config import TensorCoreConfig
 
 __all__ = ["Events", "events", "floor_dots", "hard_dots", "random_operands"]
 

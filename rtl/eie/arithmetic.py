@@ -6,8 +6,8 @@ from amaranth.lib.wiring import In, Out
 from tercet.golden.eie.config import EieConfig
 from tercet.rtl.common.choice import add_chosen, choose
 from tercet.rtl.common.pipeline import event, register
-from tercet.rtl.common.product import Product
 from tercet.rtl.common.ram import Ram
+from tercet.rtl.common.signed_multiplier import SignedMultiplier
 from tercet.rtl.emit import shared
 
 from .layouts import address_width
@@ -72,7 +72,7 @@ class Arithmetic(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         width = self.config.acc_width
-        m.submodules.product = product = shared(Product, family=self.config.family)
+        m.submodules.product = product = shared(SignedMultiplier, family=self.config.family)
         m.submodules.sums = sums = Ram(width=width, depth=self.config.act_depth, family=self.config.family)
         m.d.comb += [product.act.eq(self.act), product.weight.eq(self.constant[:16])]
 

@@ -2,8 +2,8 @@
 
 from amaranth import *
 from tercet.rtl.common.pipeline import event, register
-from tercet.rtl.common.product import Product
 from tercet.rtl.common.ram import Ram
+from tercet.rtl.common.signed_multiplier import SignedMultiplier
 from tercet.rtl.emit import shared
 
 from .arithmetic import Arithmetic
@@ -41,7 +41,7 @@ class ShallowArithmetic(Arithmetic):
     def elaborate(self, platform) -> Module:
         m = Module()
         width, family = self.config.acc_width, self.config.family
-        m.submodules.product = product = shared(Product, family=family, latency=2)
+        m.submodules.product = product = shared(SignedMultiplier, family=family, latency=2)
         m.submodules.sums = sums = Ram(width=width, depth=self.config.act_depth, family=family, latency=1)
         m.d.comb += [product.act.eq(self.act), product.weight.eq(self.constant[:16])]
 

@@ -4,7 +4,16 @@
 them.
 """
 
-from .definitions import Shared, check_module_name, prototype, shared, verilog
+from .definitions import SharedDefinition, check_module_name, prototype, shared, verilog
 from .writer import LANGUAGES, EmitError, yosys_command
 
-__all__ = ["LANGUAGES", "EmitError", "Shared", "check_module_name", "prototype", "shared", "verilog", "yosys_command"]
+__all__ = [
+    "LANGUAGES",
+    "EmitError",
+    "SharedDefinition",
+    "check_module_name",
+    "prototype",
+    "shared",
+    "verilog",
+    "yosys_command",
+]

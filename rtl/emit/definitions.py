@@ -20,10 +20,10 @@ from amaranth.lib import wiring
 from .names import RESERVED, plain_names
 from .writer import LANGUAGES, EmitError, write_verilog
 
-__all__ = ["Shared", "check_module_name", "prototype", "shared", "verilog"]
+__all__ = ["SharedDefinition", "check_module_name", "prototype", "shared", "verilog"]
 
 
-def shared(component: type, **params) -> "Shared":
+def shared(component: type, **params) -> "SharedDefinition":
     """Make ``component(**params)`` as a submodule that is defined once.
 
     Parameters
@@ -37,11 +37,11 @@ def shared(component: type, **params) -> "Shared":
 
     Returns
     -------
-    Shared
+    SharedDefinition
         Use it like the component itself. Under `verilog`, and in a build for a board, it becomes an instance of a
         module that stands once in the output; in Amaranth's own simulator it is the component.
     """
-    return Shared(component, params)
+    return SharedDefinition(component, params)
 
 
 def prototype(component: type, **params):
@@ -51,7 +51,7 @@ def prototype(component: type, **params):
     return made
 
 
-class Shared(Elaboratable):
+class SharedDefinition(Elaboratable):
     """A component behind a module boundary; see `shared`. Members are reached as attributes."""
 
     def __init__(self, component: type, params: dict):

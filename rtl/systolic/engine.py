@@ -16,7 +16,7 @@ from .drain import Drain
 from .feed import OsFeeder, WeightLoader, WsFeeder
 from .layouts import command_layout, mark_layout, output_layout, param_layout
 from .params import ParamLoader
-from .row_tags import RowMarks
+from .row_tags import RowTags
 from .sequencer import Sequencer
 
 __all__ = ["Engine"]
@@ -142,7 +142,7 @@ class Engine(wiring.Component):
         if self.config.dataflow == "ws":
             m.d.comb += Value.cast(accumulators.mark).eq(delay.o)
         else:
-            m.submodules.row_marks = rows = RowMarks(config=self.config)
+            m.submodules.row_marks = rows = RowTags(config=self.config)
             m.d.comb += [rows.block.eq(feeder.block), rows.block_start.eq(feeder.block_start)]
             m.d.comb += [Value.cast(rows.i).eq(delay.o), accumulators.mark.eq(rows.o)]
 

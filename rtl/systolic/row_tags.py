@@ -7,10 +7,10 @@ from tercet.golden.systolic.config import SystolicConfig
 
 from .layouts import block_layout, mark_layout
 
-__all__ = ["RowMarks"]
+__all__ = ["RowTags"]
 
 
-class RowMarks(wiring.Component):
+class RowTags(wiring.Component):
     """Turn the mark of a block into marks of its rows, every second clock::
 
         i    B . . . . . . B

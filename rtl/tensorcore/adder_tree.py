@@ -8,10 +8,10 @@ from tercet.golden.tensorcore.config import TensorCoreConfig
 
 from .plan import Plan
 
-__all__ = ["Sum"]
+__all__ = ["AdderTree"]
 
 
-class Sum(wiring.Component):
+class AdderTree(wiring.Component):
     """Signs are taken relative to the addend's, which is therefore added; a product to be subtracted comes inverted,
     and lacks 1. There are as many adders as products: each takes such a 1 as its carry::
 

@@ -11,10 +11,10 @@ from tercet.rtl.common.delay import Delay
 from tercet.rtl.common.pipeline import register
 from tercet.rtl.emit import prototype, shared
 
+from .float32 import Float32
 from .float_add import FloatAdd
 from .float_product import FloatProduct
 from .plan import Plan
-from .single import Single
 from .unpack import Unpack, take_apart
 
 __all__ = ["ConventionalUnit"]
@@ -112,7 +112,7 @@ class ConventionalUnit(wiring.Component):
         m.submodules.delay = delay = shared(Delay, clocks=self._before_c - 1, width=32)
         m.submodules.unpack = unpack = shared(Unpack, format="fp32")
         kind = unpack.number.kind
-        addend = Signal(Single, reset_less=True)
+        addend = Signal(Float32, reset_less=True)
         m.d.comb += [delay.i.eq(self.c), unpack.pattern.eq(delay.o)]
         m.d.sync += [
             Cat(addend.fraction, addend.exponent, addend.sign).eq(delay.o),

@@ -9,9 +9,9 @@ from tercet.rtl.common.delay import Delay
 from tercet.rtl.common.pipeline import register
 from tercet.rtl.emit import prototype, shared
 
-from .fanout_register import Spread
+from .fanout_register import FanoutRegister
 from .grid import Grid
-from .partial_sum_memory import Sums
+from .partial_sum_memory import PartialSumMemory
 from .plan import Plan
 from .sequencer import issue_layout
 
@@ -53,7 +53,7 @@ class Core(wiring.Component):
         self.config, self._grid_size = config, self.size(config)
         grid = prototype(Grid, config=config, rows=self._grid_size[0], cols=self._grid_size[1])
         # Places go through two registers on their way to the sums.
-        self._clocks = 2 + prototype(Sums, config=config).latency - grid.lead + grid.latency
+        self._clocks = 2 + prototype(PartialSumMemory, config=config).latency - grid.lead + grid.latency
         self._lead = grid.lead
         members = {name: len(Value.cast(getattr(grid, name))) for name in "abcd"}
         super().__init__(
@@ -105,17 +105,17 @@ class Core(wiring.Component):
             valid.eq(Cat(self.issue, valid)),
             self.arrive.eq(valid[-1] & register(m, "lasts", places.o[-2], 2)),
         ]
-        m.submodules.retires = retires = shared(Spread, width=1)
+        m.submodules.retires = retires = shared(FanoutRegister, width=1)
         addend = register(m, "addend", self.c, 4)
         # From the sequencer to the middle of the units, and from there to each row.
         control = Cat(place, register(m, "first", item.first), valid[-3], places.o[: len(place)])
-        m.submodules.middle = middle = shared(Spread, width=len(control))
+        m.submodules.middle = middle = shared(FanoutRegister, width=len(control))
         m.d.comb += middle.i.eq(control)
         for n in range(rows * cols):
             if n % cols == 0:
-                m.submodules[f"spread_{n // cols}"] = spread = shared(Spread, width=len(control))
+                m.submodules[f"spread_{n // cols}"] = spread = shared(FanoutRegister, width=len(control))
                 m.d.comb += spread.i.eq(middle.o)
-            m.submodules[f"sums_{n}"] = sums = shared(Sums, config=self.config)
+            m.submodules[f"sums_{n}"] = sums = shared(PartialSumMemory, config=self.config)
             here = slice(n * width, (n + 1) * width)
             m.d.comb += [
                 Cat(sums.place, sums.first, sums.write, sums.write_place).eq(spread.o),

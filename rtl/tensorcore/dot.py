@@ -10,14 +10,14 @@ from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.rtl.common.pipeline import register
 from tercet.rtl.emit import shared
 
-from .adder_tree import Sum
+from .adder_tree import AdderTree
 from .align import Align
+from .exact_product import ExactProduct
 from .int_dot import IntDot
 from .maximum import ExponentMaximum
 from .normalise import Normalise
 from .pack import Pack
 from .plan import Plan
-from .product import Product
 from .specials import Specials
 from .unpack import Kind, Unpack, number_layout, take_apart
 
@@ -27,7 +27,7 @@ __all__ = ["Dot", "DotUnit"]
 class Dot(wiring.Component):
     """One result a clock; never stalls::
 
-        a, b --> Product --exponent--> ExponentMaximum --+
+        a, b --> ExactProduct --exponent--> ExponentMaximum --+
                     |                                    v
                     +----significand-----------------> Align --> Sum --> Normalise --> Pack --> d
         c ----> Unpack --------------------------------> Align ---^                      ^
@@ -80,7 +80,7 @@ class Dot(wiring.Component):
         config, plan = self.config, Plan(self.config)
         products = []
         for n in range(config.l):
-            m.submodules[f"product_{n}"] = product = shared(Product, config=config)
+            m.submodules[f"product_{n}"] = product = shared(ExactProduct, config=config)
             m.d.comb += [product.a.eq(self.a[n]), product.b.eq(self.b[n])]
             products.append(product)
         m.submodules.unpack = unpack = shared(Unpack, format=config.out_format)
@@ -101,7 +101,7 @@ class Dot(wiring.Component):
         # From exponents, behind their step, to their distances from the largest, and on to the shift of significands.
         front = maximum.latency
         lead = front + plan.clocks("distance")
-        m.submodules.sum = total = shared(Sum, config=config)
+        m.submodules.sum = total = shared(AdderTree, config=config)
         behind = plan.clocks("coarse", "fine")
         for n, product in enumerate(products):
             m.submodules[f"align_{n}"] = align = shared(Align, config=config)

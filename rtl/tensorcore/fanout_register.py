@@ -4,10 +4,10 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Spread"]
+__all__ = ["FanoutRegister"]
 
 
-class Spread(wiring.Component):
+class FanoutRegister(wiring.Component):
     """A clock later, for one place alone.
 
     Parameters

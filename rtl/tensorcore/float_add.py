@@ -9,8 +9,8 @@ from tercet.rtl.common.pipeline import register
 from tercet.rtl.common.shift import shift_groups_right, shift_right
 from tercet.rtl.emit import shared
 
+from .float32 import Float32
 from .float_normalise import FloatNormalise
-from .single import Single
 
 __all__ = ["FloatAdd"]
 
@@ -44,9 +44,9 @@ class FloatAdd(wiring.Component):
 
     Members
     -------
-    a, b : In(Single)
+    a, b : In(Float32)
         Terms.
-    o : Out(Single)
+    o : Out(Float32)
         Their sum, `latency` clocks later.
 
     Notes
@@ -56,7 +56,7 @@ class FloatAdd(wiring.Component):
 
     def __init__(self, *, family: str = "any"):
         self.family = family
-        super().__init__({"a": In(Single), "b": In(Single), "o": Out(Single)})
+        super().__init__({"a": In(Float32), "b": In(Float32), "o": Out(Float32)})
 
     @property
     def latency(self) -> int:
@@ -144,7 +144,7 @@ class FloatAdd(wiring.Component):
         return register(m, "s3_smaller", fine), register(m, "s3_sticky", Cat(lost).any())
 
 
-def _distance(larger: Single, smaller: Single) -> Value:
+def _distance(larger: Float32, smaller: Float32) -> Value:
     """Of their exponents: 5 bits, and whether it is 32 or more."""
     distance = larger.scale - smaller.scale
     return Cat(distance[:5], distance[5:8].any())

@@ -8,10 +8,10 @@ from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.rtl.common.pipeline import register
 from tercet.rtl.emit import shared
 
+from .exact_product import ExactProduct
+from .float32 import Float32
 from .float_normalise import FloatNormalise
 from .plan import Plan
-from .product import Product
-from .single import Single
 from .unpack import number_layout
 
 __all__ = ["FloatProduct"]
@@ -20,9 +20,9 @@ _FORMATS = ("fp16", "e4m3", "e5m2")
 
 
 class FloatProduct(wiring.Component):
-    """A `Product`, normalised: subnormal factors give it leading zeros, and FP32 has room for its exponent::
+    """A `ExactProduct`, normalised: subnormal factors give it leading zeros, and FP32 has room for its exponent::
 
-        a, b --> Product --significand--> FloatNormalise --> product
+        a, b --> ExactProduct --significand--> FloatNormalise --> product
                     +------exponent-------------^               ^
                     +------sign, nan, infinite------------------+
 
@@ -35,7 +35,7 @@ class FloatProduct(wiring.Component):
     -------
     a, b : In(number_layout)
         Factors.
-    product : Out(Single)
+    product : Out(Float32)
         Their product, `latency` clocks later.
 
     Raises
@@ -56,7 +56,7 @@ class FloatProduct(wiring.Component):
             {
                 "a": In(number_layout(config.a_format)),
                 "b": In(number_layout(config.b_format)),
-                "product": Out(Single),
+                "product": Out(Float32),
             }
         )
 
@@ -68,7 +68,7 @@ class FloatProduct(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         config, plan, result = self.config, Plan(self.config), FORMATS["fp32"]
-        m.submodules.exact = exact = shared(Product, config=config)
+        m.submodules.exact = exact = shared(ExactProduct, config=config)
         m.submodules.normalise = normalise = shared(
             FloatNormalise, width=plan.product_width, limited=False, family=config.family
         )

@@ -6,7 +6,7 @@ from amaranth.lib.data import ArrayLayout
 from amaranth.lib.wiring import In, Out
 from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.rtl.common.pipeline import register
-from tercet.rtl.common.product import Product as Multiplier
+from tercet.rtl.common.signed_multiplier import SignedMultiplier
 from tercet.rtl.emit import shared
 
 from .plan import Plan
@@ -57,7 +57,7 @@ class IntDot(wiring.Component):
         config, plan = self.config, Plan(self.config)
         values = []
         for n in range(config.l):
-            m.submodules[f"multiplier_{n}"] = multiplier = shared(Multiplier, family=config.family)
+            m.submodules[f"multiplier_{n}"] = multiplier = shared(SignedMultiplier, family=config.family)
             m.d.comb += [multiplier.act.eq(self.a[n]), multiplier.weight.eq(self.b[n])]
             values.append(multiplier.product[:16].as_signed())
         for level in range(1, plan.levels + 1):

@@ -10,10 +10,10 @@ from tercet.rtl.common.ram import Ram, has_latency_1
 
 from .plan import Plan
 
-__all__ = ["Sums"]
+__all__ = ["PartialSumMemory"]
 
 
-class Sums(wiring.Component):
+class PartialSumMemory(wiring.Component):
     """Sums by their place in a tile. What decides arrives a clock early, and is registered here for this unit alone::
 
                                  first ----v

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from itertools import product
 from pathlib import Path
+from typing import Literal
 
 import click
 import pytest
@@ -93,7 +94,7 @@ def test_example_of_readme(tmp_path):
 @pytest.mark.parametrize("mac", ["infer", "ecp5", "ice40"])
 @pytest.mark.parametrize("requant", [False, True])
 @pytest.mark.parametrize("params", [False, True])
-def test_systolic_formula(mac, requant, params):
+def test_systolic_formula(mac: Literal["infer", "ecp5", "ice40"], requant, params):
     """The cycles of a block, as the page of the engine has them."""
     for rows, cols, m, tiles in product((2, 8, 16), (2, 4, 16), (1, 3, 8, 256), (1, 2, 5)):
         config = SystolicConfig(rows=rows, cols=cols, mac=mac)
@@ -101,7 +102,7 @@ def test_systolic_formula(mac, requant, params):
         array = max(4, rows + (cols // 2 if mac == "ice40" else cols) + latency)
         start = max(rows + 6, cols + 4) if params or requant else rows + 6
         period = max(m, rows + 1, 5)
-        chunks = -(-cols // config.requant_lanes) if requant else 1
+        chunks = -(-cols // (config.requant_lanes or 1)) if requant else 1
         more = (22 if mac == "ecp5" else 19) if requant else 0
         want = start + (tiles - 1) * period + m + array + 8 + m * chunks + more
         assert config.array_latency == array
@@ -109,7 +110,8 @@ def test_systolic_formula(mac, requant, params):
 
 
 def test_output_stationary_latency():
-    for mac, latency in {"infer": 1, "ecp5": 4, "ice40": 3}.items():
+    latencies: dict[Literal["infer", "ecp5", "ice40"], int] = {"infer": 1, "ecp5": 4, "ice40": 3}
+    for mac, latency in latencies.items():
         for rows, cols in product((2, 8), (2, 4, 16)):
             config = SystolicConfig(rows=rows, cols=cols, mac=mac, dataflow="os")
             assert config.array_latency == max(4, (cols // 2 if mac == "ice40" else cols) + 2 + latency)

@@ -9,7 +9,7 @@ from tercet.golden.eie.operands import bind
 from tercet.golden.eie.operands import job as eie_job
 from tercet.golden.systolic import model as golden_systolic
 from tercet.golden.systolic.config import SystolicConfig
-from tercet.golden.systolic.operands import Product
+from tercet.golden.systolic.operands import MatmulOperands
 from tercet.golden.systolic.operands import job as systolic_job
 from tercet.golden.tensorcore import model as golden_tensorcore
 from tercet.golden.tensorcore.config import TensorCoreConfig
@@ -29,7 +29,7 @@ def test_byte_order_of_systolic():
     bias = np.array([70000], np.int32)
     a, w, b = (array.astype(array.dtype.newbyteorder(">")) for array in (acts, weights, bias))
     np.testing.assert_array_equal(golden_systolic.matmul(a, w, b, config), [[900 + 800 + 70000]])
-    products = Product(acts, weights, bias), Product(a, w, b)
+    products = MatmulOperands(acts, weights, bias), MatmulOperands(a, w, b)
     jobs = [systolic_job(config, product) for product in products]
     for name, beats in jobs[0].inputs.items():
         np.testing.assert_array_equal(jobs[1].inputs[name], beats)

@@ -8,7 +8,7 @@ from tercet.engines.systolic import SPEC
 from tercet.golden.numerics.quantization import Requant
 from tercet.golden.systolic.config import SystolicConfig
 from tercet.golden.systolic.model import matmul as golden_matmul
-from tercet.golden.systolic.operands import Product, collect, job
+from tercet.golden.systolic.operands import MatmulOperands, collect, job
 from tercet.sim import bench, simulators, systolic
 from tercet.sim.engine import EngineRun, engine_sources, run_jobs
 from tercet.sim.stimuli import operand, products
@@ -28,12 +28,12 @@ CONFIGS = {
 }
 
 
-def golden(config: SystolicConfig, product: Product) -> np.ndarray:
+def golden(config: SystolicConfig, product: MatmulOperands) -> np.ndarray:
     out = golden_matmul(product.acts, product.weights, product.bias, config)
     return out if product.requant is None else product.requant.apply(out)
 
 
-def check(config: SystolicConfig, product: Product, run: EngineRun, *, exact: bool):
+def check(config: SystolicConfig, product: MatmulOperands, run: EngineRun, *, exact: bool):
     want = golden(config, product)
     assert run.out.dtype == want.dtype
     np.testing.assert_array_equal(run.out, want)
@@ -70,7 +70,11 @@ def test_corners(dataflow):
     """All minimum, and K = 1."""
     config = CONFIGS[f"{dataflow}-4x4"]
     low = np.full((9, 33), -128, np.int8)
-    jobs = [Product(low, low.T), Product(low[:, :1], low[:1, :7]), Product(low[:1, :1], low[:1, :1])]
+    jobs = [
+        MatmulOperands(low, low.T),
+        MatmulOperands(low[:, :1], low[:1, :7]),
+        MatmulOperands(low[:1, :1], low[:1, :1]),
+    ]
     for product, run in zip(jobs, systolic.matmuls(config, jobs), strict=True):
         check(config, product, run, exact=True)
     assert run.out == 2**14
@@ -112,7 +116,7 @@ def test_utilisation(m, size):
     """The array is busy: 95 % at M = 256, 90 % at M = 64."""
     config = SystolicConfig(rows=size, cols=size)
     rng = np.random.default_rng(m)
-    product = Product(operand(rng, (m, 256), 8, False), operand(rng, (256, 256), 8, False))
+    product = MatmulOperands(operand(rng, (m, 256), 8, False), operand(rng, (256, 256), 8, False))
     run = systolic.matmul(config, product.acts, product.weights)
     check(config, product, run, exact=True)
     assert run.counters["active"] / run.cycles >= {64: 0.90, 256: 0.95}[m]

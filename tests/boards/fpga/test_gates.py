@@ -21,7 +21,7 @@ from tercet.golden.eie.stimuli import random_acts, random_layer
 from tercet.golden.numerics.requantization import Requant, Rounding
 from tercet.golden.systolic.config import SystolicConfig
 from tercet.golden.systolic.model import matmul
-from tercet.golden.systolic.operands import Product
+from tercet.golden.systolic.operands import MatmulOperands
 from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.golden.tensorcore.model import check_mma, mma
 from tercet.golden.tensorcore.stimuli import random_operands
@@ -76,7 +76,7 @@ def systolic_products(config):
         scales = None
         if rounding and config.requant_lanes:
             scales = Requant.from_scale(2.0 ** rng.uniform(-10, -7, n), 3, rounding=rounding)
-        yield Product(acts, weights, rng.integers(-(2**14), 2**14, n) if bias else None, scales)
+        yield MatmulOperands(acts, weights, rng.integers(-(2**14), 2**14, n) if bias else None, scales)
 
 
 def eie_network(config):

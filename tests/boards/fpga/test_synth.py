@@ -11,7 +11,7 @@ from tercet.boards.fpga.devices import DEVICES, device
 from tercet.boards.fpga.netlist import DoesNotFit, SynthesisError
 from tercet.boards.fpga.synth import synthesize
 from tercet.boards.fpga.tools import ToolNotFound, find_tool
-from tercet.boards.fpga.wrapper import Port, wrapper
+from tercet.boards.fpga.wrapper import UnitPort, wrapper
 from tercet.engines.systolic import SPEC
 from tercet.golden.systolic.config import SystolicConfig
 from tercet.rtl.emit import verilog
@@ -70,7 +70,9 @@ def test_does_not_fit():
 
 
 def test_frame_connects_every_port():
-    text = wrapper("unit", [Port("clk", 1, True), Port("a", 3, True), Port("b", 2, True), Port("o", 9, False)])
+    text = wrapper(
+        "unit", [UnitPort("clk", 1, True), UnitPort("a", 3, True), UnitPort("b", 2, True), UnitPort("o", 9, False)]
+    )
     assert ".clk(clk), .a(shift[3:1]), .b(shift[5:4]), .o(out0)" in text
     assert "rst(rst)" not in text
     assert "reg [2:0] level1;" in text

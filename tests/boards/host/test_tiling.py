@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from tercet.boards.host.tiling import systolic_pieces, tensorcore_pieces
+from tercet.boards.host.tiling import systolic_tiling, tensorcore_tiling
 from tercet.golden.systolic.config import SystolicConfig
-from tercet.golden.systolic.operands import Product
+from tercet.golden.systolic.operands import MatmulOperands
 from tercet.golden.systolic.operands import job as systolic_job
 from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.golden.tensorcore.operands import job as tensorcore_job
@@ -29,14 +29,14 @@ def covered(pieces, shape):
 @pytest.mark.parametrize("shape", [(1, 1, 1), (30, 17, 9), (3, 200, 3), (100, 5, 1), (2, 3, 70)], ids=str)
 def test_systolic(config, shape):
     depths = {"commands": 2, "acts": 64, "weights": 48, "params": 16, "sums": 40, "outs": 100}
-    pieces = systolic_pieces(config, shape, depths, params=True, requant=False)
+    pieces = systolic_tiling(config, shape, depths, params=True, requant=False)
     assert (covered(pieces, shape) == 1).all()
     assert len(pieces) == sum(len(parts) for _, parts, _ in pieces)
     for rows, parts, columns in pieces:
         for part in parts:
             a = np.zeros((rows.stop - rows.start, part.stop - part.start), np.int8)
             w = np.zeros((a.shape[1], columns.stop - columns.start), np.int8)
-            job = systolic_job(config, Product(a, w, np.zeros(w.shape[1], np.int32)))
+            job = systolic_job(config, MatmulOperands(a, w, np.zeros(w.shape[1], np.int32)))
             for name, count in [*((name, len(beats)) for name, beats in job.inputs.items()), *job.expect.items()]:
                 assert count <= depths[name]
 
@@ -46,7 +46,7 @@ def test_systolic(config, shape):
 def test_tensor_core(fold, shape):
     config = TensorCoreConfig(m=2, n=2, l=2, fold=fold)
     depths = {"commands": 2, "a": 64, "b": 40, "c": 100, "d": 80}
-    pieces = tensorcore_pieces(config, shape, depths)
+    pieces = tensorcore_tiling(config, shape, depths)
     assert (covered(pieces, shape) == 1).all()
     for rows, parts, columns in pieces:
         for part in parts:
@@ -61,11 +61,11 @@ def test_tensor_core(fold, shape):
 def test_what_fits_is_one_piece():
     config = SystolicConfig(rows=4, cols=4)
     depths: dict[str, int] = dict.fromkeys(("commands", "acts", "weights", "params", "sums", "outs"), 1000)
-    assert len(systolic_pieces(config, (20, 16, 8), depths, params=True, requant=True)) == 1
+    assert len(systolic_tiling(config, (20, 16, 8), depths, params=True, requant=True)) == 1
 
 
 def test_what_never_fits():
     config = SystolicConfig(rows=4, cols=4)
     depths = {"commands": 2, "acts": 64, "weights": 3, "params": 16, "sums": 40, "outs": 100}
     with pytest.raises(ValueError, match="needs 4 words of weights, but the board has room for 3; build"):
-        systolic_pieces(config, (8, 8, 8), depths, params=False, requant=False)
+        systolic_tiling(config, (8, 8, 8), depths, params=False, requant=False)

@@ -4,43 +4,43 @@ import random
 
 import pytest
 from tercet.boards.host.protocol import IDENTIFY_BYTES
-from tercet.boards.soc.info_reader import NONCE_BYTES, Answers
+from tercet.boards.soc.info_reader import NONCE_BYTES, InfoReader
 
 PARTS = 3
 TEXT = random.Random(1).randbytes(PARTS * IDENTIFY_BYTES)
 
 
 def ask(simulate, requests, counters, pause):
-    """`requests` of a nonce and a place, or of counters; of each its bytes, and whether each of them was the last."""
-    answers = Answers(description=TEXT, counters=counters)
+    """`requests` of a nonce and a offset, or of counters; of each its bytes, and whether each of them was the last."""
+    info = InfoReader(description=TEXT, counters=counters)
     generator, found = random.Random(2), []
 
     async def bench(ctx):
         for request in requests:
             if isinstance(request, bytes):
-                ctx.set(answers.counters, int.from_bytes(request, "little"))
-                strobe = answers.count
+                ctx.set(info.counters, int.from_bytes(request, "little"))
+                strobe = info.count
             else:
-                nonce, place = request
-                ctx.set(answers.nonce, int.from_bytes(nonce, "little"))
-                ctx.set(answers.place, place)
-                strobe = answers.identify
+                nonce, offset = request
+                ctx.set(info.nonce, int.from_bytes(nonce, "little"))
+                ctx.set(info.offset, offset)
+                strobe = info.identify
             await ctx.tick()
             ctx.set(strobe, 1)
             await ctx.tick()
             ctx.set(strobe, 0)
             taken = []
             while not (taken and taken[-1][1]):
-                ctx.set(answers.o.ready, generator.random() >= pause)
+                ctx.set(info.o.ready, generator.random() >= pause)
                 _, _, valid, ready, byte, last = await ctx.tick().sample(
-                    answers.o.valid, answers.o.ready, answers.o.payload, answers.last
+                    info.o.valid, info.o.ready, info.o.payload, info.last
                 )
                 if valid and ready:
                     taken.append((byte, last))
-            assert not ctx.get(answers.o.valid)
+            assert not ctx.get(info.o.valid)
             found.append(taken)
 
-    simulate(answers, bench, clocks=200_000, o=answers.o)
+    simulate(info, bench, clocks=200_000, o=info.o)
     return [(bytes(byte for byte, _ in taken), [last for _, last in taken]) for taken in found]
 
 
@@ -63,16 +63,16 @@ def test_bytes(simulate, counters, pause):
 
 def test_missing(simulate):
     """All but the beginnings of parts, and what is beyond the end, however far."""
-    answers = Answers(description=TEXT, counters=1)
+    info = InfoReader(description=TEXT, counters=1)
     places = {*range(len(TEXT) + 130), *(1 << n for n in range(16)), 2**16 - IDENTIFY_BYTES, 2**16 - 1}
     found = set()
 
     async def bench(ctx):
-        for place in places:
-            ctx.set(answers.place, place)
+        for offset in places:
+            ctx.set(info.offset, offset)
             await ctx.tick()
-            if not ctx.get(answers.missing):
-                found.add(place)
+            if not ctx.get(info.missing):
+                found.add(offset)
 
-    simulate(answers, bench)
+    simulate(info, bench)
     assert found == {part * IDENTIFY_BYTES for part in range(PARTS)}

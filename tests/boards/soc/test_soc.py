@@ -8,10 +8,10 @@ from tercet.boards.host import protocol
 from tercet.boards.host.device import Device
 from tercet.boards.host.link import HostLink, LinkError, Refused
 from tercet.boards.host.port import open_port
-from tercet.boards.host.protocol import IDENTIFY_BYTES, Command, Frame, Reply, place
-from tercet.boards.simulated.fault_injection import LinePort, survey
+from tercet.boards.host.protocol import IDENTIFY_BYTES, Command, Frame, Reply, transfer_header
+from tercet.boards.simulated.fault_injection import LinePort, inject_faults
 from tercet.boards.simulated.request_fuzzer import products
-from tercet.golden.systolic.operands import Product, job
+from tercet.golden.systolic.operands import MatmulOperands, job
 
 from ..socs import FAULTS, running
 
@@ -84,47 +84,47 @@ def test_requests_of_the_wrong_length(link, command, sizes):
 
 def test_loads_that_do_not_end_with_a_word(link):
     for words, size in ((3, 5), (3, 7), (3, 8), (0, 1), (2, 0)):
-        refused(link, Reply.WRONG_LENGTH, Command.LOAD, place(ACTS, words, 0) + bytes(size))
+        refused(link, Reply.WRONG_LENGTH, Command.LOAD, transfer_header(ACTS, words, 0) + bytes(size))
     # Nothing of them counts.
     refused(link, Reply.NOT_LOADED, Command.RUN, counts(acts=1))
 
 
 def test_addresses_out_of_range(link):
     for words, address in ((DEPTH + 1, 0), (1, DEPTH), (1, 2**24 - 1), (2**16 - 1, 2**24 - 1)):
-        refused(link, Reply.OUT_OF_RANGE, Command.LOAD, place(ACTS, words, address) + bytes(4))
+        refused(link, Reply.OUT_OF_RANGE, Command.LOAD, transfer_header(ACTS, words, address) + bytes(4))
     # A gap: nothing has been loaded before it.
-    refused(link, Reply.OUT_OF_RANGE, Command.LOAD, place(ACTS, 1, 1) + bytes(2))
+    refused(link, Reply.OUT_OF_RANGE, Command.LOAD, transfer_header(ACTS, 1, 1) + bytes(2))
     for stream in (SUMS, len(STREAMS), 200):
-        refused(link, Reply.OUT_OF_RANGE, Command.LOAD, place(stream, 0, 0))
+        refused(link, Reply.OUT_OF_RANGE, Command.LOAD, transfer_header(stream, 0, 0))
     for stream in (ACTS, len(STREAMS), 200):
-        refused(link, Reply.OUT_OF_RANGE, Command.READ, place(stream, 0, 0))
-    refused(link, Reply.OUT_OF_RANGE, Command.READ, place(SUMS, 1, 0))
+        refused(link, Reply.OUT_OF_RANGE, Command.READ, transfer_header(stream, 0, 0))
+    refused(link, Reply.OUT_OF_RANGE, Command.READ, transfer_header(SUMS, 1, 0))
     refused(link, Reply.OUT_OF_RANGE, Command.RUN, counts(sums=DEPTH + 1))
-    assert link.request(Command.READ, place(SUMS, 0, 0)) == b""
+    assert link.request(Command.READ, transfer_header(SUMS, 0, 0)) == b""
 
 
 def test_results_of_more_than_a_frame(path):
     """113 results of 9 bytes are one byte too many; the board never answers with a part of what was asked for."""
     with Device.open(path, baud=SOC.baud) as device:
-        product = Product(np.full((16, 2), 3, np.int8), np.full((2, 16), 5, np.int8))
+        product = MatmulOperands(np.full((16, 2), 3, np.int8), np.full((2, 16), 5, np.int8))
         device._session.run(job(SOC.config, product))
-        whole = device.link.request(Command.READ, place(SUMS, 112, 0))
+        whole = device.link.request(Command.READ, transfer_header(SUMS, 112, 0))
         assert len(whole) == 1008
         assert whole[:8] == (30).to_bytes(4, "little") * 2
         for words in (113, 128):
-            refused(device.link, Reply.OUT_OF_RANGE, Command.READ, place(SUMS, words, 0))
-        parts = [device.link.request(Command.READ, place(SUMS, 56, at)) for at in (0, 56)]
+            refused(device.link, Reply.OUT_OF_RANGE, Command.READ, transfer_header(SUMS, words, 0))
+        parts = [device.link.request(Command.READ, transfer_header(SUMS, 56, at)) for at in (0, 56)]
         assert b"".join(parts) == whole
 
 
 def test_a_run_before_a_load(link):
     refused(link, Reply.NOT_LOADED, Command.RUN, counts(acts=1))
-    link.request(Command.LOAD, place(ACTS, 3, 0) + bytes(6))
-    link.request(Command.LOAD, place(ACTS, 2, 3) + bytes(4))
+    link.request(Command.LOAD, transfer_header(ACTS, 3, 0) + bytes(6))
+    link.request(Command.LOAD, transfer_header(ACTS, 2, 3) + bytes(4))
     refused(link, Reply.NOT_LOADED, Command.RUN, counts(acts=6))
     refused(link, Reply.NOT_LOADED, Command.RUN, counts(acts=2**24 - 1))
     # A shorter load ends where it ends.
-    link.request(Command.LOAD, place(ACTS, 1, 0) + bytes(2))
+    link.request(Command.LOAD, transfer_header(ACTS, 1, 0) + bytes(2))
     refused(link, Reply.NOT_LOADED, Command.RUN, counts(acts=2))
 
 
@@ -133,8 +133,8 @@ def test_while_it_runs(link):
     link.request(Command.RUN, counts(sums=1))
     assert link.request(Command.STATUS) == b"\1"
     for command, data in (
-        (Command.LOAD, place(ACTS, 0, 0)),
-        (Command.READ, place(SUMS, 0, 0)),
+        (Command.LOAD, transfer_header(ACTS, 0, 0)),
+        (Command.READ, transfer_header(SUMS, 0, 0)),
         (Command.RUN, counts()),
         (Command.COUNTERS, b"\0"),
     ):
@@ -178,10 +178,10 @@ def check(found, count):
 
 def test_damaged_frames(path):
     with open_port(path, SOC.baud) as port:
-        check(survey(port, HostLink(port, timeout=20.0), requests, 10_000), 10_000)
+        check(inject_faults(port, HostLink(port, timeout=20.0), requests, 10_000), 10_000)
 
 
 def test_damaged_bits():
     with running(SOC, "line") as board, open_port(board.path, SOC.baud) as port:
         line = LinePort(port)
-        check(survey(line, HostLink(line, timeout=20.0), requests, 110), 110)
+        check(inject_faults(line, HostLink(line, timeout=20.0), requests, 110), 110)

@@ -3,14 +3,14 @@
 import random
 
 import pytest
-from tercet.boards.soc.word_packer import WordBuilder
+from tercet.boards.soc.word_packer import WordPacker
 
 SIZES = [1, 3, 2, 9]
 
 
 def build(simulate, requests, pause=0.0):
     """`requests` of stream, words said and bytes; of each its words and bytes with clocks, and if whole."""
-    builder = WordBuilder(sizes=SIZES)
+    builder = WordPacker(sizes=SIZES)
     generator, answers = random.Random(1), []
 
     async def bench(ctx):

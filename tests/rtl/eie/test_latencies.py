@@ -2,7 +2,7 @@
 
 import pytest
 from tercet.golden.eie.config import EieConfig
-from tercet.rtl.common.product import Product
+from tercet.rtl.common.signed_multiplier import SignedMultiplier
 from tercet.rtl.eie.activations import Activations
 from tercet.rtl.eie.lnzd import Node
 from tercet.rtl.eie.pe import Pe
@@ -24,7 +24,7 @@ def test_properties(pipeline):
     assert activations.scan_latency == config.timing.scan
     nodes = [Node(level=level, shallow=config.shallow) for level in range(1, 5)]
     assert [node.latency for node in nodes] == [config.timing.node] * 4
-    assert Product().latency == 3
+    assert SignedMultiplier().latency == 3
 
 
 def clocks_of(values):

@@ -30,7 +30,7 @@ class Add(wiring.Component):
 
 
 class Chain(wiring.Component):
-    """Shared additions in a row."""
+    """SharedDefinition additions in a row."""
 
     def __init__(self, *, stages, reset_less=True):
         self.stages, self.reset_less = stages, reset_less

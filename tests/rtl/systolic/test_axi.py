@@ -11,7 +11,7 @@ from tercet.golden.packing import pack
 from tercet.golden.systolic.config import SystolicConfig
 from tercet.golden.systolic.engine import MODEL
 from tercet.golden.systolic.model import matmul
-from tercet.golden.systolic.operands import Product
+from tercet.golden.systolic.operands import MatmulOperands
 from tercet.sim import simulators
 from tercet.sim.build import build, run
 
@@ -50,10 +50,10 @@ def test_products_over_axi(simulator, tmp_path, monkeypatch):
         return rng.integers(-128, 127, shape, endpoint=True).astype(np.int8)
 
     products = [
-        Product(operand(11, 9), operand(9, 7), rng.integers(-1000, 1000, 7)),
-        Product(operand(6, 10), operand(10, 8), np.zeros(8, int), Requant(2**30, -7, -3, -100, 120, "single")),
+        MatmulOperands(operand(11, 9), operand(9, 7), rng.integers(-1000, 1000, 7)),
+        MatmulOperands(operand(6, 10), operand(10, 8), np.zeros(8, int), Requant(2**30, -7, -3, -100, 120, "single")),
         # Activations of 32 times an odd number, odd weights, scale 1/64: every sum is a tie.
-        Product(
+        MatmulOperands(
             operand(5, 1) // 64 * 64 + 32, operand(1, 6) | 1, np.zeros(6, int), Requant(2**30, -5, 3, rounding="away")
         ),
     ]

@@ -115,7 +115,7 @@ def ref_operands(config, runs, steps, acts, weights):
                 marks[clock + 1] = {**mark, "begin": begins, "end": ends & run["last"], "tile": begins & run["tile"]}
             else:
                 edges[clock + 1] = {"acts": next(acts), "row": next(weights), "clear": begins, "capture": ends}
-                # Of the whole block; `RowMarks` will tell where it ends.
+                # Of the whole block; `RowTags` will tell where it ends.
                 marks |= {clock + 1: mark} if ends else {}
     return edges, marks
 

@@ -21,7 +21,8 @@ CONFIG = TensorCoreConfig(m=2, n=2, l=2, fold=2, pipeline=6)
 def job():
     """A product of two tiles, two steps deep, and the parts of blocks, a row each, that must come of it."""
     a, b, c = random_operands(np.random.default_rng(6), CONFIG, 9, 4, 6)
-    streams = MODEL.job(CONFIG, tuple(array[None] for array in check_mma(a, b, c, CONFIG))).inputs
+    a_batch, b_batch, c_batch = (array[None] for array in check_mma(a, b, c, CONFIG))
+    streams = MODEL.job(CONFIG, (a_batch, b_batch, c_batch)).inputs
     want = np.pad(mma(a, b, c, CONFIG), ((0, 1), (0, 0)))
     frames = {}
     for number, (rows, cols) in enumerate(tiles(CONFIG, 9, 6)):

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
+from tercet.rtl.tensorcore.float32 import Float32
 from tercet.rtl.tensorcore.float_add import FloatAdd
-from tercet.rtl.tensorcore.single import Single
 
 INFINITE = 0x7F800000
 LARGEST = 0x7F7FFFFF
@@ -103,12 +103,12 @@ def single(rng, pattern, other):
         fields["nan"] = bool(is_nan(pattern))
         if fields["infinite"] or fields["nan"]:
             fields["exponent"] = below >> 23 & 0xFF
-    return Single.const(fields).as_bits()
+    return Float32.const(fields).as_bits()
 
 
 def pattern(value):
     """The pattern of a number in the component's form."""
-    number = Single.from_bits(value)
+    number = Float32.from_bits(value)
     if number.nan:
         return NAN
     if number.infinite or number.exponent == 0xFF:

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from tercet.golden.numerics.floats import FORMATS, to_float
 from tercet.golden.tensorcore.config import TensorCoreConfig
+from tercet.rtl.tensorcore.float32 import Float32
 from tercet.rtl.tensorcore.float_product import FloatProduct
-from tercet.rtl.tensorcore.single import Single
 
-from .test_product import number
+from .test_exact_product import number
 
 SETTINGS = [("fp16", "fp16", 14), ("fp16", "fp16", 4), ("e4m3", "e4m3", 14), ("e5m2", "e4m3", 14), ("e5m2", "e5m2", 14)]
 
@@ -40,7 +40,7 @@ def test_against_numpy(through, a_format, b_format, pipeline):
     exponents = set()
     products = through(component, cases, product=component.latency).product
     for bits, x, y, product in zip(products, a, b, want, strict=True):
-        got, said = Single.from_bits(bits), f"{x:#x} * {y:#x} is not {product}"
+        got, said = Float32.from_bits(bits), f"{x:#x} * {y:#x} is not {product}"
         assert got.nan == np.isnan(product), said
         if np.isnan(product):
             continue

@@ -3,10 +3,10 @@
 from amaranth import *
 from amaranth.lib import data
 
-__all__ = ["Single"]
+__all__ = ["Float32"]
 
 
-class Single(data.Struct):
+class Float32(data.Struct):
     """A pattern, and beside it what is known of it before the pattern is.
 
     An operator that overflows or has no result then changes no bit of its pattern, and the next one need not look for

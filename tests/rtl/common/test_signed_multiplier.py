@@ -9,7 +9,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.packing import join, unpack
 from tercet.rtl.common.delay import Delay
-from tercet.rtl.common.product import Product
+from tercet.rtl.common.signed_multiplier import SignedMultiplier
 from tercet.rtl.emit import shared, verilog
 from tercet.rtl.primitives import used
 from tercet.sim import simulators
@@ -30,7 +30,7 @@ def operands(count, seed):
 @pytest.mark.parametrize("latency", [2, 3])
 def test_left_to_synthesis(simulate, latency):
     """A new pair every clock, its product `latency` clocks later."""
-    product = Product(latency=latency)
+    product = SignedMultiplier(latency=latency)
     assert product.latency == latency
     pairs = operands(300, seed=1)
 
@@ -53,7 +53,7 @@ class Streamed(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.product = product = shared(Product, family=self.family, latency=self.latency)
+        m.submodules.product = product = shared(SignedMultiplier, family=self.family, latency=self.latency)
         m.submodules.valid = valid = Delay(clocks=product.latency, width=1)
         m.d.comb += [
             Cat(product.act, product.weight).eq(self.i.payload),

@@ -4,7 +4,7 @@ import random
 
 import pytest
 from tercet.golden.systolic.config import SystolicConfig
-from tercet.rtl.systolic.row_tags import RowMarks
+from tercet.rtl.systolic.row_tags import RowTags
 
 
 def schedule(rows, sizes, seed, gaps):
@@ -45,7 +45,7 @@ def test_row_marks(simulate, rows, gaps):
     sizes = [*range(1, rows + 1), *range(rows, 0, -1), *(generator.randint(1, rows) for _ in range(60))]
     starts, marks = schedule(rows, sizes, 1, gaps)
     flags = [(generator.getrandbits(1), generator.getrandbits(1)) for _ in sizes]
-    component = RowMarks(config=SystolicConfig(rows=rows, cols=2, acc_depth=8, dataflow="os"))
+    component = RowTags(config=SystolicConfig(rows=rows, cols=2, acc_depth=8, dataflow="os"))
 
     async def bench(ctx):
         sizes_of, flags_of = dict(zip(starts, sizes, strict=True)), dict(zip(marks, flags, strict=True))

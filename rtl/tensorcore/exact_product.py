@@ -4,16 +4,16 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.tensorcore.config import TensorCoreConfig
-from tercet.rtl.common.product import Product as Multiplier
+from tercet.rtl.common.signed_multiplier import SignedMultiplier
 from tercet.rtl.emit import shared
 
 from .plan import Plan
 from .unpack import Kind, number_layout
 
-__all__ = ["Product"]
+__all__ = ["ExactProduct"]
 
 
-class Product(wiring.Component):
+class ExactProduct(wiring.Component):
     """One product, not normalised; its exponent is known before::
 
         a, b --significands--> [     multiplier     ] --> product
@@ -61,7 +61,7 @@ class Product(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         plan = Plan(self.config)
-        m.submodules.multiplier = multiplier = shared(Multiplier, family=self.config.family)
+        m.submodules.multiplier = multiplier = shared(SignedMultiplier, family=self.config.family)
         s1_a = Kind(plan.behind(m, "exponent", "s1_a", Value.cast(self.a.kind)))  # pyright: ignore
         s1_b = Kind(plan.behind(m, "exponent", "s1_b", Value.cast(self.b.kind)))  # pyright: ignore
         m.d.comb += [

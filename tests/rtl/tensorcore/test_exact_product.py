@@ -8,8 +8,8 @@ import pytest
 from amaranth import Const
 from tercet.golden.numerics.floats import FORMATS
 from tercet.golden.tensorcore.config import TensorCoreConfig
+from tercet.rtl.tensorcore.exact_product import ExactProduct
 from tercet.rtl.tensorcore.plan import Plan
-from tercet.rtl.tensorcore.product import Product
 from tercet.rtl.tensorcore.unpack import number_layout
 
 from ...golden.tensorcore.tensorcore_reference import decode
@@ -76,7 +76,7 @@ def test_all_kinds(through, a_format, b_format, pipeline):
     cases = [{"a": number(a_format, a), "b": number(b_format, b)} for a, b in operands]
     early = Plan(config).clocks("exponent")
     assert early == (pipeline == PIPELINES[-1])
-    component = Product(config=config)
+    component = ExactProduct(config=config)
     assert component.latency == 3
     flags = dict.fromkeys(("exponent", "sign", "nonzero", "nan", "infinite"), early)
     out = through(component, cases, product=component.latency, **flags)

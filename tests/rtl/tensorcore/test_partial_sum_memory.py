@@ -5,7 +5,7 @@ import random
 import pytest
 from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.golden.tensorcore.cycle_model import TILE
-from tercet.rtl.tensorcore.partial_sum_memory import Sums
+from tercet.rtl.tensorcore.partial_sum_memory import PartialSumMemory
 
 CONFIGS = {
     "fold 1": TensorCoreConfig(),
@@ -17,7 +17,7 @@ CONFIGS = {
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_addends(through, config):
-    component = Sums(config=config)
+    component = PartialSumMemory(config=config)
     generator = random.Random(config.fold)
     width, depth = len(component.c), TILE[0] * TILE[1] * config.fold
     # Few of the places, so that they meet again soon.

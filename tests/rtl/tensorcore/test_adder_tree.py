@@ -5,7 +5,7 @@ from itertools import product
 
 import pytest
 from tercet.golden.tensorcore.config import TensorCoreConfig
-from tercet.rtl.tensorcore.adder_tree import Sum
+from tercet.rtl.tensorcore.adder_tree import AdderTree
 from tercet.rtl.tensorcore.plan import Plan
 
 # Every set of registers that there is between adders, among them none.
@@ -27,7 +27,7 @@ def check(through, setting, terms):
         }
         for pairs, addend in ((list(zip(values, signs, strict=True)), addend) for values, signs, addend in terms)
     ]
-    component = Sum(config=config)
+    component = AdderTree(config=config)
     got = through(component, cases, total=component.latency).total
     want = [addend + sum(-v if s else v for v, s in zip(values, signs, strict=True)) for values, signs, addend in terms]
     whole = 2 ** (fraction_bits + (4 * count + 1).bit_length() + 1)
@@ -41,7 +41,7 @@ def test_latency(setting):
     count, fraction_bits, pipeline = setting
     config = TensorCoreConfig(l=count, fraction_bits=fraction_bits, pipeline=pipeline)
     steps = ["add_c", *(f"add_{level}" for level in range(1, count.bit_length()))]
-    assert Sum(config=config).latency == sum(step in Plan(config).registers for step in steps)
+    assert AdderTree(config=config).latency == sum(step in Plan(config).registers for step in steps)
 
 
 @pytest.mark.parametrize("setting", FEW)
@@ -92,6 +92,6 @@ def test_many_terms(through, setting):
 def test_registers_differ():
     """There are sums without a register, and with one behind each step."""
     settings = [(count, TensorCoreConfig(l=count, pipeline=pipeline)) for count, _, pipeline in FEW + MANY]
-    clocks = [(count, Sum(config=config).latency) for count, config in settings]
+    clocks = [(count, AdderTree(config=config).latency) for count, config in settings]
     assert {latency for _, latency in clocks} >= {0, 1, 2, 3}
     assert any(latency == count.bit_length() for count, latency in clocks)

@@ -8,10 +8,10 @@ from tercet.rtl.emit import shared
 from tercet.rtl.primitives.mult18x18d import Mult18x18D
 from tercet.rtl.primitives.sb_mac16 import SbMac16
 
-__all__ = ["Product"]
+__all__ = ["SignedMultiplier"]
 
 
-class Product(wiring.Component):
+class SignedMultiplier(wiring.Component):
     """An activation times a weight, every clock.
 
     Parameters
