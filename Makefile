@@ -4,16 +4,16 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
-# The site's own tools, which nothing else needs.
+# Stamp of the tools that only the site needs.
 DOCS   := $(VENV)/.docs-installed
 JOBS   ?= 2
-# Stamps of two installations: what the demos need; what tests, lint and benches need on top, such as oracles and linters.
+# Stamps of two installations: packages for the demos, and those that tests, lint and benches need in addition.
 MAIN   := $(VENV)/.main-installed
 TEST   := $(VENV)/.test-installed
-# From WebAssembly; compiled and cached when first started. Two that do that at the same time write into the file that the
-# other one runs, which ends with SIGBUS: so each of them is started here, alone.
+# WebAssembly tools, compiled and cached on first start. Two concurrent first starts overwrite the file that the other
+# runs, which ends in SIGBUS. So each tool is started here once, alone.
 WASM_TOOLS := yosys nextpnr-ecp5 nextpnr-ice40 nextpnr-himbaechel-gowin
-# The wheel, and a fresh environment with it and its dependencies, without extras.
+# The wheel, and a fresh environment with the wheel and its dependencies, without extras.
 WHEELS := build/wheel
 FRESH  := build/fresh
 
@@ -24,10 +24,10 @@ help:
 	@echo "make test         all tests"
 	@echo "make lint         ruff and pyright"
 	@echo "make bench        the long tests and measurements: tables and plots in build/bench"
-	@echo "make wheel        the wheel in $(WHEELS), tried in a fresh environment without extras"
+	@echo "make wheel        the wheel in $(WHEELS), tested in a fresh environment without extras"
 	@echo "make constraints  constraints.txt from the installed versions"
 	@echo "make docs         the site, in build/docs"
-	@echo "make pictures     the plots in docs/pictures, drawn again"
+	@echo "make pictures     redraw the plots in docs/pictures"
 	@echo "make clean        remove .venv and build"
 
 setup: $(TEST)
@@ -64,7 +64,7 @@ bench: $(TEST)
 	$(BIN)/tercet bench tensorcore
 	$(BIN)/tercet bench boards
 
-# build/lib would add files of earlier builds.
+# A leftover build/lib would add files of earlier builds.
 wheel:
 	rm -rf build/lib $(WHEELS) $(FRESH)
 	$(PYTHON) -m venv $(FRESH)
@@ -78,7 +78,7 @@ constraints: $(TEST)
 	{ grep '^#' constraints.txt; cat $(VENV)/freeze; } >$(VENV)/constraints.txt
 	mv $(VENV)/constraints.txt constraints.txt
 
-# Warnings are errors; -q prints nothing else, and -qq keeps what pip would warn of out of the output.
+# Warnings are errors; -q prints nothing else. pip's -qq suppresses its own warnings.
 docs: $(DOCS)
 	$(BIN)/python -m sphinx -q -W --keep-going -d build/doctrees docs build/docs
 

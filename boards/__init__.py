@@ -1,1 +1,1 @@
-"""The FPGA flow: synthesis reports, place and route."""
+"""FPGA boards: catalogue, gateware, host software and the bitstream flow."""

@@ -1,7 +1,7 @@
-"""From a board's SoC to its bitstream, by open tools: yosys, nextpnr, and the family's packer.
+"""Bitstream build of a board's SoC with open tools: yosys, nextpnr and the family's packer.
 
-Amaranth's platform writes the pins, the constraints and the command lines; the tools are started from here, one after
-the other, so that each tells how far it is and timing is judged by nextpnr's report rather than by its exit status.
+Amaranth's platform writes the pins, the constraints and the command lines. This module runs the tools itself, one after
+the other, to report progress and to judge timing by nextpnr's report rather than by its exit status.
 """
 
 import contextlib
@@ -33,15 +33,15 @@ from .soc.top import BoardTop
 __all__ = ["STAGES", "BuildReport", "TimingMissed", "build"]
 
 STAGES = 3
-"""How many times `build` reports progress."""
+"""Number of progress lines per `build`."""
 
-# A UART stands a clock that is off by that much.
+# Relative clock error that the UART tolerates.
 _CLOCK_TOLERANCE = 0.001
-_POWER = "not in this report: the open tools do not estimate it"
+_POWER = "not reported: the open tools do not estimate power"
 
 
 class TimingMissed(SynthesisError):
-    """The clock is faster than the design; see `path` for the slowest way through it, one hop a line."""
+    """The design misses its clock; `path` is the critical path, one hop per line."""
 
     def __init__(self, message: str, path: Sequence[str]):
         super().__init__(message)
@@ -50,34 +50,34 @@ class TimingMissed(SynthesisError):
 
 @dataclass(frozen=True)
 class BuildReport:
-    """What was built.
+    """Results of a bitstream build.
 
     Attributes
     ----------
     board, device, engine : str
-        Where and what.
+        Names of the board, its FPGA and the engine.
     params, depths : dict
-        The engine's parameters, and the words of its buffers.
+        The engine's parameters, and its buffer depths in words.
     clock_hz, baud : int
         As in `SocConfig`.
     bitstream : str
-        Name of the file.
+        File name.
     build : str
-        What the board itself says of its build.
+        Build hash, as reported by the board.
     utilisation : dict
-        Kind of cell to how many are used and how many there are.
+        Cell kind to the numbers ``used`` and ``available``.
     fmax_mhz : dict
-        Clock to what it reaches and what was asked.
+        Clock name to its ``reached`` and ``asked`` frequency.
     timing_met : bool
-        Whether all clocks reach it.
+        Whether every clock reaches its constraint.
     seed, placer
-        Of place and route.
+        Place-and-route seed and placer.
     seconds : dict
         Wall time of each tool.
     tools : dict
-        Versions.
+        Tool name to version.
     critical_path : list of str
-        The slowest way, one hop a line.
+        Critical path, one hop per line.
     """
 
     board: str
@@ -100,11 +100,11 @@ class BuildReport:
 
     @property
     def reached_mhz(self) -> float:
-        """The least that any of its clocks reaches."""
+        """Fmax of the slowest clock."""
         return min(clock["reached"] for clock in self.fmax_mhz.values())
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as it is written to JSON."""
+        """Return the content of ``report.json``."""
         return {**asdict(self), "power": _POWER}
 
 
@@ -121,44 +121,44 @@ def build(
     progress: Callable[[str], None] = lambda line: None,
     watch: Callable[[str], None] = lambda state: None,
 ) -> BuildReport:
-    """Build a bitstream, and write it with its report, log and Verilog.
+    """Build a bitstream and write it with its report, log and Verilog.
 
     Parameters
     ----------
     board_name : str
         One of `BOARDS`.
     soc_verilog : str
-        The module ``tercet_soc`` with the ports ``clk, rst, rx, tx, busy``.
+        Module ``tercet_soc`` with the ports ``clk, rst, rx, tx, busy``.
     soc : SocConfig
-        What that is.
+        Configuration of that module.
     folder : Path
-        Gets ``<board>_<engine>.bit``, ``.bin`` or ``.fs``, ``report.json``, ``soc.v``, and ``build.log``, the last even
-        if the build fails.
+        Output folder: ``<board>_<engine>.bit``, ``.bin`` or ``.fs``, ``report.json``, ``soc.v`` and ``build.log``. The
+        log is written even if the build fails.
     build_hash : str
         Copied into the report.
     seed : int
-        For nextpnr.
+        Seed for nextpnr.
     placer : str
-        One of `tercet.boards.fpga.nextpnr.PLACERS`; by default that of the board's preset.
+        One of `tercet.boards.fpga.nextpnr.PLACERS`; defaults to the preset's.
     allow_timing_fail : bool
-        Write a bitstream whose clock is too fast for it.
+        Write the bitstream even if it misses its clock.
     progress : callable
-        Called with a line when a tool is done, `STAGES` times.
+        Called with one line as each tool finishes, `STAGES` times.
     watch : callable
-        Called with what place and route is doing, whenever that changes.
+        Called with the current state of the tools whenever it changes.
 
     Raises
     ------
     ValueError
-        If the board or the placer is unknown, or the board's PLL does not give the clock.
+        If the board or the placer is unknown, or the board's PLL cannot generate the clock.
     TimingMissed
-        If the clock is too fast.
+        If the design misses its clock.
     DoesNotFit
         If the FPGA is too small.
     SynthesisError, ToolNotFound
-        If a tool refuses the design or is not installed.
+        If a tool rejects the design or is not installed.
     OSError
-        If the folder cannot be written, or another build writes into it.
+        If the folder is not writable, or another build is writing into it.
     """
     found = board(board_name)
     placer = placer or found.preset(soc.engine).placer
@@ -167,7 +167,7 @@ def build(
     options = ["--timing-allow-fail", "--report", "report.json", "--seed", str(seed), *PLACERS[placer]]
     options += ["--freq", f"{soc.clock_hz / 1e6:.6f}"]
     plan = _plan(found, soc, options)
-    # Where nothing is missing, nothing fails after minutes.
+    # Look up the tools first: a missing packer should not surface after minutes of place and route.
     nextpnr, pack = (_resolved(command) for command in _commands(plan)[1:3])
     with _work_folder(folder) as work:
         for file, content in {**plan.files, "soc.v": soc_verilog}.items():
@@ -214,9 +214,9 @@ def build(
 
 @contextlib.contextmanager
 def _work_folder(folder: Path) -> Iterator[Path]:
-    """A temporary folder inside one that no other build writes into meanwhile."""
+    """Yield a temporary folder inside `folder`, which is locked against other builds."""
     folder.mkdir(parents=True, exist_ok=True)
-    busy = f"Another build writes into {str(folder)!r}; wait until it has ended, or use another folder"
+    busy = f"Another build is writing into {str(folder)!r}; wait for it to finish, or use another folder"
     with sole_writer(folder, busy):
         with naming(folder):
             work = tempfile.TemporaryDirectory(dir=folder, prefix=".tercet-")
@@ -228,12 +228,12 @@ def _check_clock(found: Board, clock_hz: int) -> None:
     settings = found.pll(clock_hz)
     if settings is not None and abs(float(settings.output_hz) / clock_hz - 1) > _CLOCK_TOLERANCE:
         raise ValueError(
-            f"The clock of {clock_hz} Hz is none that {found.name} can have; use {math.ceil(settings.output_hz)} Hz"
+            f"{found.name} cannot generate a clock of {clock_hz} Hz; use {math.ceil(settings.output_hz)} Hz"
         )
 
 
 def _plan(found: Board, soc: SocConfig, options: list[str]) -> Any:
-    """Amaranth's files and command lines."""
+    """Return Amaranth's build plan: files and command lines."""
     platform = found.platform()
     return platform.build(BoardTop(found, soc.clock_hz), do_build=False, nextpnr_opts=options, emit_src=False)
 
@@ -247,7 +247,7 @@ def _resolved(command: list[str]) -> list[str]:
 
 
 class _Stages:
-    """The tools, one after the other, in a folder."""
+    """The steps of the tool flow, run in a work folder."""
 
     def __init__(
         self, found: Board, soc: SocConfig, work: Path, progress: Callable[[str], None], watch: Callable[[str], None]
@@ -257,9 +257,9 @@ class _Stages:
         self.packed = ""
 
     def synthesise(self) -> dict[str, dict[str, int]]:
-        """Verilog to a netlist of cells; which and how many."""
+        """Synthesise the Verilog; return cells used and available by kind."""
         device = self.board.device
-        # An engine that names a family's blocks has all that it wants.
+        # An engine written for one family instantiates its own multiplier blocks; nothing is left to infer.
         infer = self.soc.family == "any"
         script = device.fabric.script("top", infer_dsp=infer, json=device.fabric.netlist)
         started = time.monotonic()
@@ -272,7 +272,7 @@ class _Stages:
         return {kind: {"used": count, "available": device.capacity[kind]} for kind, count in cells.items()}
 
     def place(self, command: list[str]) -> RoutedDesign:
-        """Netlist to a placed and routed chip."""
+        """Place and route the netlist."""
         started = time.monotonic()
         target = self.board.name
         routed = place_and_route(
@@ -283,7 +283,7 @@ class _Stages:
         return routed
 
     def pack(self, command: list[str]) -> Path:
-        """Chip to bitstream."""
+        """Pack the routed design into a bitstream."""
         started = time.monotonic()
         self.watch("packing")
         done = subprocess.run(command, cwd=self.work, capture_output=True, text=True, check=False)
@@ -297,7 +297,7 @@ class _Stages:
         return products[0]
 
     def log(self) -> str:
-        """What the tools have said so far."""
+        """Return the output of the tools so far."""
         logs = [self.work / "yosys.log", self.work / "top.tim"]
         return "".join(path.read_text() for path in logs if path.exists()) + self.packed
 
@@ -315,11 +315,11 @@ def _check_timing(routed: RoutedDesign, what: str, allowed: bool) -> None:
         return
     path = routed.path
     worst = min(routed.clocks.values(), key=lambda clock: clock["reached"] / clock["asked"])
-    # The first hop ends at the output of the register where the path begins.
+    # The first hop ends at the output of the launching register.
     start, end = (path[n].rpartition(" to ")[2] for n in (0, -1)) if path else ("?", "?")
     raise TimingMissed(
-        f"{what} reaches {worst['reached']:.2f} MHz, not {worst['asked']:.2f} MHz, for the path from {start} to {end}; "
-        "use a slower clock, another seed or placer, or allow it",
+        f"{what} reaches {worst['reached']:.2f} MHz, not {worst['asked']:.2f} MHz, on the path from {start} to {end}; "
+        "use a slower clock, another seed or placer, or allow the miss",
         path,
     )
 

@@ -1,4 +1,4 @@
-"""The boards that can be built for: FPGA, clock, link and programmer; their engines are in `presets`."""
+"""Supported boards: FPGA, clock, link, programmer and engine presets."""
 
 import functools
 import math
@@ -20,7 +20,7 @@ __all__ = ["BOARDS", "Board", "Programmer", "board", "soc_config"]
 BOARDS = tuple(PLATFORMS)
 """Names of the boards."""
 
-# The vendor's names of our devices. A 12F is sold as half of what is in it: the die and its bitstream are a 25F's.
+# Vendor part to device. A 12F is sold as half its size: its die and bitstream are those of a 25F.
 _DEVICES = {
     "iCE40UP5K": DEVICES["up5k"],
     "LFE5U-12F": DEVICES["ecp5-25k"],
@@ -31,35 +31,35 @@ _DEVICES = {
     "LFE5UM5G-85F": DEVICES["ecp5-85k"],
     "GW1NR-9C": GW1NR9,
 }
-# Words of a buffer that a preset does not name.
+# Buffer depth in words where a preset gives none.
 _DEPTH = 256
 
 
 @dataclass(frozen=True)
 class Programmer:
-    """How a bitstream gets to a board.
+    """Programming method of a board.
 
     Attributes
     ----------
     arguments : tuple of str
-        openFPGALoader's for this board.
+        Arguments of openFPGALoader for this board.
     own : tuple of str
-        The board's own tool with its arguments, used instead where it is on PATH; empty if there is none.
+        The board's own tool and its arguments, preferred if it is on PATH; empty if there is none.
     keeps : bool
-        Whether the board is only ever programmed in a memory that survives power-off.
+        Whether programming always writes non-volatile memory.
     cable : str
-        The JTAG adapter that is taken to be plugged in, in openFPGALoader's words; empty if it is on the board.
+        Assumed external JTAG adapter, by its openFPGALoader name; empty if the adapter is on the board.
     connect : str
-        What to do when the board is not found.
+        Advice for a board that is not found.
     dfu : (int, int) or None
-        Vendor and product of a USB boot loader that wants a DFU suffix.
+        USB vendor and product ID of a boot loader that requires a DFU suffix.
     """
 
     arguments: tuple[str, ...] = ()
     own: tuple[str, ...] = ()
     keeps: bool = False
     cable: str = ""
-    connect: str = "connect its USB port by a cable that carries data"
+    connect: str = "connect its USB port with a data cable"
     dfu: tuple[int, int] | None = None
 
 
@@ -70,21 +70,21 @@ class Board:
     Attributes
     ----------
     name, part : str
-        Its name, and its FPGA as the vendor calls it with package.
+        Board name, and the vendor's name of its FPGA with the package.
     device : FpgaDevice
-        That FPGA.
+        The FPGA.
     clock_hz : int
-        The oscillator.
+        Oscillator frequency.
     link : str
-        Where its UART is: "USB", or the header pins for an adapter.
+        UART connection: "USB", or the header pins for an adapter.
     uart : (str, str)
-        The FPGA's pins to receive and to send.
+        FPGA pins for RX and TX.
     led : (str, str) or None
-        Resource that shows that it is busy, and the signal in it if it has several.
+        LED resource that shows ``busy``, and the signal to use if the resource has several.
     programmer : Programmer
-        How a bitstream gets there.
+        Programming method.
     baud : int
-        Rate of the UART in its presets.
+        Default UART rate.
     """
 
     name: str
@@ -98,30 +98,30 @@ class Board:
     baud: int
 
     def platform(self) -> Any:
-        """A new platform of Amaranth's, good for one build."""
+        """Return a new Amaranth platform, which is good for one build."""
         return PLATFORMS[self.name]()
 
     def pll(self, wanted_hz: int) -> PllSettings | None:
-        """How to set the PLL for a clock nearest to `wanted_hz`, but not above; None if the oscillator gives it.
+        """Return PLL settings for the fastest clock up to `wanted_hz`; None if that is the oscillator's frequency.
 
         Raises
         ------
         ValueError
-            If the PLL does not give such a clock.
+            If the PLL cannot generate such a clock.
         """
         return None if wanted_hz == self.clock_hz else pll_settings(self.device.family, self.clock_hz, wanted_hz)
 
     @property
     def presets(self) -> dict[str, BoardPreset]:
-        """Engine to the largest preset that fits; engines that do not fit are missing."""
-        found = {
+        """Largest preset of each engine that fits; engines that do not fit are left out."""
+        candidates = {
             name: model.board_presets.get(self.name) or model.board_presets.get(self.device.name)
             for name, model in MODELS.items()
         }
-        return {name: preset for name, preset in found.items() if preset is not None}
+        return {name: preset for name, preset in candidates.items() if preset is not None}
 
     def preset(self, engine: str) -> BoardPreset:
-        """The preset of an engine.
+        """Return the preset of an engine.
 
         Raises
         ------
@@ -140,13 +140,13 @@ class Board:
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes of its block RAMs and large RAMs."""
+        """Bytes of block RAM and large RAM."""
         return self.device.memory_bytes
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """What the platform does not know of its board."""
+    """Board facts that the Amaranth platform lacks."""
 
     programmer: Programmer
     led: tuple[str, str] | None = ("led", "")
@@ -154,17 +154,17 @@ class _Entry:
     baud: int = RATES[0]
 
 
-_JTAG_USB = "connect its USB port US1 by a cable that carries data"
+_JTAG_USB = "connect its USB port US1 with a data cable"
 _ULX3S = Programmer(("-b", "ulx3s"), connect=_JTAG_USB)
 _ORANGECRAB = Programmer(
     ("-b", "orangeCrab"),
     own=("dfu-util", "-d", "1209:5af0", "-a", "0", "-D"),
     keeps=True,
-    connect="hold its button while you connect its USB port, which starts the boot loader",
+    connect="hold its button while connecting USB, to start the boot loader",
     dfu=(0x1209, 0x5AF0),
 )
 _ORANGECRAB_LINK = "adapter: its TX to header pin RX (0), its RX to TX (1)"
-_ECPIX5 = Programmer(("-b", "ecpix5"), connect="connect its micro-USB port by a cable that carries data")
+_ECPIX5 = Programmer(("-b", "ecpix5"), connect="connect its micro-USB port with a data cable")
 
 _ENTRIES = {
     "icebreaker": _Entry(Programmer(("-b", "ice40_generic"), own=("iceprog",), keeps=True)),
@@ -174,13 +174,13 @@ _ENTRIES = {
     "ulx3s-85f": _Entry(_ULX3S),
     "orangecrab-25f": _Entry(_ORANGECRAB, ("rgb_led", "g"), _ORANGECRAB_LINK),
     "orangecrab-85f": _Entry(_ORANGECRAB, ("rgb_led", "g"), _ORANGECRAB_LINK),
-    # Its UART is that of a microcontroller.
+    # The UART goes through a microcontroller.
     "colorlight-i5": _Entry(Programmer(("-b", "colorlight-i5")), baud=RATES[1]),
-    # The UART has the pins of its only LED and button: no other ones go straight to a connector.
+    # The UART uses the pins of the only LED and button: no others go straight to a connector.
     "colorlight-5a75b": _Entry(
         Programmer(
             cable="ft232",
-            connect="connect a JTAG adapter to J27 to J34, and name it by --cable if it is not an FT232H",
+            connect="connect a JTAG adapter to J27 to J34, and pass --cable if it is not an FT232H",
         ),
         None,
         "adapter on J19: its TX to KEY+, its RX to DATA_LED-",
@@ -230,22 +230,22 @@ def soc_config(
     frame_bytes: int | None = None,
     **params: Any,
 ) -> SocConfig:
-    """An engine on a board: its preset, and what is given instead.
+    """Return the configuration of an engine on a board: its preset with overrides.
 
     Parameters
     ----------
     board_name, engine : str
-        Which.
+        Names of the board and the engine.
     config : frozen dataclass
-        Its parameters, instead of those of the preset.
+        Engine config that replaces the preset's.
     clock_hz : int
-        What the clock is to be at most; it becomes what the PLL gives.
+        Upper bound of the clock; rounded down to a frequency of the PLL.
     baud, frame_bytes : int
         As in `SocConfig`.
     depths : mapping
-        Words of some buffers.
+        Buffer depths in words that override the preset's.
     **params
-        Fields of the config, instead of the preset's; not with `config`.
+        Config fields that override the preset's; not with `config`.
 
     Raises
     ------
@@ -259,7 +259,7 @@ def soc_config(
     family = kind.family(config)
     if family != "any" and family != found.device.family:
         raise ValueError(
-            f"{kind.family_field} is {family!r}, but the FPGA of {board_name} is of the family {found.device.family}; "
+            f"{kind.family_field} is {family!r}, but the FPGA family of {board_name} is {found.device.family}; "
             f"use {preset.params.get(kind.family_field, kind.inferred)!r}"
         )
     names = [port.name for port in kind.streams(config)]

@@ -1,7 +1,7 @@
-"""Blocks of an FPGA that an EIE engine on a board takes, counted from its parameters: known before anything is built.
+"""FPGA blocks of an EIE engine on a board, computed from its parameters without synthesis.
 
-Synthesis counts everything, and needs minutes for it. Memories decide what network fits, and their blocks follow from
-their sizes: those that the RTL instantiates by rule, and the others by what yosys makes of them.
+Synthesis counts every cell but takes minutes. Memories decide which networks fit, and their block counts follow from
+their sizes: by the RTL's own rules for instantiated memories, by yosys' mapping for the others.
 """
 
 from collections import Counter
@@ -22,26 +22,26 @@ from .host.soc_config import SocConfig
 __all__ = ["RESOURCES", "eie_blocks", "over_capacity"]
 
 RESOURCES = {"bram": "block RAMs", "spram": "large RAMs", "dsp": "multipliers"}
-"""Kinds of blocks that are counted, by the names of a report, in words."""
+"""Block kinds counted, by their report names, with display names."""
 
-# What a board says of itself: it never exceeds a block, and is a ROM, for which only iCE40 takes one.
+# Width and depth of the description ROM. It never exceeds one block; only on iCE40 does it take a block at all.
 _DESCRIPTION = (8, 256)
 
 
 def eie_blocks(soc: SocConfig, device: FpgaDevice) -> dict[str, int]:
-    """Blocks that an EIE engine with its link takes.
+    """Count the blocks of an EIE engine and its link.
 
     Parameters
     ----------
     soc : SocConfig
         The engine and its buffers.
     device : FpgaDevice
-        The FPGA, whose family decides what becomes of memories that the engine leaves to synthesis.
+        The FPGA; its family determines how memories left to synthesis are mapped.
 
     Returns
     -------
     dict
-        Each of `RESOURCES` to how many. Logic cells are not among them.
+        Number of blocks by kind, the keys of `RESOURCES`. Logic cells are not counted.
     """
     config: EieConfig = soc.config
     blocks = Counter(dict.fromkeys(RESOURCES, 0))
@@ -57,12 +57,12 @@ def eie_blocks(soc: SocConfig, device: FpgaDevice) -> dict[str, int]:
 
 
 def over_capacity(blocks: Mapping[str, int], device: FpgaDevice) -> dict[str, int]:
-    """Kinds of which an FPGA has fewer, to how many are needed."""
+    """Return the kinds that exceed the capacity of an FPGA, with the number needed."""
     return {kind: count for kind, count in blocks.items() if count > device.capacity[kind]}
 
 
 def _of_pe(config: EieConfig) -> Iterator[dict[str, Any]]:
-    """Memories of a PE, without pointers that are in one block with two ports."""
+    """Memories of one PE, except pointers that share one dual-port block."""
     yield {"width": config.word_width, "depth": config.matrix_depth, "exclusive": True}
     yield {"width": prototype(Decode, config=config).constant_width, "depth": config.constant_depth}
     yield {"width": 16, "depth": 2 << address_width(config.act_depth)}
@@ -75,7 +75,7 @@ def _of_pe(config: EieConfig) -> Iterator[dict[str, Any]]:
 
 
 def _of_board(soc: SocConfig) -> Iterator[dict[str, Any]]:
-    """Memories that there are once: the program, the frames of the link, the buffers of the streams."""
+    """Memories that exist once: the program, the link's frames and the stream buffers."""
     config: EieConfig = soc.config
     if config.shallow:
         yield {"width": 16, "depth": config.program_depth * step_words(config)}
@@ -90,12 +90,12 @@ def _of_board(soc: SocConfig) -> Iterator[dict[str, Any]]:
 
 
 def _blocks(memories: Iterator[dict[str, Any]], family: str, fabric: Family) -> Counter[str]:
-    found: Counter[str] = Counter()
+    total: Counter[str] = Counter()
     for memory in memories:
         if memory.pop("fifo", False):
-            found["bram"] += fabric.inferred_blocks(memory["width"], memory["depth"])
+            total["bram"] += fabric.inferred_blocks(memory["width"], memory["depth"])
             continue
         blocks, rest = ram_blocks(family=family, **memory)
-        found.update(blocks)
-        found["bram"] += sum(fabric.inferred_blocks(width, depth) for width, depth in rest)
-    return found
+        total.update(blocks)
+        total["bram"] += sum(fabric.inferred_blocks(width, depth) for width, depth in rest)
+    return total

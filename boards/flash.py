@@ -1,4 +1,4 @@
-"""From a bitstream to a board, and what to do when the board's tool refuses."""
+"""Board programming, with advice for every known failure of the tools."""
 
 import json
 import re
@@ -14,47 +14,47 @@ from .fpga.tools import ToolNotFound, find_tool
 __all__ = ["BUILDS", "FlashError", "built_bitstream", "check_bitstream", "dfu_suffix", "flash", "flash_command"]
 
 BUILDS = Path("build", "boards")
-"""Where a folder for each board and engine is, unless something else is said."""
+"""Default parent of the build folders, one for each board and engine."""
 
-# What a tool says, in part, and what that means and what helps.
+# Pattern in a tool's output to the meaning and the remedy.
 _PROBLEMS = {
     r"error while loading shared libraries: ([\w.+-]+)": (
-        "{tool} lacks the system's library {0}; install libusb and libftdi (Debian: libusb-1.0-0 and libftdi1-2)"
+        "{tool} cannot load the system library {0}; install libusb and libftdi (Debian: libusb-1.0-0 and libftdi1-2)"
     ),
     r"support for (\w+) was not enabled": (
-        "This {tool} does not drive {0} adapters, which {name} has; put the system's openFPGALoader on PATH"
+        "This build of {tool} does not support the {0} adapter of {name}; put the system's openFPGALoader on PATH"
     ),
-    r"error : (\w+) not found": "{tool} knows no adapter {0}; see {tool} --list-cables",
+    r"error : (\w+) not found": "{tool} does not know the adapter {0}; see {tool} --list-cables",
     r"mismatch between target's idcode|idcode mismatch|(?:wrong|device with) idcode|(?:does not|doesn't) match": (
-        "The bitstream is for another FPGA than the one found, and {name} has {part}; look at the chip, and choose the "
-        "board that has it"
+        "The bitstream does not match the FPGA found, and {name} has {part}; read the marking on the chip, and choose "
+        "the board that has it"
     ),
-    r"More than one DFU capable": "Several boards are in their boot loader; disconnect all but one",
+    r"More than one DFU capable": "Several boards are in their boot loaders; disconnect all but one",
     r"\(?unable to claim|LIBUSB_ERROR_BUSY|[Cc]laim interface|Failed to claim FPGA|Resource busy": (
-        "Another program uses {name}; close terminals and debuggers that have its port open"
+        "Another program is using {name}; close terminals and debuggers that have its port open"
     ),
     r"usb_open\(\) failed|libusb_open\(\) failed|LIBUSB_ERROR_ACCESS|[Pp]ermission|Operation not permitted": (
-        "This user may not open {name}; add a udev rule for it (openFPGALoader brings 99-openfpgaloader.rules; on "
-        "Windows, give it the WinUSB driver), and plug it in again"
+        "No permission to open {name}; add a udev rule for it (openFPGALoader ships 99-openfpgaloader.rules; on "
+        "Windows, install the WinUSB driver), and plug it in again"
     ),
     r"-3 \(device not found\)|Can't find iCE FTDI|No DFU (?:capable|compatible)|[0-9a-f]{4}:[0-9a-f]{4} [Nn]ot found": (
-        "No {name} is there, or this user may not open it; {connect}, and see whether lsusb lists it"
+        "{name} was not found, or this user may not open it; {connect}, and check that lsusb lists it"
     ),
     r"no device found|can't find compatible device|[Nn]o JTAG": (
-        "No FPGA answers on JTAG; see whether the board has power, and check the adapter's wires"
+        "No FPGA responds on JTAG; check the board's power and the adapter's wiring"
     ),
     r"[Vv]erif\w*\W+(?:failed|error)|Found difference between flash and file": (
-        "The memory of {name} does not hold what was written; try again, with a shorter USB cable"
+        "Verification of the data written to {name} failed; try again with a shorter USB cable"
     ),
 }
 
 
 class FlashError(OSError):
-    """A board cannot be programmed; one line that says what helps."""
+    """A board cannot be programmed; the message is one line with the remedy."""
 
 
 def flash_command(found: Board, file: Path, *, persist: bool = False, cable: str = "") -> list[str]:
-    """The command that programs a board.
+    """Return the command that programs a board.
 
     Parameters
     ----------
@@ -63,39 +63,39 @@ def flash_command(found: Board, file: Path, *, persist: bool = False, cable: str
     file : Path
         The bitstream.
     persist : bool
-        Write the memory that survives power-off, and not only the FPGA; some boards have no other way.
+        Write non-volatile memory rather than only the FPGA's configuration; some boards always do.
     cable : str
-        A JTAG adapter, in openFPGALoader's words, instead of what is on the board.
+        External JTAG adapter to use instead of the board's own, by its openFPGALoader name.
 
     Raises
     ------
     ValueError
-        If the board would lose its boot loader.
+        If the board's boot loader would be overwritten.
     """
     programmer = found.programmer
-    if programmer.own and not cable and _is_there(programmer.own[0]):
+    if programmer.own and not cable and _is_installed(programmer.own[0]):
         return [*programmer.own, str(file)]
     by_loader = programmer.dfu is not None and not cable
     if programmer.dfu is not None and cable and persist:
-        raise ValueError(f"Written by a cable, {found.name} would lose its boot loader; leave the cable or persist out")
+        raise ValueError(f"Writing {found.name}'s flash by cable would erase its boot loader; omit cable or persist")
     adapter = cable or programmer.cable
-    # A board that is known by its boot loader is nothing special to a cable.
+    # The board arguments of a DFU board select its boot loader; they do not apply to a cable.
     arguments = programmer.arguments if by_loader or programmer.dfu is None else ()
     options = [*(("-c", adapter) if adapter else ()), *(["--write-flash"] if persist and not programmer.keeps else [])]
     return ["openFPGALoader", *arguments, *options, str(file)]
 
 
 def flash(found: Board, file: Path, *, persist: bool = False, cable: str = "") -> None:
-    """Program a board; parameters as of `flash_command`.
+    """Program a board; parameters as in `flash_command`.
 
     Raises
     ------
     ValueError
-        If the bitstream is another board's, or empty.
+        If the bitstream is for another board, or empty.
     FlashError
-        If the board's tool refuses.
+        If the board's tool fails.
     ToolNotFound
-        If it is not installed.
+        If that tool is not installed.
     OSError
         If the file cannot be read.
     """
@@ -106,23 +106,23 @@ def flash(found: Board, file: Path, *, persist: bool = False, cable: str = "") -
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False
     )
     output = f"{done.stdout}\n{done.stderr}"
-    # OrangeCrab's boot loader starts the FPGA at once, and is then no longer there to be asked.
+    # OrangeCrab's boot loader starts the design at once and disappears before its status can be read.
     started = "Download done." in output and "LIBUSB_ERROR_NO_DEVICE" in output
     if done.returncode != 0 and not started:
         raise FlashError(_explain(found, name, output, done.returncode))
     if re.findall(r"cdone: (\w+)", output)[-1:] == ["low"]:
-        raise FlashError(f"The FPGA of {found.name} does not start from what was written; build the bitstream again")
+        raise FlashError(f"The FPGA of {found.name} does not start from the written bitstream; build it again")
 
 
 def built_bitstream(board_name: str, builds: Path = BUILDS) -> Path:
-    """The bitstream that was built last for a board.
+    """Return the most recently built bitstream of a board.
 
     Parameters
     ----------
     board_name : str
-        The board.
+        Name of the board.
     builds : Path
-        Where the folders are.
+        Parent of the build folders.
 
     Raises
     ------
@@ -136,12 +136,12 @@ def built_bitstream(board_name: str, builds: Path = BUILDS) -> Path:
 
 
 def check_bitstream(found: Board, file: Path) -> None:
-    """See whether a bitstream may be a board's.
+    """Check that a bitstream is not empty or for another board.
 
     Raises
     ------
     ValueError
-        If it is another board's, or empty.
+        If it is for another board, or empty.
     OSError
         If the file cannot be read.
     """
@@ -153,12 +153,12 @@ def check_bitstream(found: Board, file: Path) -> None:
 
 
 def dfu_suffix(data: bytes, vendor: int, product: int) -> bytes:
-    """A file with the suffix by which ``dfu-util`` knows for which device it is (USB DFU 1.1, appendix B)."""
+    """Append the suffix by which ``dfu-util`` checks the target device (USB DFU 1.1, appendix B)."""
     data += struct.pack("<HHHH3sB", 0xFFFF, product, vendor, 0x0100, b"UFD", 16)
     return data + struct.pack("<I", zlib.crc32(data) ^ 0xFFFFFFFF)
 
 
-def _is_there(tool: str) -> bool:
+def _is_installed(tool: str) -> bool:
     try:
         find_tool(tool)
     except ToolNotFound:
@@ -167,7 +167,7 @@ def _is_there(tool: str) -> bool:
 
 
 def _reports(builds: Path) -> Iterator[tuple[Path, str, Path]]:
-    """Reports with their boards and bitstreams, as far as these are there."""
+    """Yield report, board name and bitstream of every build whose bitstream exists."""
     for report in builds.glob("*/report.json"):
         try:
             content = json.loads(report.read_text())

@@ -1,4 +1,4 @@
-"""What the boards' bitstreams have reached: read from `measured.json`, which the build matrix writes."""
+"""Place-and-route results of the boards' bitstreams, kept in `measured.json` by the build matrix."""
 
 import json
 from dataclasses import asdict, dataclass, fields
@@ -15,31 +15,31 @@ from .host.soc_config import SocConfig
 __all__ = ["MEASURED", "Measurement", "measured", "record"]
 
 MEASURED = Path(__file__).with_name("measured.json")
-"""The file: board to engine to what it has reached."""
+"""The results file: a `Measurement` per board and engine."""
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One bitstream, as placed and routed.
+    """Place-and-route result of one bitstream.
 
     Attributes
     ----------
     build : str
-        What the board itself says of its build: a hash of the gateware.
+        Build hash, as reported by the board: a hash of the gateware.
     params, depths : dict
-        The engine's parameters that are not the defaults, and the words of its buffers.
+        Non-default engine parameters, and buffer depths in words.
     clock_hz : int
-        What was asked.
+        Clock constraint.
     reached_mhz : float
-        What it has reached: the least of its clocks.
+        Fmax of the slowest clock.
     cells : dict
-        Kind to number.
+        Cell kind to number used.
     seed, placer
-        Of place and route.
+        Place-and-route seed and placer.
     tools : dict
-        Versions.
+        Tool name to version.
     outdated : bool
-        The gateware has changed since: another build of today's is due.
+        Whether the gateware has changed since and a rebuild is due.
     """
 
     build: str
@@ -55,14 +55,14 @@ class Measurement:
 
 
 def measured(board_name: str, engine: str, file: Path | None = None) -> Measurement | None:
-    """What a board's preset of an engine has reached; None if that has not been measured, or the preset is another now.
+    """Return the result of a board's preset of an engine; None if not measured, or if the preset has changed since.
 
-    `file` is `MEASURED` by default.
+    `file` defaults to `MEASURED`.
 
     Raises
     ------
     ValueError
-        If the board or the engine is unknown, the engine does not fit, or the file has something else in it.
+        If the board or the engine is unknown, the engine does not fit, or the file is malformed.
     """
     entry = _all(MEASURED if file is None else file).get(board_name, {}).get(engine)
     if entry is None:
@@ -76,7 +76,7 @@ def measured(board_name: str, engine: str, file: Path | None = None) -> Measurem
 
 
 def record(soc: SocConfig, report: BuildReport, file: Path) -> None:
-    """Write what a bitstream has reached into a file like `MEASURED`."""
+    """Record the result of a bitstream in a file like `MEASURED`."""
     entry = Measurement(
         build=report.build,
         params=soc.params,

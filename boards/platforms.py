@@ -1,4 +1,4 @@
-"""The boards' pins, as amaranth-boards describes them, and what it lacks or has outdated."""
+"""Board platforms: those of amaranth-boards, and additions where it lacks a board or is outdated."""
 
 from typing import Any
 
@@ -21,12 +21,12 @@ __all__ = [
 ]
 
 _LVCMOS33 = Attrs(IO_TYPE="LVCMOS33")
-# With nothing plugged in, the line is idle.
+# Pull-up keeps the line idle when nothing is plugged in.
 _PULLED_UP = Attrs(IO_TYPE="LVCMOS33", PULLMODE="UP")
 
 
 class ColorlightI5Platform(LatticeECP5Platform):
-    """Colorlight i5, revision 7.0, on Muse Lab's extension board, whose debugger has the UART.
+    """Colorlight i5, revision 7.0, on Muse Lab's extension board, whose debugger provides the UART.
 
     Pins as in litex-boards and https://github.com/wuxx/Colorlight-FPGA-Projects.
     """
@@ -46,24 +46,24 @@ class ColorlightI5Platform(LatticeECP5Platform):
         return super().toolchain_prepare(fragment, name, **{"ecppack_opts": "--compress", **kwargs})
 
 
-# The board's USB goes to the FPGA, which is no UART: it is on the pins that the Feather's header calls RX and TX.
+# The board's USB connects directly to the FPGA, without a UART bridge: use the Feather header's RX and TX pins.
 _FEATHER_UART = UARTResource(0, rx="0", tx="1", conn=("io", 0), attrs=_PULLED_UP)
 
 
 class OrangeCrab25FPlatform(orangecrab_r0_2.OrangeCrabR0_2_25FPlatform):
-    """OrangeCrab r0.2 with 25F, and a UART."""
+    """OrangeCrab r0.2 with an LFE5U-25F, plus a UART."""
 
     resources = [*orangecrab_r0_2.OrangeCrabR0_2_25FPlatform.resources, _FEATHER_UART]
 
 
 class OrangeCrab85FPlatform(orangecrab_r0_2.OrangeCrabR0_2_85FPlatform):
-    """OrangeCrab r0.2 with 85F, and a UART."""
+    """OrangeCrab r0.2 with an LFE5U-85F, plus a UART."""
 
     resources = [*orangecrab_r0_2.OrangeCrabR0_2_85FPlatform.resources, _FEATHER_UART]
 
 
 class TangNano9kPlatform(tang_nano_9k.TangNano9kPlatform):
-    """Tang Nano 9K by today's tools: amaranth still starts ``nextpnr-gowin``, which is gone."""
+    """Tang Nano 9K for current tools: Amaranth still starts ``nextpnr-gowin``, which has been removed."""
 
     _apicula_required_tools = ["yosys", "nextpnr-himbaechel", "gowin_pack"]
     _apicula_command_templates = [
@@ -89,4 +89,4 @@ PLATFORMS: dict[str, Any] = {
     "icepi-zero": IcepiZero1_3Platform,
     "tang-nano-9k": TangNano9kPlatform,
 }
-"""Name of a board to its platform class; an instance is good for one build."""
+"""Board name to platform class; an instance is good for one build."""

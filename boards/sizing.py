@@ -1,4 +1,4 @@
-"""Engines for a network on a board: memories as deep as it needs, as long as the FPGA has room for them."""
+"""Engine sizing for a network on a board: memories as deep as needed, within the FPGA's capacity."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -26,13 +26,13 @@ class NetworkTooLarge(ValueError):
     Attributes
     ----------
     shortage : str
-        What is needed and what there is, the first half of the message.
+        Required and available sizes, the first half of the message.
     fields : dict
-        Fields of the engine's config that would help.
+        Config fields of the engine that would help, with their values.
     buffers : dict
-        Stream to words of its buffer that would help.
+        Stream to the buffer depth in words that would help.
     otherwise : str
-        What would help instead.
+        Alternative remedy.
     """
 
     def __init__(self, shortage: str, fields: Mapping[str, int], buffers: Mapping[str, int], otherwise: str = ""):
@@ -52,34 +52,34 @@ def network_soc(
     inputs: Any = None,
     **options: Any,
 ) -> SocConfig:
-    """The engine for a network on a board: the board's preset, but deeper where the network needs it.
+    """Choose the engine for a network on a board: the board's preset, made deeper where the network needs it.
 
-    An EIE engine takes the preset's depths and buffers where they suffice. Where the FPGA has no room for what must be
-    deeper, depths that are not given become the least that hold the network.
+    An EIE engine keeps the preset's depths and buffers where they suffice. If the FPGA then runs out of memory, depths
+    not given explicitly shrink to the minimum for the network.
 
     Parameters
     ----------
     board_name : str
-        Which board.
+        Name of the board.
     network : BoardNetwork
-        What is to run.
+        Network to run.
     params : mapping or None
-        Fields of the engine's config to start from, instead of those of the preset.
+        Config fields of the engine to start from, in place of the preset's.
     fields : mapping or None
-        Fields that are given. They stay as they are.
+        Fixed config fields; never changed.
     depths : mapping or None
-        Words of buffers that are given. They stay as they are.
+        Fixed buffer depths in words; never changed.
     inputs : array or None
-        What the network is to take, for the fraction bits of one without ranges.
+        Inputs of the network, for the fraction bits of one without ranges.
     **options
         ``clock_hz`` and ``baud``, as in `soc_config`.
 
     Raises
     ------
     NetworkTooLarge
-        If depths or buffers that are given are too small, or the FPGA is; the message names all that is short.
+        If fixed depths or buffers, or the FPGA, are too small; the message names all shortages.
     TypeError, ValueError
-        If something is unknown or out of range.
+        If a name is unknown or a value is out of range.
     """
     fields, depths = dict(fields or {}), dict(depths or {})
     params = dict(board(board_name).preset(network.engine).params if params is None else params)
@@ -94,12 +94,12 @@ def network_soc(
 
 
 def check_board(soc: SocConfig, network: BoardNetwork, inputs: Any = None) -> None:
-    """Hold the engine of a board that is there against a network; `inputs` as of `network_soc`.
+    """Check that a network fits the engine of an existing board; `inputs` as in `network_soc`.
 
     Raises
     ------
     NetworkTooLarge
-        If depths or buffers are too small; the message names all that are.
+        If depths or buffers are too small; the message names all of them.
     TypeError, ValueError
         If the network does not suit the engine for another reason.
     """
@@ -110,12 +110,12 @@ def check_board(soc: SocConfig, network: BoardNetwork, inputs: Any = None) -> No
 
 
 def check_run(soc: SocConfig, network: BoardNetwork, inputs: Any) -> None:
-    """Check what `BoardNetwork.run` would refuse, without a board.
+    """Run the checks of `BoardNetwork.run` without a board.
 
     Raises
     ------
     TypeError, ValueError
-        If network or inputs do not fit each other, the engine or its buffers.
+        If network or inputs do not match each other, the engine or its buffers.
     """
     if isinstance(network, Compressed):
         fixed = network.fixed(soc, inputs)
@@ -128,7 +128,7 @@ def check_run(soc: SocConfig, network: BoardNetwork, inputs: Any) -> None:
 
 @dataclass(frozen=True)
 class _Request:
-    """A compressed network, and what is given of its engine; as of `network_soc`."""
+    """A compressed network and the constraints on its engine; fields as in `network_soc`."""
 
     network: Compressed
     params: Mapping[str, Any]
@@ -138,15 +138,15 @@ class _Request:
     inputs: Any = None
 
     def on(self, board_name: str) -> tuple[SocConfig, dict[str, int]]:
-        """The engine on a board, and the blocks of which it takes more than there are."""
+        """Return the engine on a board, and the blocks that exceed its capacity."""
         found = board(board_name)
         preset, plain = found.preset(self.network.engine), EieConfig(**self.params)
         given = {name: depth for name, depth in self.fields.items() if name in DEPTHS}
         merged = {**self.params, **self.fields}
-        # A field of the wrong type or range is told before any is compared.
+        # Report a field of the wrong type or range before comparing any.
         unbounded(merged)
-        # At first as the board has it; where that takes too much, no more than is needed. But buffers of activations
-        # are a block at least: shallower ones would save nothing, and cost steps for a long input.
+        # Try the preset's depths first, then the minimum. Activation buffers take at least one block: shallower ones
+        # would save nothing and cost extra steps for a long input.
         usual = {name: getattr(plain, name) for name in DEPTHS}
         for least in (usual, {**LEAST, "act_depth": usual["act_depth"]}):
             layers = _size(self.network, merged, {**least, **given}, self.inputs)
@@ -162,7 +162,7 @@ class _Request:
         return soc, over
 
     def refusal(self, board_name: str, soc: SocConfig, over: Mapping[str, int]) -> NetworkTooLarge:
-        """All that an FPGA has too little of, and who has enough."""
+        """Describe everything the FPGA lacks, and name boards that have enough."""
         config, capacity = soc.config, board(board_name).device.capacity
         depths = ", ".join(f"{name} {getattr(config, name)}" for name in DEPTHS)
         taken = " and ".join(f"{count} {RESOURCES[kind]} of {capacity[kind]}" for kind, count in over.items())
@@ -184,7 +184,7 @@ class _Request:
         )
 
     def _fewer(self, board_name: str, n_pe: int) -> dict[str, int]:
-        """A number of PEs with which it fits: each has its own constants and pointers."""
+        """Find a smaller number of PEs that fits; each PE has its own constants and pointers."""
         while "n_pe" not in self.fields and n_pe > 1:
             n_pe //= 2
             if replace(self, fields={**self.fields, "n_pe": n_pe})._fits(board_name):
@@ -202,7 +202,7 @@ class _Request:
 def _size(
     network: Compressed, fields: Mapping[str, Any], least: Mapping[str, int], inputs: Any = None
 ) -> list[EieLayer]:
-    """Layers for an engine of these fields, but of depths from `least` on, and of codes as long as the network's."""
+    """Encode layers for these fields, with depths of at least `least` and codes as wide as the network's."""
     others = {name: value for name, value in fields.items() if name not in DEPTHS}
     if others.get("code_bits", 0) < _code_bits(network):
         others.pop("code_bits", None)
@@ -216,16 +216,16 @@ def _code_bits(network: Compressed) -> int:
 def _refuse(
     network: Compressed, layers: Sequence[EieLayer], given: Mapping[str, Any], depths: Mapping[str, int]
 ) -> None:
-    """Refuse fields and buffers that are given and too small, from layers encoded for an engine that is not."""
+    """Refuse given fields and buffers that are too small; `layers` are encoded for an engine that is large enough."""
     bits, words = _code_bits(network), vector_words(link(layers[0].config, layers))
     error = exceeded({name: given[name] for name in DEPTHS if name in given}, layers[0].config, layers)
     fields = {} if error is None else error.needs
-    told = [] if error is None else [error.shortage]
+    shortages = [] if error is None else [error.shortage]
     if given.get("code_bits", bits) < bits:
         fields = {"code_bits": bits, **fields}
-        told.insert(0, f"codes have {bits} bits but code_bits is {given['code_bits']}")
+        shortages.insert(0, f"codes have {bits} bits but code_bits is {given['code_bits']}")
     buffers = {name: need for name, need in words.items() if need > depths.get(name, need)}
     if buffers:
-        told.append(short_buffers(words, depths))
-    if told:
-        raise NetworkTooLarge(", ".join(told), fields, buffers)
+        shortages.append(short_buffers(words, depths))
+    if shortages:
+        raise NetworkTooLarge(", ".join(shortages), fields, buffers)

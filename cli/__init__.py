@@ -1,4 +1,4 @@
-"""The command line and the demos."""
+"""Command line, demos and benches."""
 
 from importlib.metadata import version
 

@@ -1,4 +1,4 @@
-"""Arrays as files that a command is given, or writes."""
+"""Array files that commands read and write."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -13,18 +13,18 @@ from .output import write_files
 __all__ = ["SAMPLES", "read_archive", "read_array", "read_roles", "write_array"]
 
 SAMPLES = ("y", "test_x", "test_y")
-"""What an ``.npz`` of samples may have beside ``x``."""
+"""Optional arrays of an ``.npz`` of samples, beside ``x``."""
 
 
 def read_array(role: str, path: Path, others: Sequence[str] = ()) -> np.ndarray:
-    """An array from a ``.npy``, or the one named after its role from an ``.npz`` that has no other, but for `others`.
+    """Read an array from a ``.npy``, or the one named `role` from an ``.npz`` that has no arrays but it and `others`.
 
     Raises
     ------
     ValueError
-        If the file is no NumPy file, or has no such array or one that it must not have.
+        If it is not a NumPy file, lacks the array, or has an array it must not have.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     loaded = read_numpy(path)
     if isinstance(loaded, np.ndarray):
@@ -34,22 +34,22 @@ def read_array(role: str, path: Path, others: Sequence[str] = ()) -> np.ndarray:
 
 
 def read_roles(files: Mapping[str, Path | None]) -> dict[str, np.ndarray]:
-    """Arrays by their roles, which are names of flags: each from a ``.npy``, or from an ``.npz`` by its name.
+    """Read arrays by role, where roles are flag names: each from a ``.npy``, or by its name from an ``.npz``.
 
-    Every array in an ``.npz`` is of a role that is given, by this file or another, so that none is left out unnoticed.
+    Every array in an ``.npz`` must have a role that is given, by this file or another: none is silently ignored.
 
     Raises
     ------
     ValueError, OSError
-        As of `read_array`, and if an ``.npz`` has an array that no flag takes.
+        As for `read_array`, and if an ``.npz`` has an array that no flag takes.
     """
-    found: dict[str, np.ndarray] = {}
+    arrays: dict[str, np.ndarray] = {}
     given = {role: path for role, path in files.items() if path is not None}
     for path in dict.fromkeys(given.values()):
         roles = [role for role in given if given[role] == path]
         loaded = read_numpy(path)
         if isinstance(loaded, np.ndarray):
-            found |= dict.fromkeys(roles, loaded)
+            arrays |= dict.fromkeys(roles, loaded)
             continue
         for name in loaded:
             if name in files and name not in given:
@@ -57,25 +57,25 @@ def read_roles(files: Mapping[str, Path | None]) -> dict[str, np.ndarray]:
                     f"{str(path)!r} has {name!r}, which no flag takes; add --{name} {path}, or leave it out of the file"
                 )
         check_names(loaded, roles, [role for role in given if role not in roles], what=repr(str(path)))
-        found |= {role: loaded[role] for role in roles}
-    return found
+        arrays |= {role: loaded[role] for role in roles}
+    return arrays
 
 
 def read_archive(path: Path) -> dict[str, np.ndarray]:
-    """All arrays of an ``.npz``; errors as in `read_array`."""
+    """Read all arrays of an ``.npz``; raises as `read_array` does."""
     loaded = read_numpy(path)
     if isinstance(loaded, np.ndarray):
-        raise ValueError(f"{str(path)!r} is a single array; use an .npz with several")
+        raise ValueError(f"{str(path)!r} is a single array; use an .npz of named arrays")
     return loaded
 
 
 def write_array(path: Path, array: np.ndarray) -> None:
-    """Write a ``.npy``, whole or not at all.
+    """Write a ``.npy``, atomically.
 
     Raises
     ------
     OSError
-        If it cannot be written.
+        If the file cannot be written.
     """
     file = io.BytesIO()
     np.save(file, array)

@@ -15,7 +15,7 @@ def _command(name: str, module: Any) -> click.Command:
     parts = module.PARTS
     examples = f"\b\nExamples:\n  tercet bench {name}\n  tercet bench {name} --part {parts[-2]} --part {parts[-1]}\n"
 
-    @click.option("--part", "chosen", type=click.Choice(parts), multiple=True, help="Only this; may be repeated.")
+    @click.option("--part", "chosen", type=click.Choice(parts), multiple=True, help="Only this part; may be repeated.")
     @click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("build/bench"), show_default=True)
     def command(chosen: tuple[str, ...], output: Path, **options: Any) -> None:
         if not module.run_bench(chosen or parts, output, **options):
@@ -27,13 +27,13 @@ def _command(name: str, module: Any) -> click.Command:
         command = click.option(
             "--missing",
             is_flag=True,
-            help="Only bitstreams that measured.json does not have, or has of other gateware.",
+            help="Build only bitstreams that measured.json lacks or has from other gateware.",
         )(command)
         command = click.option(
             "--keep",
             type=click.Path(path_type=Path),
             metavar="FOLDER",
-            help="Write what bitstreams reach to measured.json and measured.md there.",
+            help="Record the results in measured.json and measured.md of this folder.",
         )(command)
         command = click.option(
             "--engine",
@@ -42,7 +42,7 @@ def _command(name: str, module: Any) -> click.Command:
             multiple=True,
             default=list(ENGINES),
             metavar="ENGINE",
-            help="Bitstreams of this only; may be repeated.",
+            help="Only bitstreams of this engine; may be repeated.",
         )(command)
         command = click.option(
             "--board",
@@ -51,7 +51,7 @@ def _command(name: str, module: Any) -> click.Command:
             multiple=True,
             default=BOARDS,
             metavar="BOARD",
-            help="Bitstreams of this only; may be repeated.",
+            help="Only bitstreams for this board; may be repeated.",
         )(command)
     return click.command(name, help=module.TEXT, epilog=examples)(command)
 
@@ -64,4 +64,4 @@ def _command(name: str, module: Any) -> click.Command:
     epilog="\b\nExamples:\n  tercet bench systolic\n  tercet bench eie --part paper\n",
 )
 def bench() -> None:
-    """Measure an engine, or the boards, at length: tables and plots."""
+    """Run the long measurements of an engine, or of the boards: tables and plots."""

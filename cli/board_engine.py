@@ -1,4 +1,4 @@
-"""An engine on a board as the command line describes it: preset, file, flags, and the network that it is for."""
+"""Engine on a board, as the command line describes it: preset, config file, flags, and network."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ __all__ = ["board_soc", "depth_option", "preset_fields"]
 
 
 def preset_fields(name: str) -> set[str]:
-    """Fields of an engine's config that presets of boards set, each its own way."""
+    """Fields of an engine's config that differ between the boards' presets."""
     return {field for each in BOARDS for field in getattr(board(each).presets.get(name), "params", ())}
 
 
@@ -34,32 +34,32 @@ def board_soc(
     inputs: Any = None,
     **options: Any,
 ) -> SocConfig:
-    """An engine on a board: the board's preset, or a named one, then the file and the flags; deeper for a network.
+    """Configure an engine on a board: the board's preset or a named one, then file and flags; sized for a network.
 
     Parameters
     ----------
     board_name, name : str
-        Board and engine.
+        Names of board and engine.
     preset, config_file, flags
-        As of `config_options`.
+        As for `config_options`.
     network : BoardNetwork or None
-        What is to run; memories that are not given are chosen for it.
+        Network to run; memory depths that are not given are chosen for it.
     inputs : array or None
-        As of `network_soc`.
+        As for `network_soc`.
     **options
-        ``clock_hz``, ``baud`` and ``depths``, as in `soc_config`.
+        ``clock_hz``, ``baud`` and ``depths``, as for `soc_config`.
 
     Raises
     ------
     ValueError
-        If something is unknown or out of range, or does not fit.
+        If a name is unknown, a value is out of range, or the network does not fit.
     OSError
         If the file cannot be read.
     """
     model = ENGINES[name].model
     params = dict(board(board_name).preset(name).params)
     if preset is not None:
-        # The preset's sizes, with the board's blocks.
+        # Sizes come from the named preset, the FPGA blocks from the board.
         params = {field: value for field, value in params.items() if field == model.family_field}
     if isinstance(network, Compressed):
         with told_as_flags():
@@ -81,7 +81,7 @@ def _depths(context: click.Context, parameter: click.Parameter, values: tuple[st
 
 
 def depth_option(command: Callable) -> Callable:
-    """Decorate a command with ``--depth``, which gives it ``depths``."""
+    """Decorate a command with ``--depth``, passed to it as ``depths``."""
     return click.option(
-        "--depth", "depths", multiple=True, callback=_depths, metavar="STREAM=WORDS", help="Words of a buffer."
+        "--depth", "depths", multiple=True, callback=_depths, metavar="STREAM=WORDS", help="Depth of a stream's buffer."
     )(command)

@@ -24,13 +24,13 @@ __all__ = ["build_group"]
 
 
 def _report_table(report: BuildReport) -> Any:
-    result = table(f"{report.engine} on {report.board}, {report.device}", "what", "value")
+    result = table(f"{report.engine} on {report.board}, {report.device}", "item", "value")
     result.add_column("available")
     for kind, count in report.utilisation.items():
         if count["available"]:
             result.add_row(kind, str(count["used"]), str(count["available"]))
     for name, clock in report.fmax_mhz.items():
-        result.add_row(f"fmax of {name}", f"{clock['reached']:.1f} MHz", f"{clock['asked']:.1f} MHz asked")
+        result.add_row(f"fmax of {name}", f"{clock['reached']:.1f} MHz", f"{clock['asked']:.1f} MHz requested")
     for field, value in report.params.items():
         if field in DEPTHS:
             result.add_row(field, str(value), "")
@@ -52,14 +52,14 @@ def _command(spec: EngineSpec) -> click.Command:
         required=True,
         help="Board; see `tercet boards`.",
     )
-    @config_options(engine.config_class, engine.presets, dict.fromkeys(preset_fields(name), "that of the board"))
+    @config_options(engine.config_class, engine.presets, dict.fromkeys(preset_fields(name), "the board's preset"))
     @sized
-    @click.option("--clock", type=Megahertz(0.001, 1000), help="Clock in MHz, at most. [default: that of the board]")
-    @click.option("--baud", type=click.IntRange(1), help="Rate of the UART. [default: that of the board]")
+    @click.option("--clock", type=Megahertz(0.001, 1000), help="Maximum clock in MHz. [default: the board's]")
+    @click.option("--baud", type=click.IntRange(1), help="Baud rate of the UART. [default: the board's]")
     @depth_option
-    @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Of place and route.")
-    @click.option("--placer", type=click.Choice(list(PLACERS)), help="nextpnr's placer. [default: that of the board]")
-    @click.option("--allow-timing-fail", is_flag=True, help="Write a bitstream whose clock is too fast for it.")
+    @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of place and route.")
+    @click.option("--placer", type=click.Choice(list(PLACERS)), help="nextpnr's placer. [default: the board's]")
+    @click.option("--allow-timing-fail", is_flag=True, help="Write the bitstream even if it misses timing.")
     @click.option("-o", "--output", type=click.Path(path_type=Path), help=f"Folder. [default: {BUILDS}/BOARD_{name}]")
     def command(
         board_name: str,
@@ -88,7 +88,7 @@ def _command(spec: EngineSpec) -> click.Command:
         )
         folder = output or BUILDS / f"{board_name}_{name}"
         check_folder(folder)
-        # A second of imports that no other command needs.
+        # Imported here: it takes a second, and no other command needs it.
         from tercet.boards.soc.soc import soc_verilog
 
         text, description = soc_verilog(soc)
@@ -117,4 +117,4 @@ def _command(spec: EngineSpec) -> click.Command:
 
 @click.group("build", cls=EngineGroup, make=_command, epilog=examples("build"))
 def build_group() -> None:
-    """Build the bitstream of an engine for a board, with open tools."""
+    """Build an engine's bitstream for a board, with open tools."""

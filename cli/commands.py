@@ -9,15 +9,15 @@ __all__ = ["main"]
 
 _EPILOG = """\b
 Examples:
-  tercet list                                what there is to generate
-  tercet doctor                              what is installed, what is missing
+  tercet list                                engines, units and presets
+  tercet doctor                              installed and missing tools
   tercet generate systolic --rows 8 --cols 8 -o build/systolic
   tercet sim systolic --rows 8 --cols 8 --shape 64x32x16
   tercet synth systolic --unit array --mac ecp5 --rows 4 --cols 4 --device ecp5-25k
   tercet sim eie --n-pe 8 --shape 512x256    a sparse layer, pruned to 10 %
   tercet compress model.npz -o model.tercet --density 0.1
   tercet demo systolic                       handwritten digits, through the RTL
-  tercet boards                              what fits on which board
+  tercet boards                              boards and the engines that fit
   tercet build systolic --board ulx3s-85f    a bitstream
   tercet flash --board ulx3s-85f
   tercet run NETWORK --device sim:ulx3s-85f --inputs x.npy

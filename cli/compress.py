@@ -26,12 +26,12 @@ Examples:
   tercet compress model.npz -o model.tercet --density 0.1 --data digits.npz --epochs 60
 
 model.npz has W0 (in, out), b0 (out,), W1, b1 and so on. digits.npz has x (samples, in) and y (samples,), the labels, to
-retrain with, and test_x and test_y to measure accuracy on; without them a fifth of x is kept for that, which flatters a
-network that was trained on it.
+retrain with, and test_x and test_y to measure accuracy on. Without these a fifth of x is held out for testing, which
+flatters a network that was trained on it.
 
-The largest magnitudes that inputs and outputs of each layer reach on all samples are stored as well: an EIE engine
-chooses its fraction bits by them. Without --data, --largest-input bounds them by the weights; without either, they are
-measured on the inputs that are run.
+The largest magnitudes of each layer's inputs and outputs over all samples are stored as well: they set the fraction
+bits on an EIE engine. Without --data, --largest-input and the weights bound them; without either, they are measured on
+the inputs of the run.
 """
 
 
@@ -51,7 +51,7 @@ def _samples(path: Path, arrays: dict[str, np.ndarray], prefix: str, mlp: Mlp) -
     if x.ndim != 2 or x.shape[1] != inputs or y.shape != x.shape[:1] or len(x) < 5:
         raise ValueError(
             f"{str(path)!r} has {prefix}x of shape {x.shape} and {prefix}y of {y.shape}; use (samples, {inputs}) and "
-            "(samples,), 5 at least"
+            "(samples,), with at least 5 samples"
             + transposed("weights are", x.ndim == 2 and x.shape[1] != inputs and x.shape[1] == mlp.weights[0].shape[1])
         )
     if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= outputs:
@@ -62,10 +62,10 @@ def _samples(path: Path, arrays: dict[str, np.ndarray], prefix: str, mlp: Mlp) -
 
 
 def _data(path: Path, mlp: Mlp, seed: int) -> Data:
-    """Samples to retrain with and others to measure; without the latter a fifth of the former."""
+    """Samples to retrain with and to test on; without test samples, a fifth of the former is held out."""
     arrays = read_archive(path)
     test = ["test_x", "test_y"] if {"test_x", "test_y"} & set(arrays) else []
-    expected = "x, y, and perhaps both test_x and test_y"
+    expected = "x, y, and optionally both test_x and test_y"
     check_names(arrays, ["x", "y", *test], what=repr(str(path)), expected=expected)
     x, y = _samples(path, arrays, "", mlp)
     if "test_x" in arrays:
@@ -77,49 +77,50 @@ def _data(path: Path, mlp: Mlp, seed: int) -> Data:
 
 def _densities(text: str) -> float | list[float]:
     try:
-        found = [float(part) for part in text.split(",")]
+        densities = [float(part) for part in text.split(",")]
     except ValueError:
-        raise ValueError(f"Density {text!r} is no number; use for instance 0.1, or 0.05,0.1 for two layers") from None
-    return found if len(found) > 1 else found[0]
+        raise ValueError(f"Density {text!r} is not a number; use 0.1 for instance, or 0.05,0.1 per layer") from None
+    return densities if len(densities) > 1 else densities[0]
 
 
 def compression_table(result: Compression, title: str) -> Any:
-    """Bytes and accuracy at each stage."""
-    found = table(title, "stage", "bytes", "smaller by", "accuracy")
+    """Table of size in bytes and accuracy at each stage."""
+    result_table = table(title, "stage", "bytes", "smaller by", "accuracy")
     for stage in ("float", "pruned", "shared", "huffman"):
         size = result.sizes[stage]
         right = result.accuracy.get(stage)
-        found.add_row(stage, str(size), f"{result.sizes['float'] / size:.1f}", "" if right is None else f"{right:.2%}")
-    return found
+        ratio = f"{result.sizes['float'] / size:.1f}"
+        result_table.add_row(stage, str(size), ratio, "" if right is None else f"{right:.2%}")
+    return result_table
 
 
 def _fixed_table(fixed: FixedNetwork, error: FloatError, saturated: tuple[int, ...]) -> Any:
-    """The network on an EIE engine, by its golden model."""
+    """Table of the network's accuracy and error on an EIE engine, from the golden model."""
     samples = len(fixed.acts)
-    found = table(f"in the fixed point of an EIE engine, {samples} samples", "what", "value")
+    result = table(f"in the fixed point of an EIE engine, {samples} samples", "item", "value")
     reached = [fixed.network[0].act_range, *(layer.out_range for layer in fixed.network)]
-    found.add_row("largest input; outputs of each layer", "; ".join(f"{value:.4g}" for value in reached))
+    result.add_row("largest input; outputs of each layer", "; ".join(f"{value:.4g}" for value in reached))
     results = samples * sum(len(layer.codes) for layer in fixed.network)
     rows = {**fraction_rows(fixed), **error_rows(error), "saturated": saturation_row(sum(saturated), results)}
     for name, value in rows.items():
-        found.add_row(name, value)
-    return found
+        result.add_row(name, value)
+    return result
 
 
 @click.command(epilog=_EPILOG)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Compressed network to write.")
-@click.option("--density", default="0.1", show_default=True, help="Share of weights to keep: one, or one a layer.")
+@click.option("--density", default="0.1", show_default=True, help="Share of weights to keep: one, or one per layer.")
 @click.option("--code-bits", type=int, default=4, show_default=True, help="Bits of a shared weight's code, 1 to 8.")
-@click.option("--index-bits", type=int, default=4, show_default=True, help="Bits of a distance, 2 to 8.")
+@click.option("--index-bits", type=int, default=4, show_default=True, help="Bits of a zero-run length, 2 to 8.")
 @click.option("--data", type=click.Path(path_type=Path), help="Samples to retrain with, .npz with x and y.")
 @click.option(
     "--largest-input",
     type=float,
-    help="Largest magnitude of an input: bounds the ranges of all layers where there is no --data.",
+    help="Largest magnitude of an input; bounds the ranges of all layers without --data.",
 )
-@click.option("--epochs", type=int, default=30, show_default=True, help="Rounds of retraining after pruning.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Of retraining and the choice of samples.")
+@click.option("--epochs", type=int, default=30, show_default=True, help="Epochs of retraining after pruning.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of retraining and of the test split.")
 def compress(
     model: Path,
     output: Path,
@@ -131,7 +132,7 @@ def compress(
     epochs: int,
     seed: int,
 ) -> None:
-    """Prune a network, let its weights share a few values, and code what is left."""
+    """Prune a network, share its weights, and Huffman-code the rest."""
     if seed < 0:
         raise ValueError(f"Seed {seed} is below 0; use at least 0")
     if data is not None and largest_input is not None:
@@ -156,5 +157,5 @@ def compress(
     console().print(compression_table(result, f"{shape}, {result.sizes['entries']} entries"))
     if result.fixed is not None and result.error is not None:
         console().print(_fixed_table(result.fixed, result.error, result.saturated))
-        warn_of_saturation(result.saturated, "the test samples reach much farther than the others")
+        warn_of_saturation(result.saturated, "the test samples have a much larger range than the training samples")
     click.echo(f"{output}  {output.stat().st_size} bytes")

@@ -17,7 +17,7 @@ from .output import console, table
 
 __all__ = ["doctor"]
 
-# What needs it, and what to install.
+# Package to the commands that need it and the requirement to install.
 _PACKAGES = {
     "amaranth": ("everything", "amaranth"),
     "amaranth-boards": ("boards", "amaranth-boards"),
@@ -42,17 +42,17 @@ def _version(package: str) -> str | None:
 
 
 def _boards_table():
-    """Which place-and-route tool each board would use."""
+    """Table of the place-and-route tool that each board would use."""
     result = table("Boards", "board")
     for column in ("FPGA", "device", "place and route"):
         result.add_column(column)
     for name in BOARDS:
-        found = board(name)
+        entry = board(name)
         try:
-            tool = find_tool(found.nextpnr)[0].rpartition("/")[2]
+            tool = find_tool(entry.nextpnr)[0].rpartition("/")[2]
         except ToolNotFound as error:
             tool = str(error)
-        result.add_row(name, found.part, found.device.name, tool)
+        result.add_row(name, entry.part, entry.device.name, tool)
     return result
 
 
@@ -60,14 +60,14 @@ def _gpu() -> str:
     try:
         return open_gpu().title
     except GpuError as error:
-        return f"nothing: {' '.join(str(error).split())}"
+        return f"no GPU: {' '.join(str(error).split())}"
 
 
 @click.command(epilog="\b\nExamples:\n  tercet doctor\n")
 def doctor() -> None:
-    """Tell what is installed, which simulator and which place and route would be used, and what is missing."""
-    result = table("What is here", "tool", "version")
-    result.add_column("for")
+    """Report installed and missing tools, and which simulator and place and route would be used."""
+    result = table("Tools", "tool", "version")
+    result.add_column("needed by")
     result.add_column("if missing")
     missing = []
     for package, (use, install) in _PACKAGES.items():
@@ -97,7 +97,8 @@ def doctor() -> None:
     console().print(result)
     console().print(_boards_table())
     usable = [c.simulator for c in candidates if c.simulator]
-    click.echo(f"Python {sys.version.split()[0]}; simulations run on {usable[0] if usable else 'nothing: see above'}")
+    simulator = usable[0] if usable else "no simulator: see above"
+    click.echo(f"Python {sys.version.split()[0]}; simulations run on {simulator}")
     click.echo(f"verify-gpu runs on {_gpu()}")
     if missing or not usable:
         click.echo("Missing: " + ", ".join([*missing, *([] if usable else ["a simulator"])]))

@@ -1,4 +1,4 @@
-"""EIE engines that the command line chooses for a network: what is given stays, the other depths are chosen."""
+"""Sizes EIE engines for a network: depths that are given stay, the others are chosen."""
 
 import contextlib
 import dataclasses
@@ -35,7 +35,7 @@ _ENTRY = ("code_bits", "index_bits")
 
 
 def eie_fields(preset: str | None, config_file: Path | None, flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of an EIE engine that are given: by a preset, by a file, by flags."""
+    """Fields of an EIE engine given explicitly, by preset, config file or flags."""
     named = {}
     if preset is not None:
         whole = dataclasses.asdict(getattr(EieConfig, preset)())
@@ -44,38 +44,36 @@ def eie_fields(preset: str | None, config_file: Path | None, flags: Mapping[str,
 
 
 def follows_ranges(fields: Mapping[str, Any]) -> bool:
-    """Whether a network's fraction bits follow from its ranges: not where the engine's are given."""
+    """Whether fraction bits follow from the network's ranges: true unless the engine's are given."""
     return not {"act_frac", "weight_frac"} & fields.keys()
 
 
 def chosen_fields(layers: Sequence[EieLayer], fields: Mapping[str, Any]) -> dict[str, int]:
-    """What was chosen for a network: fields of its engine that were not given, all depths and bits of entries that are
-    not the default.
-    """
-    found = {name: getattr(layers[0].config, name) for name in (*_ENTRY, *DEPTHS) if name not in fields}
-    return {name: value for name, value in found.items() if name in DEPTHS or value != getattr(EieConfig(), name)}
+    """Fields that were chosen for a network, not given: depths, and entry widths that are not the default."""
+    chosen = {name: getattr(layers[0].config, name) for name in (*_ENTRY, *DEPTHS) if name not in fields}
+    return {name: value for name, value in chosen.items() if name in DEPTHS or value != getattr(EieConfig(), name)}
 
 
 def field_flags(fields: Mapping[str, Any]) -> str:
-    """Fields of a config as flags."""
+    """Config fields spelled as command-line flags."""
     return " ".join(f"--{name.replace('_', '-')} {value}" for name, value in fields.items())
 
 
 @contextlib.contextmanager
 def told_as_flags() -> Iterator[None]:
-    """Name flags where what was given is too small."""
+    """Context in which an error about depths that are too small names the flags that fix it."""
     try:
         yield
     except NetworkTooLarge as error:
         flags = [field_flags(error.fields)] if error.fields else []
         flags += [f"--depth {name}={words}" for name, words in error.buffers.items()]
-        wanted = [" ".join(flags), error.otherwise or "leave out what is to be chosen"]
+        wanted = [" ".join(flags), error.otherwise or "leave them unset to have them chosen"]
         raise ValueError(f"{error.shortage}; use {', or '.join(filter(None, wanted))}") from None
     except DepthsExceeded as error:
         if not error.possible:
             raise
         flags = field_flags(error.needs)
-        raise ValueError(f"{error.shortage}; use {flags}, or leave out what is to be chosen") from None
+        raise ValueError(f"{error.shortage}; use {flags}, or leave them unset to have them chosen") from None
 
 
 def permute_option(command: Callable) -> Callable:
@@ -83,29 +81,28 @@ def permute_option(command: Callable) -> Callable:
     return click.option(
         "--permute",
         type=click.Choice(["balance", "spread"]),
-        help="Deal rows so that PEs have equal work over the whole layer, or in every stretch of its columns.",
+        help="Deal rows to equalise the PEs' work over the whole layer, or within every stretch of columns.",
     )(command)
 
 
 def model_option(command: Callable) -> Callable:
-    """Decorate a command with ``--model``, for which the depths are chosen."""
+    """Decorate a command with ``--model``, a network for which depths are chosen."""
     return click.option(
         "--model",
         type=click.Path(path_type=Path),
-        help="Compressed network that tercet compress wrote; depths, and bits of entries, that are not given are "
-        "chosen for it.",
+        help="Compressed network, from tercet compress. Depths and entry widths that are not given are chosen for it.",
     )(command)
 
 
 def sized_model(path: Path, fields: Mapping[str, Any], permute: Any) -> list[EieLayer]:
-    """A compressed network, encoded for an engine of these fields whose other depths are chosen.
+    """Load a compressed network and encode it for an engine with these fields, choosing the other depths.
 
     Raises
     ------
     ValueError
-        If the file is no compressed network, or the network does not fit what is given.
+        If the file is not a compressed network, or the network does not fit the given fields.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     layers = load(path)
     with told_as_flags():
@@ -113,20 +110,20 @@ def sized_model(path: Path, fields: Mapping[str, Any], permute: Any) -> list[Eie
 
 
 def model_options(engine: str) -> Callable:
-    """Decorate a command with ``--model`` and ``--permute`` where its engine is one that is chosen for a network."""
+    """Decorate a command with ``--model`` and ``--permute`` if its engine can be sized for a network."""
     return (lambda command: model_option(permute_option(command))) if engine == "eie" else lambda command: command
 
 
 def refuse_permute(permute: str | None) -> None:
-    """Refuse ``--permute`` where there is no network."""
+    """Reject ``--permute`` without a network."""
     if permute is not None:
-        raise ValueError(f"--permute {permute} goes with --model, whose rows it deals; leave it out")
+        raise ValueError(f"--permute {permute} deals the rows of a --model; add --model, or leave it out")
 
 
 def model_config(
     path: Path, permute: str | None, preset: str | None, config_file: Path | None, flags: Mapping[str, Any]
 ) -> tuple[EieConfig, dict[str, int]]:
-    """The engine for a compressed network, and what of it was chosen; errors as of `sized_model`."""
+    """Config for a compressed network, and the fields chosen for it; raises as `sized_model` does."""
     fields = eie_fields(preset, config_file, flags)
     layers = sized_model(path, fields, permute)
     return layers[0].config, chosen_fields(layers, fields)

@@ -1,4 +1,4 @@
-"""Engines on the command line: groups with a command for each, and their examples."""
+"""Command groups with one command per engine, and their examples."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -12,12 +12,12 @@ __all__ = ["ENGINES", "EngineGroup", "EngineSpec", "ModuleGroup", "examples"]
 
 
 class EngineGroup(click.Group):
-    """A group with one command for each registered engine, made when it is asked for.
+    """Group with one command per registered engine, made on demand.
 
     Parameters
     ----------
     make : callable
-        Makes the command of an engine.
+        Makes an engine's command from its spec.
     """
 
     def __init__(self, *args: Any, make: Callable[[EngineSpec], click.Command], **options: Any):
@@ -29,21 +29,21 @@ class EngineGroup(click.Group):
         return list(ENGINES)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of an engine, None if there is no such engine."""
+        """Command of an engine, or None if there is no such engine."""
         return self._make(ENGINES[cmd_name]) if cmd_name in ENGINES else None
 
 
 class ModuleGroup(click.Group):
-    """A group with one command for each engine that has a module of its name in a package, made when it is asked for.
+    """Group with one command per engine that has a module of its name in a package, made on demand.
 
     Parameters
     ----------
     package : str
-        The package.
+        Package to search, as a dotted name.
     make : callable
-        Makes a command from a name and the module.
+        Makes a command from its name and its module.
     others : tuple of str
-        Modules beside those of engines.
+        Further modules, not of engines.
     """
 
     def __init__(
@@ -62,16 +62,16 @@ class ModuleGroup(click.Group):
         return [*(name for name in ENGINES if find_spec(f"{self._package}.{name}")), *self._others]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of a module, None if there is no such module."""
+        """Command of a module, or None if there is no such module."""
         if cmd_name not in self.list_commands(ctx):
             return None
         return self._make(cmd_name, import_module(f"{self._package}.{cmd_name}"))
 
 
 def examples(command: str, name: str | None = None, *, notes: str = "") -> str:
-    """The end of a help page: examples of an engine for a command, or the first of each engine; then `notes`."""
+    """Epilog of a help page: the command's examples for one engine, or the first of each engine; then `notes`."""
     chosen = [name] if name else ENGINES
-    found = {engine: ENGINES[engine].model.examples.get(command, ()) for engine in chosen}
-    shown = [(engine, line) for engine, lines in found.items() for line in (lines if name else lines[:1])]
+    available = {engine: ENGINES[engine].model.examples.get(command, ()) for engine in chosen}
+    shown = [(engine, line) for engine, lines in available.items() for line in (lines if name else lines[:1])]
     lines = [f"  tercet {command} {engine} {line}\n" for engine, line in shown]
     return "\b\nExamples:\n" + "".join(lines) + (f"\n{notes}" if notes else "")

@@ -1,4 +1,4 @@
-"""Wrong input ends in one line and exit status 2, never in a traceback."""
+"""Error reporting: wrong input gives one line and exit status 2, never a traceback."""
 
 import sys
 from typing import Any
@@ -15,7 +15,7 @@ from .termination import terminated_by_signals
 
 __all__ = ["TercetGroup"]
 
-# What a user can cause. Anything else is a defect of the program and shows its traceback.
+# Errors that a user can cause. Any other is a bug and shows its traceback.
 _NO_TOOL = (EmitError, SimulatorNotFound, ToolNotFound)
 _USER_ERRORS = (TypeError, ValueError, OSError, Refused, BuildError, SimulationError, SynthesisError, *_NO_TOOL)
 
@@ -27,7 +27,7 @@ def _one_line(error: BaseException) -> str:
 
 
 class TercetGroup(click.Group):
-    """A group of commands that reports errors as ``tercet: error: ...``."""
+    """Command group that reports errors as ``tercet: error: ...``."""
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         kwargs["standalone_mode"] = False

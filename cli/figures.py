@@ -1,4 +1,4 @@
-"""Plots as files."""
+"""Plots as PNG files."""
 
 import io
 from typing import Any
@@ -7,7 +7,7 @@ __all__ = ["figure", "png"]
 
 
 def figure(columns: int, width: float, height: float) -> tuple[Any, list[Any]]:
-    """A figure of so many inches, and its axes side by side."""
+    """Make a figure of `width` x `height` inches, with `columns` axes side by side."""
     from matplotlib.figure import Figure
 
     result = Figure(figsize=(width, height), layout="constrained")
@@ -16,7 +16,7 @@ def figure(columns: int, width: float, height: float) -> tuple[Any, list[Any]]:
 
 
 def png(content: Any) -> bytes:
-    """The figure as a picture; without the library's version in it, it is the same bytes every time."""
+    """Render a figure as PNG, without the library's version, so that the bytes are reproducible."""
     data = io.BytesIO()
     content.savefig(data, format="png", dpi=120, metadata={"Software": None})
     return data.getvalue()

@@ -1,4 +1,4 @@
-"""What a compressed network's table says of its fixed-point numbers: fraction bits, error, what was saturated."""
+"""Table rows on a compressed network's fixed-point numbers: fraction bits, error, saturation."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ __all__ = ["error_rows", "fraction_rows", "read_labels", "saturation_fix", "satu
 
 
 def fraction_rows(fixed: FixedNetwork) -> dict[str, str]:
-    """Fraction bits of inputs, of each layer's outputs and weights, and where they come from."""
+    """Rows for the fraction bits of the inputs and of each layer's outputs and weights, and their source."""
     if fixed.measured:
         source = "ranges of these inputs, as the network has none"
     elif any(layer.act_range or layer.out_range for layer in fixed.network):
@@ -23,53 +23,53 @@ def fraction_rows(fixed: FixedNetwork) -> dict[str, str]:
         source = "the engine's, for all layers"
     bits = [fixed.layers[0].act_frac, *(layer.out_frac for layer in fixed.layers)]
     return {
-        "fraction bits by": source,
+        "fraction bits from": source,
         "  inputs; outputs of each layer": "; ".join(map(str, bits)),
         "  weights of each layer": "; ".join(str(layer.weight_frac) for layer in fixed.layers),
     }
 
 
 def error_rows(error: FloatError) -> dict[str, str]:
-    """How far results are from those of the network in real numbers."""
-    found = {
+    """Rows for the error of the results against the float network."""
+    rows = {
         "largest error against the float network": f"{error.largest:.3g} of {error.span:.3g}",
         "RMS error against the float network": f"{error.rms:.3g}",
     }
     if error.accuracy is not None:
-        found["accuracy; of the float network"] = f"{error.accuracy:.2%}; {error.float_accuracy:.2%}"
-    return found
+        rows["accuracy; float network"] = f"{error.accuracy:.2%}; {error.float_accuracy:.2%}"
+    return rows
 
 
 def saturation_fix(fixed: FixedNetwork) -> str:
-    """What helps a network whose results saturate."""
+    """Remedy for a network whose results saturate, as the end of a message."""
     if any(layer.act_range or layer.out_range for layer in fixed.network):
-        return "compress the network with such inputs among its --data"
+        return "compress the network with such inputs in its --data"
     return "compress the network with --data, and leave out --act-frac and --weight-frac"
 
 
 def saturation_row(count: int, results: int) -> str:
-    """Saturated results as a share of all."""
+    """Number and share of saturated results, as text."""
     return f"{count}  {count / results:.1%} of {results} results"
 
 
 def warn_of_saturation(saturated: tuple[int, ...], fix: str) -> None:
-    """A line on standard error where results of a layer did not fit 16 bits; none where all did."""
+    """Warn on standard error, in one line, if results of any layer did not fit 16 bits."""
     if any(saturated):
-        where = ", ".join(f"{n} of layer {number}" for number, n in enumerate(saturated) if n)
-        click.echo(f"tercet: warning: results do not fit 16 bits and were saturated, {where}; {fix}", err=True)
+        counts = ", ".join(f"{n} of layer {number}" for number, n in enumerate(saturated) if n)
+        click.echo(f"tercet: warning: results do not fit 16 bits and were saturated, {counts}; {fix}", err=True)
 
 
 def read_labels(path: Path | None, needs: Mapping[str, Any]) -> np.ndarray | None:
-    """Labels: a ``.npy``, or ``y`` of an ``.npz``; `needs` are the options that they go with.
+    """Read labels from a ``.npy``, or ``y`` of an ``.npz``; `needs` are the options that ``--labels`` requires.
 
     Raises
     ------
     ValueError
-        If one of those is not given, or there are no such labels.
+        If a required option is missing, or the file has no labels.
     """
     if path is None:
         return None
     missing = [f"--{name}" for name, value in needs.items() if value is None]
     if missing:
-        raise ValueError(f"--labels goes with {' and '.join(f'--{name}' for name in needs)}; give {missing[0]}")
+        raise ValueError(f"--labels requires {' and '.join(f'--{name}' for name in needs)}; give {missing[0]}")
     return read_array("y", path, ["x", "acts", "test_x", "test_y"])

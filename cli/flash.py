@@ -22,7 +22,7 @@ Examples:
 
 
 def _tell_tool(name: str) -> None:
-    """Say where a tool is not what its name starts."""
+    """Report on standard error if a tool is missing or runs under another name."""
     try:
         (start,) = find_tool(name)
     except ToolNotFound as error:
@@ -41,23 +41,21 @@ def _tell_tool(name: str) -> None:
     required=True,
     help="Board; see `tercet boards`.",
 )
-@click.option(
-    "--persist", is_flag=True, help="Write the memory that survives power-off as well, where there is a choice."
-)
-@click.option("--cable", default="", help="A JTAG adapter, in openFPGALoader's words, instead of the board's own.")
+@click.option("--persist", is_flag=True, help="Also write the non-volatile memory, where there is a choice.")
+@click.option("--cable", default="", help="JTAG adapter to use instead of the board's own, as named by openFPGALoader.")
 @click.option("--dry-run", is_flag=True, help="Only print the command.")
 @click.argument("file", required=False, type=click.Path(path_type=Path))
 def flash_board(board_name: str, persist: bool, cable: str, dry_run: bool, file: Path | None) -> None:
-    """Program a board with a bitstream; with the one that was built for it last, if FILE is not given."""
-    found = board(board_name)
+    """Program a board with a bitstream; without FILE, with the last one built for it."""
+    target = board(board_name)
     chosen = file or built_bitstream(board_name, BUILDS)
     if dry_run:
-        command = flash_command(found, chosen, persist=persist, cable=cable)
+        command = flash_command(target, chosen, persist=persist, cable=cable)
         if chosen.exists():
-            check_bitstream(found, chosen)
+            check_bitstream(target, chosen)
         click.echo(shlex.join(command))
         _tell_tool(command[0])
         return
     with working(f"programming {board_name}"):
-        flash(found, chosen, persist=persist, cable=cable)
+        flash(target, chosen, persist=persist, cable=cable)
     click.echo(f"{board_name} runs {chosen}")

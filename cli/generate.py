@@ -20,7 +20,7 @@ def _command(spec: EngineSpec) -> click.Command:
 
     @click.command(
         engine_name,
-        help=f"Write Verilog, manifest, FuseSoC core, Verilator waivers, models of FPGA blocks: {engine.summary}.",
+        help=f"Write Verilog, manifest, FuseSoC core, Verilator waivers and models of FPGA blocks: {engine.summary}.",
         epilog=examples("generate", engine_name),
     )
     @config_options(engine.config_class, engine.presets)
@@ -30,10 +30,10 @@ def _command(spec: EngineSpec) -> click.Command:
         type=click.Choice(tuple(LANGUAGES)),
         default="verilog",
         show_default=True,
-        help="verilog is Verilog-2005 in a .v file, sv SystemVerilog in a .sv file.",
+        help="verilog: Verilog-2005 in a .v file; sv: SystemVerilog in a .sv file.",
     )
     @click.option(
-        "--name", help=f"Top module, prefix of all other modules, and name of the file. [default: {engine_name}]"
+        "--name", help=f"Name of the top module and the file, and prefix of all other modules. [default: {engine_name}]"
     )
     @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder. [default: build/NAME]")
     def command(
@@ -62,4 +62,4 @@ def _command(spec: EngineSpec) -> click.Command:
 
 @click.group(cls=EngineGroup, make=_command, epilog=examples("generate"))
 def generate() -> None:
-    """Write an engine's Verilog and its manifest."""
+    """Write an engine's Verilog and manifest."""

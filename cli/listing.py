@@ -12,7 +12,7 @@ __all__ = ["list_engines"]
 def list_engines() -> None:
     """List the engines, their units and presets."""
     result = table("Engines", "engine")
-    for column in ("what it is", "units", "presets"):
+    for column in ("description", "units", "presets"):
         result.add_column(column)
     for name, spec in ENGINES.items():
         result.add_row(name, spec.model.summary, ", ".join(spec.units), ", ".join(spec.model.presets))

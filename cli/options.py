@@ -1,4 +1,4 @@
-"""Flags that come from a config's fields, so that no parameter is named, defaulted or checked twice."""
+"""Flags derived from a config's fields: no parameter is named, defaulted or checked twice."""
 
 import dataclasses
 import functools
@@ -17,25 +17,25 @@ __all__ = ["Megahertz", "config_from", "config_options", "engine_options", "give
 
 
 class Megahertz(click.FloatRange):
-    """A range of frequencies in MHz; what is no number is in none."""
+    """Range of frequencies in MHz; rejects NaN."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """As of the range."""
+        """Convert to a float within the range."""
         number = super().convert(value, param, ctx)
         if math.isnan(number):
-            self.fail(f"{value!r} is no frequency in MHz.", param, ctx)
+            self.fail(f"{value!r} is not a frequency in MHz.", param, ctx)
         return number
 
 
 class _Integer(click.ParamType):
-    """An integer, or one of a few words, which the config resolves."""
+    """Integer, or one of a few words that the config resolves."""
 
     def __init__(self, words: tuple[str, ...]):
         self.words = words
         self.name = "|".join(("integer", *words))
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """The word as it is."""
+        """Convert to an integer; words pass unchanged."""
         if isinstance(value, int) or value in self.words:
             return value
         try:
@@ -49,12 +49,12 @@ def config_options(
 ) -> Callable:
     """Decorate a command with ``--preset``, ``--config`` and one flag per field of the config.
 
-    `defaults` says of a field what the command takes where it is not given, if that is not the config's own default.
+    `defaults` gives, by field, the text of a default that differs from the config's own.
     """
     options = [
         click.option("--preset", type=click.Choice(presets), help="Start from a preset."),
         click.option(
-            "--config", "config_file", type=click.Path(path_type=Path), help="Start from the fields in a TOML file."
+            "--config", "config_file", type=click.Path(path_type=Path), help="Start from a TOML file of config fields."
         ),
     ]
     hints = typing.get_type_hints(config_class)
@@ -72,12 +72,12 @@ def config_options(
 
 
 def engine_options(engines: Mapping[str, tuple[type, tuple[str, ...]]]) -> Callable:
-    """Decorate a command with the flags of `config_options` of several engines; one that several have is one flag.
+    """Decorate a command with the `config_options` of several engines; fields of the same name share a flag.
 
     Parameters
     ----------
     engines : mapping
-        Name of the engine to its config class and presets. Help says whose a flag is.
+        Name of the engine to its config class and presets. The help text names the engines of a flag.
     """
     texts: dict[str, dict[str, str]] = {}
     choices: dict[str, list[str]] = {}
@@ -92,7 +92,7 @@ def engine_options(engines: Mapping[str, tuple[type, tuple[str, ...]]]) -> Calla
     options = [
         click.option("--preset", type=click.Choice(presets), help="Start from a preset of the engine."),
         click.option(
-            "--config", "config_file", type=click.Path(path_type=Path), help="Start from the fields in a TOML file."
+            "--config", "config_file", type=click.Path(path_type=Path), help="Start from a TOML file of config fields."
         ),
     ]
     for name, by_engine in texts.items():
@@ -122,12 +122,12 @@ def config_from(
     flags: Mapping[str, Any],
     defaults: Mapping[str, Any] = MappingProxyType({}),
 ) -> Any:
-    """Build a config: the preset or the config's defaults, then `defaults`, the file, the flags that were given.
+    """Build a config from the preset or the config's defaults, then `defaults`, the file, and the given flags.
 
     Raises
     ------
     ValueError
-        If the file is no TOML or names a field that does not exist, or a field is out of range.
+        If the file is not valid TOML or names an unknown field, or a field is out of range.
     OSError
         If the file cannot be read.
     """
@@ -136,7 +136,7 @@ def config_from(
 
 
 def given_fields(config_class: Any, config_file: Path | None, flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of a config that a file sets, and flags that were given instead; errors as of `config_from`."""
+    """Config fields set by the file, overridden by the given flags; raises as `config_from` does."""
     fields = {} if config_file is None else _read(config_class, config_file)
     return fields | {name: value for name, value in flags.items() if value is not None}
 
@@ -146,6 +146,6 @@ def _read(config_class: Any, path: Path) -> dict[str, Any]:
         # Some editors put a byte-order mark first.
         fields = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{str(path)!r} is no TOML: {error}") from None
+        raise ValueError(f"{str(path)!r} is not valid TOML: {error}") from None
     check_names(fields, (), [field.name for field in dataclasses.fields(config_class)], what=repr(str(path)))
     return fields

@@ -1,4 +1,4 @@
-"""What commands write: tables, progress, files that appear whole or not at all."""
+"""Output of commands: tables, progress, and files written atomically."""
 
 import contextlib
 import errno
@@ -18,22 +18,22 @@ __all__ = ["check_file", "check_folder", "console", "progress", "table", "workin
 
 
 def _plain_console(**options: Any) -> Console:
-    """A console that shows text as it is: ``[flash]`` is not markup, ``:x:`` is not an emoji, numbers have no colour.
+    """Console that prints text verbatim: ``[flash]`` is not markup, ``:x:`` is not an emoji, numbers have no colour.
 
-    Names of files, boards and packages go into tables, and all of them may have brackets. Every console of the command
+    Tables hold names of files, boards and packages, all of which may contain brackets. Every console of the command
     line is made here.
     """
     return Console(highlight=False, markup=False, emoji=False, **options)
 
 
 def console() -> Console:
-    """Standard output; wide enough for every table where it is not a terminal."""
+    """Console on standard output; 120 characters wide if that is not a terminal, enough for every table."""
     output = _plain_console()
     return output if output.is_terminal else _plain_console(width=120)
 
 
 def table(title: str, *columns: str) -> Table:
-    """An empty table; the first column is text and whole however narrow a terminal is, the others are numbers."""
+    """Empty table; the first column is text that never wraps, the others are right-aligned."""
     result = Table(title=title, title_justify="left")
     for n, column in enumerate(columns):
         result.add_column(column, justify="right" if n else "left", no_wrap=not n, overflow="fold")
@@ -42,25 +42,25 @@ def table(title: str, *columns: str) -> Table:
 
 @contextlib.contextmanager
 def progress(text: str, total: int) -> Iterator:
-    """A progress bar; gives a function that advances it, with an optional line about what was done.
+    """Show a progress bar; yields a function that advances it and can print a line.
 
-    ``now`` says what is being done meanwhile, "phase, how far". Where the output is no terminal there is no bar, only
-    the lines and each new phase.
+    ``now`` is the current activity, as "phase, how far". Without a terminal there is no bar, only the lines and each
+    new phase.
     """
     out = _plain_console(stderr=True)
     if not out.is_terminal:
-        told = set()
+        announced = set()
 
-        def tell(line: str = "", count: int = 1, now: str = "") -> None:
+        def report(line: str = "", count: int = 1, now: str = "") -> None:
             phase = now.partition(",")[0]
             if line:
                 out.print(line, soft_wrap=True)
-            elif phase and phase not in told:
-                # Several seeds of place and route are in several phases at a time.
-                told.add(phase)
+            elif phase and phase not in announced:
+                # Seeds of place and route run in parallel, each in a phase of its own.
+                announced.add(phase)
                 out.print(f"{phase} ...", soft_wrap=True)
 
-        yield tell
+        yield report
         return
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=out) as bar:
@@ -76,14 +76,14 @@ def progress(text: str, total: int) -> Iterator:
 
 @contextlib.contextmanager
 def working(text: str) -> Iterator[None]:
-    """A line that moves while something of unknown length is done; nothing where the output is no terminal."""
-    # A status reads markup whatever its console does; not in a Text.
+    """Show a spinner during work of unknown length; without a terminal, nothing."""
+    # A status reads markup whatever its console does, except in a Text.
     with _plain_console(stderr=True).status(Text(text)):
         yield
 
 
 def check_folder(folder: Path) -> None:
-    """Make a folder and try to write into it, so that a long command fails before its work rather than after.
+    """Make a folder and check that it is writable, so that a long command fails before its work rather than after.
 
     Raises
     ------
@@ -96,12 +96,12 @@ def check_folder(folder: Path) -> None:
 
 
 def check_file(path: Path) -> None:
-    """As `check_folder`, for a file that is to be written there.
+    """Check that a file can be written, as `check_folder` does for a folder.
 
     Raises
     ------
     OSError
-        If its folder cannot be made or written, or a folder has its name.
+        If its folder cannot be made or written, or `path` is a folder.
     """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "Is a folder; name a file", str(path))
@@ -109,7 +109,7 @@ def check_file(path: Path) -> None:
 
 
 def write_files(folder: Path, files: Mapping[str, str | bytes]) -> list[Path]:
-    """Write files into a folder, each complete or not at all; names may have folders in them.
+    """Write files into a folder, each atomically; names may contain folders.
 
     Raises
     ------

@@ -34,21 +34,21 @@ Examples:
   tercet run digits.tercet --device sim:ulx3s-25f,bytes --n-pe 2 --fifo-depth 4 --inputs digits.npy
   tercet run product.npz --device sim:ulx3s-25f --inputs a.npy
 
-NETWORK is the .npz of an INT8 network (systolic), a file of tercet compress (eie), or an .npz with a matrix b, perhaps
-an addend c, and nothing else (tensorcore). sim:BOARD is the board's own design in a simulator, every bit of its UART
-included; sim:BOARD,bytes leaves the UART out, and is many times faster. A simulated board takes the flags of the
-network's engine, as tercet build does, and has the board's preset otherwise; for a compressed network, memories that
-are too small become deeper, as long as the FPGA's blocks suffice. What is on a real board its bitstream says: tercet
-build.
+NETWORK is the .npz of an INT8 network (systolic), a file from tercet compress (eie), or an .npz with a matrix b,
+optionally an addend c, and nothing else (tensorcore). sim:BOARD is the board's own design in a simulator, including
+every bit of its UART; sim:BOARD,bytes leaves out the UART and runs many times faster. A simulated board takes the flags
+of the network's engine, as tercet build does, and otherwise has the board's preset; for a compressed network, memories
+that are too small become deeper, as long as the FPGA has enough blocks. On a real board the bitstream fixes the engine:
+see tercet build.
 
-The fraction bits of a compressed network follow from its ranges, or if it has none from those of these inputs; the
-table shows them, and the error against the network in real numbers. --act-frac or --weight-frac give all of its layers
-those of the engine. Its results are written as int16, with the fraction bits of the last layer's outputs.
+The fraction bits of a compressed network follow from its ranges, or, if it has none, from the ranges of these inputs.
+The table shows them, and the error against the float network. --act-frac or --weight-frac apply the engine's fraction
+bits to all layers. Results are written as int16, with the fraction bits of the last layer's outputs.
 """
 
 
 def _run(device: Device, network: BoardNetwork, inputs: np.ndarray, advance: Callable) -> np.ndarray:
-    """Run the network, with progress."""
+    """Run the network and report progress."""
     done = 0
 
     def transferred(share: int, whole: int) -> None:
@@ -63,29 +63,31 @@ def _run(device: Device, network: BoardNetwork, inputs: np.ndarray, advance: Cal
 def _expected(
     where: Device | SocConfig, network: BoardNetwork, inputs: np.ndarray, labels: Any
 ) -> tuple[FixedNetwork | None, EieResult | None, np.ndarray]:
-    """What the golden model gives, and of a compressed network its fixed-point numbers and saturations."""
+    """Golden results; for a compressed network also its fixed-point form and saturation counts."""
     fixed = network.fixed(where, inputs) if isinstance(network, Compressed) else None
     known = None if fixed is None else fixed.run()
     want = network.golden(where, inputs) if known is None else known.out
     if labels is not None:
-        accuracy(np.atleast_2d(want), labels)  # what is wrong with the labels is told before anything is sent
+        accuracy(np.atleast_2d(want), labels)  # rejects wrong labels before anything is sent
     return fixed, known, want
 
 
 @click.command(epilog=_EPILOG)
 @click.argument("network", type=click.Path(path_type=Path))
-@click.option("--device", "where", required=True, help="A serial port, or sim:BOARD for a simulated board.")
+@click.option("--device", "where", required=True, help="Serial port, or sim:BOARD for a simulated board.")
 @click.option(
     "--inputs",
     type=click.Path(path_type=Path),
     required=True,
-    help="Inputs, .npy, or x in an .npz as tercet compress --data takes it.",
+    help="Inputs, .npy, or x of an .npz as for tercet compress --data.",
 )
-@click.option("--labels", type=click.Path(path_type=Path), help="Right answers, .npy, or y in an .npz: shows accuracy.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write what comes back, .npy.")
+@click.option("--labels", type=click.Path(path_type=Path), help="Labels, .npy, or y of an .npz, to measure accuracy.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the results, .npy.")
 @depth_option
 @click.option(
-    "--baud", type=click.IntRange(1200, 12_000_000), help="Of the UART. [default: what answers, 3000000 first]"
+    "--baud",
+    type=click.IntRange(1200, 12_000_000),
+    help="Baud rate of the UART. [default: the first that answers, 3000000 tried first]",
 )
 @engine_options({name: (spec.model.config_class, spec.model.presets) for name, spec in ENGINES.items()})
 def run(
@@ -100,13 +102,13 @@ def run(
     depths: dict[str, int],
     **flags: Any,
 ) -> None:
-    """Run a network on a board, and compare what comes back with the golden model."""
+    """Run a network on a board and compare the results with the golden model."""
     given = Given(preset, config_file, depths, flags)
     what = given.applied(read_network(network), network)
     x = read_array("x", inputs, SAMPLES)
     right = read_labels(labels, {})
     if right is not None and not isinstance(what, (Compressed, Int8)):
-        raise ValueError("--labels goes with a network, not with a product of matrices; leave it out")
+        raise ValueError("--labels applies to a network, not to a matrix product; leave it out")
     if output is not None:
         check_file(output)
     soc = expected = None
@@ -129,10 +131,10 @@ def run(
             out = _run(device, what, x, advance)
         seconds = time.monotonic() - started
         counters, info, resent = device.counters(), device.info, device.link.resent
-    # By bits: a number that is none equals nothing.
+    # Compared by bits: a NaN does not equal itself.
     matches = out.dtype == want.dtype and out.tobytes() == want.tobytes()
     size = " x ".join(map(str, x.shape))
-    result = table(f"{size} inputs on {info.soc.engine}, {info.soc.board}", "what", "value")
+    result = table(f"{size} inputs on {info.soc.engine}, {info.soc.board}", "item", "value")
     result.add_row("device", where)
     result.add_row("board equals golden model", "yes, every bit" if matches else "NO")
     result.add_row("build", info.build)
@@ -144,7 +146,7 @@ def run(
         result.add_row(f"counter {name}", str(counters[name]))
     for name in LINK_COUNTERS:
         result.add_row(f"frames {name}", str(counters[name]))
-    result.add_row("requests sent again", str(resent))
+    result.add_row("requests resent", str(resent))
     shown: dict[str, str] = {}
     if fixed is not None:
         shown = {**fraction_rows(fixed), **error_rows(fixed.error(out, right))}

@@ -1,4 +1,4 @@
-"""The engine that ``tercet run`` finds on a board: of a simulated one what flags say, of a real one its bitstream."""
+"""Engine that ``tercet run`` uses: set by flags on a simulated board, fixed by the bitstream on a real one."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ __all__ = ["Given", "check_real", "chosen_for", "simulated_soc"]
 
 @dataclass(frozen=True)
 class Given:
-    """Flags of an engine, and of its buffers, as the command line has them."""
+    """Flags of an engine and its buffers, as given on the command line."""
 
     preset: str | None
     config_file: Path | None
@@ -32,19 +32,19 @@ class Given:
 
     @property
     def words(self) -> list[str]:
-        """The flags that were given, as they were."""
-        found = [] if self.preset is None else [f"--preset {self.preset}"]
-        found += [] if self.config_file is None else [f"--config {self.config_file}"]
-        found += [field_flags({name: value}) for name, value in self.flags.items() if value is not None]
-        return found + [f"--depth {name}={words}" for name, words in self.depths.items()]
+        """The given flags, as typed."""
+        given = [] if self.preset is None else [f"--preset {self.preset}"]
+        given += [] if self.config_file is None else [f"--config {self.config_file}"]
+        given += [field_flags({name: value}) for name, value in self.flags.items() if value is not None]
+        return given + [f"--depth {name}={words}" for name, words in self.depths.items()]
 
     def applied(self, network: BoardNetwork, path: Path) -> BoardNetwork:
-        """The network as these flags have it: with fraction bits of its own, or those of the engine.
+        """The network with its own fraction bits, or the engine's if flags set them.
 
         Raises
         ------
         ValueError
-            If a flag is of another engine than that of the network.
+            If a flag does not belong to the network's engine.
         """
         self._check(network.engine, path)
         if isinstance(network, Compressed):
@@ -60,31 +60,31 @@ class Given:
         if self.preset is not None and self.preset not in ENGINES[engine].model.presets:
             alien.insert(0, f"--preset {self.preset}")
         if alien:
+            no_flag, them = ("is not a flag", "it") if len(alien) == 1 else ("are not flags", "them")
             raise ValueError(
-                f"{', '.join(alien)} {'is' if len(alien) == 1 else 'are'} not of the engine {engine}, which "
-                f"{str(network)!r} runs on; leave {'it' if len(alien) == 1 else 'them'} out"
+                f"{', '.join(alien)} {no_flag} of engine {engine}, which {str(network)!r} runs on; leave {them} out"
             )
 
     def refuse(self, where: str, engine: str) -> None:
-        """Refuse all flags, for a real board."""
+        """Reject all flags, for a real board."""
         if self.words:
             words = " ".join(self.words)
             raise ValueError(
-                f"{words} cannot change what is on {where!r}: its bitstream says that; leave it out, or load another "
-                f"one, with BOARD of `tercet boards`: tercet build {engine} --board BOARD {words} && tercet flash "
-                "--board BOARD"
+                f"{words} cannot change the engine on {where!r}, which its bitstream fixes; leave it out, or load "
+                f"another bitstream, with BOARD from `tercet boards`: tercet build {engine} --board BOARD {words} && "
+                "tercet flash --board BOARD"
             )
 
 
 def simulated_soc(where: str, network: BoardNetwork, given: Given, baud: int | None, inputs: Any) -> SocConfig:
-    """What is on ``sim:BOARD`` for a network and its inputs; errors as of `board_soc`."""
+    """SoC configuration of ``sim:BOARD`` for a network and its inputs; raises as `board_soc` does."""
     name = where.removeprefix("sim:").partition(",")[0]
     options = {"network": network, "inputs": inputs, "depths": given.depths, "baud": baud}
     return board_soc(name, network.engine, given.preset, given.config_file, given.flags, **options)
 
 
 def check_real(device: Device, network: BoardNetwork, path: Path, inputs: Any) -> None:
-    """Refuse a network that is too large for a board that is there, with the commands that build a larger engine."""
+    """Reject a network too large for a connected board, naming the commands that build a larger engine."""
     try:
         check_board(device.info.soc, network, inputs)
     except NetworkTooLarge as error:
@@ -96,15 +96,15 @@ def check_real(device: Device, network: BoardNetwork, path: Path, inputs: Any) -
 
 
 def chosen_for(soc: SocConfig, network: BoardNetwork, given: Given, *, simulated: bool) -> dict[str, str]:
-    """Rows of a table of results: depths of an EIE engine, and which of them were chosen for the network."""
+    """Table rows for the depths of an EIE engine, marking those that were chosen for the network."""
     if not isinstance(network, Compressed):
         return {}
     bits = [name for name in ("code_bits", "index_bits") if getattr(soc.config, name) != getattr(EieConfig(), name)]
-    found = {name: str(getattr(soc.config, name)) for name in (*bits, *DEPTHS)}
+    rows = {name: str(getattr(soc.config, name)) for name in (*bits, *DEPTHS)}
     if simulated:
         usual = EieConfig(**board(soc.board).preset(soc.engine).params)
         fixed = eie_fields(given.preset, given.config_file, given.flags)
-        for name, value in found.items():
+        for name, value in rows.items():
             if name not in fixed and getattr(soc.config, name) != getattr(usual, name):
-                found[name] = f"{value}, chosen"
-    return found
+                rows[name] = f"{value}, chosen"
+    return rows

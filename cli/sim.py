@@ -12,7 +12,7 @@ __all__ = ["sim"]
 
 
 def _command(spec: EngineSpec) -> click.Command:
-    """The engine's own command, of the module in `sims` that has its name, or the plain one."""
+    """Command of an engine: from the module of its name in `sims`, or else the plain one."""
     module = f"{__package__}.sims.{spec.name}"
     return import_module(module).command if find_spec(module) else plain_command(spec)
 

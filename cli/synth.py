@@ -20,35 +20,35 @@ __all__ = ["synth"]
 
 
 def report_table(report: Report) -> Any:
-    """The report as a table."""
+    """Table of a synthesis report."""
     grade = f" speed {report.speed}" if report.speed else ""
-    result = table(f"{report.engine} {report.unit} on {report.device}{grade}", "what", "value")
+    result = table(f"{report.engine} {report.unit} on {report.device}{grade}", "item", "value")
     for kind, count in report.cells.items():
         result.add_row(kind, str(count))
     fmax = report.fmax_mhz
     result.add_row("fmax, median", f"{fmax['median']:.1f} MHz")
     result.add_row(f"fmax, {len(report.runs)} seeds", f"{fmax['min']:.1f} to {fmax['max']:.1f} MHz")
     if report.untimed:
-        result.add_row("not timed by nextpnr", "inside of " + ", ".join(report.untimed))
-        result.add_row("the vendor's limit for it", DEVICES[report.device].dsp_limit)
+        result.add_row("not timed by nextpnr", "inside " + ", ".join(report.untimed))
+        result.add_row("vendor's limit", DEVICES[report.device].dsp_limit)
     return result
 
 
 def _command(spec: EngineSpec) -> click.Command:
     model, name, units = spec.model, spec.name, tuple(spec.units)
-    shown = {model.family_field: "that of the device"} if model.follows_device else {}
+    shown = {model.family_field: "the device's"} if model.follows_device else {}
 
     @click.command(name, help=f"Synthesise, place and route: {model.summary}.", epilog=examples("synth", name))
     @config_options(model.config_class, model.presets, shown)
-    @click.option("--unit", type=click.Choice(units), default=units[0], show_default=True, help="Part.")
-    @click.option("--device", "device_name", type=click.Choice(list(DEVICES)), required=True, help="FPGA.")
+    @click.option("--unit", type=click.Choice(units), default=units[0], show_default=True, help="Unit to synthesise.")
+    @click.option("--device", "device_name", type=click.Choice(list(DEVICES)), required=True, help="FPGA device.")
     @click.option("--speed", help="Speed grade. [default: the slowest]")
     @click.option("--seeds", type=click.IntRange(1, 100), default=3, show_default=True, help="Runs of place and route.")
-    @click.option("--freq", type=Megahertz(1, 2000), default=250.0, show_default=True, help="Aimed at, MHz.")
+    @click.option("--freq", type=Megahertz(1, 2000), default=250.0, show_default=True, help="Target clock in MHz.")
     @click.option(
         "--placer", type=click.Choice(list(PLACERS)), default="heap", show_default=True, help="nextpnr's placer."
     )
-    @click.option("--jobs", type=click.IntRange(1, 64), help="Runs at the same time. [default: as many as cores]")
+    @click.option("--jobs", type=click.IntRange(1, 64), help="Runs in parallel. [default: number of cores]")
     @click.option("--path", "show_path", is_flag=True, help="Show the critical path of the median run.")
     @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the report as JSON.")
     def command(
@@ -102,4 +102,4 @@ def _command(spec: EngineSpec) -> click.Command:
 
 @click.group(cls=EngineGroup, make=_command, epilog=examples("synth"))
 def synth() -> None:
-    """Report what an engine or a part of it costs on an FPGA, and how fast it runs after place and route."""
+    """Report the area of an engine or one of its units on an FPGA, and its fmax after place and route."""

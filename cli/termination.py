@@ -1,7 +1,7 @@
-"""SIGTERM ends a command as Ctrl-C does: it tidies up, and everything that it has started ends with it.
+"""Makes SIGTERM end a command as Ctrl-C does: it cleans up, and its child processes end with it.
 
-Ctrl-C reaches all processes of a terminal's job; SIGTERM only the one that it is sent to, and nextpnr or a compiler
-would go on for minutes, alone.
+Ctrl-C reaches every process of a terminal's job. SIGTERM reaches only the one it is sent to: an orphaned nextpnr or
+compiler would run on for minutes.
 """
 
 import contextlib
@@ -21,14 +21,14 @@ _LOOK_S, _PATIENCE_S = 0.1, 3.0
 
 
 class Terminated(BaseException):
-    """The process was told to end. Like a KeyboardInterrupt, it is not an Exception."""
+    """Raised when the process is told to end. Like KeyboardInterrupt, not an Exception."""
 
 
 @contextlib.contextmanager
 def terminated_by_signals() -> Iterator[None]:
-    """On SIGTERM or SIGHUP, unwind what runs inside, end all child processes, and exit with 128 plus the number.
+    """On SIGTERM or SIGHUP, unwind the body, end all child processes, and exit with 128 plus the signal number.
 
-    A second signal ends this process at once. Signals that are ignored, or that someone else handles, stay so.
+    A second signal ends this process at once. Signals that are ignored or have another handler are left alone.
     """
     received = 0
     children: list[psutil.Process] = []
@@ -37,7 +37,7 @@ def terminated_by_signals() -> Iterator[None]:
         nonlocal received
         received = number
         _restore(handled)
-        # Before anything is unwound: the children of a child that has ended are nobody's.
+        # Before anything unwinds: once a child has ended, its own children can no longer be found.
         children.extend(_descendants())
         _signal(children)
         threading.Thread(target=_end_what_starts, daemon=True).start()
@@ -51,7 +51,7 @@ def terminated_by_signals() -> Iterator[None]:
     try:
         yield
     except BaseException:
-        # Whatever came of the unwinding, a tool that has ended too early for instance.
+        # Errors of the unwinding itself, such as a tool that ended too early.
         if not received:
             raise
     finally:
@@ -72,13 +72,13 @@ def _descendants() -> list[psutil.Process]:
 
 def _signal(children: list[psutil.Process], *, kill: bool = False) -> None:
     for child in children:
-        # It may have ended by now; another process that got its number is not mistaken for it.
+        # It may have ended by now; psutil does not mistake a process that reuses its PID for it.
         with contextlib.suppress(psutil.Error):
             (child.kill if kill else child.terminate)()
 
 
 def _end_what_starts() -> None:
-    """End what threads still start before they hear of the end, and what does not end by itself."""
+    """Terminate processes that other threads still start; kill those that outlast the grace period."""
     started = time.monotonic()
     while True:
         time.sleep(_LOOK_S)

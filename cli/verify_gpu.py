@@ -23,9 +23,9 @@ Examples:
   tercet verify-gpu --format fp16 --format bf16 --count 10000000
   tercet verify-gpu --preset ampere --device 1 --json report.json
 
-Needs an NVIDIA GPU with tensor cores, and CuPy: pip install 'tercet[gpu]'. Directed cases come first, after Fasi et
-al.; then dot products on which rare things happen often, and plain random tiles. If any bit differs the exit status is
-1, and the first case of each kind of difference is shown with all its operands.
+Needs an NVIDIA GPU with tensor cores, and CuPy: pip install 'tercet[gpu]'. Directed cases after Fasi et al. come first,
+then dot products biased towards rare events, then plain random tiles. If any bit differs, the exit status is 1 and the
+first case of each kind of difference is shown with all its operands.
 """
 
 Found = list[tuple[Check, Comparison]]
@@ -36,24 +36,24 @@ Found = list[tuple[Check, Comparison]]
     "--preset",
     "given",
     type=click.Choice(tuple(dict.fromkeys(PRESETS.values()))),
-    help="What the GPU should equal. [default: that of its compute capability]",
+    help="Preset that the GPU should match. [default: that of its compute capability]",
 )
 @click.option(
     "--format",
     "formats",
     type=click.Choice(_FORMATS),
     multiple=True,
-    help="Only operands of this format; may be repeated. [default: all that the preset and the GPU have]",
+    help="Only operands of this format; may be repeated. [default: all that both preset and GPU support]",
 )
 @click.option(
     "--count",
     type=click.IntRange(min=1),
     default=1_000_000,
     show_default=True,
-    help="Dot products a format, rounded up to whole tiles.",
+    help="Dot products per format, rounded up to whole tiles.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the random cases.")
-@click.option("--device", "number", type=click.IntRange(min=0), default=0, show_default=True, help="Number of the GPU.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Seed of the random cases.")
+@click.option("--device", "number", type=click.IntRange(min=0), default=0, show_default=True, help="Index of the GPU.")
 @click.option("--json", "json_file", type=click.Path(path_type=Path), help="Write the report as JSON.")
 def verify_gpu(
     given: str | None, formats: tuple[str, ...], count: int, seed: int, number: int, json_file: Path | None

@@ -23,7 +23,7 @@ extensions = [
 ]
 exclude_patterns = ["_ext"]
 
-# Drawings in docstrings are text; code blocks of pages say what they are.
+# Blocks in docstrings are drawings; code blocks of pages name their language.
 highlight_language = "none"
 toc_object_entries_show_parents = "hide"
 
@@ -35,20 +35,20 @@ html_css_files = ["site.css"]
 myst_enable_extensions = ["attrs_inline", "deflist"]
 myst_heading_anchors = 3
 
-# Docstrings are NumPy's, with one section of the house: the members of a component's signature.
+# NumPy docstrings, with one custom section: the members of a component's signature.
 napoleon_google_docstring = False
 napoleon_custom_sections = [("Members", "params_style")]
 napoleon_use_ivar = True
 napoleon_use_rtype = False
-# Single backquotes in docstrings name Python objects; those that have a page become links.
+# Single backquotes in docstrings name Python objects; documented ones become links.
 default_role = "py:obj"
 autodoc_inherit_docstrings = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 autodoc_preserve_defaults = True
-# Extras that a documentation build does not install.
+# Optional dependencies that a documentation build does not install.
 autodoc_mock_imports = ["cupy", "matplotlib", "sklearn", "threadpoolctl"]
 
-# Copied commands come without their prompt and without their output.
+# Copying a block copies its commands only, without prompt and output.
 copybutton_prompt_text = "$ "
 copybutton_only_copy_prompt_lines = True

@@ -1,4 +1,4 @@
-"""The generated systolic engine as a LiteX module: its registers on the SoC's bus, its data on LiteX streams.
+"""LiteX module of the generated systolic engine: registers on the SoC's bus, data on LiteX streams.
 
 tercet generate systolic --rows 8 --cols 8 --mac ecp5 -o build/systolic
 self.engine = Systolic(platform, "build/systolic")
@@ -14,7 +14,7 @@ from litex.soc.interconnect import stream
 from litex.soc.interconnect.axi import AXILiteInterface
 from migen import ClockSignal, Instance, ResetSignal
 
-# Signals of AXI4-Lite by channel; the master drives those of the first group.
+# AXI4-Lite signals by channel, those that the master drives and those that the slave drives.
 _MASTER = {"aw": ("valid", "addr", "prot"), "w": ("valid", "data", "strb"), "b": ("ready",)}
 _MASTER |= {"ar": ("valid", "addr", "prot"), "r": ("ready",)}
 _SLAVE = {"aw": ("ready",), "w": ("ready",), "b": ("valid", "resp"), "ar": ("ready",), "r": ("valid", "data", "resp")}

@@ -1,9 +1,9 @@
-"""Runs the commands that the pages show, and writes their output as it is into the pages.
+"""Runs the commands shown on the pages and writes their output into the pages, verbatim.
 
 python docs/transcripts.py docs/getting-started.md
 
-A transcript is a block of the language `console`. Lines that begin with "$ " are commands; what follows up to the next
-command is output, and is replaced. The commands of a page run in one new folder, which holds a copy of `docs/examples`.
+A transcript is a code block of language `console`. Lines that begin with "$ " are commands; the lines up to the next
+command are its output, and are replaced. The commands of a page share a new folder with a copy of `docs/examples`.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The engines: software and hardware joined, one `EngineSpec` each, and the registry of them."""
+"""Engines: one `EngineSpec` each, which joins software and hardware, and their registry."""
 
 from .export import export
 from .registry import ENGINES, engine_spec, register

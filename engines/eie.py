@@ -29,7 +29,7 @@ from .spec import EngineSpec
 
 __all__ = ["SPEC"]
 
-# A cluster is one of up to four PEs, a node the root of the detection tree.
+# The cluster has up to four PEs; the node is the root of the detection tree.
 _UNITS = {
     "pe": lambda config: Pe(config=config),
     "pointers": lambda config: PointerRead(config=config),
@@ -53,15 +53,15 @@ def _facts(config: EieConfig) -> dict[str, Any]:
     return {
         "frames": frame_format(config),
         "order": {
-            "acts": f"activation j in group j // {config.n_pe}, lane j % {config.n_pe}; one vector after the other",
-            "outs": f"row i of the result in group i // {config.n_pe}, lane i % {config.n_pe}; rows that were permuted "
-            "when a layer was encoded stay so: see EieLayer.rows",
+            "acts": f"activation j in group j // {config.n_pe}, lane j % {config.n_pe}; vectors in order",
+            "outs": f"row i of the result in group i // {config.n_pe}, lane i % {config.n_pe}; rows permuted by the "
+            "encoding of a layer stay permuted: see EieLayer.rows",
             "program": "tercet.golden.eie.program.link(config, layers).frames(vectors)",
         },
         "latency": {
             "detection_tree_levels": config.tree_levels,
-            "formula": "tercet.golden.eie.cycles(layer, acts): a layer's start to its last write of an activation; it "
-            "depends on the entries and on which activations are zero",
+            "formula": "tercet.golden.eie.cycles(layer, acts): a layer's start to its last activation write; depends "
+            "on the entries and on which activations are zero",
         },
         "golden": "tercet.golden.eie.spmv",
     }

@@ -1,4 +1,4 @@
-"""An engine as files for other people's designs: Verilog, manifest, FuseSoC core and Verilator waivers."""
+"""Export of an engine for use in other designs: Verilog, manifest, FuseSoC core and Verilator waivers."""
 
 from collections.abc import Collection
 from importlib import metadata
@@ -15,14 +15,14 @@ __all__ = ["WAIVERS", "export"]
 
 WAIVERS = {
     "DECLFILENAME": "all modules of an engine are in one file",
-    "CASEINCOMPLETE": "every variable has its value before the case",
-    "PINMISSING": "outputs of FPGA blocks that nothing uses are left open",
-    "PROCASSINIT": "registers have their reset value as initial value: FPGAs load it",
-    "UNUSEDSIGNAL": "names of the source are kept where the netlist does not need them",
-    "WIDTHEXPAND": "operands are extended by Verilog's rules, as meant",
-    "WIDTHTRUNC": "a counter's compared constant, as meant",
+    "CASEINCOMPLETE": "every variable is assigned before the case",
+    "PINMISSING": "unused outputs of FPGA primitives are left open",
+    "PROCASSINIT": "the initial value of a register is its reset value, which FPGAs load",
+    "UNUSEDSIGNAL": "source names are kept even if the netlist does not use them",
+    "WIDTHEXPAND": "operands are extended by Verilog's rules, as intended",
+    "WIDTHTRUNC": "constants compared with counters are truncated, as intended",
 }
-"""Rules of Verilator's lint that do not hold for generated Verilog, and why."""
+"""Lint rules of Verilator that generated Verilog is exempt from, with the reasons."""
 
 _FILE_TYPES = {"verilog": "verilogSource-2005", "sv": "systemVerilogSource"}
 
@@ -35,37 +35,37 @@ def export(
     language: str = "verilog",
     chosen: Collection[str] = (),
 ) -> dict[str, str]:
-    """Files of an engine, the same for the same parameters and tools.
+    """Generate the files of an engine. The same parameters and tools give the same files.
 
     Parameters
     ----------
     spec : EngineSpec
         The engine.
     config : frozen dataclass
-        Its parameters.
+        Parameters of the engine.
     name : str or None
-        Top module, prefix of all other modules, and name of the files; the engine's by default.
+        Top module, prefix of all other modules, and base name of the files; the engine's name by default.
     language : str
         "verilog" is Verilog-2005 in a ``.v`` file, "sv" SystemVerilog in a ``.sv`` file.
     chosen : collection of str
-        Parameters that were chosen for a network; the manifest lists them.
+        Parameters chosen for a network; the manifest lists them.
 
     Returns
     -------
     dict
-        File name to content: the Verilog, models of FPGA blocks in it for simulation, ``manifest.json``, ``NAME.core``
+        File name to content: the Verilog, simulation models of its FPGA primitives, ``manifest.json``, ``NAME.core``
         for FuseSoC, and ``NAME.vlt`` with waivers for Verilator's lint.
 
     Raises
     ------
     ValueError
-        If the language is unknown, no module can have the name, or the config cannot be generated.
+        If the language is unknown, the name is not a valid module name, or the config cannot be generated.
     """
     if language not in LANGUAGES:
         raise ValueError(f"Language {language!r} is unknown; use one of {', '.join(LANGUAGES)}")
     name = name or spec.name
     if name in primitives.MODELS:
-        raise ValueError(f"Module name {name!r} is a block of an FPGA, which engines may use; use another")
+        raise ValueError(f"Module name {name!r} is an FPGA primitive, which engines may instantiate; use another")
     file = f"{name}.{LANGUAGES[language].suffix}"
     text = spec.verilog(config, name=name, language=language)
     models = {f"sim/{path.name}": path.read_text() for path in primitives.used(text)}
@@ -88,7 +88,7 @@ def export(
 
 
 def _core(spec: EngineSpec, name: str, file: str, language: str, models: list[str]) -> str:
-    """A FuseSoC core (CAPI 2): the Verilog by default, a target for Verilator's lint, one for compilation by Icarus."""
+    """FuseSoC core (CAPI 2): the Verilog by default, a Verilator lint target, and an Icarus compilation target."""
     kind = _FILE_TYPES[language]
     filesets: dict[str, Any] = {
         "rtl": {"files": [file], "file_type": kind},
@@ -127,6 +127,6 @@ def _waivers(file: str, models: list[str]) -> str:
         lines.append(f"// {reason}")
         lines.append(f'lint_off -rule {rule} -file "*{file}"')
     if models:
-        lines.append("// Models of FPGA blocks are for simulation, and have the vendor's ports.")
+        lines.append("// Models of FPGA primitives are for simulation only, and have the vendor's ports.")
         lines += [f'lint_off -file "*{model.rpartition("/")[2]}"' for model in models]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""``manifest.json``: what was generated, from what, and how to use it."""
+"""``manifest.json``: generated files, their parameters and tools, and the interface of the engine."""
 
 import dataclasses
 import json
@@ -13,9 +13,9 @@ __all__ = ["manifest"]
 
 
 def manifest(facts: dict[str, Any], config: Any, interface: dict[str, Any], chosen: Collection[str] = ()) -> str:
-    """The manifest as JSON text, the same for the same parameters and tools.
+    """Return the manifest as JSON text. The same parameters and tools give the same text.
 
-    `facts` come first; `chosen` are the parameters that were chosen for a network.
+    `facts` come first; `chosen` lists the parameters chosen for a network.
     """
     content = {
         **facts,
@@ -29,6 +29,6 @@ def manifest(facts: dict[str, Any], config: Any, interface: dict[str, Any], chos
 
 def _tools() -> dict[str, str]:
     done = subprocess.run([*yosys_command(), "-V"], capture_output=True, text=True, check=False)
-    # The first two words; what follows names the machine it was built on.
+    # Only the first two words; the rest names the build machine.
     yosys = " ".join(done.stdout.split()[:2]) or "unknown"
     return {"tercet": metadata.version("tercet"), "amaranth": metadata.version("amaranth"), "yosys": yosys}

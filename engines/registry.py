@@ -1,4 +1,4 @@
-"""All engines by name: the module of each in this folder has it as ``SPEC``."""
+"""Registry of engines by name. Each engine's module in this folder defines it as ``SPEC``."""
 
 import pkgutil
 from importlib import import_module
@@ -11,26 +11,26 @@ from .spec import EngineSpec
 __all__ = ["ENGINES", "engine_spec", "register"]
 
 ENGINES: dict[str, EngineSpec] = {}
-"""Name to engine, in the order in which they are listed."""
+"""Name to engine, in listing order."""
 
 
 def register(spec: EngineSpec) -> EngineSpec:
-    """Add an engine: from now on the command line, boards and simulation know it.
+    """Register an engine with the command line, boards and simulation.
 
     Raises
     ------
     ValueError
-        If there is another one of that name.
+        If another engine has that name.
     """
     if ENGINES.get(spec.name, spec) is not spec or MODELS.get(spec.name, spec.model) is not spec.model:
-        raise ValueError(f"There is another engine {spec.name!r}; use another name")
+        raise ValueError(f"Engine name {spec.name!r} is taken; use another name")
     MODELS[spec.name] = spec.model
     ENGINES[spec.name] = spec
     return spec
 
 
 def engine_spec(name: str) -> EngineSpec:
-    """Look an engine up.
+    """Look up an engine by name.
 
     Raises
     ------
@@ -42,11 +42,11 @@ def engine_spec(name: str) -> EngineSpec:
     return ENGINES[name]
 
 
-def _found() -> list[EngineSpec]:
+def _discover() -> list[EngineSpec]:
     names = [module.name for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
     modules = [import_module(f"{__package__}.{name}") for name in names if name != Path(__file__).stem]
     return [module.SPEC for module in modules if hasattr(module, "SPEC")]
 
 
-for _spec in sorted(_found(), key=lambda spec: list(MODELS).index(spec.name)):
+for _spec in sorted(_discover(), key=lambda spec: list(MODELS).index(spec.name)):
     register(_spec)

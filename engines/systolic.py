@@ -41,7 +41,7 @@ def _facts(config: SystolicConfig) -> dict[str, Any]:
         "order": order(config),
         "latency": {
             "array": config.array_latency,
-            "formula": "SystolicConfig.cycles(m, k, n, requant): first command to last result, no stream stalled",
+            "formula": "SystolicConfig.cycles(m, k, n, requant): first command to last result, without stalls",
             "example": {"m": 64, "k": 64, "n": 64, "cycles": config.cycles(64, 64, 64)},
         },
         **({"rounding": KERNELS} if config.requant_lanes else {}),
@@ -50,4 +50,4 @@ def _facts(config: SystolicConfig) -> dict[str, Any]:
 
 
 SPEC = EngineSpec(model=MODEL, component=Engine, units=_UNITS, facts=_facts, commands=CommandRegisters)
-"""INT8 products on an array."""
+"""Integer matrix products on a systolic array."""

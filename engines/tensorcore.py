@@ -43,11 +43,11 @@ def _operands(config: TensorCoreConfig) -> Operands:
 
 
 def _floating(name: str, component: type) -> Callable[[TensorCoreConfig], wiring.Component]:
-    """A part of floating-point sums."""
+    """Unit of the floating-point datapath."""
 
     def make(config: TensorCoreConfig) -> wiring.Component:
         if config.integers:
-            raise ValueError(f"Unit {name!r} is of floating-point sums; int8 has none, use dot for instance")
+            raise ValueError(f"Unit {name!r} is for floating point only, not for int8; use dot for example")
         return component(config=config)
 
     return make
@@ -63,8 +63,8 @@ _FLOAT_PARTS = {
     "specials": Specials,
     "conventional": ConventionalUnit,
 }
-# A grid is the dot-product units of an engine, a core has their sums, too, and operands are those of A. The
-# conventional unit is not part of an engine: it is what its dot-product unit is compared with.
+# The grid has all dot-product units of an engine, the core also their partial sums; "operands" buffers A. The
+# conventional unit is not part of an engine: it is the baseline for its dot-product unit.
 _UNITS = {
     "pair": lambda config: Pair(config=config),
     "dot": lambda config: DotUnit(config=config),
@@ -82,7 +82,7 @@ def _facts(config: TensorCoreConfig) -> dict[str, Any]:
         "order": order(config),
         "latency": {
             "dot": config.pipeline,
-            "first_result": f"{config.fold} clocks a product of two blocks and {config.pipeline + RESULT} more",
+            "first_result": f"{config.fold} clocks per product of two blocks, plus {config.pipeline + RESULT}",
             "formula": "tercet.golden.tensorcore.cycles(config, m, n, k, batch)",
         },
         "golden": "tercet.golden.tensorcore.mma",
@@ -90,4 +90,4 @@ def _facts(config: TensorCoreConfig) -> dict[str, Any]:
 
 
 SPEC = EngineSpec(model=MODEL, component=Engine, units=_UNITS, facts=_facts)
-"""D = A B + C on tiles."""
+"""Mixed-precision D = A B + C on tiles."""

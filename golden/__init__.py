@@ -1,1 +1,1 @@
-"""The specification: NumPy models, frozen configs and cycle models. Imports nothing else of the project."""
+"""Executable specification: NumPy models, frozen configs and cycle models. Imports nothing else from the project."""

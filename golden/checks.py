@@ -1,4 +1,4 @@
-"""What every golden function demands of its arguments: TypeError for the kind, then ValueError for the range."""
+"""Argument checks shared by the golden functions: TypeError for the kind, then ValueError for the range."""
 
 import difflib
 import operator
@@ -31,12 +31,12 @@ __all__ = [
 
 INT8 = (-128, 127)
 INT32 = (-(2**31), 2**31 - 1)
-# The widest weight an engine takes.
+# The widest weight that an engine accepts.
 INT16 = (-(2**15), 2**15 - 1)
 
 
 def show(value: Any) -> str:
-    """A value on one line of a message."""
+    """Format a value for a one-line message, in at most 60 characters."""
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else text[:57] + "..."
 
@@ -44,23 +44,23 @@ def show(value: Any) -> str:
 def check_names(
     found: Iterable[str], required: Iterable[str], optional: Iterable[str] = (), *, what: str = "it", expected: str = ""
 ) -> None:
-    """Refuse what a file has beyond a closed set of names, and what it lacks of it: nothing unknown is skipped.
+    """Reject unknown and missing names in a file; an unknown name is never silently skipped.
 
     Parameters
     ----------
     found : iterable of str
-        The names that are there.
+        The names present.
     required, optional : iterable of str
-        The names that must be there, and that may.
+        The names that must and that may be present.
     what : str
-        What has them, the subject of the message.
+        Subject of the message.
     expected : str
-        All of these names in words; by default they are listed.
+        Description of the valid names; they are listed by default.
 
     Raises
     ------
     ValueError
-        With each name that is wrong, what may be meant by it, what is missing, and what is expected.
+        Names each unknown name, the valid name it resembles, the missing names, and what is expected.
     """
     found, required = list(found), list(required)
     allowed = [*required, *optional]
@@ -71,53 +71,54 @@ def check_names(
     absent = [name for name in allowed if name not in found]
     problems = []
     if unknown:
-        shown = [_with_meant(name, missing, absent) for name in unknown]
-        problems.append(f"has {_some(shown)}, which it must not have")
+        shown = [_with_suggestion(name, missing, absent) for name in unknown]
+        problems.append(f"has unknown name{'s' if len(unknown) > 1 else ''} {_first_few(shown)}")
     if missing:
-        problems.append(f"lacks {_some(missing)}")
-    raise ValueError(f"{what} {', and '.join(problems)}; use {expected or ', '.join(allowed)}")
+        problems.append(f"lacks {_first_few(missing)}")
+    raise ValueError(f"{what} {' and '.join(problems)}; use {expected or ', '.join(allowed)}")
 
 
-def _with_meant(name: str, *others: list[str]) -> str:
-    """A name, and the one that it resembles, of the first list that has one."""
-    for absent in others:
-        same = [other for other in absent if other.lower() == name.lower()]
-        meant = same or difflib.get_close_matches(name, absent, n=1)
-        if meant:
-            return f"{show(name)} (is {meant[0]!r} meant?)"
+def _with_suggestion(name: str, *candidate_lists: list[str]) -> str:
+    """A name, with the similar name from the first list that has one."""
+    for candidates in candidate_lists:
+        same = [candidate for candidate in candidates if candidate.lower() == name.lower()]
+        similar = same or difflib.get_close_matches(name, candidates, n=1)
+        if similar:
+            return f"{show(name)} (did you mean {similar[0]!r}?)"
     return show(name)
 
 
-def _some(names: list[str]) -> str:
-    """The first few names."""
-    few = 6
-    return ", ".join(names[:few]) + (f" and {len(names) - few} more" if len(names) > few else "")
+def _first_few(names: list[str]) -> str:
+    """List up to six names and count the rest."""
+    most = 6
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def native(array: np.ndarray) -> np.ndarray:
-    """The array in the byte order of this machine: the order belongs to a file, never to the values."""
+    """Convert an array to this machine's byte order, which belongs to a file and never to the values."""
     return array.astype(array.dtype.newbyteorder("="), copy=False)
 
 
 def transposed(what: str, fits: bool, form: str = "(in, out)") -> str:
-    """The end of a message about shapes: what to do where the other way round would fit."""
+    """Hint to append to a shape message if the transposed array would fit."""
     if not fits:
         return ""
     first, second = form.strip("()").split(", ")
-    return f"; {what} {form}, found ({second}, {first})? use .T"
+    return f"; {what} {form}: if yours is ({second}, {first}), use .T"
 
 
 def unsigned_codes(array: np.ndarray) -> str:
-    """The end of a message about a type: how uint8 codes become int8."""
+    """Hint to append to a dtype message for uint8 codes: the conversion to int8."""
     if array.dtype != np.uint8:
         return ""
     return (
-        "; of uint8 codes subtract 128, and from their zero point too: (x.astype(np.int16) - 128).astype(np.int8), as "
+        "; for uint8 codes subtract 128 from codes and zero point: (x.astype(np.int16) - 128).astype(np.int8), because "
         ".astype(np.int8) alone wraps"
     )
 
 
 def integer(name: str, value: Any, bounds: tuple[int, int]) -> int:
+    """Return an integer within inclusive bounds as an int."""
     if isinstance(value, (bool, np.bool_)):
         raise TypeError(f"{name} {value} is a bool; use an int in [{bounds[0]}, {bounds[1]}]")
     try:
@@ -130,17 +131,17 @@ def integer(name: str, value: Any, bounds: tuple[int, int]) -> int:
 
 
 def where(bad: np.ndarray) -> tuple[int, ...]:
-    """Index of the first true element, as plain ints."""
+    """Index of the first true element, as ints."""
     return tuple(int(i) for i in np.unravel_index(int(np.argmax(bad)), bad.shape))
 
 
 def index_text(index: tuple[int, ...]) -> str:
-    """How a message names an element; one without dimensions has no index."""
+    """Text that names an element in a message; empty for a scalar, which has no index."""
     return f" at index {index}" if index else ""
 
 
 def int_array(name: str, value: Any, bounds: tuple[int, int], fix: str) -> np.ndarray:
-    """Copy of an integer array as int64, every element inside the bounds."""
+    """Return an int64 copy of an integer array whose elements are all within the bounds."""
     array = np.asarray(value)
     if array.dtype.kind not in "iu":
         raise TypeError(f"{name} has dtype {array.dtype}, not an integer type; {fix}")
@@ -152,7 +153,7 @@ def int_array(name: str, value: Any, bounds: tuple[int, int], fix: str) -> np.nd
 
 
 def int_or_channels(name: str, value: Any, bounds: tuple[int, int]) -> int | np.ndarray:
-    """An int, or a read-only int64 vector with one element per channel."""
+    """Return an int, or a read-only int64 vector with one element per channel."""
     if np.ndim(value) == 0:
         return integer(name, value, bounds)
     array = int_array(name, value, bounds, "use integers in that range, one per channel")
@@ -160,6 +161,7 @@ def int_or_channels(name: str, value: Any, bounds: tuple[int, int]) -> int | np.
 
 
 def channels(name: str, array: np.ndarray) -> np.ndarray:
+    """Require a vector with at least one value and make it read-only."""
     if array.ndim != 1 or not array.size:
         raise ValueError(f"{name} has shape {array.shape}; use a scalar or a vector (N,) with one value per channel")
     array.flags.writeable = False
@@ -167,7 +169,7 @@ def channels(name: str, array: np.ndarray) -> np.ndarray:
 
 
 def float_array(name: str, value: Any) -> np.ndarray:
-    """A finite floating-point array as float64."""
+    """Return a finite floating-point array as float64."""
     array = np.asarray(value)
     if array.dtype.kind != "f":
         raise TypeError(f"{name} has dtype {array.dtype}, not a float type; convert with .astype(np.float32)")
@@ -183,7 +185,7 @@ def float_array(name: str, value: Any) -> np.ndarray:
 
 
 def scale_value(name: str, value: Any, *, zero: bool = False) -> float | np.ndarray:
-    """A finite scale, positive unless ``zero`` is allowed: a float, or a read-only float64 vector."""
+    """Return a finite scale as a float or a read-only float64 vector; positive, unless ``zero`` is allowed."""
     array = np.asarray(value)
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{name} {show(value)} is not real; use a float or a float vector (N,)")
@@ -197,7 +199,7 @@ def scale_value(name: str, value: Any, *, zero: bool = False) -> float | np.ndar
 
 
 def check_qrange(owner: Any) -> None:
-    """Check qmin and qmax of a frozen dataclass, and store them as ints."""
+    """Check qmin and qmax of a frozen dataclass and store them as ints."""
     for name in ("qmin", "qmax"):
         object.__setattr__(owner, name, integer(name, getattr(owner, name), INT8))
     if owner.qmin > owner.qmax:
@@ -211,7 +213,7 @@ def _value_key(value: Any) -> Any:
 
 
 class ByValue:
-    """Equality and hash for frozen dataclasses some of whose fields may be arrays, or tuples of arrays."""
+    """Equality and hash by value for frozen dataclasses whose fields may be arrays or tuples of arrays."""
 
     def _key(self) -> tuple:
         return _value_key(tuple(vars(self).values()))

@@ -1,4 +1,4 @@
-"""Fields of an engine's configuration: default, help and bounds in one place, so that all floors read the same."""
+"""Fields of an engine's configuration: default, help text and bounds in one place, shared by all layers."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -10,23 +10,22 @@ __all__ = ["check_fields", "option"]
 
 
 def option(default: Any, text: str, bounds: tuple[int, int] | None = None, words: tuple[str, ...] = ()) -> Any:
-    """A dataclass field with what the command line says of it and, if it is an int, its inclusive bounds.
+    """A dataclass field with its help text on the command line and, for an int, its inclusive bounds.
 
-    Each of `words` may be given instead of an int; the config resolves it, to an int or to None.
+    Each of `words` is accepted instead of an int; the config resolves it to an int or None.
     """
     return dataclasses.field(default=default, metadata={"help": text, "bounds": bounds, "words": words})
 
 
 def check_fields(owner: Any, choices: Mapping[str, tuple[str, ...]] | None = None) -> None:
-    """Check every field of a frozen dataclass made of `option` fields, and store the integers as ints.
+    """Check every field of a frozen dataclass made of `option` fields and store integers as ints.
 
     Parameters
     ----------
     owner : dataclass instance
-        All fields are integers, or None where that is the default or a word may stand for it, but for those in
-        ``choices``.
+        Fields not in ``choices`` are integers, or None if that is the default or the field accepts words.
     choices : mapping of str to tuple of str
-        Fields that hold one of a few words.
+        Fields that hold a string, with the strings allowed.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The contract of an engine, in NumPy alone: what host, simulation, boards and command line know of each engine.
+"""Engine interface in pure NumPy, used by the host, the simulation, the boards and the command line.
 
 An engine is one object in two halves. This is the half without hardware; `tercet.engines.EngineSpec` joins it with the
 Amaranth component.
@@ -18,12 +18,12 @@ from .streams import Job, StreamPort
 __all__ = ["COUNTER_BITS", "FAMILIES", "BoardPreset", "EngineModel", "at_clock"]
 
 COUNTER_BITS = 40
-"""Bits of a performance counter: more than an hour at 250 MHz."""
+"""Width of a performance counter in bits: more than an hour at 250 MHz."""
 
 FAMILIES = ("ecp5", "ice40")
 """FPGA families whose blocks an engine can instantiate."""
 
-_OWN_REGISTERS, _COUNTERS = 0x10, 0x40  # where they begin
+_OWN_REGISTERS, _COUNTERS = 0x10, 0x40  # base addresses
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ class BoardPreset:
     params : mapping
         Fields of the engine's config.
     depths : mapping
-        Words of the buffer of each of its streams.
+        Buffer depth of each stream, in words.
     clock_hz : int
-        Clock of engine and link.
+        Clock frequency of engine and link in Hz.
     frame_bytes : int
-        Most bytes of a frame of the link.
+        Maximum frame size of the link in bytes.
     placer : str
-        One of nextpnr's placers: "heap", "timing" or "static".
+        nextpnr placer: "heap", "timing" or "static".
     """
 
     params: Mapping[str, Any]
@@ -52,46 +52,45 @@ class BoardPreset:
 
 
 def at_clock(preset: BoardPreset, megahertz: int) -> BoardPreset:
-    """A preset at another clock: of another speed grade, or what a board's PLL makes of its oscillator."""
+    """Copy a preset with another clock, for another speed grade or for the frequencies a board's PLL can reach."""
     return replace(preset, clock_hz=megahertz * 1_000_000)
 
 
 class EngineModel(ABC):
-    """An engine in software: subclass it, and register an instance with `tercet.engines.register`.
+    """Software half of an engine: subclass it and register an instance with `tercet.engines.register`.
 
     Attributes
     ----------
     name, summary : str
-        Its name on the command line, and what it is, in one line.
+        Name on the command line and one-line description.
     year : int
-        In which its example was published; engines are listed in that order.
+        Year of the architecture that it follows; engines are listed in this order.
     letters : str
-        Four letters that the register ``id`` holds.
+        Four letters held in the register ``id``.
     config_class : type
         Frozen dataclass made of `tercet.golden.config.option` fields.
     presets : tuple of str
-        Class methods of it that make a config.
+        Class methods of ``config_class`` that create a config.
     family_field : str
-        Field of the config that chooses an FPGA family's blocks; empty if the engine instantiates none.
+        Config field that selects an FPGA family's hard blocks; empty if the engine instantiates none.
     inferred : str
-        Value of that field that leaves blocks to synthesis.
+        Value of that field that leaves block inference to synthesis.
     follows_device : bool
-        Synthesis for a device uses the blocks of its family unless the field is given.
+        Whether synthesis for a device uses its family's blocks unless the field is given.
     counters : mapping
-        Performance counter to what it counts.
+        Name of each performance counter to a description of what it counts.
     status : mapping
-        Bits of the register ``status`` beside ``running`` and ``error``: name to its meaning.
+        Bits of the register ``status`` besides ``running`` and ``error``: name to meaning.
     roles : mapping
-        Arrays that a job takes, by name, each with shape and meaning; those that may be missing are in `optional`.
+        Input arrays of a job: name to shape and meaning; `optional` names those that may be omitted.
     form, example : str
-        Sizes of random operands, such as MxKxN, and an example.
+        Format for the sizes of random operands, such as MxKxN, and an example of it.
     examples : mapping
-        Command to the arguments that its help shows.
+        Command to the example arguments shown in its help.
     board_presets : mapping
-        FPGA, as `tercet.boards.fpga.devices` names it, or board, whose own goes first, to the preset for it.
+        FPGA, as named in `tercet.boards.fpga.devices`, or board, to its preset; a board's own preset takes precedence.
     unsaid : mapping
-        Fields of the config that a board's description may lack, and their values then; fields of other engines' boards
-        that are not said have their default.
+        Values of config fields absent from a board's description, where they differ from the field's default.
     """
 
     name: ClassVar[str]
@@ -115,11 +114,11 @@ class EngineModel(ABC):
 
     @abstractmethod
     def streams(self, config: Any) -> Sequence[StreamPort]:
-        """Streams of the engine, in the order in which a board numbers them."""
+        """Streams of the engine, in the order of their numbers on a board."""
 
     @abstractmethod
     def operands(self, config: Any, *arrays: Any, **options: Any) -> Any:
-        """Check arrays, in the order of `roles`, and bind them to a config.
+        """Check arrays, given in the order of `roles`, and bind them to a config.
 
         Raises
         ------
@@ -129,50 +128,50 @@ class EngineModel(ABC):
 
     @abstractmethod
     def random(self, config: Any, rng: np.random.Generator, sizes: Sequence[int]) -> Any:
-        """Random operands of some sizes, as in `form`."""
+        """Random operands of the given sizes, ordered as in `form`."""
 
     @abstractmethod
     def job(self, config: Any, operands: Any) -> Job:
-        """Beats of all streams for operands, in the order in which the engine takes them."""
+        """Pack operands into the beats of all streams, in the order in which the engine consumes them."""
 
     @abstractmethod
     def collect(self, config: Any, operands: Any, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
-        """The result of operands from the beats of the output streams."""
+        """Unpack the result from the beats of the output streams."""
 
     @abstractmethod
     def golden(self, config: Any, operands: Any) -> np.ndarray:
-        """The result of operands by the golden model."""
+        """Compute the result with the golden model."""
 
     @abstractmethod
     def cycles(self, config: Any, operands: Any) -> int:
-        """Clocks of operands when no stream stalls."""
+        """Clock cycles for the operands if no stream stalls."""
 
     @abstractmethod
     def size(self, config: Any) -> str:
-        """How large the engine is, in its own terms: "16 x 8 PEs"."""
+        """Size of the engine in its own terms, such as "16 x 8 PEs"."""
 
     @abstractmethod
     def multipliers(self, config: Any) -> float:
-        """Products that it starts in a clock, at most."""
+        """Maximum number of products started per clock cycle."""
 
     def clocks(self, probes: Mapping[str, int], cycles: int) -> int:
-        """Clocks of a job as `cycles` counts them, from counters and from the clocks between first and last beat."""
+        """Clock cycles of a job as counted by `cycles`, from its counters and the cycles from first to last beat."""
         return cycles
 
     def throughput_unit(self, config: Any) -> str:
-        """Unit of its peak throughput."""
+        """Unit of peak throughput."""
         return "GOPS"
 
     def own_registers(self) -> Mapping[str, Register]:
-        """Registers from 0x10 to 0x3c."""
+        """Engine-specific registers, at 0x10 to 0x3c."""
         return {}
 
     def size_register(self) -> Register:
-        """The register at 0x04: sizes of the engine."""
+        """The register at 0x04, which holds the engine's sizes."""
         return Register(0x04, "r", "reserved; reads as 0")
 
     def register_value(self, config: Any, field: str) -> int:
-        """What a constant register, or a field of one, shows: the config's field of that name."""
+        """Value of a constant register or of a field in one: the config field of the same name."""
         return int(getattr(config, field))
 
     @property
@@ -183,7 +182,7 @@ class EngineModel(ABC):
     @property
     def registers(self) -> dict[str, Register]:
         """Registers of the AXI4-Lite port, by name."""
-        texts = {"running": "work is not finished", "error": "input was refused since the reset", **self.status}
+        texts = {"running": "work is in progress", "error": "input was rejected since reset", **self.status}
         return {
             "id": Register(0x00, "r", f"the letters {self.letters}"),
             "size": self.size_register(),
@@ -193,39 +192,39 @@ class EngineModel(ABC):
                 "; ".join(f"{name}: {text}" for name, text in texts.items()),
                 {name: (bit, 1) for bit, name in enumerate(texts)},
             ),
-            "control": Register(0x0C, "rw", "clear: set the counters to zero; reads as 0", {"clear": (0, 1)}),
+            "control": Register(0x0C, "rw", "clear: reset the counters to zero; reads as 0", {"clear": (0, 1)}),
             **self.own_registers(),
             **counter_registers(self.counters, _COUNTERS),
         }
 
     def constants(self, config: Any) -> dict[str, int]:
-        """Values of the registers that never change."""
-        found = {"id": self.identity}
+        """Values of the constant registers, by name."""
+        values = {"id": self.identity}
         for name, register in {"size": self.size_register(), **self.own_registers()}.items():
             if register.access == "r" and register.fields:
-                found[name] = joined(register, **{f: self.register_value(config, f) for f in register.fields})
+                values[name] = joined(register, **{f: self.register_value(config, f) for f in register.fields})
             elif register.access == "r" and hasattr(config, name):
-                found[name] = self.register_value(config, name)
-        return found
+                values[name] = self.register_value(config, name)
+        return values
 
     def family(self, config: Any) -> str:
-        """FPGA family whose blocks the engine instantiates; "any" for none."""
+        """FPGA family whose hard blocks the engine instantiates; "any" for none."""
         chosen = getattr(config, self.family_field) if self.family_field else self.inferred
         return chosen if chosen in FAMILIES else "any"
 
     def infers_blocks(self, config: Any) -> bool:
-        """Whether synthesis finds the FPGA's blocks for this config."""
+        """Whether the FPGA's hard blocks are inferred by synthesis for this config."""
         return not self.family_field or getattr(config, self.family_field) == self.inferred
 
     def peak_gops(self, config: Any, clock_hz: float) -> float:
-        """Multiplications and additions in a nanosecond, at most."""
+        """Peak throughput in 10^9 multiplications and additions per second."""
         return 2 * self.multipliers(config) * clock_hz / 1e9
 
     def said(self, config: Any) -> dict[str, Any]:
-        """Fields of a config without which a description would be of another engine."""
+        """Config fields that a board's description must list: those that differ from what it implies by omission."""
         plain = {field.name: field.default for field in fields(config)} | dict(self.unsaid)
         return {name: value for name, value in asdict(config).items() if value != plain[name]}
 
     def config_said(self, said: Mapping[str, Any]) -> Any:
-        """The config of `said`."""
+        """Rebuild the config from the fields that `said` returned."""
         return self.config_class(**{**self.unsaid, **said})

@@ -1,4 +1,4 @@
-"""The engines in software, by name: the package of each in this folder has it as ``engine.MODEL``.
+"""Registry of the engines' software halves: ``engine.MODEL`` of each package in this folder.
 
 `tercet.engines` joins each with its hardware.
 """
@@ -13,23 +13,23 @@ from .engine import EngineModel
 __all__ = ["MODELS", "engine_model"]
 
 
-def _found() -> list[EngineModel]:
-    packages = [f"{__package__}.{found.name}" for found in pkgutil.iter_modules([str(Path(__file__).parent)])]
+def _discover() -> list[EngineModel]:
+    packages = [f"{__package__}.{module.name}" for module in pkgutil.iter_modules([str(Path(__file__).parent)])]
     modules = [f"{name}.engine" for name in packages if (spec := find_spec(name)) and spec.submodule_search_locations]
     return [import_module(name).MODEL for name in modules if find_spec(name)]
 
 
-MODELS: dict[str, EngineModel] = {model.name: model for model in sorted(_found(), key=lambda model: model.year)}
-"""All of them by name, oldest first; `tercet.engines.register` adds to it."""
+MODELS: dict[str, EngineModel] = {model.name: model for model in sorted(_discover(), key=lambda model: model.year)}
+"""Engine models by name, oldest first; `tercet.engines.register` adds to it."""
 
 
 def engine_model(name: str) -> EngineModel:
-    """Look an engine up.
+    """Look up an engine model by name.
 
     Raises
     ------
     ValueError
-        If it is unknown.
+        If the engine is unknown.
     """
     if name not in MODELS:
         raise ValueError(f"Engine {name!r} is unknown; use one of {', '.join(MODELS)}")

@@ -1,4 +1,4 @@
-"""Between arrays of integers and the payload bytes of a stream."""
+"""Conversion between integer arrays and the payload bytes of a stream."""
 
 import numpy as np
 
@@ -6,20 +6,20 @@ __all__ = ["join", "pack", "unpack"]
 
 
 def _bits(values: np.ndarray, width: int) -> np.ndarray:
-    """(beats, lanes) integers to (beats, lanes * width) bits, least significant first."""
+    """Expand (beats, lanes) integers to (beats, lanes * width) bits, LSB first."""
     shifts = np.arange(width, dtype=np.int64)
     return ((values.astype(np.int64)[:, :, None] >> shifts) & 1).astype(np.uint8).reshape(len(values), -1)
 
 
 def pack(values: np.ndarray, width: int) -> np.ndarray:
-    """Lanes side by side, lane 0 in the least significant bits.
+    """Concatenate the lanes of each beat, lane 0 in the least significant bits.
 
     Parameters
     ----------
     values : (beats, lanes) integer array
-        Two's complement or unsigned; what exceeds the width is cut off.
+        Two's complement or unsigned; bits above the width are truncated.
     width : int
-        Bits of a lane.
+        Width of a lane in bits.
 
     Returns
     -------
@@ -32,20 +32,20 @@ def pack(values: np.ndarray, width: int) -> np.ndarray:
 
 
 def join(*fields: tuple[np.ndarray, int]) -> np.ndarray:
-    """Pack the fields of a struct, the first in the least significant bits: ``(values (beats,), width)`` each."""
+    """Pack the fields of a struct, each given as ``(values (beats,), width)``, starting at the LSB."""
     bits = np.concatenate([_bits(np.asarray(values)[:, None], width) for values, width in fields], axis=1)
     return np.packbits(bits, axis=1, bitorder="little")
 
 
 def unpack(payloads: np.ndarray, width: int, lanes: int) -> np.ndarray:
-    """Signed lanes out of payload bytes: what `pack` put in; bits above the lanes are ignored.
+    """Extract signed lanes from payload bytes, the inverse of `pack`; bits above the lanes are ignored.
 
     Parameters
     ----------
     payloads : (beats, bytes) uint8 array
         Payloads.
     width, lanes : int
-        Bits of a lane, at most 32, and number of lanes.
+        Width of a lane in bits, at most 32, and number of lanes.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""A map of 32-bit registers: one table for the decoder in hardware, the manifest, and drivers."""
+"""Map of 32-bit registers, shared by the hardware decoder, the manifest and drivers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,13 +13,13 @@ class Register:
     Attributes
     ----------
     address : int
-        In bytes.
+        Byte address.
     access : str
         ``r`` or ``rw``.
     text : str
-        Its meaning, for the manifest.
+        Description for the manifest.
     fields : dict
-        Name to lowest bit and width.
+        Field name to LSB position and width in bits.
     """
 
     address: int
@@ -29,12 +29,12 @@ class Register:
 
 
 def identity(letters: str) -> int:
-    """Four letters as the value of a register."""
+    """Encode four letters as a 32-bit register value, the first letter in the most significant byte."""
     return int.from_bytes(letters.encode(), "big")
 
 
 def counter_registers(texts: Mapping[str, str], address: int) -> dict[str, Register]:
-    """Registers ``<name>_low`` and ``<name>_high`` of each counter, from `address` on; `texts` says what it counts."""
+    """Registers ``<name>_low`` and ``<name>_high`` of each counter, from `address` up; `texts` describes them."""
     return {
         f"{name}_{part}": Register(address + 8 * n + 4 * high, "r", f"{text}, {part} word")
         for n, (name, text) in enumerate(texts.items())
@@ -43,5 +43,5 @@ def counter_registers(texts: Mapping[str, str], address: int) -> dict[str, Regis
 
 
 def joined(register: Register, **values: int) -> int:
-    """The value of a register from those of its fields."""
+    """Assemble a register value from its field values."""
     return sum(values[name] << low for name, (low, _) in register.fields.items())

@@ -1,4 +1,4 @@
-"""Streams of an engine, and the jobs that pass through them: NumPy on both sides, without hardware."""
+"""Streams of an engine and the jobs that pass through them, as NumPy arrays."""
 
 import re
 from collections.abc import Mapping
@@ -14,18 +14,18 @@ __all__ = ["Job", "JobResult", "StreamPort", "check_port_name"]
 
 @dataclass(frozen=True)
 class StreamPort:
-    """A stream of a design: ports ``<name>__payload`` [width-1:0], ``<name>__valid`` and ``<name>__ready``.
+    """A stream of a design, with ports ``<name>__payload`` [width-1:0], ``<name>__valid`` and ``<name>__ready``.
 
     Attributes
     ----------
     name : str
-        A Verilog name.
+        Verilog identifier.
     width : int
-        Bits of a payload; of an engine's output, its flag ``last`` included, which is the highest bit.
+        Payload width in bits. An engine's output includes its ``last`` flag as the MSB.
     direction : str
-        "in" or "out", seen from the design.
+        "in" or "out", as seen from the design.
     packing : str
-        Contents of a beat, in words, for the manifest.
+        Description of a beat's contents, for the manifest.
     """
 
     name: str
@@ -42,24 +42,24 @@ class StreamPort:
 
     @property
     def bytes(self) -> int:
-        """Bytes of a beat."""
+        """Size of a beat in bytes."""
         return (self.width + 7) // 8
 
 
 @dataclass(frozen=True)
 class Job:
-    """Input of a job, and the amount of its output.
+    """Input of a job and the amount of output to expect.
 
     Attributes
     ----------
     inputs : dict[str, np.ndarray]
-        uint8 (beats, ceil(width / 8)) for every input stream: payloads, least significant byte first.
+        Payloads of each input stream: uint8 (beats, ceil(width / 8)), least significant byte first.
     expect : dict[str, int]
-        Number of beats to collect from every output stream.
+        Number of beats to collect from each output stream.
     cut_after : int
-        Clocks after which the job is cut off by a reset of a single clock, wherever it is; 0 lets it end.
+        Clock cycles after which a one-cycle reset aborts the job; 0 lets it finish.
     keep : bool
-        The job starts from the state in which the one before has left the design: no reset in between. Counters go on.
+        Whether to start from the state left by the previous job, without a reset in between. Counters keep counting.
     """
 
     inputs: Mapping[str, np.ndarray]
@@ -75,13 +75,13 @@ class JobResult:
     Attributes
     ----------
     outputs : dict[str, np.ndarray]
-        uint8 (beats, ceil(width / 8)) of every output stream: payloads, least significant byte first.
+        Payloads of each output stream: uint8 (beats, ceil(width / 8)), least significant byte first.
     cycles : int
-        Clocks from the first input handshake to the last expected output handshake, both included. A job without inputs
-        counts from its first output, one without outputs to its last input. Of a job that was cut off, to the last
-        handshake that it had of those. 0 where nobody counts: on a board.
+        Clock cycles from the first input handshake to the last expected output handshake, inclusive. A job without
+        inputs counts from its first output, one without outputs to its last input, and an aborted job to the last of
+        these handshakes that took place. 0 on a board, where cycles are not counted.
     probes : dict[str, int]
-        Value of every probe when the job had ended and the design was quiet for 8 clocks, or when it was cut off.
+        Value of each probe once the job has ended and the design has been idle for 8 cycles, or at the abort.
     """
 
     outputs: dict[str, np.ndarray]
@@ -90,6 +90,6 @@ class JobResult:
 
 
 def check_port_name(what: str, name: Any) -> None:
-    """Raise ValueError unless `name` is a name in Verilog; `what` opens the message."""
+    """Raise ValueError unless `name` is a Verilog identifier; `what` is the subject of the message."""
     if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
         raise ValueError(f"{what} name {name!r} is not a Verilog name")

@@ -1,1 +1,1 @@
-"""The golden model against real tensor cores; CuPy is imported only once a GPU is asked for."""
+"""Verification of the golden model against real tensor cores. CuPy is imported only when a GPU is opened."""

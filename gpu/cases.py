@@ -1,7 +1,7 @@
-"""What a GPU is asked: directed dot products, hard ones, and plain random tiles.
+"""Test cases for a GPU: directed dot products, hard ones, and random tiles.
 
-A dot product is laid on the diagonal of a tile: its factors are row i of A and column i of B. All other elements, of
-which each crosses two dot products, are compared as well.
+Dot product i lies on the diagonal of a tile: its factors are row i of A and column i of B. The other elements, each of
+which combines two dot products, are compared as well.
 """
 
 from collections.abc import Iterator
@@ -18,32 +18,32 @@ __all__ = ["tiles"]
 
 Operands = tuple[np.ndarray, np.ndarray, np.ndarray]
 
-# Elements of D that are worked on at a time: memory stays small, and progress is seen.
+# Elements of D per block, which bounds memory and sets the step of the progress display.
 _BLOCK = 2**16
 
 
 def tiles(
     rng: np.random.Generator, instruction: Instruction, config: TensorCoreConfig, count: int, *, zero_addend: bool
 ) -> Iterator[Operands]:
-    """Tiles for an instruction, in blocks: first the directed ones; of what then follows half are hard and half random.
+    """Generate tiles for an instruction, in blocks: first the directed ones, then half hard and half random ones.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Where what is random comes from.
+        Source of the random cases.
     instruction : Instruction
-        Sizes.
+        Instruction, for the sizes.
     config : TensorCoreConfig
-        Formats and arithmetic, whose limits the cases aim at.
+        Formats and arithmetic, whose limits the cases target.
     count : int
         Elements of D, rounded up to whole tiles.
     zero_addend : bool
-        C is +0 throughout.
+        Whether all of C is +0.
 
     Yields
     ------
     (tiles, m, k), (tiles, k, n) and (tiles, m, n) arrays
-        A, B and C: patterns, or int8 and int32.
+        A, B and C: bit patterns, or int8 and int32.
     """
     m, n, k = instruction.m, instruction.n, instruction.k
     left = -(-count // (m * n))
@@ -63,23 +63,23 @@ def tiles(
 
 
 def _hard_tiles(rng: np.random.Generator, config: TensorCoreConfig, count: int, m: int, k: int, n: int) -> Operands:
-    """Dot products of `hard_dots` over all of k, every second one in a random order."""
-    # Operands do not depend on how FP8 is multiplied, but on the products that they have.
+    """Dot products of `hard_dots` over all of k, half of them in random order."""
+    # The operands depend on the number of products, not on how FP8 is multiplied.
     a, b, c = hard_dots(rng, replace(config, l=k, k=k, fp8="native"), count * m)
     order = np.where(rng.random((count * m, 1)) < 0.5, rng.random((count * m, k)), np.arange(k)).argsort(axis=1)
     a, b = (np.take_along_axis(array, order, 1).reshape(count, m, k) for array in (a, b))
-    # A tile that is higher than wide has no columns for its last rows' dot products; those meet other columns.
+    # A tile with more rows than columns has no columns for the last rows' dot products; these meet other columns.
     addend = np.repeat(c.reshape(count, m, 1), n, axis=2)
     return a, np.moveaxis(b[:, :n], 1, 2), addend
 
 
 def _on_diagonals(dots: Operands, m: int, n: int) -> Operands:
-    """Dot products to as many tiles as they need; what is left of the last tile is zero."""
+    """Place dot products on the diagonals of as many tiles as needed; the rest of the last tile is zero."""
     a, b, c = dots
     size = min(m, n)
     count, k = -(-len(a) // size), a.shape[1]
     left, right = np.zeros((count, m, k), a.dtype), np.zeros((count, k, n), b.dtype)
     addend = np.zeros((count, m, n), c.dtype)
-    tile, place = np.arange(len(a)) // size, np.arange(len(a)) % size
-    left[tile, place], right[tile, :, place], addend[tile, place, place] = a, b, c
+    tile, index = np.arange(len(a)) // size, np.arange(len(a)) % size
+    left[tile, index], right[tile, :, index], addend[tile, index, index] = a, b, c
     return left, right, addend

@@ -1,4 +1,4 @@
-"""Results of a GPU against those of the golden model, bit by bit, and what kind each difference is of."""
+"""Bit-exact comparison of a GPU's results with the golden model's, with the differences classified."""
 
 from dataclasses import dataclass, field
 
@@ -9,28 +9,28 @@ from tercet.golden.tensorcore.config import TensorCoreConfig
 __all__ = ["CLASSES", "Case", "Comparison", "compare"]
 
 CLASSES = {
-    "nan_pattern": "another NaN",
+    "nan_pattern": "different NaN pattern",
     "nan": "NaN on one side only",
     "infinite": "infinite on one side only",
-    "zero_sign": "sign of a zero",
+    "zero_sign": "sign of zero",
     "flushed": "subnormal expected, zero got",
     "saturated": "int32 limit on one side only",
     "sign": "sign",
     "more_bits": "fraction bits that should be zero",
     "last_place": "off by one in the last place",
-    "further": "further off",
+    "further": "off by more than one",
 }
-"""Classes of differences, each an element's only one: the first that fits."""
+"""Classes of differences. An element counts in the first class that fits."""
 
 
 @dataclass(frozen=True)
 class Case:
-    """One element that differs, as patterns in hexadecimal digits.
+    """One differing element, as bit patterns in hexadecimal digits.
 
     Attributes
     ----------
     a, b : tuple of str
-        Its k factors from each side.
+        The k factors from A and from B.
     c, got, want : str
         Addend, result of the GPU, result of the golden model.
     """
@@ -44,14 +44,14 @@ class Case:
 
 @dataclass
 class Comparison:
-    """How many elements there were, and of those that differ how many of each class.
+    """Number of elements compared, and of differences in each class.
 
     Attributes
     ----------
     total : int
         Elements compared.
     counts : dict
-        Class to its number, of those that occurred.
+        Class to number of differences, for the classes that occurred.
     first : dict
         Class to its first `Case`.
     """
@@ -62,11 +62,11 @@ class Comparison:
 
     @property
     def equal(self) -> int:
-        """Elements with the same bits."""
+        """Number of bit-identical elements."""
         return self.total - sum(self.counts.values())
 
     def add(self, other: "Comparison") -> None:
-        """Take in what was compared later."""
+        """Merge a later comparison into this one."""
         self.total += other.total
         for name, count in other.counts.items():
             self.counts[name] = self.counts.get(name, 0) + count
@@ -76,16 +76,16 @@ class Comparison:
 def compare(
     config: TensorCoreConfig, operands: tuple[np.ndarray, np.ndarray, np.ndarray], got: np.ndarray, want: np.ndarray
 ) -> Comparison:
-    """Compare results of tiles.
+    """Compare the results of tiles.
 
     Parameters
     ----------
     config : TensorCoreConfig
         Formats.
     operands : (tiles, m, k), (tiles, k, n) and (tiles, m, n) arrays
-        A, B and C, as patterns, or int8 and int32; shown of cases that differ.
+        A, B and C, as bit patterns, or int8 and int32; quoted in the cases that differ.
     got, want : (tiles, m, n) uint16 or uint32 arrays
-        Patterns of the GPU's D and of the golden model's.
+        Bit patterns of D, from the GPU and from the golden model.
 
     Returns
     -------
@@ -94,10 +94,12 @@ def compare(
     Raises
     ------
     ValueError
-        If the results are not of the same shape and type.
+        If the results differ in shape or type.
     """
     if got.shape != want.shape or got.dtype != want.dtype:
-        raise ValueError(f"Results are {got.dtype} {got.shape} and {want.dtype} {want.shape}; use the same")
+        raise ValueError(
+            f"Results are {got.dtype} {got.shape} and {want.dtype} {want.shape}; use the same type and shape"
+        )
     different = np.argwhere(got != want)
     result = Comparison(total=want.size)
     if not len(different):
@@ -107,17 +109,17 @@ def compare(
     kinds = _integers(x, y) if config.integers else _floats(x, y, config)
     free = np.ones(len(x), bool)
     for name in CLASSES:
-        here = free & kinds.get(name, False)
-        free &= ~here
-        if here.any():
-            n = int(here.argmax())
-            result.counts[name] = int(here.sum())
+        matches = free & kinds.get(name, False)
+        free &= ~matches
+        if matches.any():
+            n = int(matches.argmax())
+            result.counts[name] = int(matches.sum())
             result.first[name] = _case(operands, x[n], y[n], *different[n])
     return result
 
 
 def _floats(got: np.ndarray, want: np.ndarray, config: TensorCoreConfig) -> dict[str, np.ndarray]:
-    """Class to whether a difference could be of it."""
+    """Map each class to a mask of the differences that fit it."""
     form = FORMATS[config.out_format]
     x, y = unpack(got, form), unpack(want, form)
     finite = ~(x.nan | x.infinite | y.nan | y.infinite)
@@ -151,10 +153,10 @@ def _integers(got: np.ndarray, want: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def _case(
-    operands: tuple[np.ndarray, np.ndarray, np.ndarray], got: np.integer, want: np.integer, *place: np.integer
+    operands: tuple[np.ndarray, np.ndarray, np.ndarray], got: np.integer, want: np.integer, *index: np.integer
 ) -> Case:
     a, b, c = operands
-    tile, row, column = place
+    tile, row, column = index
     return Case(
         tuple(_hex(value) for value in a[tile, row]),
         tuple(_hex(value) for value in b[tile, :, column]),

@@ -1,4 +1,4 @@
-"""A GPU by CuPy: found, named, and given tiles. The only place that imports CuPy."""
+"""Access to a GPU through CuPy: opens it and runs tiles on it. The only module that imports CuPy."""
 
 import importlib
 from dataclasses import dataclass, field
@@ -14,21 +14,21 @@ __all__ = ["Gpu", "GpuError", "open_gpu"]
 
 
 class GpuError(RuntimeError):
-    """There is no GPU to ask, or it did not do what it was asked to."""
+    """No usable GPU, or a kernel failed on it."""
 
 
 @dataclass
 class Gpu:
-    """A GPU with tensor cores.
+    """GPU with tensor cores.
 
     Attributes
     ----------
     name : str
-        What its driver calls it.
+        Name reported by its driver.
     capability : (int, int)
         Compute capability.
     cupy : module
-        CuPy, its current device this one.
+        CuPy, with this GPU as the current device.
     """
 
     name: str
@@ -42,27 +42,27 @@ class Gpu:
         return f"{self.name}, compute capability {self.capability[0]}.{self.capability[1]}"
 
     def run(self, instruction: Instruction, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-        """D of tiles.
+        """Compute D of tiles.
 
         Parameters
         ----------
         instruction : Instruction
-            One of its compute capability's.
+            One of those of its compute capability.
         a, b, c : (count, m, k), (count, k, n) and (count, m, n) arrays
             Elements of the instruction's widths.
 
         Returns
         -------
         (count, m, n) uint16 or uint32 array
-            Patterns.
+            Bit patterns of D.
 
         Raises
         ------
         GpuError
-            If the kernel does not compile or run.
+            If the kernel fails to compile or run.
         """
-        places = fragments(instruction)
-        registers = [places.pack(role, tiles) for role, tiles in (("a", a), ("b", b), ("d", c))]
+        layout = fragments(instruction)
+        registers = [layout.pack(role, tiles) for role, tiles in (("a", a), ("b", b), ("d", c))]
         function = self._kernels.get(instruction) or self._compile(instruction)
         try:
             given = [self.cupy.asarray(array) for array in registers]
@@ -70,11 +70,11 @@ class Gpu:
             function((len(c),), (instruction.threads,), (*given, out))
             result = self.cupy.asnumpy(out)
         except RuntimeError as error:
-            raise GpuError(f"{self.name} did not run {instruction.ptx}: {error}") from None
-        return places.unpack("d", result, (instruction.m, instruction.n))
+            raise GpuError(f"{self.name} failed to run {instruction.ptx}: {error}") from None
+        return layout.unpack("d", result, (instruction.m, instruction.n))
 
     def _compile(self, instruction: Instruction) -> Any:
-        # CuPy's own RawModule would compile for sm_90, where wgmma does not exist.
+        # CuPy's RawModule would compile for sm_90, which lacks wgmma; that needs sm_90a.
         major, minor = self.capability
         target = f"-arch=sm_{major}{minor}{'a' if instruction.kind == 'wgmma' else ''}"
         nvrtc = self.cupy.cuda.nvrtc
@@ -94,12 +94,12 @@ class Gpu:
 
 
 def open_gpu(number: int = 0) -> Gpu:
-    """Find a GPU and make it the current one.
+    """Open a GPU and make it the current one.
 
     Parameters
     ----------
     number : int
-        Which, from 0.
+        Index of the GPU, from 0.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def open_gpu(number: int = 0) -> Gpu:
     Raises
     ------
     GpuError
-        If there is no CuPy, no driver, no such GPU, or none with tensor cores.
+        If CuPy or the driver is missing, the GPU does not exist, or it has no tensor cores.
     """
     try:
         cupy = importlib.import_module("cupy")
@@ -119,19 +119,19 @@ def open_gpu(number: int = 0) -> Gpu:
     except RuntimeError as error:
         raise GpuError(f"CuPy finds no NVIDIA GPU: {error}") from None
     if not 0 <= number < count:
-        there = f"there are 0 to {count - 1}" if count > 1 else "there is only 0" if count else "there is none"
-        raise GpuError(f"GPU {number} is not there; {there}")
+        present = f"use 0 to {count - 1}" if count > 1 else "use 0" if count else "there is none"
+        raise GpuError(f"GPU {number} does not exist; {present}")
     try:
         cupy.cuda.Device(number).use()
-        found = cupy.cuda.runtime.getDeviceProperties(number)
+        properties = cupy.cuda.runtime.getDeviceProperties(number)
     except RuntimeError as error:
         raise GpuError(f"GPU {number} cannot be used: {error}") from None
-    name, capability = found["name"].decode(), (int(found["major"]), int(found["minor"]))
+    name, capability = properties["name"].decode(), (int(properties["major"]), int(properties["minor"]))
     try:
         instructions(capability)
     except ValueError as error:
         raise GpuError(f"{name}: {error}") from None
-    # Its siblings of compute capability 7.5 have tensor cores; these run the same instructions on other units.
+    # Other GPUs of compute capability 7.5 have tensor cores; the GTX 16 runs the same instructions on other units.
     if "GTX 16" in name:
         raise GpuError(f"{name} has no tensor cores, though its compute capability is 7.5")
     return Gpu(name, capability, cupy)

@@ -1,14 +1,14 @@
-"""Which register of which thread holds which element of a tile, so that kernels only load, issue and store.
+"""Register layout of tiles: maps each element to a thread's register, so that kernels only load, issue and store.
 
 A warp is eight groups g of four threads t. In ``mma.sync`` a 32-bit register r holds e neighbours along a row of A (a
-column of B), and registers go down by 8 rows before they go right by 4 e columns::
+column of B). Registers first advance by 8 rows, then by 4 e columns::
 
     A   row g + 8 (r % 2), columns e t + 4 e (r // 2) ..      r0 r2
     B   rows e t + 4 e r .., column g                         r1 r3
     D   row g + 8 (r // 2), column 2 t + r % 2                e = 2: row g + 8 r, columns 2 t ..
 
-``wgmma`` puts four such A and D below each other, one a warp; its B lies in shared memory as blocks of 8 columns x 16
-bytes of k, each column's bytes together. ``wmma`` loads and stores by itself, A and D by rows and B by columns.
+``wgmma`` stacks four such A and D, one per warp; its B lies in shared memory as blocks of 8 columns x 16 bytes of k,
+with each column's bytes contiguous. ``wmma`` loads and stores by itself, A and D by rows and B by columns.
 
 Source: NVIDIA, PTX ISA 8.5, "Matrix fragments for mma", "Register fragments and shared memory matrix layouts" of wgmma.
 """
@@ -24,13 +24,13 @@ __all__ = ["Fragments", "fragments"]
 
 @dataclass(frozen=True)
 class Fragments:
-    """Where the elements of A, B and D (and C, which is as D) go.
+    """Register layout of A, B and D; C has the layout of D.
 
     Attributes
     ----------
     a, b, d : (threads, registers, e) int64 arrays
-        Index into the flattened (m, k), (k, n) or (m, n) tile of what a thread's register holds, e elements in 32 bits,
-        the first in the low ones. For wgmma's B, and for wmma, a "thread" only is who copies that word.
+        Index into the flattened (m, k), (k, n) or (m, n) tile of each element of a thread's register: e elements in 32
+        bits, the first in the LSBs. For wgmma's B and for wmma, a "thread" is merely the one that copies the word.
     """
 
     a: np.ndarray
@@ -38,12 +38,12 @@ class Fragments:
     d: np.ndarray
 
     def pack(self, role: str, tiles: np.ndarray) -> np.ndarray:
-        """Tiles to registers.
+        """Pack tiles into registers.
 
         Parameters
         ----------
         role : "a", "b" or "d"
-            Which matrix; C goes as "d".
+            Matrix; use "d" for C.
         tiles : (count, rows, columns) array
             Elements of 8, 16 or 32 bits.
 
@@ -57,14 +57,14 @@ class Fragments:
         return little.astype(np.uint32).reshape(len(tiles), *index.shape[:2])
 
     def unpack(self, role: str, registers: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-        """Registers to tiles, as patterns.
+        """Unpack registers into tiles, as bit patterns.
 
         Parameters
         ----------
         role : "a", "b" or "d"
-            Which matrix.
+            Matrix.
         registers : (count, threads, registers) uint32 array
-            As from `pack`.
+            As returned by `pack`.
         shape : (int, int)
             Rows and columns of a tile.
 
@@ -81,7 +81,7 @@ class Fragments:
 
 
 def fragments(instruction: Instruction) -> Fragments:
-    """Where an instruction's elements go."""
+    """Return the register layout of an instruction."""
     m, n, k = instruction.m, instruction.n, instruction.k
     in_word, out_word = 32 // instruction.operand_width, 32 // instruction.out_width
     if instruction.kind == "wmma":
@@ -98,14 +98,14 @@ def fragments(instruction: Instruction) -> Fragments:
 
 
 def _axes(threads: int, registers: int, word: int) -> tuple[np.ndarray, ...]:
-    """Warp, group, thread of a group, register and element of it, to be broadcast."""
+    """Warp, group, thread in the group, register and element index, as broadcastable arrays."""
     thread, register, element = np.ogrid[:threads, :registers, :word]
     return thread // 32, thread % 32 // 4, thread % 4, register, element
 
 
 def _a(m: int, k: int, word: int, threads: int) -> np.ndarray:
     warp, group, thread, register, element = _axes(threads, m * k // (threads * word), word)
-    # A tile of 8 rows has no second half to go down to.
+    # A tile of 8 rows has only one half.
     halves = m * 32 // (8 * threads)
     row = 16 * warp + group + 8 * (register % halves)
     return row * k + word * thread + 4 * word * (register // halves) + element
@@ -117,14 +117,14 @@ def _b(k: int, n: int, word: int) -> np.ndarray:
 
 
 def _shared_b(k: int, n: int, word: int) -> np.ndarray:
-    at = np.arange(k * n)
-    # 4 words of a column are 16 bytes; 8 columns of them are a block.
-    block, column, depth = at // (4 * word * 8), at // (4 * word) % 8, at % (4 * word)
+    index = np.arange(k * n)
+    # 4 words of a column are 16 bytes; 8 such columns are a block.
+    block, column, depth = index // (4 * word * 8), index // (4 * word) % 8, index % (4 * word)
     return ((4 * word * block + depth) * n + column).reshape(-1, 1, word)
 
 
 def _d(m: int, n: int, word: int, threads: int) -> np.ndarray:
     warp, group, thread, register, element = _axes(threads, m * n // (threads * word), word)
-    # Two neighbours are one register or two.
+    # Two neighbours share one register, or take two.
     pair, side = (register, element) if word == 2 else (register // 2, register % 2)
     return (16 * warp + group + 8 * pair) * n + 2 * thread + side

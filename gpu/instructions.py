@@ -1,4 +1,4 @@
-"""Which instructions reach a GPU's tensor cores, and which preset of the golden model each GPU should equal.
+"""Tensor-core instructions by GPU, and the golden model's preset that each GPU should match.
 
 From NVIDIA's PTX ISA: ``wmma`` (sm_70), ``mma.sync`` (sm_75 and later) and ``wgmma.mma_async`` (sm_90a only).
 """
@@ -10,7 +10,7 @@ __all__ = ["PRESETS", "Capability", "Instruction", "instructions", "is_known", "
 
 Capability = tuple[int, int]
 
-# PTX's names of the formats; the keys are those of `TensorCoreConfig`.
+# PTX names of the formats of `TensorCoreConfig`.
 _TYPES = {"fp16": "f16", "bf16": "bf16", "tf32": "tf32", "e4m3": "e4m3", "e5m2": "e5m2", "int8": "s8"} | {
     "fp32": "f32",
     "int32": "s32",
@@ -32,18 +32,18 @@ PRESETS = {
 
 @dataclass(frozen=True)
 class Instruction:
-    """One tensor-core instruction: ``D = A @ B + C`` of one tile.
+    """Tensor-core instruction: ``D = A @ B + C`` on one tile.
 
     Attributes
     ----------
     kind : "wmma", "mma" or "wgmma"
-        Its family.
+        Family of the instruction.
     m, n, k : int
         Size of the tile: A is (m, k), B (k, n), C and D (m, n).
     a_format, b_format, out_format : str
-        As in `tercet.golden.tensorcore.config.TensorCoreConfig`; C and D have the same.
+        As in `tercet.golden.tensorcore.config.TensorCoreConfig`; C and D share a format.
     saturate : bool
-        int32 sums that do not fit become the nearest that does, by ``.satfinite``; without, they wrap.
+        Whether int32 sums saturate, by ``.satfinite``, instead of wrapping.
     """
 
     kind: Literal["wmma", "mma", "wgmma"]
@@ -57,7 +57,7 @@ class Instruction:
 
     @property
     def threads(self) -> int:
-        """Threads that issue it together: a warp, or a group of four."""
+        """Threads that issue it together: a warp, or a warpgroup of four warps."""
         return 128 if self.kind == "wgmma" else 32
 
     @property
@@ -95,13 +95,13 @@ _AMPERE = (
     *(Instruction("mma", 16, 8, 32, "int8", "int8", "int32", saturate) for saturate in (False, True)),
 )
 _FP8 = tuple((a, b, out) for out in ("fp32", "fp16") for a in ("e4m3", "e5m2") for b in ("e4m3", "e5m2"))
-# Native on Ada. On Hopper and Blackwell it is widened to FP16 first (F2FP and HMMA in the machine code).
+# Native on Ada. Hopper and Blackwell widen FP8 to FP16 first (F2FP and HMMA in the machine code).
 _ADA_FP8 = tuple(Instruction("mma", 16, 8, 32, *formats) for formats in _FP8)
 _HOPPER_FP8 = tuple(Instruction("wgmma", 64, 8, 32, *formats) for formats in _FP8)
 
 
 def instructions(capability: Capability) -> tuple[Instruction, ...]:
-    """What a GPU of this compute capability is asked to do, in the order of the report.
+    """List the instructions to test on a GPU of this compute capability, in report order.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def instructions(capability: Capability) -> tuple[Instruction, ...]:
         If such a GPU has no tensor cores.
     """
     if capability < (7, 0):
-        raise ValueError(f"Compute capability {_text(capability)} has no tensor cores; they begin with 7.0")
+        raise ValueError(f"Compute capability {_text(capability)} has no tensor cores; use a GPU of 7.0 or later")
     if capability < (7, 5):
         return _VOLTA
     if capability < (8, 0):
@@ -129,25 +129,28 @@ def instructions(capability: Capability) -> tuple[Instruction, ...]:
 
 
 def is_known(capability: Capability) -> bool:
-    """Whether a preset is known to fit GPUs of this compute capability."""
+    """Whether a preset is known to match GPUs of this compute capability."""
     return capability in PRESETS
 
 
 def preset_of(capability: Capability) -> str:
-    """The preset that a GPU of this compute capability should equal.
+    """Preset that a GPU of this compute capability should match.
 
-    Of those that came after Blackwell's first, 10.0, none `is_known` to fit, and they are compared with ``blackwell``.
+    GPUs later than the first Blackwell, 10.0, are compared with ``blackwell``, although it is not known to match them;
+    see `is_known`.
 
     Raises
     ------
     ValueError
-        If there is none for it.
+        If there is no preset for it.
     """
     if capability > max(PRESETS):
         return PRESETS[max(PRESETS)]
     if capability not in PRESETS:
         names = ", ".join(dict.fromkeys(PRESETS.values()))
-        raise ValueError(f"No preset is known for compute capability {_text(capability)}; choose by --preset: {names}")
+        raise ValueError(
+            f"No preset is known for compute capability {_text(capability)}; choose one with --preset: {names}"
+        )
     return PRESETS[capability]
 
 

@@ -1,7 +1,7 @@
-"""The CUDA text of a kernel: each block of threads takes one tile through one tensor-core instruction.
+"""CUDA source of kernels: each block of threads runs one tile through one tensor-core instruction.
 
-Elements come and go in registers as `tercet.gpu.fragments` says, so that a kernel computes nothing else. It has no
-``#include``: NVRTC then needs no CUDA toolkit beside it.
+Operands and results are packed in registers by `tercet.gpu.fragments`, so a kernel computes nothing else. It has no
+``#include``, so NVRTC needs no CUDA toolkit.
 """
 
 from .fragments import fragments
@@ -30,8 +30,8 @@ _MMA = """\
         d[thread * {sums} + n] = s[n];
 """
 
-# B has two blocks of 128 bytes in shared memory: one distance, which the descriptor is given in both of its places, in
-# units of 16 bytes. What threads wrote there must be visible to the asynchronous reader. The predicate adds C.
+# B is two blocks of 128 bytes in shared memory. Both offset fields of the descriptor get this distance, in units of 16
+# bytes. The fence makes the threads' writes visible to the asynchronous reader. The predicate adds C.
 _WGMMA = """\
     const unsigned thread = blockIdx.x * {threads} + threadIdx.x;
     __shared__ __align__(128) unsigned shared[{words}];
@@ -66,39 +66,39 @@ _WMMA = """\
 
 
 def kernel(instruction: Instruction) -> str:
-    """CUDA C++ of an instruction's kernel ``tile(a, b, c, d)``, to be started with one block a tile.
+    """CUDA C++ of an instruction's kernel ``tile(a, b, c, d)``, launched with one block per tile.
 
     Parameters
     ----------
     instruction : Instruction
-        What `Instruction.threads` threads of a block issue together.
+        Instruction that the `Instruction.threads` threads of a block issue together.
 
     Returns
     -------
     str
-        Its pointers are to arrays of 32-bit registers, (tiles, threads, registers), as
-        `tercet.gpu.fragments.Fragments.pack` makes them.
+        The kernel's pointers are to (tiles, threads, registers) arrays of 32-bit registers, as packed by
+        `tercet.gpu.fragments.Fragments.pack`.
     """
     fields = _wmma(instruction) if instruction.kind == "wmma" else _mma(instruction)
-    # Assembly takes FP32 sums as float registers, all others as bits. Neither way are they computed with.
+    # Inline assembly takes FP32 sums as float registers, all others as bits. The kernel does not compute with them.
     fields |= {"sum": "float" if instruction.out_format == "fp32" else "unsigned", "ptx": instruction.ptx}
     text = {"mma": _MMA, "wgmma": _WGMMA, "wmma": _WMMA}[instruction.kind]
     return _KERNEL.format(name=KERNEL, sum=fields["sum"], body=text.format(**fields))
 
 
 def _mma(instruction: Instruction) -> dict[str, str | int]:
-    places = fragments(instruction)
-    a, b, sums = places.a.shape[1], places.b.shape[1], places.d.shape[1]
-    taken = [f'"r"(a[{n}])' for n in range(a)]
+    layout = fragments(instruction)
+    a, b, sums = layout.a.shape[1], layout.b.shape[1], layout.d.shape[1]
+    inputs = [f'"r"(a[{n}])' for n in range(a)]
     if instruction.kind == "mma":
-        taken += [f'"r"(b[{n}])' for n in range(b)]
+        inputs += [f'"r"(b[{n}])' for n in range(b)]
         b_at = _list("%", sums + a, b)
     else:
         b_at = str(sums + a)
     constraint = "+f" if instruction.out_format == "fp32" else "+r"
     return {
         "threads": instruction.threads,
-        "words": places.b.shape[0],
+        "words": layout.b.shape[0],
         "a": a,
         "b": b,
         "sums": sums,
@@ -106,12 +106,12 @@ def _mma(instruction: Instruction) -> dict[str, str | int]:
         "a_at": _list("%", sums, a),
         "b_at": b_at,
         "outputs": ", ".join(f'"{constraint}"(s[{n}])' for n in range(sums)),
-        "inputs": ", ".join(taken),
+        "inputs": ", ".join(inputs),
     }
 
 
 def _wmma(instruction: Instruction) -> dict[str, str | int]:
-    places = fragments(instruction)
+    layout = fragments(instruction)
     real = instruction.out_format == "fp32"
     sums = 8 if real else 4
     return {
@@ -119,9 +119,9 @@ def _wmma(instruction: Instruction) -> dict[str, str | int]:
         "out": "f32" if real else "f16",
         "shape": f"m{instruction.m}n{instruction.n}k{instruction.k}",
         "sums": sums,
-        "a": places.a[..., 0].size,
-        "b": places.b[..., 0].size,
-        "c": places.d[..., 0].size,
+        "a": layout.a[..., 0].size,
+        "b": layout.b[..., 0].size,
+        "c": layout.d[..., 0].size,
         "s": "{" + _list("s", 0, sums) + "}",
         "a_at": "{" + _list("a", 0, 8) + "}",
         "b_at": "{" + _list("b", 0, 8) + "}",
@@ -129,5 +129,5 @@ def _wmma(instruction: Instruction) -> dict[str, str | int]:
 
 
 def _list(prefix: str, first: int, count: int) -> str:
-    """Numbered operands: asm's, whose percent sign stands before the number, or registers."""
+    """Numbered operands: those of ``asm``, with a percent sign as the prefix, or registers."""
     return ", ".join(f"{prefix}{first + n}" for n in range(count))

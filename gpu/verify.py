@@ -1,4 +1,4 @@
-"""What there is to compare on a GPU, and the comparison: the same tiles to the GPU and to the golden model."""
+"""Checks of a GPU against the golden model: lists them, and runs the same tiles on both."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,16 +18,16 @@ __all__ = ["Check", "checks", "verify"]
 
 @dataclass(frozen=True)
 class Check:
-    """An instruction and the golden model that it should equal.
+    """Instruction and the golden configuration that it should match.
 
     Attributes
     ----------
     instruction : Instruction
-        What the GPU runs.
+        Instruction run on the GPU.
     config : TensorCoreConfig
-        What it should compute.
+        Arithmetic expected of it.
     zero_addend : bool
-        All of C is +0: of FP8 by ``wgmma``, nothing else was recorded.
+        Whether all of C is +0. For FP8 by ``wgmma``, nothing else was recorded.
     """
 
     instruction: Instruction
@@ -36,42 +36,42 @@ class Check:
 
     @property
     def title(self) -> str:
-        """The formats, and how they are summed."""
-        wanted = self.instruction
-        how = ", saturating" if wanted.saturate else ", c = 0" if self.zero_addend else ""
-        how += ", through FP16" if self.config.emulated else ""
-        return f"{wanted.a_format} x {wanted.b_format} + {wanted.out_format}{how}"
+        """Formats and kind of sum."""
+        instruction = self.instruction
+        suffix = ", saturating" if instruction.saturate else ", c = 0" if self.zero_addend else ""
+        suffix += ", through FP16" if self.config.emulated else ""
+        return f"{instruction.a_format} x {instruction.b_format} + {instruction.out_format}{suffix}"
 
     @property
     def guessed(self) -> bool:
-        """Whether the preset only guesses: FP8 by ``wgmma`` with an addend."""
+        """Whether the preset is only a guess: FP8 by ``wgmma`` with an addend."""
         return self.instruction.kind == "wgmma" and not self.zero_addend
 
 
 def checks(capability: Capability, preset: str, formats: Sequence[str] = ()) -> list[Check]:
-    """All that a GPU and a preset have in common.
+    """List the checks that both a GPU and a preset support.
 
     Parameters
     ----------
     capability : (int, int)
         Compute capability.
     preset : str
-        A preset of `TensorCoreConfig` that is hardware.
+        Hardware preset of `TensorCoreConfig`.
     formats : sequence of str
-        Only operands of these formats; all if empty.
+        Operand formats to check; all if empty.
 
     Returns
     -------
     list of Check
-        In the order of the GPU's instructions, each with its own rule; ``wgmma`` twice, with c = 0 and with any.
+        In the order of the GPU's instructions, each with its own rule; ``wgmma`` twice, with c = 0 and with any c.
 
     Raises
     ------
     ValueError
-        If the GPU has no tensor cores, a format is on neither list, or the preset sums more products in one step than
-        an instruction has.
+        If the GPU has no tensor cores, GPU and preset do not share a format, or the preset sums more products in one
+        step than an instruction has.
     """
-    found = []
+    selected = []
     for instruction in instructions(capability):
         if formats and not {instruction.a_format, instruction.b_format} & set(formats):
             continue
@@ -81,19 +81,19 @@ def checks(capability: Capability, preset: str, formats: Sequence[str] = ()) -> 
         if instruction.k % config.k_step:
             raise ValueError(
                 f"Preset {preset} sums {config.k_step} products in one step, more than {instruction.ptx} has; "
-                "choose another by --preset"
+                "choose another with --preset"
             )
         if instruction.kind == "wgmma":
-            found.append(Check(instruction, config, zero_addend=True))
-        found.append(Check(instruction, config))
+            selected.append(Check(instruction, config, zero_addend=True))
+        selected.append(Check(instruction, config))
     for format in formats:
-        if not any(format in (check.instruction.a_format, check.instruction.b_format) for check in found):
+        if not any(format in (check.instruction.a_format, check.instruction.b_format) for check in selected):
             known = dict.fromkeys(check.instruction.a_format for check in checks(capability, preset))
             raise ValueError(
-                f"Format {format!r} is not in both preset {preset} and what is run on compute capability "
+                f"Format {format!r} is not supported by both preset {preset} and compute capability "
                 f"{capability[0]}.{capability[1]}; use {', '.join(known)}"
             )
-    return found
+    return selected
 
 
 def verify(
@@ -104,15 +104,15 @@ def verify(
     Parameters
     ----------
     gpu : Gpu
-        From `tercet.gpu.device.open_gpu`.
+        As returned by `tercet.gpu.device.open_gpu`.
     check : Check
-        One of `checks` for it.
+        One of the GPU's `checks`.
     count : int
         Dot products to compare, rounded up to whole tiles.
     seed : int
-        Of the random cases.
+        Seed of the random cases.
     progress : callable
-        Told after each block how many dot products it had.
+        Called after each block with its number of dot products.
 
     Returns
     -------
@@ -121,7 +121,7 @@ def verify(
     Raises
     ------
     GpuError
-        If the GPU does not do it.
+        If the GPU fails to run it.
     """
     result = Comparison()
     rng = np.random.default_rng(seed)
@@ -135,9 +135,9 @@ def verify(
 
 
 def _config(preset: str, instruction: Instruction) -> TensorCoreConfig | None:
-    """What the preset says of the instruction; None where it has no such formats, or no such rule for FP8."""
+    """The preset's config for an instruction; None if it lacks the formats or the FP8 rule."""
     rules = ARCHITECTURES[preset].fp8
-    # wgmma takes FP8 as it is; of mma.sync an architecture has one rule.
+    # wgmma takes FP8 natively; for mma.sync each architecture has one rule.
     fp8 = "mma_sync" if instruction.kind == "mma" and "mma_sync" in rules else "native"
     fields = {"fp8": fp8} if instruction.a_format in FP8 else {}
     try:

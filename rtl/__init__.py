@@ -1,1 +1,1 @@
-"""Amaranth: one folder per engine, and `emit`, which turns a component into Verilog."""
+"""Hardware in Amaranth: one folder per engine, `common` and `primitives`, and `emit`, which converts it to Verilog."""

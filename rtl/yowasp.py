@@ -1,4 +1,4 @@
-"""Why a tool from WebAssembly does not start: it keeps itself compiled in a cache of its own, which it must write."""
+"""Diagnosis of a YoWASP tool that fails to start because its cache of compiled WebAssembly is not writable."""
 
 import os
 import tempfile
@@ -10,24 +10,24 @@ __all__ = ["cache_problem"]
 
 
 def cache_problem(tool: str, output: str) -> str | None:
-    """What is wrong with the cache of the YoWASP tools, if a failed one may have failed for that.
+    """Explain the failure of a YoWASP tool, if its cache may be the cause.
 
     Parameters
     ----------
     tool : str
-        What was started.
+        Command that was run, a name or a path.
     output : str
-        What it said: a Python traceback, where it was not the tool itself that failed.
+        Its output: a Python traceback if it failed before the tool itself ran.
 
     Returns
     -------
     str or None
-        One line that names the folder and the cure; None if it was something else.
+        One line that names the folder and the fix; None if the cause is something else.
     """
     name = Path(tool).name
     if not name.startswith("yowasp-") or "Traceback" not in output:
         return None
-    # As yowasp_runtime finds it.
+    # The folder that yowasp_runtime uses.
     default = platformdirs.user_cache_dir("YoWASP", appauthor=False)
     folder = Path(os.environ.get("YOWASP_CACHE_DIR", default))
     try:
@@ -36,6 +36,6 @@ def cache_problem(tool: str, output: str) -> str | None:
             return None
     except OSError as error:
         return (
-            f"{name} keeps itself compiled in {str(folder)!r}, which cannot be written ({error.strerror}); set "
-            "YOWASP_CACHE_DIR to a folder that can"
+            f"{name} caches its compiled code in {str(folder)!r}, which is not writable ({error.strerror}); set "
+            "YOWASP_CACHE_DIR to a writable folder"
         )

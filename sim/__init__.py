@@ -1,1 +1,1 @@
-"""The RTL as a function on NumPy arrays: simulators, stream benches, one module per engine."""
+"""Simulation of the RTL as functions on NumPy arrays: simulators, stream benches, one module per engine."""

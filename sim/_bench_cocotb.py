@@ -1,6 +1,6 @@
-"""The cocotb side of a stream bench: it starts the clock, and waits.
+"""cocotb side of a stream bench: starts the clock and waits for the end.
 
-The work is done in Verilog, at the simulator's own speed; see :mod:`tercet.sim.bench`.
+The work is done in Verilog, at full simulation speed; see :mod:`tercet.sim.bench`.
 """
 
 import cocotb

@@ -1,7 +1,7 @@
-"""The Verilog text of a stream bench: the design between its sources and sinks, and what runs the jobs.
+"""Verilog source of a stream bench: the design, its sources and sinks, and a job controller.
 
-The text depends on the streams and probes only. Jobs, seeds and limits are read from a file when the simulation runs,
-so that they never cause a build.
+The source depends on the streams and probes only. Jobs, seeds and limits are read from a file at run time, so they
+never cause a build.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ __all__ = ["BENCH_TOP", "FAULTS", "bench_sources"]
 
 BENCH_TOP = "tercet_bench"
 
-# The fault codes of stream_source.v and stream_sink.v.
+# Fault codes of stream_source.v and stream_sink.v.
 FAULTS = {
     1: "input file ended early",
     2: "extra beat",
@@ -141,7 +141,7 @@ endmodule
 
 
 def bench_sources(top: str, ports: Sequence[StreamPort], probes: Mapping[str, int]) -> dict[str, str]:
-    """Return file name to text of all that surrounds the design `top`."""
+    """Return the Verilog around the design `top`: file name to text."""
     ins = [i for i, port in enumerate(ports) if port.direction == "in"]
     outs = [i for i, port in enumerate(ports) if port.direction == "out"]
     every = range(len(ports))

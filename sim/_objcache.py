@@ -1,10 +1,10 @@
-"""A compiler launcher that keeps the objects of Verilator's own runtime.
+"""Compiler launcher that caches the objects of Verilator's own runtime.
 
-Two thirds of a small build is compiling `verilated*.cpp`, the same for every design. Verilator's makefile starts every
-compiler call through ``$(OBJCACHE)`` (made for ccache); set to this script it takes those objects from the folder named
-first, and hands every other call to the compiler. The key covers the command, the compiler and all of Verilator's
-runtime sources; the digest of the object is the end of its file's name, so that a damaged one is compiled again. Runs
-as a script, without site-packages: standard library only.
+Compiling `verilated*.cpp`, which are the same for every design, takes two thirds of a small build. Verilator's makefile
+runs every compiler call through ``$(OBJCACHE)`` (meant for ccache). Set to this script, it takes those objects from the
+folder given first, and passes every other call on to the compiler. The key covers the command, the compiler and all of
+Verilator's runtime sources. The file name ends with the digest of the object, so a damaged one is compiled again. Runs
+as a script without site-packages: standard library only.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ def main(folder: str, command: list[str]) -> int:
     if status == 0:
         with open(output, "rb") as file:
             content = file.read()
-        # Renamed into place, so that another build never sees half an object.
+        # Renamed into place: another build never sees a partial object.
         os.makedirs(folder, exist_ok=True)
         stored = os.path.join(folder, f"{key}-{_digest(content)}.o")
         part = f"{stored}.{os.getpid()}"
@@ -48,7 +48,7 @@ def main(folder: str, command: list[str]) -> int:
 
 
 def _names(folder: str, key: str) -> list[str]:
-    """Objects of a key."""
+    """File names of the objects with a key."""
     names = os.listdir(folder) if os.path.isdir(folder) else []
     return [name for name in names if name.startswith(f"{key}-") and name.endswith(".o")]
 

@@ -1,14 +1,14 @@
-"""Push arrays through a design's streams at the full speed of the simulator.
+"""Run arrays through a design's streams at full simulation speed.
 
 Driving every port from Python costs tens of microseconds per clock. Here a small Verilog bench reads the beats of each
-input stream from a file, writes those of each output stream to another, and runs any number of jobs in one process;
-Python prepares the files and cocotb starts the clock (1 to 2 us per clock with Verilator)::
+input stream from a file, writes those of each output stream to another, and runs any number of jobs in one process.
+Python only prepares the files and cocotb starts the clock: 1 to 2 us per clock with Verilator::
 
     file -> tercet_stream_source -> |        | -> tercet_stream_sink -> file
     file -> tercet_stream_source -> | design | -> probes, at the end of each job
 
-The bench also checks what every stream owes: payload and valid held until ready, no beat beyond the expected ones, no
-input left over, no standstill.
+The bench also checks the stream protocol: payload and valid held until ready, no extra beats, no input left over, no
+deadlock.
 """
 
 import operator
@@ -44,27 +44,27 @@ def run(
     waves: str | os.PathLike | None = None,
     idle_limit: int = 100_000,
 ) -> list[JobResult]:
-    """Run jobs one after another in one simulator process, each from reset unless it keeps the state.
+    """Run jobs in sequence in one simulator process, each from reset unless it keeps the state.
 
     Parameters
     ----------
     sources : Mapping[str, str]
-        The design: file name to Verilog text.
+        Verilog of the design: file name to text.
     top : str
-        Its top module, with ports ``clk`` and ``rst`` (synchronous, high).
+        Top module of the design, with ports ``clk`` and ``rst`` (synchronous, active high).
     ports : Sequence[StreamPort]
-        All of its streams.
+        All streams of the design.
     jobs : Sequence[Job]
-        What to run.
+        Jobs to run.
     probes : Mapping[str, int]
-        Further output ports to sample at the end of each job: name to width.
+        Other output ports to sample at the end of each job: name to width in bits.
     simulator : Simulator, str or None
         As in :func:`tercet.sim.simulators.find`.
     stall : float
-        Probability, 0 <= stall < 1, that a source offers no new beat or a sink is not ready in a clock; each stream has
-        its own random sequence from `seed`, the same on every simulator.
+        Probability, 0 <= stall < 1, that a source offers no new beat or a sink is not ready in a clock. Each stream has
+        its own random sequence derived from `seed`, the same on every simulator.
     waves : path
-        Where to record all signals, .fst or .vcd.
+        File for a recording of all signals, .fst or .vcd.
     idle_limit : int
         Clocks without any handshake after which the design counts as stuck.
 
@@ -73,18 +73,18 @@ def run(
     TypeError, ValueError
         If the jobs do not fit the ports.
     SimulationError
-        If the design gets stuck, breaks the stream protocol, leaves input over or emits too much; one line.
+        If the design gets stuck, breaks the stream protocol, leaves input over or sends extra beats. One line.
     """
     probes = dict(probes or {})
     _check_arguments(ports, probes, stall, idle_limit)
     for number, job in enumerate(jobs):
         _check_job(number, job, ports)
         if job.keep and (number == 0 or jobs[number - 1].cut_after):
-            raise ValueError(f"Job {number} keeps the state of the job before, which there is not or which is cut off")
+            raise ValueError(f"Job {number} keeps its predecessor's state, which is missing or cut off; set keep=False")
     if not jobs:
         return []
-    everything = {**sources, **bench_sources(top, ports, probes)}
-    built = _build.build(everything, BENCH_TOP, simulator, waves=waves if waves is not None else False)
+    all_sources = {**sources, **bench_sources(top, ports, probes)}
+    built = _build.build(all_sources, BENCH_TOP, simulator, waves=waves if waves is not None else False)
     with tempfile.TemporaryDirectory(prefix="tercet-bench-") as name:
         folder = Path(name)
         _write_jobs(folder, ports, jobs, stall, seed, idle_limit)
@@ -103,13 +103,13 @@ def _write_jobs(
 ) -> None:
     lines = [f"{len(jobs)} {min(int(stall * 2**32), 2**32 - 1)} {idle_limit}"]
     for number, job in enumerate(jobs):
-        # Whether the next one begins without a reset.
+        # Whether the next job starts without a reset.
         kept = number + 1 < len(jobs) and jobs[number + 1].keep
         words = [job.cut_after, int(kept)]
         for index, port in enumerate(ports):
             words += [_beats(job, port), _stream_seed(seed, number, index)]
             if port.direction == "in":
-                # $fread fills a register from its most significant byte on.
+                # $fread fills a register starting with its most significant byte.
                 job.inputs[port.name][:, ::-1].tofile(folder / f"{number}.{port.name}")
         lines.append(" ".join(map(str, words)))
     (folder / "jobs").write_text("\n".join(lines) + "\n")
@@ -157,7 +157,7 @@ def _read_stream(folder: Path, number: int, port: StreamPort) -> np.ndarray:
 
 
 def _error(folder: Path, ports: Sequence[StreamPort], jobs: Sequence[Job], idle_limit: int) -> str | None:
-    """Return in one line what the bench reported, or None if it reported nothing."""
+    """Return the error that the bench reported, as one line; None if it reported none."""
     try:
         words = (folder / "results").read_text().splitlines()[-1].split()
     except (OSError, IndexError):
@@ -182,7 +182,7 @@ def _check_arguments(ports: Sequence[StreamPort], probes: Mapping[str, int], sta
             raise ValueError(f"Probe {name!r} has width {width}; use at least 1")
     names = [port.name for port in ports]
     if not ports or len(set(names)) != len(names):
-        raise ValueError(f"Streams need distinct names and there must be one at least: {names}")
+        raise ValueError(f"Stream names {names} must be distinct, and at least one")
     if not 0 <= stall < 1:
         raise ValueError(f"Stall probability {stall!r} must be at least 0 and below 1")
     if natural("Idle limit", idle_limit) < 1:
@@ -190,10 +190,10 @@ def _check_arguments(ports: Sequence[StreamPort], probes: Mapping[str, int], sta
 
 
 def _check_job(number: int, job: Job, ports: Sequence[StreamPort]) -> None:
-    for given, direction, what in ((job.inputs, "in", "inputs"), (job.expect, "out", "expect")):
+    for streams, direction, field in ((job.inputs, "in", "inputs"), (job.expect, "out", "expect")):
         wanted = {port.name for port in ports if port.direction == direction}
-        if set(given) != wanted:
-            raise ValueError(f"Job {number} has {what} for {sorted(given)}; the streams are {sorted(wanted)}")
+        if set(streams) != wanted:
+            raise ValueError(f"Job {number} has {field} for {sorted(streams)}; the streams are {sorted(wanted)}")
     natural(f"Clocks after which job {number} is cut off", job.cut_after)
     for port in ports:
         if port.direction == "out":

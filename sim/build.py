@@ -1,8 +1,7 @@
-"""Compile Verilog into a simulator once, and run cocotb on it in a folder of its own.
+"""Compile Verilog into a cached simulator, and run cocotb on it in a temporary folder.
 
-A compiled simulator is kept in the user's cache, by the rules of `tercet.sim.cache`: the same RTL is compiled once.
-``TERCET_SIM_CFLAGS`` are further flags of the C++ compiler: with ``-O0`` it takes half as long to build a simulator,
-which then runs more slowly.
+Compiled simulators are kept in the user's cache, see `tercet.sim.cache`: the same RTL is compiled once.
+``TERCET_SIM_CFLAGS`` adds flags for the C++ compiler: ``-O0`` halves the build time, but simulations run more slowly.
 """
 
 import contextlib
@@ -33,32 +32,32 @@ __all__ = [
     "run",
 ]
 
-# Generated code is right by construction where Verilator's style checks would have it written otherwise.
+# Verilator's style checks that generated code fails although it is correct by construction.
 _STYLE = [
     *("WIDTHEXPAND", "WIDTHTRUNC", "CASEINCOMPLETE", "CASEOVERLAP", "UNSIGNED", "CMPCONST"),
     *("UNOPTFLAT", "ASCRANGE", "TIMESCALEMOD", "PINMISSING", "COMBDLY", "ALWNEVER"),
 ]
 WARNINGS_OFF = tuple(f"-Wno-{warning}" for warning in _STYLE)
-"""Arguments for Verilator."""
+"""Verilator arguments that disable these checks."""
 
 _VERILATOR_ARGS = [
     *WARNINGS_OFF,
     *("-CFLAGS", "-std=c++20"),
-    # cocotb makes every signal public, which forbids most optimisation; only the top's own signals are needed.
+    # cocotb makes every signal public, which prevents most optimisation; only the top's signals are needed.
     *("--no-public-flat-rw", "--public-depth", "1"),
     *("-O3", "--x-assign", "fast", "--x-initial", "fast"),
 ]
 _TIMESCALE = ("1ns", "1ps")
-_TAIL = 30  # lines of a log that go into an error
+_TAIL = 30  # last lines of a log that an error quotes
 
 
 class SimulationError(RuntimeError):
-    """A simulation failed; the message says how."""
+    """A simulation failed; the message gives the reason."""
 
 
 @dataclass(frozen=True)
 class Build:
-    """A compiled simulator: its folder, top module, simulator, and how it records waves ("", "vcd" or "fst")."""
+    """Compiled simulator: its folder, top module, simulator, and format of its waves ("", "vcd" or "fst")."""
 
     dir: Path
     top: str
@@ -73,7 +72,7 @@ def build(
     *,
     waves: str | os.PathLike | bool = False,
 ) -> Build:
-    """Compile Verilog texts, or return the build made from the same ones before.
+    """Compile Verilog, or return the cached build of the same sources.
 
     Parameters
     ----------
@@ -82,9 +81,9 @@ def build(
     top : str
         Top module.
     simulator : Simulator, str or None
-        What runs it; a name or None is looked up with :func:`simulators.find`.
+        Simulator to build for; a name or None is looked up with :func:`simulators.find`.
     waves : path or bool
-        Whether runs of it can record waves; a path chooses the format by its suffix (.fst or .vcd), True is FST.
+        Whether runs can record waves. A path selects the format by its suffix (.fst or .vcd); True is FST.
 
     Raises
     ------
@@ -99,11 +98,11 @@ def build(
     if simulator.name == "verilator":
         if recording == "fst" and not compiler_has_fst_libraries():
             recording = "vcd"  # converted after the run
-        # Not the simulator's own copy of the top's ports: its scope is called $rootio, which is no name to VCD readers.
+        # Without Verilator's copy of the top's ports: its scope is called $rootio, which VCD readers reject.
         args = [*_VERILATOR_ARGS, *([f"--trace-{recording}", "--no-trace-top"] if recording else [])]
         args += [arg for flag in flags for arg in ("-CFLAGS", flag)]
     elif not recording and all(name.endswith(".v") for name in sources):
-        # After cocotb's -g2012: the language that such files are in. Its recorder of waves is SystemVerilog.
+        # Overrides cocotb's -g2012, as .v files are Verilog-2005. cocotb's wave recorder needs SystemVerilog.
         args = ["-g2005"]
     facts = [dict(sources), top, simulator.name, simulator.version, args, recording, _cocotb_facts()]
     folder = build_once(facts, lambda folder: _compile(Build(folder, top, simulator, recording), sources, args))
@@ -111,7 +110,7 @@ def build(
 
 
 def compiler_environment(simulator: Simulator) -> dict[str, str]:
-    """Return what to add to the environment of a build; objects of Verilator's runtime come from the cache then."""
+    """Return additions to the environment of a build that take Verilator's runtime objects from the cache."""
     script = Path(__file__).with_name("_objcache.py").absolute()
     objcache = shlex.join([sys.executable, "-ISE", str(script), str(cache_dir() / "objects")])
     return {"OBJCACHE": objcache, **simulator.environment()}
@@ -130,7 +129,7 @@ def _cocotb_facts() -> list[str]:
     import cocotb
     import cocotb_tools.config
 
-    return [cocotb.__version__, str(cocotb_tools.config.libs_dir)]  # a Verilator build has the folder as its rpath
+    return [cocotb.__version__, str(cocotb_tools.config.libs_dir)]  # the rpath of a Verilator build
 
 
 def _compile(result: Build, sources: Mapping[str, str], args: list[str]) -> None:
@@ -168,15 +167,15 @@ def run(
     waves: str | os.PathLike | None = None,
     testcase: str | None = None,
 ) -> None:
-    """Run the cocotb tests of a module, named as Python imports it, on a build.
+    """Run the cocotb tests of a module, given by its import name, on a build.
 
-    Output goes to a log in the run's own temporary folder, so processes can share a build. `waves` is a path for the
-    recorded signals, .fst or .vcd, of a build that records; `testcase` runs only the tests of that name.
+    Output goes to a log in the run's own temporary folder, so processes can share a build. `waves` is the path of the
+    recording, .fst or .vcd, if the build records; `testcase` runs only the test of that name.
 
     Raises
     ------
     SimulationError
-        If a test fails, none ran, or the simulator stopped by itself.
+        If a test fails, none ran, or the simulator stopped early.
     OSError
         If the waves cannot be written.
     """
@@ -184,7 +183,9 @@ def run(
     from cocotb_tools.runner import get_runner
 
     if waves is not None and built.recording not in ("vcd", _waves_format(waves)):
-        raise ValueError(f"Build records {built.recording or 'no waves'}, which does not give {os.fspath(waves)!r}")
+        raise ValueError(
+            f"Build records {built.recording or 'no waves'}, not {os.fspath(waves)!r}; build it with waves"
+        )
     with tempfile.TemporaryDirectory(prefix="tercet-run-") as name:
         folder = Path(name)
         log, results, record = folder / "run.log", folder / "results.xml", folder / f"waves.{built.recording}"
@@ -196,7 +197,7 @@ def run(
             if built.simulator.name == "verilator":
                 test_args = ["--trace", "--trace-file", str(record)]
             else:
-                # Last on vvp's command line, after the runner's own choice of format.
+                # Last on vvp's command line, to override the runner's choice of format.
                 plusargs.append(f"+dumpfile_path={record}")
                 additions["SIM_CMD_SUFFIX"] = f"-{built.recording}"
         try:
@@ -220,12 +221,12 @@ def run(
             if waves is not None and record.exists():
                 _deliver(record, Path(waves))
         if failed or tests == 0:
-            reason = "; ".join(_failures(results)) or "no cocotb test ran to its end"
+            reason = "; ".join(_failures(results)) or "no cocotb test ran to completion"
             raise SimulationError(f"{test_module} on {built.simulator}: {reason}\n{log_tail(log)}")
 
 
 def _deliver(record: Path, waves: Path) -> None:
-    """Put a recording where it was asked for, in the format of that name."""
+    """Move a recording to its destination, converted to the format of that suffix."""
     if record.suffix == waves.suffix:
         shutil.move(record, waves)
     else:
@@ -233,7 +234,7 @@ def _deliver(record: Path, waves: Path) -> None:
 
 
 def _check_writable(path: Path) -> None:
-    """Make the parent folder and try to open the file, so that it fails before the run rather than after."""
+    """Make the parent folder and try to open the file, to fail before the run rather than after it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with open(path, "ab"):
@@ -246,8 +247,8 @@ def _failures(results: Path) -> list[str]:
     """Return the messages of the failed tests, one line each."""
     with contextlib.suppress(OSError, ElementTree.ParseError):
         tests = ElementTree.parse(results).iter("testcase")
-        found = [(t.get("name"), f) for t in tests for f in (*t.findall("failure"), *t.findall("error"))]
-        texts = [(name, (f.get("message") or f.text or "").strip() or "failed") for name, f in found]
+        failures = [(t.get("name"), f) for t in tests for f in (*t.findall("failure"), *t.findall("error"))]
+        texts = [(name, (f.get("message") or f.text or "").strip() or "failed") for name, f in failures]
         return [f"{name}: {text.splitlines()[0]}" for name, text in texts]
     return []
 
@@ -267,8 +268,8 @@ _environment_lock = threading.RLock()
 def _environment(additions: Mapping[str, str]) -> Iterator[None]:
     """Give cocotb's runner a clean environment.
 
-    The runner reads os.environ, where WAVES, GUI, COCOTB_* and pytest's variable change what it does, and a `make`
-    above hands down its own MAKEFLAGS. One thread at a time: use processes for parallel runs.
+    The runner reads os.environ, where WAVES, GUI, COCOTB_* and pytest's variable change its behaviour, and a parent
+    `make` passes on its MAKEFLAGS. One thread at a time: use processes for parallel runs.
     """
     with _environment_lock:
         saved = dict(os.environ)

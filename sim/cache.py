@@ -1,9 +1,9 @@
-"""The user's cache: what takes long to build is built once, and used only while it is whole.
+"""User cache: slow builds are made once, and reused only while intact.
 
-A build is kept under the hash of everything that went into it, so that several processes can share it: the first one
-builds under a lock, the others wait. It counts only with its ``.done`` file, written last, which lists every file with
-its size, mode and digest: what a crash has left behind, and what was damaged, cut off or deleted afterwards, is built
-again. ``TERCET_CACHE`` moves the cache.
+A build is stored under the hash of all its inputs, so that several processes can share it: the first one builds under a
+lock, the others wait. It is valid only with its ``.done`` file, written last, which lists every file with its size,
+mode and digest. A build that a crash left incomplete, or with files damaged, truncated or deleted since, is made again.
+``TERCET_CACHE`` moves the cache.
 """
 
 import contextlib
@@ -24,11 +24,11 @@ _DONE = ".done"
 
 
 class BuildError(RuntimeError):
-    """The simulator did not take the Verilog; the message ends with the log's last lines."""
+    """The simulator rejected the Verilog; the message ends with the last lines of the log."""
 
 
 class FolderBusy(OSError):
-    """Another process writes into the folder."""
+    """Another process is writing the folder."""
 
 
 def cache_dir() -> Path:
@@ -37,7 +37,7 @@ def cache_dir() -> Path:
 
 
 def cache_folder(name: str) -> Path:
-    """Make a folder in the cache.
+    """Return a folder of the cache, made if needed.
 
     Raises
     ------
@@ -48,25 +48,25 @@ def cache_folder(name: str) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        reason = f"Cache folder {str(cache_dir())!r} cannot be written ({error.strerror}); set TERCET_CACHE"
-        raise type(error)(f"{reason} to a folder that can") from None
+        reason = f"Cache folder {str(cache_dir())!r} cannot be written ({error.strerror})"
+        raise type(error)(f"{reason}; set TERCET_CACHE to a writable folder") from None
     return folder
 
 
 def build_once(facts: Sequence, make: Callable[[Path], None]) -> Path:
-    """Return the cache's folder for these facts, which `make` has filled, now or before.
+    """Return the cache folder of a build; `make` builds it if it is missing or damaged.
 
     Parameters
     ----------
     facts : sequence
-        All that decides what is built, as JSON can write it.
+        All inputs of the build, serialisable as JSON.
     make : callable
-        Makes the folder it is given and builds in it; no other process does so meanwhile.
+        Makes the given folder and builds in it; other processes wait meanwhile.
 
     Raises
     ------
     BuildError
-        If `make` raises it, or the cache folder has a space.
+        If `make` raises it, or the path of the cache contains a space.
     OSError
         If the cache cannot be written.
     """
@@ -76,7 +76,7 @@ def build_once(facts: Sequence, make: Callable[[Path], None]) -> Path:
     if _is_whole(folder):
         return folder
     if " " in str(cache):
-        raise BuildError(f"Cache folder {str(cache)!r} has a space, which make cannot build in; set TERCET_CACHE")
+        raise BuildError(f"Cache folder {str(cache)!r} contains a space, which breaks make; set TERCET_CACHE")
     cache_folder("builds")
     with filelock.FileLock(f"{folder}.lock"):
         if not _is_whole(folder):
@@ -88,21 +88,21 @@ def build_once(facts: Sequence, make: Callable[[Path], None]) -> Path:
 
 @contextlib.contextmanager
 def sole_writer(target: Path, busy: str = "") -> Iterator[None]:
-    """Keep other processes of this user from writing a folder or a file; wait for one that does, or refuse.
+    """Lock a folder or file against writing by other processes of this user; wait for the lock, or fail.
 
-    The lock is in the cache: nothing of it shows beside the target.
+    The lock file is in the cache, not beside the target.
 
     Parameters
     ----------
     target : Path
-        What is written, by this name or another.
+        Folder or file to write; aliases of the path share the lock.
     busy : str
-        What to say where another process writes it, instead of waiting.
+        Message of the error if another process is writing it; empty to wait instead.
 
     Raises
     ------
     FolderBusy
-        With `busy`, if another process writes it.
+        With `busy`, if another process is writing it.
     OSError
         If the cache cannot be written.
     """
@@ -119,20 +119,20 @@ def sole_writer(target: Path, busy: str = "") -> Iterator[None]:
 
 
 def _mark_done(folder: Path) -> None:
-    """Write the list of all files, the digest of the list below it."""
+    """Write the list of all files, followed by its digest."""
     files = {str(path.relative_to(folder)): _facts(path) for path in folder.rglob("*") if path.is_file()}
     text = json.dumps(files, sort_keys=True)
     (folder / _DONE).write_text(f"{text}\n{hashlib.sha256(text.encode()).hexdigest()}")
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether a build is done and each of its files is as it was then."""
+    """Whether a build is complete and all of its files are unchanged."""
     try:
         text, _, digest = (folder / _DONE).read_text().partition("\n")
         if hashlib.sha256(text.encode()).hexdigest() != digest:
             return False
         return all(_facts(folder / name) == facts for name, facts in json.loads(text).items())
-    # What is gone, or was overwritten by something that is not text.
+    # A file is missing, or the list was overwritten by something that is not text.
     except (OSError, ValueError):
         return False
 
@@ -144,6 +144,6 @@ def _facts(path: Path) -> list:
 
 @functools.lru_cache(maxsize=4096)
 def _digest(path: Path, size: int, mtime_ns: int, inode: int) -> str:
-    """Digest of a file's content; read once in a process while its size and time of change stay."""
+    """Digest of a file's content; read once per process while size, modification time and inode stay."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "blake2b").hexdigest()[:32]

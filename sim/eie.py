@@ -1,4 +1,4 @@
-"""The EIE engine's RTL as a function on NumPy arrays."""
+"""Simulation of the EIE engine's RTL as functions on NumPy arrays."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,31 +20,31 @@ def spmv(config: EieConfig, layer: EieLayer, acts: np.ndarray, **options: Any) -
 
 
 def network(config: EieConfig, layers: Sequence[EieLayer], acts: np.ndarray, **options: Any) -> EngineRun:
-    """Run layers on the RTL, each fed by the one before, without the host in between.
+    """Run layers on the RTL, each fed by the previous one without the host in between.
 
     Parameters
     ----------
     config : EieConfig
-        The engine.
+        Configuration of the engine.
     layers : sequence of EieLayer
-        Encoded for it.
+        Layers, encoded for this configuration.
     acts : (in,) or (batch, in) int16 array
-        Activations; the vectors of a batch run in one simulation, one after the other.
+        Activations; the vectors of a batch run in sequence in one simulation.
     simulator, stall, seed, waves
         As in :func:`tercet.sim.bench.run`.
 
     Returns
     -------
     EngineRun
-        ``out`` is (out,) or (batch, out) int16, in original row order; ``cycles`` are clocks of computing, from each
-        layer's start to its last write of an activation, all vectors together; counters ``total`` (the cycles),
-        ``busy``, ``stall``, ``starve``, ``filler``, ``load``, ``unload``, and ``saturated``: results of all layers that
-        did not fit 16 bits.
+        ``out`` is (out,) or (batch, out) int16, in original row order. ``cycles`` are the clocks from each layer's
+        start to its last activation write, summed over all vectors. Counters: ``total`` (the cycles), ``busy``,
+        ``stall``, ``starve``, ``filler``, ``load``, ``unload``, and ``saturated``, the number of results of all layers
+        that did not fit 16 bits.
 
     Raises
     ------
     TypeError, ValueError
-        If layers or activations do not fit each other or the config.
+        If layers, activations and config do not match.
     SimulationError
         If the RTL gets stuck or breaks the stream protocol.
     """

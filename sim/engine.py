@@ -1,4 +1,4 @@
-"""Any engine's RTL as a function on operands of its model."""
+"""Simulation of any engine's RTL as a function on operands of its model."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -23,9 +23,9 @@ class EngineRun:
     Attributes
     ----------
     out : np.ndarray
-        Output of the RTL, as the model's `collect` gives it.
+        Output of the RTL, as returned by the model's `collect`.
     cycles : int
-        Clocks, as the model's `cycles` counts them.
+        Clocks, as counted by the model's `cycles`.
     counters : dict[str, int]
         The engine's performance counters.
     """
@@ -36,16 +36,16 @@ class EngineRun:
 
 
 def run_engine(spec: EngineSpec, config: Any, operands: Sequence[Any], **options: Any) -> list[EngineRun]:
-    """Run operands one after the other, each from reset, in one simulator process.
+    """Run jobs in sequence, each from reset, in one simulator process.
 
     Parameters
     ----------
     spec : EngineSpec
         The engine.
     config : frozen dataclass
-        Its parameters.
+        Parameters of the engine.
     operands : sequence
-        Of the model's `operands`.
+        Operands of each job, as returned by the model's `operands`.
     simulator, stall, seed, waves
         As in :func:`tercet.sim.bench.run`.
 
@@ -54,17 +54,17 @@ def run_engine(spec: EngineSpec, config: Any, operands: Sequence[Any], **options
     TypeError, ValueError
         If operands do not fit the config.
     SimulationError
-        If the RTL gets stuck, breaks the stream protocol, or refuses its input.
+        If the RTL gets stuck, breaks the stream protocol, or rejects its input.
     """
     model = spec.model
     jobs = [model.job(config, each) for each in operands]
     runs = []
-    for each, done in zip(operands, run_jobs(spec, config, jobs, **options), strict=True):
-        counters = counters_of(spec, done.probes)
-        if done.probes["error"]:
-            raise SimulationError(f"Engine {spec.name} has refused its input")
-        out = model.collect(config, each, done.outputs)
-        runs.append(EngineRun(out, model.clocks(counters, done.cycles), counters))
+    for each, result in zip(operands, run_jobs(spec, config, jobs, **options), strict=True):
+        counters = counters_of(spec, result.probes)
+        if result.probes["error"]:
+            raise SimulationError(f"Engine {spec.name} rejected its input")
+        out = model.collect(config, each, result.outputs)
+        runs.append(EngineRun(out, model.clocks(counters, result.cycles), counters))
     return runs
 
 
@@ -76,9 +76,9 @@ def run_jobs(
     sources: Mapping[str, str] | None = None,
     **options: Any,
 ) -> list[JobResult]:
-    """Run jobs on an engine; probes of a result are ``counters``, all side by side, and ``error``.
+    """Run jobs on an engine; the probes of a result are ``counters``, concatenated, and ``error``.
 
-    `sources` are Verilog texts instead of the engine's own: its netlist, or one with a defect that must be found.
+    `sources` replaces the engine's Verilog, for example by its netlist, or by a version with a defect.
     """
     probes = {"counters": COUNTER_BITS * len(spec.model.counters), "error": 1}
     texts = engine_sources(spec, config) if sources is None else sources
@@ -86,12 +86,12 @@ def run_jobs(
 
 
 def counters_of(spec: EngineSpec, probes: Mapping[str, int]) -> dict[str, int]:
-    """Counters by name from the probes of `run_jobs`."""
+    """Split the probe ``counters`` of `run_jobs` into counters by name."""
     names = enumerate(spec.model.counters)
     return {name: probes["counters"] >> COUNTER_BITS * n & (1 << COUNTER_BITS) - 1 for n, name in names}
 
 
 @functools.lru_cache(maxsize=32)
 def engine_sources(spec: EngineSpec, config: Any) -> dict[str, str]:
-    """`EngineSpec.sources`, kept."""
+    """Return `EngineSpec.sources`, cached."""
     return spec.sources(config)

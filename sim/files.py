@@ -1,4 +1,4 @@
-"""Errors of files that are written under a temporary name first."""
+"""Error reporting for files that are first written under a temporary name."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,17 +9,17 @@ __all__ = ["naming"]
 
 @contextlib.contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Let the system's errors name the file or folder that was asked for, rather than what stands in for it.
+    """Make OS errors name the requested file or folder instead of its temporary stand-in.
 
     Raises
     ------
     OSError
-        Of the kind that was raised inside, for `path`.
+        The error raised inside, with `path` as its file name.
     """
     try:
         yield
     except OSError as error:
         if error.errno is None:
             raise
-        # OSError finds the class of the number by itself.
+        # OSError picks its subclass by the number.
         raise OSError(error.errno, error.strerror, str(path)) from None

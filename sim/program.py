@@ -1,7 +1,7 @@
-"""Build a C++ program around a Verilated design, for what cocotb is too slow or too far from.
+"""Build C++ programs around a Verilated design, for uses where cocotb is too slow or does not fit.
 
-It goes into the same cache as the simulators of `build`, by the same rules, and takes the objects of Verilator's
-runtime from there.
+Programs share the cache and its rules with the simulators of `build`, and take the objects of Verilator's runtime from
+it.
 """
 
 import os
@@ -19,18 +19,18 @@ from .simulators import Simulator
 __all__ = ["build_program"]
 
 _STANDARD = "c++17"
-# Design and main are compiled with -O1: as fast as with -O2 where the line is most of the work, and built in half the
-# time. The runtime is compiled as Verilator has it: the same object for every program.
+# Design and main are compiled with -O1: as fast as -O2 where the serial line is most of the work, in half the build
+# time. The runtime keeps Verilator's flags, so every program shares its objects.
 _ARGS = [
     *WARNINGS_OFF,
     *("--no-timing", "-O3", "--x-assign", "fast", "--x-initial", "fast"),
     *("-MAKEFLAGS", "OPT_FAST=-O1", "-MAKEFLAGS", "--silent"),
 ]
-_INHERITED = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")  # of a `make` above
+_INHERITED = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL")  # from a parent `make`
 
 
 def build_program(sources: Mapping[str, str], top: str, main: str, *, defines: Mapping[str, str] | None = None) -> Path:
-    """Compile Verilog texts and a C++ main with Verilator, or return the program made from the same ones before.
+    """Compile Verilog and a C++ main with Verilator, or return the cached program of the same sources.
 
     Parameters
     ----------
@@ -39,9 +39,9 @@ def build_program(sources: Mapping[str, str], top: str, main: str, *, defines: M
     top : str
         Top module; its class is ``V<top>``.
     main : str
-        C++17 text with the function ``main``.
+        C++17 source with the function ``main``.
     defines : Mapping[str, str], optional
-        Preprocessor macros of `main`.
+        Preprocessor macros for `main`: name to value.
 
     Returns
     -------
@@ -58,10 +58,10 @@ def build_program(sources: Mapping[str, str], top: str, main: str, *, defines: M
     defines = dict(defines or {})
     for name in defines:
         if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
-            raise ValueError(f"Macro {name!r} is no C++ name")
+            raise ValueError(f"Macro {name!r} is not a C++ identifier; use letters, digits and _")
     simulator = simulators.find("verilator")
     facts = ["program", dict(sources), top, main, defines, simulator.version, _STANDARD, _ARGS]
-    # In the text and not on the command line, which belongs to the key of the runtime's objects.
+    # In the source, not on the command line, which is part of the key of the runtime's objects.
     text = "".join(f"#define {name} {value}\n" for name, value in defines.items()) + f'#line 1 "main.cpp"\n{main}'
     return build_once(facts, lambda folder: _compile(folder, sources, top, text, simulator)) / "program"
 

@@ -1,4 +1,4 @@
-"""The requantiser's RTL as a function on NumPy arrays."""
+"""Simulation of the requantiser's RTL as a function on NumPy arrays."""
 
 from collections.abc import Callable, Sequence
 
@@ -17,7 +17,7 @@ __all__ = ["RequantJob", "requantize"]
 _TOP = "streamed"
 
 RequantJob = tuple[np.ndarray, np.ndarray | int, np.ndarray | int, int, int, int, Rounding]
-"""Arguments of :func:`tercet.golden.numerics.requantize`, elementwise."""
+"""Elementwise arguments of :func:`tercet.golden.numerics.requantize`."""
 
 
 def requantize(
@@ -27,18 +27,18 @@ def requantize(
     simulator: Simulator | str | None = None,
     edit: Callable[[str], str] | None = None,
 ) -> list[np.ndarray]:
-    """Run values through the requantiser, one a clock.
+    """Run values through the requantiser, one per clock.
 
     Parameters
     ----------
     jobs : Sequence[RequantJob]
-        Each with settings of its own, from reset.
+        Jobs, each with its own settings and from reset.
     mac : str
         As in `Requantizer`.
     simulator
         As in :func:`tercet.sim.bench.run`.
     edit : callable
-        Changes the Verilog before it is built: to see that a defect is caught.
+        Edits the Verilog before the build, to test that a defect is caught.
 
     Returns
     -------

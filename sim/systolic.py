@@ -1,4 +1,4 @@
-"""The systolic engine's RTL as a function on NumPy arrays."""
+"""Simulation of the systolic engine's RTL as functions on NumPy arrays."""
 
 import os
 from collections.abc import Sequence
@@ -33,24 +33,24 @@ def matmul(
     Parameters
     ----------
     config : SystolicConfig
-        The engine.
+        Configuration of the engine.
     acts, weights, bias
         As in :func:`tercet.golden.systolic.matmul`.
     requant : Requant or None
-        Results leave as int8.
+        Requantise the results to int8.
     simulator, stall, seed, waves
         As in :func:`tercet.sim.bench.run`.
 
     Returns
     -------
     EngineRun
-        ``out`` is (M, N) int32, int8 with requantisation; ``cycles`` are clocks from the first command to the last
-        result, both included; counters ``active``, ``weight_stall``, ``weight_shift``, ``non_matrix``.
+        ``out`` is (M, N) int32, or int8 with `requant`. ``cycles`` are the clocks from the first command to the last
+        result, inclusive. Counters: ``active``, ``weight_stall``, ``weight_shift``, ``non_matrix``.
 
     Raises
     ------
     TypeError, ValueError
-        If operands do not fit each other or the config.
+        If operands and config do not match.
     SimulationError
         If the RTL gets stuck or breaks the stream protocol.
     """

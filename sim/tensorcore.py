@@ -1,4 +1,4 @@
-"""The tensor-core engine's RTL as a function on NumPy arrays."""
+"""Simulation of the tensor-core engine's RTL as functions on NumPy arrays."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,28 +13,27 @@ __all__ = ["mma", "mmas"]
 
 
 def mma(config: TensorCoreConfig, a: Any, b: Any, c: Any, **options: Any) -> EngineRun:
-    """``a @ b + c`` on the RTL.
+    """Run ``a @ b + c`` on the RTL.
 
     Parameters
     ----------
     config : TensorCoreConfig
-        The engine.
+        Configuration of the engine.
     a, b, c : (..., M, K), (..., K, N) and (..., M, N) arrays
-        As in `tercet.golden.tensorcore.mma`; the products of a batch run in one simulation, one after the other.
+        As in `tercet.golden.tensorcore.mma`; the products of a batch run in sequence in one simulation.
     simulator, stall, seed, waves
         As in :func:`tercet.sim.bench.run`.
 
     Returns
     -------
     EngineRun
-        ``out`` is (..., M, N) float32, float16 or int32; ``cycles`` are clocks from the first command to the last
-        result, both included, of the whole batch; counters say in how many a part was started, and in how many one
-        waited for what.
+        ``out`` is (..., M, N) float32, float16 or int32. ``cycles`` are the clocks from the first command to the last
+        result, inclusive, of the whole batch. Counters: clocks with a part issued, and stalled clocks by cause.
 
     Raises
     ------
     TypeError, ValueError
-        If arrays do not fit each other or the config, or only the golden model computes what the config asks for.
+        If arrays and config do not match, or only the golden model supports the config.
     SimulationError
         If the RTL gets stuck or breaks the stream protocol.
     """

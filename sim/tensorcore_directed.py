@@ -1,4 +1,4 @@
-"""Dot products that each show one thing a tensor core does, after Fasi et al., PeerJ CS 7:e330, 2021."""
+"""Directed dot products, each of which tests one property of tensor cores, after Fasi et al., PeerJ CS 7:e330, 2021."""
 
 from collections.abc import Iterator, Sequence
 
@@ -8,7 +8,7 @@ from tercet.golden.tensorcore.config import TensorCoreConfig
 
 __all__ = ["directed_dots"]
 
-# A product as its two factors, and a dot product as its products and c.
+# A product is its two factors; a dot product is its products and c.
 Term = tuple[float, float]
 Dot = tuple[Sequence[Term], float]
 
@@ -17,19 +17,19 @@ _INFINITE = float("inf")
 
 
 def directed_dots(config: TensorCoreConfig, k: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The directed cases for a config's formats, and the same with the other sign.
+    """Directed cases for a config's formats, each with both signs.
 
     Parameters
     ----------
     config : TensorCoreConfig
-        Formats, and the fraction bits at whose edge the cases lie.
+        Formats, and the fraction bits whose limits the cases target.
     k : int
-        Products of a dot product.
+        Number of products of a dot product.
 
     Returns
     -------
     (count, k), (count, k) and (count,) arrays
-        Patterns of the config's formats, or int8 and int32. What a format has no room for is rounded to it.
+        Bit patterns in the config's formats, or int8 and int32. Values that a format cannot hold are rounded.
     """
     chosen = _integers(k) if config.integers else _floats(config, k)
     dots = [(products, sign * c, sign) for products, c in chosen for sign in (1, -1)]
@@ -49,7 +49,7 @@ def _patterns(values: np.ndarray, format: str) -> np.ndarray:
 
 
 def _power(exponent: int) -> Term:
-    """A power of two as a product of two."""
+    """A power of two as a product of two powers of two."""
     return 2.0 ** (exponent // 2), 2.0 ** (exponent - exponent // 2)
 
 
@@ -68,28 +68,28 @@ def _floats(config: TensorCoreConfig, k: int) -> Iterator[Dot]:
 
 
 def _kept_bits(fraction: int) -> Iterator[Dot]:
-    """How small a term is seen beside 1: a term of the products, or c, or beside c."""
+    """Smallest term that counts beside 1: a product or c beside a product, or a product beside c."""
     for below in range(1, fraction + 5):
         small = _power(-below)
         yield [_ONE, _negative(small)], 0.0
         yield [_ONE], -(2.0**-below)
         yield [_negative(small)], 1.0
-        # The large terms cancel, and what was cut off before does not come back.
+        # The large terms cancel, but the truncated bits do not come back.
         yield [_negative(_ONE), small], 1.0
 
 
 def _order(fraction: int, k: int) -> Iterator[Dot]:
-    """1 in every place, the others too small for it: where steps end, and whether they are taken in the order of k."""
+    """1 at every index among terms too small for it: shows where steps end, and whether steps follow the order of k."""
     for below in (fraction - 1, fraction, fraction + 1):
         small = [_power(-below)] * k
         yield small, 1.0
         yield small, 1 - 2.0**-24
-        for place in range(k):
-            yield [*small[:place], _ONE, *small[place + 1 :]], 2.0**-below
+        for index in range(k):
+            yield [*small[:index], _ONE, *small[index + 1 :]], 2.0**-below
 
 
 def _rounding(config: TensorCoreConfig) -> Iterator[Dot]:
-    """Sums between two results: a quarter, a half and three quarters above an even one and an odd one."""
+    """Sums between two results: a quarter, a half and three quarters of an ULP above an even and an odd one."""
     last = FORMATS[config.out_format].fraction_bits
     for kept in {last, config.out_fraction_bits}:
         for odd in ([], [_power(-kept)]):
@@ -115,7 +115,7 @@ def _ends(config: TensorCoreConfig, k: int) -> Iterator[Dot]:
         yield [product], -lowest
     yield [], lowest
     yield [], lowest * 3
-    # A last place of the largest result is lost, half of one may round up to infinity, and one is infinite.
+    # Above the largest result: 1/4 ULP is lost, 1/2 ULP may round up to infinity, 1 ULP overflows.
     for down in (2, 1, 0):
         yield [_power(out.bias - out.fraction_bits - down)], largest
     most = 2.0 ** min(a.bias, b.bias, out.bias // 2)
@@ -124,8 +124,8 @@ def _ends(config: TensorCoreConfig, k: int) -> Iterator[Dot]:
 
 
 def _floor(config: TensorCoreConfig, floor: int) -> Iterator[Dot]:
-    """Products below the floor, beside one about the last bit that it leaves: of them alone 2**-160 is seen beside
-    2**-149 in FP32, and 2**-48 beside 2**-25, half of the last place, in FP16.
+    """Products below the floor, beside one near the last bit that the floor keeps. Only these cases show 2**-160 beside
+    2**-149 in FP32, and 2**-48 beside 2**-25, half an ULP, in FP16.
     """
     out = FORMATS[config.out_format]
     last = out.smallest_exponent - (config.rounding == "nearest")
@@ -139,7 +139,7 @@ def _floor(config: TensorCoreConfig, floor: int) -> Iterator[Dot]:
 
 
 def _specials() -> Iterator[Dot]:
-    """Infinities, NaNs, and zeros with a sign; E4M3 has no infinities and takes NaN for them."""
+    """Infinities, NaNs and signed zeros. E4M3 has no infinities and uses NaN for them."""
     nan = float("nan")
     infinite = (_INFINITE, 1.0)
     yield [infinite], 1.0
@@ -159,12 +159,12 @@ def _specials() -> Iterator[Dot]:
 
 
 def _integers(k: int) -> Iterator[Dot]:
-    """The largest products, sums at both ends of int32, and sums that leave it and come back."""
+    """Largest products, sums at both limits of int32, and sums that leave its range and return."""
     up, down = (-128.0, -128.0), (127.0, -128.0)
     for c in (0, 1, 2**31 - 1, -(2**31), 2**31 - 1 - k * 2**14, 2**31 - k * 2**14):
         yield [up] * k, c
         yield [down] * k, c
-        # In the first half beyond what int32 has, in the second back.
+        # The first half leaves the range of int32, the second returns.
         yield [*[up] * (k // 2), *[down] * (k - k // 2)], c
         yield [*[down] * (k // 2), *[up] * (k - k // 2)], c
         yield [up, down] * (k // 2), c

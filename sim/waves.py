@@ -1,6 +1,7 @@
-"""Recorded signals as FST, also where the simulator can only write VCD.
+"""Conversion of recorded waves from VCD to FST.
 
-Verilator writes FST only with the headers of two compression libraries, which a machine without root may lack.
+Verilator writes FST only if the headers of two compression libraries are installed, which a machine without root access
+may lack.
 """
 
 import functools
@@ -17,7 +18,7 @@ __all__ = ["compiler_has_fst_libraries", "vcd_to_fst"]
 
 @functools.cache
 def compiler_has_fst_libraries() -> bool:
-    """Whether what Verilator's own FST writer needs can be compiled and linked here."""
+    """Whether the libraries of Verilator's FST writer can be compiled and linked here."""
     program = "#include <lz4.h>\n#include <zlib.h>\nint main() { return LZ4_versionNumber() + zlibVersion()[0]; }\n"
     command = ["g++", "-x", "c++", "-", "-llz4", "-lz", "-o", "/dev/null"]
     try:
@@ -27,12 +28,12 @@ def compiler_has_fst_libraries() -> bool:
 
 
 def vcd_to_fst(vcd: Path, fst: Path) -> None:
-    """Convert a recording, as a simulator writes it: one change a line.
+    """Convert a simulator's recording, with one change per line.
 
     Raises
     ------
     ValueError
-        If `vcd` is none.
+        If `vcd` is not a VCD file.
     OSError
         If a file cannot be read or written.
     """
@@ -43,13 +44,13 @@ def vcd_to_fst(vcd: Path, fst: Path) -> None:
         try:
             _changes(file, context, _header(file, context))
         except (VCDParseError, KeyError, ValueError) as error:
-            raise ValueError(f"{str(vcd)!r} is no VCD: {error}") from None
+            raise ValueError(f"{str(vcd)!r} is not a VCD file: {error}") from None
         finally:
             pylibfst.lib.fstWriterClose(context)
 
 
 def _header(file: BinaryIO, context: Any) -> dict[bytes, tuple[int, int]]:
-    """Convert the declarations; gives FST's handle and the width of each signal, by its code in the VCD."""
+    """Convert the declarations; return FST's handle and the width of each signal by its VCD code."""
     lib = pylibfst.lib
     signals: dict[bytes, tuple[int, int]] = {}
     lines = []
@@ -69,7 +70,7 @@ def _header(file: BinaryIO, context: Any) -> dict[bytes, tuple[int, int]]:
             lib.fstWriterSetUpscope(context)
         elif kind is TokenKind.VAR:
             code, width = details.id_code.encode(), details.size
-            # The second name of a signal refers to the first.
+            # A second name of a signal refers to the first.
             known = signals.get(code, (0, width))[0]
             variable = getattr(lib, f"FST_VT_VCD_{details.type_.value.upper()}")
             name = details.ref_str.encode()
@@ -79,7 +80,7 @@ def _header(file: BinaryIO, context: Any) -> dict[bytes, tuple[int, int]]:
 
 
 def _changes(file: BinaryIO, context: Any, signals: dict[bytes, tuple[int, int]]) -> None:
-    """Convert the changes. There are millions: a token at a time would take minutes."""
+    """Convert the changes, line by line: there are millions, and tokenising them would take minutes."""
     emit_time, emit = pylibfst.lib.fstWriterEmitTimeChange, pylibfst.lib.fstWriterEmitValueChange
     for line in file:
         kind = line[:1]
@@ -88,7 +89,7 @@ def _changes(file: BinaryIO, context: Any, signals: dict[bytes, tuple[int, int]]
         elif kind == b"b":
             bits, code = line[1:].split()
             handle, width = signals[code]
-            # Leading bits are left out: zeros before a 0 or 1, otherwise more of the same.
+            # VCD omits leading bits: zeros before a 1, otherwise copies of the first bit.
             emit(context, handle, bits.rjust(width, b"0" if bits[:1] == b"1" else bits[:1]))
         elif kind in b"01xz" and kind:
             emit(context, signals[line[1:].rstrip()][0], kind)

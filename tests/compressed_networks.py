@@ -1,4 +1,4 @@
-"""Compressed networks for tests on all floors."""
+"""Compressed networks for the tests of several packages."""
 
 import itertools
 
@@ -15,7 +15,7 @@ AUTOENCODER = (640, 128, 128, 128, 128, 8, 128, 128, 128, 128, 640)
 def compressed(
     sizes: tuple[int, ...], *, density: float = 0.1, code_bits: int = 4, index_bits: int = 4
 ) -> list[CompressedLayer]:
-    """A network that is pruned and shares its weights, without having learned anything."""
+    """Random untrained network, pruned and with shared weights."""
     rng = np.random.default_rng(0)
     layers = []
     for n_in, n_out in itertools.pairwise(sizes):

@@ -1,4 +1,4 @@
-"""Fixtures for one component alone in Amaranth's simulator."""
+"""Fixtures that simulate a single component in Amaranth's simulator."""
 
 import os
 import random
@@ -9,15 +9,15 @@ from amaranth import *
 from amaranth.lib import data
 from amaranth.sim import Simulator
 
-# Most simulators of the tests run for moments: optimising them would take longer than all the rest.
+# Most simulations in the tests are so short that optimising the simulator would take longer than the run.
 os.environ.setdefault("TERCET_SIM_CFLAGS", "-O0")
 
-# Clocks that are recorded after the benches have returned: what they did last comes out of a register or two.
+# Clocks recorded after all benches have returned: their last outputs pass a register or two.
 _AFTER = 8
 
 
 def _plain(value):
-    """Integers, and dicts and lists of them, compare with what a test has computed."""
+    """Convert a value to integers, and dicts and lists of them, for comparison with a test's results."""
     if not isinstance(value, data.Const):
         return value
     keys = [key for key, _ in value.shape()]
@@ -26,13 +26,13 @@ def _plain(value):
 
 
 def _watch(name, seen, stream):
-    """Record a stream's payloads in the clocks in which they are taken, None in others; hold it to its contract."""
+    """Record a stream's payload in each clock with a transfer, None in others; check valid and payload until ready."""
 
     async def bench(ctx):
         kept = None
         sample = (stream.valid, stream.ready, stream.payload)
         async for _, _, valid, ready, payload in ctx.tick().sample(*sample):
-            assert kept is None or (valid and _plain(payload) == kept), f"{name} has changed while it was not taken"
+            assert kept is None or (valid and _plain(payload) == kept), f"{name} changed before it was taken"
             kept = _plain(payload) if valid and not ready else None
             seen.append(_plain(payload) if valid and ready else None)
 
@@ -43,8 +43,8 @@ def _watch(name, seen, stream):
 def simulate():
     """``simulate(component, *benches, beside=(), clocks=5_000, **watch)``: run until every bench has returned.
 
-    Benches `beside` them need not return. Returns a namespace with a list for every signal or stream to watch: its
-    value in each clock; of a stream the payload if it is taken in that clock, else None.
+    Benches in `beside` need not return. Returns a namespace with a list for each watched signal or stream: the signal's
+    value in each clock; the stream's payload in each clock with a transfer, else None.
     """
 
     def run(component, *benches, beside=(), clocks=5_000, **watch):
@@ -59,7 +59,7 @@ def simulate():
                     seen[name].append(_plain(value))
                 clock += 1
                 if running:
-                    assert clock < clocks, f"{type(component).__name__} has not finished after {clocks} clocks"
+                    assert clock < clocks, f"{type(component).__name__} did not finish within {clocks} clocks"
                     returned = clock
                 elif clock == returned + _AFTER:
                     return
@@ -72,7 +72,7 @@ def simulate():
             return until_it_returns
 
         top = Module()
-        top.domains.sync = ClockDomain()  # also where nothing is clocked
+        top.domains.sync = ClockDomain()  # also for combinational components
         top.submodules.component = component
         simulator = Simulator(top)
         simulator.add_clock(1e-6)
@@ -88,9 +88,9 @@ def simulate():
 
 @pytest.fixture
 def send():
-    """``send(stream, payloads, stall=0.0, seed=0, ahead=False)``: a bench that offers them, with gaps.
+    """``send(stream, payloads, stall=0.0, seed=0, ahead=False)``: a bench that sends payloads with random gaps.
 
-    A payload shows when it becomes valid, or with `ahead` already in the gap before.
+    A payload appears together with valid, or with `ahead` already during the gap before.
     """
 
     def make(stream, payloads, stall=0.0, seed=0, *, ahead=False):
@@ -114,9 +114,9 @@ def send():
 
 @pytest.fixture
 def receive():
-    """``receive(stream, count, stall=0.0, seed=0, after_valid=False)``: a bench that takes so many, with pauses.
+    """``receive(stream, count, stall=0.0, seed=0, after_valid=False)``: a bench that takes payloads with pauses.
 
-    It is ready without regard to what is there, or with `after_valid` only once there is something.
+    It takes `count` payloads. Ready is independent of valid, or with `after_valid` follows it.
     """
 
     def make(stream, count, stall=0.0, seed=0, *, after_valid=False):
@@ -137,10 +137,10 @@ def receive():
 
 @pytest.fixture
 def through(simulate):
-    """``through(component, cases, late=None, **latency)``: what comes out for each case, one of which goes in a clock.
+    """``through(component, cases, late=None, **latency)``: run one case per clock through a pipeline.
 
-    A case has integers by the name of the input, of all its bits if it has parts; inputs in `late` come so many clocks
-    after the others. Returned is a list for each output named in `latency`, sampled so many clocks after the case.
+    A case maps input names to integers, which hold all bits of a structured input. `late` delays inputs by a number of
+    clocks. Returns a namespace with a list for each output named in `latency`, sampled that many clocks after the case.
     """
 
     def run(component, cases, late=None, **latency):

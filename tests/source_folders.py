@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 
 # Folders with Python files that are not installed: tests, examples of the documentation, build products.
 _NOT_INSTALLED = {"tests", "docs", "build"}
-# Suffixes of documents beside the code, which nothing reads at run time.
+# Suffixes of documents beside the code, which are not read at run time.
 _DOCUMENTS = {".md"}
 
 

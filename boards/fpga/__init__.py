@@ -1,1 +1,1 @@
-"""FPGA families and devices, synthesis, place and route, PLLs, unit reports, gate-level netlists."""
+"""FPGA families and devices, synthesis, place and route, PLLs, unit reports and gate-level netlists."""

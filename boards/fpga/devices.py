@@ -1,4 +1,4 @@
-"""The FPGAs that `tercet synth` knows."""
+"""FPGA devices supported by `tercet synth`, and those used by boards alone."""
 
 from dataclasses import dataclass
 
@@ -9,20 +9,20 @@ __all__ = ["DEVICES", "GW1NR9", "FpgaDevice", "device"]
 
 @dataclass(frozen=True)
 class FpgaDevice:
-    """An FPGA: what nextpnr calls it, and what is in it.
+    """An FPGA: its nextpnr flags and its capacity.
 
     Attributes
     ----------
     name, family : str
-        Ours, and its family's of `FAMILIES`.
+        Name used here, and the name of its family in `FAMILIES`.
     flags : tuple of str
-        For nextpnr.
+        Flags for nextpnr.
     speeds : tuple of str
-        Speed grades, slowest first; the first is the default. Empty where there is one only.
+        Speed grades, slowest first; the first is the default. Empty if there is only one.
     capacity : dict
-        Cells by the names of a report.
+        Number of cells by kind, as named in reports.
     dsp_limit : str
-        What the vendor states for the speed of the multiplier block, which nextpnr times at its ports only.
+        Vendor's speed limit of the multiplier block, which nextpnr times at its ports only.
     """
 
     name: str
@@ -34,16 +34,16 @@ class FpgaDevice:
 
     @property
     def fabric(self) -> Family:
-        """Its family."""
+        """Its FPGA family."""
         return FAMILIES[self.family]
 
     @property
     def memory_bytes(self) -> int:
-        """Bytes of its block RAMs and large RAMs."""
+        """Bytes of block RAM and large RAM."""
         return (self.capacity["bram"] * self.fabric.block_bits + self.capacity["spram"] * SPRAM_BITS) // 8
 
     def speed(self, wanted: str | None) -> str:
-        """The speed grade to use, "" where there is none.
+        """Return the speed grade to use, "" if the device has none.
 
         Raises
         ------
@@ -60,7 +60,7 @@ class FpgaDevice:
 
 def _ecp5(size: str, lut4: int, dsp: int, bram: int) -> FpgaDevice:
     capacity = {"lut4": lut4, "carry": lut4 // 2, "ff": lut4, "dsp": dsp, "bram": bram, "spram": 0, "lutram": lut4 // 4}
-    # No figure rather than one from memory.
+    # No verified figure at hand; refer to the data sheet.
     limit = "see the data sheet's building block performance (FPGA-DS-02012)"
     return FpgaDevice(f"ecp5-{size}", "ecp5", (f"--{size}", "--package", "CABGA381"), ("6", "7", "8"), capacity, limit)
 
@@ -73,11 +73,11 @@ GW1NR9 = FpgaDevice(
     {"lut4": 8640, "carry": 6480, "ff": 6480, "dsp": 20, "bram": 26, "spram": 0, "lutram": 270},
     "see the data sheet (DS117)",
 )
-"""For `tercet build` alone: there are no models of Gowin's blocks, so that `tercet synth` does not offer it."""
+"""For `tercet build` only. There are no models of Gowin's blocks, so `tercet synth` does not offer it."""
 
 DEVICES: dict[str, FpgaDevice] = {
-    found.name: found
-    for found in (
+    each.name: each
+    for each in (
         _ecp5("25k", 24288, 28, 56),
         _ecp5("45k", 43848, 72, 108),
         _ecp5("85k", 83640, 156, 208),
@@ -95,7 +95,7 @@ DEVICES: dict[str, FpgaDevice] = {
 
 
 def device(name: str) -> FpgaDevice:
-    """Look a device up.
+    """Look up a device.
 
     Raises
     ------
@@ -103,5 +103,5 @@ def device(name: str) -> FpgaDevice:
         If it is unknown.
     """
     if name not in DEVICES:
-        raise ValueError(f"FpgaDevice {name!r} is unknown; use one of {', '.join(DEVICES)}")
+        raise ValueError(f"Device {name!r} is unknown; use one of {', '.join(DEVICES)}")
     return DEVICES[name]

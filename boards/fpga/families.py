@@ -1,6 +1,6 @@
-"""Families of FPGAs: cells, memories, loops, and the commands of their tools.
+"""FPGA families: cells, memories, PLL limits and tool commands.
 
-A family is one object: what is special about it stands here. Its PLL's ports stand in `pll`, models of its blocks in
+All family-specific data is in one object per family, except the PLL instances in `pll` and the models of blocks in
 `tercet.rtl.primitives`.
 """
 
@@ -11,15 +11,15 @@ from dataclasses import dataclass
 __all__ = ["FAMILIES", "KINDS", "Family", "PllKind"]
 
 KINDS = ("lut4", "carry", "ff", "dsp", "bram", "spram", "lutram")
-"""Kinds of cells in reports. ``lut4`` has neither carry cells nor distributed RAM."""
+"""Cell kinds in reports. ``lut4`` excludes carry cells and distributed RAM."""
 
 SPRAM_BITS = 256 * 1024
-"""Bits of a large RAM, which only iCE40 UltraPlus has."""
+"""Bits of a large RAM (SPRAM), found only in iCE40 UltraPlus."""
 
 
 @dataclass(frozen=True)
 class PllKind:
-    """Limits of a phase-locked loop; frequencies in Hz, as (least, most)."""
+    """Limits of a phase-locked loop; frequencies in Hz as (min, max)."""
 
     references: range
     multipliers: range
@@ -33,32 +33,32 @@ class PllKind:
 
 @dataclass(frozen=True)
 class Family:
-    """A family of FPGAs.
+    """An FPGA family.
 
     Attributes
     ----------
     name : str
-        As configs and devices name it.
+        Name in configs and devices.
     cells : mapping
-        Kind of `KINDS` to a regular expression of the cells counted in it.
+        Each of `KINDS` to a regular expression for the cell types it counts.
     block_bits : int
         Bits of a block RAM.
     ram_modes : mapping
-        Words of a block RAM to bits of a word, as yosys uses it.
+        Depth of a block RAM to its word width in bits, for each mode used by yosys.
     distributed_bits : int
-        Bits of a memory up to which it goes into logic cells, where those can be memory.
+        Largest memory, in bits, that goes into distributed RAM; 0 if the family has none.
     rom_in_ram : bool
-        Whether yosys takes a block RAM for a table of 256 bytes.
+        Whether yosys maps a ROM of 256 bytes to a block RAM.
     nextpnr : str
-        The place-and-route tool.
+        Name of the place-and-route tool.
     free_pins : str
-        Its flag that lets pins go anywhere; empty where units cannot be placed alone.
+        Flag of that tool for unconstrained pins; empty if units cannot be placed alone.
     netlist : str
-        Name under which the scripts of Amaranth's platform expect the netlist of a board.
+        Netlist file name in the scripts of Amaranth's platform.
     pll : PllKind
-        Its phase-locked loop.
+        Limits of its phase-locked loop.
     synthesis : callable
-        From top module, and whether multiplications become multiplier blocks, to yosys' commands up to the netlist.
+        Maps the top module and whether to infer multiplier blocks to the yosys commands up to the netlist.
     """
 
     name: str
@@ -74,17 +74,17 @@ class Family:
     synthesis: Callable[[str, bool], str]
 
     def script(self, top: str, *, infer_dsp: bool, json: str) -> str:
-        """Yosys' commands that map a design to the family and write a flat netlist."""
-        # Modules that were kept apart for synthesis can come together now.
+        """Return the yosys commands that map a design to the family and write a flat netlist."""
+        # Modules kept separate for synthesis can be merged now.
         flat = "setattr -mod -unset keep_hierarchy *; flatten; opt_clean"
         return f"{self.synthesis(top, infer_dsp)}; {flat}; write_json {json}"
 
     def count(self, types: list[str]) -> dict[str, int]:
-        """Cells of a netlist, by their types, in each kind."""
+        """Count the cells of each kind from the cell types of a netlist."""
         return {kind: sum(re.fullmatch(self.cells[kind], each) is not None for each in types) for kind in KINDS}
 
     def inferred_blocks(self, width: int, depth: int) -> int:
-        """Block RAMs that yosys takes for a memory that is left to it: the fewest in any mode."""
+        """Block RAMs that yosys uses for an inferred memory: the fewest over all modes."""
         if width * depth <= self.distributed_bits:
             return 0
         return min(-(-depth // words) * -(-width // bits) for words, bits in self.ram_modes.items())
@@ -98,9 +98,9 @@ def _synth_ecp5(top: str, infer_dsp: bool) -> str:
 
 
 def _synth_ice40(top: str, infer_dsp: bool) -> str:
-    # Multiplications always become blocks: a requantiser leaves its own to that though the array names its blocks.
-    # Where it infers blocks, yosys takes those that the design itself has for its own, and sets their registers anew
-    # (yosys issue 2922 is about the same). Meanwhile they have another name.
+    # Multiplier blocks are always inferred: the requantiser relies on it even where the array instantiates its blocks.
+    # While inferring, yosys treats instantiated blocks as its own and overwrites their register settings (compare yosys
+    # issue 2922). Rename the instantiated ones meanwhile.
     hold, release = "copy SB_MAC16 HELD_MAC16; chtype -set HELD_MAC16 t:SB_MAC16", "chtype -set SB_MAC16 t:HELD_MAC16"
     begin, infer, finish = (
         f"synth_ice40 -device u -spram -dsp -top {top} -run {stages}"
@@ -110,7 +110,7 @@ def _synth_ice40(top: str, infer_dsp: bool) -> str:
 
 
 def _synth_gowin(top: str, infer_dsp: bool) -> str:
-    # With hierarchy its mapping of memories fails.
+    # Memory mapping fails with hierarchy kept.
     flat = "setattr -mod -unset keep_hierarchy *"
     return f"{flat}; synth_gowin -top {top}" + ("" if infer_dsp else " -nodsp")
 
@@ -136,8 +136,8 @@ FAMILIES = {
         nextpnr="nextpnr-ecp5",
         free_pins="--lpf-allow-unconstrained",
         netlist="top.json",
-        # Lattice FPGA-DS-02012, sysCLOCK PLL timing. Lower limits of detector and output as Project Trellis' ecppll has
-        # them; below 10 MHz at the detector the vendor does not guarantee its figures for jitter.
+        # Lattice FPGA-DS-02012, sysCLOCK PLL timing. Lower limits of detector and output are those of Project Trellis'
+        # ecppll; below 10 MHz at the detector the vendor's jitter figures are not guaranteed.
         pll=PllKind(
             range(1, 129),
             range(1, 129),
@@ -199,7 +199,7 @@ FAMILIES = {
         nextpnr="nextpnr-himbaechel",
         free_pins="",
         netlist="top.syn.json",
-        # Gowin DS117, GW1NR-9 of speed C6/I5.
+        # Gowin DS117, GW1NR-9, speed grade C6/I5.
         pll=PllKind(
             range(1, 65),
             range(1, 65),
@@ -213,4 +213,4 @@ FAMILIES = {
         synthesis=_synth_gowin,
     ),
 }
-"""All of them by name."""
+"""FPGA families by name."""

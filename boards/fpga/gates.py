@@ -1,7 +1,7 @@
-"""Gate-level netlists that run where the RTL runs: after synthesis, and after place and route.
+"""Gate-level netlists for simulation in place of the RTL, after synthesis or after place and route.
 
-They are Verilog sources as `tercet.sim.bench.run` and `SimulatedBoard` take them: the top module with the ports that it
-has in the RTL, the device's cells in it, and a model of each kind of cell. Models are yosys' own where it has one, else
+The results are Verilog sources for `tercet.sim.bench.run` and `SimulatedBoard`: the top module with the same ports as
+the RTL, built from the device's cells, and a model of each cell type. Models are those of yosys where it has one, else
 those of `tercet.rtl.primitives`::
 
     RTL --[yosys]--> cells --[nextpnr]--> cells of the chip
@@ -29,17 +29,17 @@ from .tools import find_tool
 
 __all__ = ["gate_sources", "routed_sources"]
 
-# What simulators need changed in yosys' models: patterns and replacements.
+# Changes that simulators require in yosys' models: pattern to replacement.
 _REPAIRS = {
-    # Delays.
+    # Path delays.
     r"\bspecify\b.*?\bendspecify\b": "",
-    # At time 0 a net need not have its value yet; this is the constant behind it.
+    # A net may not have its value yet at time 0; use the constant that drives it.
     r"initial Q = srval;": 'initial Q = REGSET == "SET";',
-    # Verilator knows no z inside a design. Nothing is left open here, see `_connect`.
+    # Verilator does not support z inside a design. Nothing is left open here, see `_connect`.
     r"\((\w+) === 1'bz\) \? 1'b[01] : \1\b": r"\1",
 }
 _WAIVERS = "/* verilator lint_off INITIALDLY */ // memories are initialised so\n"
-# A netlist is megabytes of C++ that run for moments: optimising them would take longer than all the rest.
+# A netlist becomes megabytes of C++ that run only briefly: optimising them would dominate the run time.
 _UNOPTIMISED = """
 `ifdef VERILATOR
 `systemc_header
@@ -47,41 +47,41 @@ _UNOPTIMISED = """
 `verilog
 `endif
 """
-# Without the clock's first edge. At time 0 it comes before nets have settled, and registers without reset would keep
-# what they take then for longer than a reset lasts.
+# Suppresses the clock's first edge. At time 0 it precedes the settling of nets, and registers without reset would keep
+# the value they sample then beyond the reset.
 _CLOCK = """  wire clk;
   reg begun = 0;
   always @(negedge clk) begun <= 1;
   wire begun_clk = clk & begun;
 """
-# Yosys' commands for a netlist, without the names of wires at no cell.
+# Yosys commands that write a netlist without the names of unconnected wires.
 _WRITE = "opt_clean -purge; write_verilog -noattr gates.v"
-# Inputs that are 1 where nothing is connected; all others are 0.
+# Unconnected inputs that read as 1; all others read as 0.
 _PULLED_UP = ("CE", "CEN", "RCLKE", "WCLKE")
-# Cells whose vectors nextpnr has cut into bits, and that have no model; yosys' cells that they are.
+# nextpnr cells without a model, whose ports are split into bits, to the equivalent yosys cells.
 _IN_BITS = {"ICESTORM_DSP": "SB_MAC16", "ICESTORM_SPRAM": "SB_SPRAM256KA"}
-# The inner end of an SB_IO without registers, by PIN_TYPE: an input's, an output's.
+# Fabric-side port of an unregistered SB_IO by PIN_TYPE: input, output.
 _PADS = {0b000001: "D_IN_0", 0b011001: "D_OUT_0"}
 
-# Parts of yosys' JSON.
+# Part of a yosys JSON netlist.
 _Json = dict[str, Any]
 
 
 def gate_sources(sources: Mapping[str, str], top: str, device_name: str, *, infer_dsp: bool = False) -> dict[str, str]:
     """Synthesise a design for a device.
 
-    What has been made is kept in the cache of `tercet.sim.build`.
+    Results are kept in the cache of `tercet.sim.build`.
 
     Parameters
     ----------
     sources : Mapping[str, str]
-        File name to Verilog text; models of `tercet.rtl.primitives` among them are left out.
+        File name to Verilog text; models of `tercet.rtl.primitives` are skipped.
     top : str
-        Its top module; its clock is ``clk``.
+        Name of the top module; its clock is ``clk``.
     device_name : str
-        As in `tercet.boards.fpga.devices.DEVICES`.
+        One of `tercet.boards.fpga.devices.DEVICES`.
     infer_dsp : bool
-        As of `tercet.boards.fpga.synth.synthesize`.
+        As in `tercet.boards.fpga.synth.synthesize`.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def gate_sources(sources: Mapping[str, str], top: str, device_name: str, *, infe
     ValueError
         If the device is unknown, or a cell has no model.
     SynthesisError
-        If yosys refuses the design.
+        If yosys rejects the design.
     """
     target, design = device(device_name), _without_models(sources)
     script = target.fabric.script(top, infer_dsp=infer_dsp, json="netlist.json")
@@ -108,35 +108,35 @@ def gate_sources(sources: Mapping[str, str], top: str, device_name: str, *, infe
 def routed_sources(
     sources: Mapping[str, str], top: str, device_name: str = "up5k", *, infer_dsp: bool = False, seed: int = 1
 ) -> dict[str, str]:
-    """Synthesise a design for an iCE40, place it and route it.
+    """Synthesise, place and route a design for an iCE40.
 
     Parameters
     ----------
     sources, top, infer_dsp
-        As of `gate_sources`. Each bit of a port takes a pin; none is inout.
+        As in `gate_sources`. Each port bit takes a pin; inout ports are not supported.
     device_name : str
-        An iCE40.
+        Name of an iCE40 device.
     seed : int
-        For nextpnr.
+        Seed for nextpnr.
 
     Returns
     -------
     dict[str, str]
-        File name to Verilog text. Pads are wires.
+        File name to Verilog text. Pads are replaced by wires.
 
     Raises
     ------
     ValueError
-        If the device is unknown or no iCE40, or a cell has no model.
+        If the device is unknown or not an iCE40, or a cell has no model.
     SynthesisError, ToolNotFound
-        If a tool refuses the design or is not installed.
+        If a tool rejects the design or is not installed.
     """
     target, design = device(device_name), _without_models(sources)
     if target.family != "ice40":
-        raise ValueError(f"FpgaDevice {device_name!r} is no iCE40, and only theirs are read after routing; use up5k")
+        raise ValueError(f"Device {device_name!r} is not an iCE40, the only family with routed netlists; use up5k")
     script = target.fabric.script(top, infer_dsp=infer_dsp, json="netlist.json")
-    # As quickly as it goes: how fast the chip is does not matter. router2 has been seen to go round for ever with two
-    # nets that want the same wires, with any seed.
+    # Shortest run time; fmax does not matter. With any seed, router2 can alternate for ever between two nets that
+    # contend for the same wires.
     flags = [*target.flags, "--pcf-allow-unconstrained", "--seed", str(seed), "--no-tmdriv", "--router", "router1"]
     nextpnr = find_tool("nextpnr-ice40")
 
@@ -165,7 +165,7 @@ def _version(*command: str) -> str:
 
 
 def _made(facts: Sequence, make: Callable[[Path], None], top: str, target: FpgaDevice) -> dict[str, str]:
-    """What `make` writes, or has written from the same facts before, for simulators and with its models."""
+    """Return the netlist written by `make`, cached under `facts`, prepared for simulators and with its models."""
     folder = build_once([*facts, Path(__file__).read_text()], make)
     text = (folder / "gates.v").read_text()
     text = text.replace(");\n", f");{_UNOPTIMISED}", 1)
@@ -182,7 +182,7 @@ def _synthesise(design: Mapping[str, str], script: str, folder: Path) -> None:
 
 
 def _keep_cells(netlist: _Json, top: str, folder: Path) -> None:
-    """Of a netlist beside its Verilog, keep which cells are in it."""
+    """Replace the JSON netlists in a folder by a list of the cell types used."""
     for path in folder.glob("*.json"):
         path.unlink()
     cells = {cell["type"] for cell in netlist["modules"][top]["cells"].values()} - {"$scopeinfo"}
@@ -190,37 +190,37 @@ def _keep_cells(netlist: _Json, top: str, folder: Path) -> None:
 
 
 def _models(cells: Iterable[str], family: str) -> dict[str, str]:
-    """File name to text of the models of cells, and of what is in them."""
+    """Return the models of cells and of the cells inside them, file name to text."""
     known = _yosys_models(family)
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     ours, left = set(), list(cells)
     while left:
         name = left.pop()
         if name not in known:
             ours.add(name)
-        elif name not in found:
-            found[name] = _WAIVERS + known[name]
+        elif name not in texts:
+            texts[name] = _WAIVERS + known[name]
             left += [other for other in known if re.search(rf"\b{other}\b", known[name])]
-    found |= {path.stem: path.read_text() for path in primitives.models(ours)}
-    return {f"{name}.v": found[name] for name in sorted(found)}
+    texts |= {path.stem: path.read_text() for path in primitives.models(ours)}
+    return {f"{name}.v": texts[name] for name in sorted(texts)}
 
 
 @functools.cache
 def _yosys_models(family: str) -> dict[str, str]:
-    """Yosys' models of a family's cells by name, but for those that are nothing but ports."""
-    # Yosys knows where they are, and shows them without macros. Default values of ports are new to Icarus.
+    """Yosys' models of a family's cells by name, without black boxes."""
+    # Yosys locates the models and prints them with macros expanded. Older Icarus lacks default values of ports.
     flags = "-defer -nooverwrite -DNO_ICE40_DEFAULT_ASSIGNMENTS -ppdump"
     with tempfile.TemporaryDirectory(prefix="tercet-cells-") as name:
         run_yosys(f"read_verilog {flags} +/{family}/cells_sim.v", Path(name))
         text = (Path(name) / "yosys.log").read_text()
     for pattern, replacement in _REPAIRS.items():
         text = re.sub(pattern, replacement, text, flags=re.S)
-    found = re.findall(r"^(\(\*[^\n]*\*\)\n)?(module (\w+)\b.*?\bendmodule\b)", text, re.M | re.S)
-    return {name: body for attributes, body, name in found if "blackbox" not in attributes}
+    modules = re.findall(r"^(\(\*[^\n]*\*\)\n)?(module (\w+)\b.*?\bendmodule\b)", text, re.M | re.S)
+    return {name: body for attributes, body, name in modules if "blackbox" not in attributes}
 
 
 def _unpacked(netlist: _Json, top: str) -> _Json:
-    """What nextpnr has written, as a netlist of cells that have models."""
+    """Convert the netlist written by nextpnr to cells that have models."""
     (module,) = netlist["modules"].values()
     _remove_pads(module)
     highest = max(bit for cell in module["cells"].values() for bits in cell["connections"].values() for bit in bits)
@@ -229,13 +229,13 @@ def _unpacked(netlist: _Json, top: str) -> _Json:
         if cell["type"] in _IN_BITS:
             _join_bits(cell)
     for net in module["netnames"].values():
-        # The way of each wire, which is most of the text.
+        # Routing data, which is most of the text.
         net["attributes"] = {}
     return {**netlist, "modules": {top: module}}
 
 
 def _remove_pads(module: _Json) -> None:
-    """Connect ports to the inner ends of their pads; Verilator knows no inout that is connected to an input."""
+    """Connect ports to the fabric side of their pads; Verilator cannot connect an input to an inout."""
     pads = {c["connections"]["PACKAGE_PIN"][0]: name for name, c in module["cells"].items() if c["type"] == "SB_IO"}
     for name, port in module["ports"].items():
         cells = [module["cells"].pop(pads[bit]) for bit in port["bits"]]
@@ -244,7 +244,7 @@ def _remove_pads(module: _Json) -> None:
 
 
 def _connect(cell: _Json, highest: int) -> int:
-    """Give open inputs their constant and open outputs a wire each; returns the highest wire so far."""
+    """Tie open inputs to constants and give each open output a wire; return the highest wire number so far."""
     for port, bits in cell["connections"].items():
         if not bits and cell["port_directions"][port] == "input":
             bits.append("1" if port in _PULLED_UP else "0")
@@ -255,7 +255,7 @@ def _connect(cell: _Json, highest: int) -> int:
 
 
 def _join_bits(cell: _Json) -> None:
-    """Make vectors of ports like ``A_0`` and ``A_1``."""
+    """Join bit ports such as ``A_0`` and ``A_1`` into vectors."""
     directions: dict[str, str] = {}
     vectors: dict[str, dict[int, Any]] = {}
     for port, (bit,) in cell["connections"].items():

@@ -1,4 +1,4 @@
-"""Synthesis: from Verilog to a netlist of a device's cells, and how many of which."""
+"""Synthesis with yosys: netlists, cell counts and capacity checks."""
 
 import json
 import subprocess
@@ -22,22 +22,22 @@ __all__ = [
 
 
 class SynthesisError(RuntimeError):
-    """A tool refused the design; the message has its last error."""
+    """A tool rejected the design; the message quotes its error."""
 
 
 class DoesNotFit(SynthesisError):
-    """The design needs more of something than the device has."""
+    """The design needs more cells of some kind than the device has."""
 
 
 def run_yosys(script: str, folder: Path) -> None:
-    """Run a script in a folder.
+    """Run a yosys script in a folder.
 
     Raises
     ------
     SynthesisError
         If yosys fails.
     """
-    # Under WebAssembly nothing is printed any more once ABC has run: the log is a file.
+    # Under WebAssembly yosys stops printing once ABC has run, so log to a file.
     command = [*yosys_command(), "-q", "-l", "yosys.log", "-p", script]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -48,12 +48,12 @@ def run_yosys(script: str, folder: Path) -> None:
 
 
 def ports_of(verilog: str, top: str, folder: Path) -> list[UnitPort]:
-    """The ports of a module.
+    """Return the ports of a module.
 
     Raises
     ------
     SynthesisError
-        If the Verilog cannot be read or has no such module.
+        If the Verilog cannot be parsed or has no such module.
     """
     (folder / "unit.v").write_text(verilog)
     run_yosys(f"read_verilog unit.v; hierarchy -top {top}; proc; write_json ports.json", folder)
@@ -62,28 +62,28 @@ def ports_of(verilog: str, top: str, folder: Path) -> list[UnitPort]:
 
 
 def cell_counts(netlist: Path, device: FpgaDevice) -> dict[str, int]:
-    """Cells of a flattened netlist (yosys' JSON) by the columns of a report."""
+    """Count the cells of a flattened netlist (yosys JSON) by report kind."""
     modules = json.loads(netlist.read_text())["modules"]
     top = next(m for m in modules.values() if int(m["attributes"].get("top", "0"), 2))
     return device.fabric.count([cell["type"] for cell in top["cells"].values()])
 
 
 def check_fits(cells: Mapping[str, int], device: FpgaDevice, what: str, where: str) -> None:
-    """Compare cells with what there is.
+    """Check cell counts against the capacity of a device.
 
     Parameters
     ----------
     cells : mapping
-        As `cell_counts` gives them.
+        Result of `cell_counts`.
     device : FpgaDevice
-        What there is.
+        Device with the capacity.
     what, where : str
-        The design and the device or board, in words.
+        Names of the design and of the device or board, for the message.
 
     Raises
     ------
     DoesNotFit
-        If there are too few of something.
+        If the device has too few cells of some kind.
     """
     for kind, count in cells.items():
         if count > device.capacity[kind]:

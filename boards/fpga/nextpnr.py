@@ -1,4 +1,4 @@
-"""nextpnr: started, watched, and read."""
+"""nextpnr runner: progress from the log, timeouts, and results from the report."""
 
 import hashlib
 import json
@@ -24,43 +24,43 @@ PLACERS = {
     "timing": ("--placer", "heap", "--placer-heap-timingweight", "30"),
     "static": ("--placer", "static"),
 }
-"""How nextpnr finds places, by name: its flags."""
+"""Placer name to nextpnr flags."""
 PATIENCE_S = 900.0
-"""How long nextpnr may say nothing, in seconds. It tells of every turn of its placers, which take seconds."""
+"""Longest silence of nextpnr in seconds. It logs every placer iteration, which takes seconds."""
 TURNS = 1000
-"""How many turns router2 may take without a wire less that two nets want; one that succeeds takes a few dozen."""
+"""Iterations that router2 may take without reducing the overused wires; a successful run takes a few dozen."""
 
-# How long is waited between two looks at the log, and how much of the time between them counts at most.
+# Seconds between polls of the log, and the most that one interval counts towards the silence.
 _LOOK_S, _LOOK_MOST_S = 0.25, 5.0
 _NO_PLACE = r"[Uu]nable to (find a )?place|legal placement|expand region|too many|exceeds"
-# What a line of the log says it is doing, and how far it is.
+# Pattern of a log line to the state shown.
 _STATES = (
     (r"initial placer iter|main analytical placer", "placing"),
-    (r"at iteration #(\d+), type", "placing, turn {}"),
-    (r"iter=(\d+) steplen=", "placing, turn {}"),
-    (r"simulated annealing placer", "moving what is placed"),
-    (r"at iteration #(\d+): temp", "moving what is placed, turn {}"),
+    (r"at iteration #(\d+), type", "placing, iteration {}"),
+    (r"iter=(\d+) steplen=", "placing, iteration {}"),
+    (r"simulated annealing placer", "refining the placement"),
+    (r"at iteration #(\d+): temp", "refining the placement, iteration {}"),
     (r"Routing\.\.|Setting up routing", "routing"),
-    (r"\|\s*(\d+)\s*\|[^|]*\|\s*$", "routing, {} to go"),
-    (r"iter=\d+ wires=\d+ overused=(\d+)", "routing, {} to go"),
+    (r"\|\s*(\d+)\s*\|[^|]*\|\s*$", "routing, {} left"),
+    (r"iter=\d+ wires=\d+ overused=(\d+)", "routing, {} left"),
 )
 _OVERUSED = re.compile(r"iter=\d+ wires=\d+ overused=(\d+)")
 
 
 class RouterStuck(SynthesisError):
-    """Two nets take the same wires from each other for ever."""
+    """The router alternates for ever between nets that contend for the same wires."""
 
 
 @dataclass(frozen=True)
 class RoutedDesign:
-    """What nextpnr reports.
+    """Results reported by nextpnr.
 
     Attributes
     ----------
     clocks : dict
-        Clock, without what nextpnr adds to its name, to MHz that it ``reached`` and that were ``asked``.
+        Clock name, without nextpnr's decorations, to the MHz ``reached`` and ``asked``.
     path : list of str
-        The slowest way from register to register: delay, kind and end of every hop.
+        Critical register-to-register path: delay, kind and end point of every hop.
     """
 
     clocks: dict[str, dict[str, float]]
@@ -68,7 +68,7 @@ class RoutedDesign:
 
 
 def check_placer(name: str) -> None:
-    """Raise ValueError if a placer is none of `PLACERS`."""
+    """Raise ValueError if a placer is not one of `PLACERS`."""
     if name not in PLACERS:
         raise ValueError(f"Placer {name!r} is unknown; use one of {', '.join(PLACERS)}")
 
@@ -88,31 +88,31 @@ def place_and_route(
     Parameters
     ----------
     command : sequence of str
-        nextpnr with its flags, ``--quiet``, ``--log`` and ``--report`` among them.
+        nextpnr with its flags, including ``--quiet``, ``--log`` and ``--report``.
     folder : Path
-        Where to run it.
+        Working directory.
     log, report : str
-        Names of the files there that it writes.
+        Names of the log and report files written there.
     target : str
-        Where it places to, in words.
+        Name of the device or board, for messages.
     patience_s : float
-        It is stopped when it has said nothing for so long: the heap placer can search without end where most of the
+        Stop nextpnr after this many seconds without output: the heap placer can search for ever where most of the
         multipliers are used.
     watch : callable
-        Called with what it is doing, whenever that changes.
+        Called with the state of nextpnr whenever it changes.
 
     Raises
     ------
     DoesNotFit
-        If it finds no place.
+        If placement fails.
     RouterStuck
-        If router2 makes no progress any more. It would go on for ever.
+        If router2 stops making progress; it would run for ever.
     SynthesisError
-        If it fails otherwise, or was stopped.
+        If nextpnr fails otherwise, or was stopped.
     """
     _start_first(command[0], watch)
     with (folder / f"{log}.errors").open("w+") as errors:
-        # Into a file: a pipe that nobody empties would stop it.
+        # Use a file: an unread pipe would fill up and block nextpnr.
         process = subprocess.Popen(command, cwd=folder, stdout=errors, stderr=subprocess.STDOUT)
         try:
             _follow(process, folder / log, target, patience_s, watch)
@@ -121,27 +121,29 @@ def place_and_route(
                 process.kill()
                 process.wait()
         errors.seek(0)
-        said = errors.read()
+        output = errors.read()
     if process.returncode != 0 or not (folder / report).exists():
-        # Of its first error, or of what it says of flags that it does not know.
-        found = re.findall(r"ERROR: (.*)", said) or said.strip().splitlines()[-1:]
-        message = found[0] if found else f"exit status {process.returncode}"
+        # The first error, else the last line, as for unknown flags.
+        lines = re.findall(r"ERROR: (.*)", output) or output.strip().splitlines()[-1:]
+        message = lines[0] if lines else f"exit status {process.returncode}"
         if re.search(_NO_PLACE, message):
-            raise DoesNotFit(f"nextpnr finds no place on {target}: {message}")
-        raise SynthesisError(cache_problem(command[0], said) or f"nextpnr: {message}")
+            raise DoesNotFit(f"nextpnr cannot place the design on {target}: {message}")
+        raise SynthesisError(cache_problem(command[0], output) or f"nextpnr: {message}")
     content = json.loads((folder / report).read_text())
     return RoutedDesign(_clocks(content), _slowest_path(content))
 
 
 def _start_first(tool: str, watch: Callable[[str], None]) -> None:
-    """From WebAssembly a tool compiles itself when it is first started. It writes into a file that another one, started
-    meanwhile, runs, and that one dies of a bus error; so the first one starts alone.
+    """Start a WebAssembly tool alone for the first time.
+
+    It compiles itself into a cached file then; a second instance started meanwhile would run the partial file and die
+    of a bus error.
     """
     path = Path(tool)
     if not path.name.startswith("yowasp-") or not path.exists():
         return
     started = cache_folder("started") / f"{path.name}-{hashlib.sha256(bytes(path.absolute())).hexdigest()[:16]}"
-    # Another installation is newer than what was noted of the last one.
+    # A reinstalled tool is newer than the marker of the previous one.
     if not _is_newer(started, path):
         with filelock.FileLock(f"{started}.lock"):
             if not _is_newer(started, path):
@@ -158,8 +160,8 @@ def _is_newer(file: Path, than: Path) -> bool:
 
 
 def _follow(process: subprocess.Popen, log: Path, target: str, patience_s: float, watch: Callable[[str], None]) -> None:
-    """Wait for the end; tell what the log says; lose patience."""
-    last, quiet, place, shown = _now(), 0.0, 0, "starting"
+    """Wait for nextpnr to end; report states from the log; raise on silence or a stuck router."""
+    last, quiet, offset, shown = _now(), 0.0, 0, "starting"
     least, turns = sys.maxsize, 0
     ended = False
     while not ended:
@@ -168,16 +170,16 @@ def _follow(process: subprocess.Popen, log: Path, target: str, patience_s: float
             ended = True
         except subprocess.TimeoutExpired:
             pass
-        # A pause of everything, as by Ctrl-Z, is not its silence.
+        # A suspended session, as after Ctrl-Z, does not count as silence.
         now = _now()
         last, quiet = now, quiet + min(now - last, _LOOK_MOST_S)
-        text = _whole_lines(log, place)
-        place += len(text)
+        text = _whole_lines(log, offset)
+        offset += len(text)
         if text:
             quiet = 0.0
         elif quiet > patience_s and not ended:
             raise SynthesisError(
-                f"nextpnr has said nothing for {patience_s / 60:.0f} minutes on {target} ({shown}); "
+                f"nextpnr has printed nothing for {patience_s / 60:.0f} minutes on {target} ({shown}); "
                 "use another placer, another seed, or a smaller engine"
             )
         for line in text.decode(errors="replace").splitlines():
@@ -187,8 +189,8 @@ def _follow(process: subprocess.Popen, log: Path, target: str, patience_s: float
                 least = min(least, int(overused[1]))
                 if turns >= TURNS and not ended:
                     raise RouterStuck(
-                        f"nextpnr has routed for {turns} turns on {target} without progress, {least} wires are wanted "
-                        "twice; use another seed or placer"
+                        f"nextpnr has routed for {turns} iterations on {target} without progress, {least} wires are "
+                        "still overused; use another seed or placer"
                     )
             state = _state(line)
             if state is not None and state != shown:
@@ -196,22 +198,22 @@ def _follow(process: subprocess.Popen, log: Path, target: str, patience_s: float
                 watch(shown)
 
 
-def _whole_lines(log: Path, place: int) -> bytes:
-    """What is in the log behind a place, up to the end of its last whole line."""
+def _whole_lines(log: Path, offset: int) -> bytes:
+    """Read the log from an offset to the end of its last complete line."""
     if not log.exists():
         return b""
     with log.open("rb") as file:
-        file.seek(place)
+        file.seek(offset)
         text = file.read()
     return text[: text.rfind(b"\n") + 1]
 
 
 def _state(line: str) -> str | None:
-    """What a line says it is doing, if it does."""
+    """Return the state that a log line announces, if any."""
     for pattern, words in _STATES:
-        found = re.search(pattern, line)
-        if found:
-            return words.format(*found.groups())
+        match = re.search(pattern, line)
+        if match:
+            return words.format(*match.groups())
     return None
 
 
@@ -230,6 +232,6 @@ def _slowest_path(content: Mapping[str, Any]) -> list[str]:
     if not paths:
         return []
     hops = max(paths, key=lambda path: sum(hop["delay"] for hop in path["path"]))["path"]
-    # What moves along a carry chain is hops of next to nothing.
+    # Hops along a carry chain have almost no delay; leave them out.
     shown = [hops[0], *(hop for hop in hops[1:-1] if hop["delay"] >= 0.1), *hops[1:][-1:]]
     return [f"{hop['delay']:.2f} ns {hop['type']} to {hop['to']['cell']}.{hop['to']['port']}" for hop in shown]

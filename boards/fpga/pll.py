@@ -1,6 +1,6 @@
-"""Clocks from a board's oscillator: settings of the FPGA's phase-locked loop, and the loop itself.
+"""Phase-locked loops of the FPGAs: search for settings, and the instances.
 
-All three kinds lock an oscillator (VCO) to the input; they differ in where the feedback is taken::
+All three kinds lock an oscillator (VCO) to the input. They differ in where the feedback is taken::
 
     ecp5, gowin:  input --/reference--> phase detector --> VCO --/divider--+--> output
                                               ^------/multiplier-----------+
@@ -23,26 +23,26 @@ __all__ = ["PLL_FAMILIES", "Pll", "PllSettings", "pll_settings"]
 
 
 PLL_FAMILIES = tuple(FAMILIES)
-"""FPGA families whose loops are known."""
+"""FPGA families with a supported PLL."""
 
-# Bits of its parameters, and up to which frequency at the detector each filter of an iCE40 is good (icepll of Project
-# IceStorm).
+# Widths in bits of the iCE40 PLL's parameters, and the detector frequency below which each filter setting applies
+# (icepll of Project IceStorm).
 _ICE40_WIDTHS = {"DIVR": 4, "DIVF": 7, "DIVQ": 3, "FILTER_RANGE": 3}
 _ICE40_FILTERS = {1: 17e6, 2: 26e6, 3: 44e6, 4: 66e6, 5: 101e6}
 
 
 @dataclass(frozen=True)
 class PllSettings:
-    """How a loop is set.
+    """Settings of a phase-locked loop.
 
     Attributes
     ----------
     family : str
         One of `PLL_FAMILIES`.
     input_hz : int
-        Frequency that it is for.
+        Input frequency.
     reference, multiplier, divider : int
-        See the drawings above.
+        Division and multiplication factors, see the diagrams above.
     """
 
     family: str
@@ -53,24 +53,24 @@ class PllSettings:
 
     @property
     def detector_hz(self) -> Fraction:
-        """Frequency at the phase detector, exactly."""
+        """Exact frequency at the phase detector."""
         return Fraction(self.input_hz, self.reference)
 
     @property
     def vco_hz(self) -> Fraction:
-        """Frequency of the oscillator, exactly."""
+        """Exact frequency of the VCO."""
         return self.detector_hz * self.multiplier * (self.divider if FAMILIES[self.family].pll.divider_in_loop else 1)
 
     @property
     def output_hz(self) -> Fraction:
-        """Frequency of the output, exactly."""
+        """Exact output frequency."""
         return self.vco_hz / self.divider
 
     @property
     def parameters(self) -> dict[str, int]:
-        """The parameters of ``EHXPLLL``, ``SB_PLL40_PAD`` or ``rPLL`` that are numbers."""
+        """Numeric parameters of ``EHXPLLL``, ``SB_PLL40_PAD`` or ``rPLL``."""
         if self.family == "ecp5":
-            # The output is aligned to its own feedback: the phase only has to be one that the divider has.
+            # The output is aligned to its own feedback: any phase within the divider's range will do.
             return {
                 "CLKI_DIV": self.reference,
                 "CLKFB_DIV": self.multiplier,
@@ -91,7 +91,7 @@ class PllSettings:
 
 @functools.lru_cache(maxsize=16)
 def _candidates(family: str, input_hz: int) -> dict[Fraction, PllSettings]:
-    """The best settings for every output frequency that there is."""
+    """Best settings for every possible output frequency."""
     kind = FAMILIES[family].pll
     middle = sum(kind.vco) / 2
     best: dict[Fraction, tuple[tuple[int, float], PllSettings]] = {}
@@ -100,7 +100,7 @@ def _candidates(family: str, input_hz: int) -> dict[Fraction, PllSettings]:
         vco = input_hz * multiplier * (divider if kind.divider_in_loop else 1) / reference
         if kind.vco[0] <= vco <= kind.vco[1] and kind.output[0] <= vco / divider <= kind.output[1]:
             settings = PllSettings(family, input_hz, reference, multiplier, divider)
-            # The fastest detector jitters least; the middle of its range suits the oscillator.
+            # Prefer the fastest detector for the least jitter, then a VCO near the middle of its range.
             rank = (reference, abs(vco - middle))
             output = settings.output_hz
             if output not in best or rank < best[output][0]:
@@ -113,7 +113,7 @@ def _mhz(hz: Fraction | float) -> str:
 
 
 def pll_settings(family: str, input_hz: int, wanted_hz: int) -> PllSettings:
-    """The settings whose output is nearest to a frequency, but not above.
+    """Return the settings with the highest output frequency that does not exceed `wanted_hz`.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def pll_settings(family: str, input_hz: int, wanted_hz: int) -> PllSettings:
     Raises
     ------
     ValueError
-        If the family is unknown, or the loop does not take or give such a frequency.
+        If the family is unknown, or a frequency is outside the range of its PLL.
     """
     if family not in FAMILIES:
         raise ValueError(f"PLL of {family!r} is unknown; use one of {', '.join(FAMILIES)}")
@@ -150,16 +150,16 @@ class Pll(Elaboratable):
     Parameters
     ----------
     settings : PllSettings
-        How it is set.
+        PLL settings.
     clk : Value or IOPort
-        The input: a signal, but on iCE40 the port of the clock pin itself, which the loop takes for its own.
+        Input clock: a signal, but on iCE40 the port of the clock pin itself, which the PLL takes over.
 
     Attributes
     ----------
     o : Signal
-        The output clock.
+        Output clock.
     locked : Signal
-        It is stable.
+        The output clock is stable.
     """
 
     def __init__(self, settings: PllSettings, clk: Any):
@@ -175,7 +175,7 @@ class Pll(Elaboratable):
     def _ecp5(self, numbers: dict[str, Any]) -> Instance:
         return Instance(
             "EHXPLLL",
-            # Charge pump and filter, without which the hardware does not lock: what the vendor's tool sets.
+            # Charge pump and filter as set by the vendor's tool; without them the hardware does not lock.
             a_ICP_CURRENT="12",
             a_LPF_RESISTOR="8",
             a_MFG_ENABLE_FILTEROPAMP="1",

@@ -1,4 +1,4 @@
-"""What a unit costs on an FPGA and how fast it runs: synthesis alone, place and route behind a frame of registers."""
+"""Area and fmax of a unit: synthesis of the unit alone, place and route inside a register wrapper."""
 
 import statistics
 import tempfile
@@ -22,7 +22,7 @@ __all__ = ["Report", "Run", "synthesize"]
 
 @dataclass(frozen=True)
 class Run:
-    """Place and route with one seed: fmax in MHz, wall time in seconds, and the critical path, one hop a line."""
+    """Place and route with one seed: fmax in MHz, wall time in seconds, critical path with one hop per line."""
 
     seed: int
     fmax_mhz: float
@@ -32,10 +32,10 @@ class Run:
 
 @dataclass(frozen=True)
 class Report:
-    """Cells of a unit, without its frame, and its fmax over several seeds.
+    """Cells of a unit without its wrapper, and its fmax over several seeds.
 
-    ``lut4`` excludes carry cells and distributed RAM. ``untimed`` lists what the tool does not time: nextpnr knows an
-    ECP5 or iCE40 multiplier at its ports only, never between its registers.
+    ``lut4`` excludes carry cells and distributed RAM. ``untimed`` lists cell kinds that are not fully timed: nextpnr
+    times an ECP5 or iCE40 multiplier at its ports only, never between its internal registers.
     """
 
     engine: str
@@ -49,12 +49,12 @@ class Report:
 
     @property
     def fmax_mhz(self) -> dict[str, float]:
-        """Least, median and greatest fmax of the runs."""
+        """Minimum, median and maximum fmax of the runs."""
         values = [run.fmax_mhz for run in self.runs]
         return {"min": min(values), "median": statistics.median(values), "max": max(values)}
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as it is written to JSON."""
+        """Return the report as JSON content."""
         return {
             "engine": self.engine,
             "unit": self.unit,
@@ -85,33 +85,32 @@ def synthesize(
     progress: Callable[[str], None] = lambda line: None,
     watch: Callable[[str], None] = lambda state: None,
 ) -> Report:
-    """Synthesise a unit, place and route it with several seeds, and report.
+    """Synthesise a unit, then place and route it with several seeds.
 
     Parameters
     ----------
     verilog, top : str
-        The unit and its module name; its clock is ``clk``, its reset, if any, ``rst``.
+        Verilog of the unit and its module name; its clock is ``clk``, its reset, if any, ``rst``.
     engine, unit, params
         Copied into the report.
     device_name, speed : str
-        As in `DEVICES`; the slowest grade by default.
+        Device of `DEVICES`, and its speed grade; the slowest by default.
     seeds : int
         Place and route with the seeds 1 to `seeds`.
     freq_mhz : float
-        What nextpnr aims at.
+        Target frequency for nextpnr.
     jobs : int
-        Runs at the same time.
+        Number of parallel runs.
     infer_dsp : bool
-        Let yosys map multiplications to multiplier blocks, as it always does for iCE40; instantiated blocks are used
-        anyway.
+        Let yosys infer multiplier blocks, as it always does for iCE40; instantiated blocks are used regardless.
     placer : str
-        One of `PLACERS`: "timing" weighs long wires more than their sum, which a design that fills much of the chip
-        needs; "static" finds better places for large designs with many block RAMs, and some where the other two search
-        without end: where most of the multipliers are used.
+        One of `PLACERS`. "timing" weighs long wires above total wire length, for designs that fill much of the chip.
+        "static" gives better results for large designs with many block RAMs, and succeeds where the other two search
+        for ever because most of the multipliers are used.
     progress : callable
-        Called with a line when a step is done, 2 + seeds times.
+        Called with one line as each step finishes, 2 + seeds times.
     watch : callable
-        Called with what place and route is doing, whenever that changes.
+        Called with the state of place and route whenever it changes.
 
     Raises
     ------
@@ -120,7 +119,7 @@ def synthesize(
     DoesNotFit
         If the device is too small.
     SynthesisError, ToolNotFound
-        If a tool refuses the design or is not installed.
+        If a tool rejects the design or is not installed.
     """
     target = device(device_name)
     speed = target.speed(speed)
@@ -140,7 +139,7 @@ def synthesize(
         (folder / "wrapper.v").write_text(wrapper(top, ports))
         script = target.fabric.script(WRAPPER_TOP, infer_dsp=infer_dsp, json="framed.json")
         run_yosys(f"read_verilog unit.v wrapper.v; {script}", folder)
-        progress("synthesised behind its frame")
+        progress("synthesised in its wrapper")
 
         def place(seed: int) -> Run:
             run = _place(tool, target, speed, seed, freq_mhz, placer, folder, lambda now: watch(f"seed {seed} {now}"))

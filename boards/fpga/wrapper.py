@@ -1,6 +1,6 @@
-"""A frame that gives any unit four pins: inputs from a shift register, outputs folded into one bit.
+"""Four-pin wrapper for any unit: inputs from a shift register, outputs reduced to one bit by XOR.
 
-The frame is registered everywhere, so that it is never the critical path and cuts none of the unit's own.
+The wrapper is fully registered, so it is never the critical path and leaves the unit's own paths whole.
 """
 
 from collections.abc import Sequence
@@ -10,12 +10,12 @@ __all__ = ["WRAPPER_TOP", "UnitPort", "wrapper"]
 
 WRAPPER_TOP = "tercet_wrapper"
 
-_FOLD = 4  # bits that one LUT takes
+_FOLD = 4  # inputs of a LUT
 
 
 @dataclass(frozen=True)
 class UnitPort:
-    """A port of the unit: its name, width in bits, and whether it is an input."""
+    """A port of the unit: name, width in bits and direction."""
 
     name: str
     width: int
@@ -23,14 +23,14 @@ class UnitPort:
 
 
 def wrapper(unit: str, ports: Sequence[UnitPort]) -> str:
-    """Verilog of a module with the pins ``clk``, ``rst``, ``si`` and ``so`` around one instance of a unit.
+    """Return the Verilog of a module with the pins ``clk``, ``rst``, ``si`` and ``so`` around one instance of a unit.
 
     Parameters
     ----------
     unit : str
-        Module name.
+        Module name of the unit.
     ports : Sequence[UnitPort]
-        All of its ports; ``clk`` and ``rst`` among them go straight to the pins.
+        All ports of the unit; ``clk`` and ``rst`` connect directly to the pins.
     """
     inputs = [p for p in ports if p.is_input and p.name not in ("clk", "rst")]
     outputs = [p for p in ports if not p.is_input]

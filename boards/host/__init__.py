@@ -1,4 +1,4 @@
-"""Host side of a board: protocol, serial port, session, and `Device`. Imports no Amaranth."""
+"""Host side of a board: protocol, serial port, session and `Device`. Does not import Amaranth."""
 
 from .device import Device, WrongEngine
 

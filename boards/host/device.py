@@ -1,4 +1,4 @@
-"""An engine on a board, or on a simulated one, from Python."""
+"""Python interface to an engine on a real or simulated board."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ __all__ = ["Device", "WrongEngine"]
 
 
 class WrongEngine(ValueError):
-    """The board has another engine than is asked for."""
+    """The board has a different engine from the one requested."""
 
 
 class Device:
@@ -30,20 +30,20 @@ class Device:
     Parameters
     ----------
     host_link : HostLink
-        The link to it.
+        Link to the board.
     close : callable
-        Gives back what is behind the link.
+        Releases the resources behind the link.
     progress : callable or None
-        Called during the transfers of a product or a network with the thousandths that are done, and 1000; an
-        attribute that may be changed.
+        Called during the transfers of a product or a network with the progress in thousandths, and 1000. An attribute
+        that may be changed.
     patience : float
-        Seconds a run may take.
+        Timeout of a run in seconds.
 
     Raises
     ------
     LinkError, PortError
-        Here and in all methods, if the board does not answer, or is gone. The next method looks for it again, and
-        begins with it as after power-up.
+        Here and in all methods, if the board does not answer or has gone. The next call searches for it again and
+        starts as after power-up.
     """
 
     def __init__(
@@ -73,15 +73,15 @@ class Device:
         Parameters
         ----------
         where : str or os.PathLike
-            A serial port, ``/dev/ttyUSB0``; or ``sim:BOARD``, the board's own design in a simulator, every bit of its
-            UART included. ``sim:BOARD,bytes`` leaves the UART out, and is a good deal faster.
+            A serial port such as ``/dev/ttyUSB0``; or ``sim:BOARD``, the board's gateware in a simulator, including its
+            UART bit by bit. ``sim:BOARD,bytes`` omits the UART and is much faster.
         engine : str or None
-            Which engine is wanted; a simulated board has "systolic" if that is None.
+            Required engine; None accepts any, and gives a simulated board "systolic".
         baud : int or None
-            Rate of the UART; by default those that boards have are tried, 3000000 first.
+            UART rate; by default the usual rates are tried, 3000000 first.
         soc : SocConfig or None
-            Of a simulated board: what is on it, of `tercet.boards.sizing.network_soc` for instance, instead of its
-            preset of the engine. It says the baud too.
+            Configuration of a simulated board in place of the engine's preset, for instance from
+            `tercet.boards.sizing.network_soc`. It also sets the baud rate.
         options
             ``progress`` and ``patience``, as above.
 
@@ -92,15 +92,15 @@ class Device:
         PortError, LinkError
             If the port cannot be opened, or no board answers.
         ValueError
-            If the board is unknown or of another version, or `soc` is not for it.
+            If the board is unknown or speaks another protocol version, or `soc` is for another board.
         """
         if not isinstance(where, (str, os.PathLike)):
-            raise TypeError(f"Board {where!r} is no path; use a serial port or sim:BOARD")
+            raise TypeError(f"Board {where!r} is not a path; use a serial port or sim:BOARD")
         path = os.fspath(where)
         if path.startswith("sim:"):
             device = _open_simulated(cls, path[4:], engine, baud, soc, options)
         elif soc is not None:
-            raise ValueError(f"The engine of {path!r} is in its bitstream; leave soc out, or use sim:BOARD")
+            raise ValueError(f"The engine of {path!r} is fixed by its bitstream; omit soc, or use sim:BOARD")
         else:
             device = _open_board(cls, path, RATES if baud is None else (baud,), options)
         try:
@@ -113,7 +113,7 @@ class Device:
 
     @property
     def info(self) -> Description:
-        """What the board says of itself."""
+        """Description reported by the board."""
         return self._link.description
 
     @property
@@ -127,11 +127,11 @@ class Device:
 
     @property
     def link(self) -> HostLink:
-        """The link, for its counts."""
+        """The link, with its statistics."""
         return self._link
 
     def close(self) -> None:
-        """Give the board back; again is no error."""
+        """Close the connection. Safe to call twice."""
         self._close()
 
     def __enter__(self) -> "Device":
@@ -141,12 +141,14 @@ class Device:
         self.close()
 
     def reset(self) -> None:
-        """Engine and buffers as after power-up."""
+        """Reset the engine and its buffers to the power-up state."""
         self._ready().reset()
 
     def counters(self, *, clear: bool = False) -> dict[str, int]:
-        """The engine's performance counters since the board was opened or they were cleared, and those of the link:
-        frames ``accepted``, ``damaged``, ``repeated`` and ``dropped`` since power-up.
+        """Read the performance counters of the engine and the link.
+
+        The engine's count since the board was opened or they were cleared. Those of the link count frames ``accepted``,
+        ``damaged``, ``repeated`` and ``dropped`` since power-up.
         """
         self._ready()
         return self._link.counters(clear=clear)
@@ -154,22 +156,22 @@ class Device:
     def matmul(
         self, a: np.ndarray, w: np.ndarray, bias: np.ndarray | None = None, requant: Requant | None = None
     ) -> np.ndarray:
-        """``a @ w + bias`` on a systolic engine, or ``a @ w`` on a tensor core.
+        """Compute ``a @ w + bias`` on a systolic engine, or ``a @ w`` on a tensor core.
 
         Parameters
         ----------
         a, w, bias, requant
-            As in :func:`tercet.sim.systolic.matmul`; of a tensor core its formats, and neither bias nor requantisation.
-            Where the engine has no requantiser, or K is longer than its buffers, the host requantises.
+            As in :func:`tercet.sim.systolic.matmul`. A tensor core takes its own formats, and neither bias nor
+            requantisation. The host requantises if the engine has no requantiser, or if K exceeds its buffers.
 
         Returns
         -------
-        (M, N) int32 array, int8 with requantisation; float32 or float16 of a tensor core
+        (M, N) int32 array, int8 with requantisation; float32 or float16 from a tensor core
 
         Raises
         ------
         TypeError, ValueError
-            If operands do not fit each other or the engine; nothing is sent then.
+            If the operands do not match each other or the engine; nothing is sent then.
         """
         session = self._ready()
         if self._soc.engine == "tensorcore":
@@ -181,32 +183,32 @@ class Device:
         return systolic.matmul(session, a, w, bias, requant)
 
     def mma(self, a: Any, b: Any, c: Any) -> np.ndarray:
-        """``a @ b + c`` on a tensor core; parameters and errors as in :func:`tercet.golden.tensorcore.mma`."""
+        """Compute ``a @ b + c`` on a tensor core; parameters and errors as in :func:`tercet.golden.tensorcore.mma`."""
         session = self._ready()
         self._check_engine("tensorcore")
         return tensorcore.mma(session, a, b, c)
 
     def network(self, layers: Sequence[Any], acts: np.ndarray) -> np.ndarray:
-        """Layers on an EIE engine, parameters and errors as in :func:`tercet.sim.eie.network`; or on a systolic one.
+        """Run layers on an EIE engine, as in :func:`tercet.sim.eie.network`, or on a systolic engine.
 
         Parameters
         ----------
         layers : sequence of EieLayer, or of Int8Layer
             At least one.
         acts : (in,) or (batch, in) int16 array, or (batch, in) int8 array
-            Activations of EIE; codes of the first layer's input on a systolic engine.
+            Activations for EIE; input codes of the first layer for a systolic engine.
 
         Returns
         -------
         np.ndarray
-            What the last layer gives.
+            Output of the last layer.
 
         Raises
         ------
         WrongEngine
             If the board has another engine.
         TypeError, ValueError
-            If activations or any layer do not fit the engine; nothing is sent then.
+            If the activations or a layer do not match the engine; nothing is sent then.
         """
         session = self._ready()
         if isinstance(layers, Sequence) and {*map(type, layers)} == {Int8Layer}:
@@ -216,17 +218,17 @@ class Device:
         return eie.network(session, layers, acts)
 
     def compute(self, *arrays: Any, **options: Any) -> np.ndarray:
-        """One job of whatever engine the board has, on the arrays that its model takes: see `EngineModel.roles`.
+        """Run one job on the board's engine; `arrays` are those of `EngineModel.roles`.
 
         Returns
         -------
         np.ndarray
-            As `EngineModel.collect` gives it.
+            Result of `EngineModel.collect`.
 
         Raises
         ------
         TypeError, ValueError
-            If the arrays do not fit each other, the engine or its buffers; nothing is sent then.
+            If the arrays do not match each other, the engine or its buffers; nothing is sent then.
         """
         session = self._ready()
         model, config = self._soc.kind, self.config
@@ -243,22 +245,22 @@ class Device:
             return model.collect(config, operands, session.run(job).outputs)
 
     def run(self, network: Any, inputs: np.ndarray) -> np.ndarray:
-        """A whole network, on the engine that it is for.
+        """Run a complete network on the engine it is for.
 
         Parameters
         ----------
         network : Int8Network, list of CompressedLayer, or a network of `tercet.boards.host.networks`
-            What to run.
+            Network to run.
         inputs : (batch, inputs) array
-            What that takes.
+            Inputs of that network.
 
         Returns
         -------
         np.ndarray
-            What the last layer gives. Of a compressed network it is int16; ``Compressed.fixed`` of
-            `tercet.boards.host.networks` tells its fraction bits, and its error against the network in real numbers.
+            Output of the last layer. For a compressed network it is int16; ``Compressed.fixed`` of
+            `tercet.boards.host.networks` gives its fraction bits and its error against the network in real numbers.
 
-        Errors are those of `network`; a TypeError also if that is no network.
+        Errors are those of `network`, and a TypeError if `network` is not one of these types.
         """
         what = as_network(network)
         session = self._ready()
@@ -282,7 +284,7 @@ class Device:
 
 
 def _open_board(cls: type[Device], path: str, rates: Sequence[int], options: Mapping[str, Any]) -> Device:
-    """The board at a serial port, at the first rate at which it answers."""
+    """Open the board at a serial port, at the first rate it answers."""
     if len(rates) == 1:
         return _open_at(cls, path, rates[0], RETRIES, options)
     for rate in rates:
@@ -292,7 +294,7 @@ def _open_board(cls: type[Device], path: str, rates: Sequence[int], options: Map
             return device
     raise LinkError(
         f"No answer from {path!r} at {' or '.join(map(str, rates))} baud; check the port, that the bitstream is "
-        "loaded, and give its baud if it was built with another"
+        "loaded, and give its baud rate if it was built for another"
     )
 
 
@@ -324,7 +326,7 @@ def _open_simulated(
         soc = soc_config(name, engine or "systolic", baud=baud)
     elif soc.board != name or baud not in (None, soc.baud):
         raise ValueError(
-            f"soc is for {soc.board} at {soc.baud} baud, not for {where!r}; use sim:{soc.board}, and no baud"
+            f"soc is for {soc.board} at {soc.baud} baud, not for {where!r}; use sim:{soc.board}, and omit baud"
         )
     board = SimulatedBoard(soc, soc_sources(soc, uart=not mode), mode=mode or "uart")
     try:
@@ -334,7 +336,7 @@ def _open_simulated(
             port.close()
             board.close()
 
-        # What takes a millisecond on a board can take seconds here.
+        # A millisecond on a board can take seconds in simulation.
         return cls(HostLink(port, timeout=30.0), close, **options)
     except BaseException:
         board.close()

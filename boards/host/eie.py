@@ -1,4 +1,4 @@
-"""Compressed networks on an EIE engine."""
+"""Runs compressed networks on an EIE engine."""
 
 from collections.abc import Mapping, Sequence
 
@@ -41,12 +41,12 @@ def network(session: Session, layers: Sequence[EieLayer], acts: np.ndarray) -> n
 
 
 def check(soc: SocConfig, layers: Sequence[EieLayer], acts: np.ndarray) -> Vectors:
-    """Layers as a program, and its vectors.
+    """Link layers to a program and bind its input vectors.
 
     Raises
     ------
     TypeError, ValueError
-        If layers or activations do not fit each other, the engine or its buffers.
+        If layers or activations do not match each other, the engine or its buffers.
     """
     vectors = bind(soc.config, layers, acts)
     short = short_buffers(vector_words(vectors.program), dict(soc.depths))
@@ -56,12 +56,12 @@ def check(soc: SocConfig, layers: Sequence[EieLayer], acts: np.ndarray) -> Vecto
 
 
 def vector_words(program: Program) -> dict[str, int]:
-    """Words that a vector takes in the buffers of the streams, on its way in and out."""
+    """Words of one vector in the input and output stream buffers."""
     return {"acts": program.layers[0].groups, "outs": program.layers[-1].rows}
 
 
 def short_buffers(words: Mapping[str, int], depths: Mapping[str, int]) -> str:
-    """What is short of those buffers whose depths are told, nothing if all suffice."""
+    """Describe the buffers that are too small, among those in `depths`; empty if all suffice."""
     short = {name: need for name, need in words.items() if need > depths.get(name, need)}
     return ", ".join(
         f"a vector needs {need} words of {name} but its buffer has {depths[name]}" for name, need in short.items()

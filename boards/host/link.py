@@ -1,8 +1,8 @@
-"""The host's side of the link: requests that are executed once, however bad the line is.
+"""Host side of the link: exactly-once requests over an unreliable line.
 
-`link.protocol` has the rules. A request that gets no answer is sent again with the same number, so it may have been
-executed, but never twice. When all tries are used up nobody knows whether it was: the link takes no more requests until
-`HostLink.resync` has found the board again.
+The rules are in `protocol`. A request without an answer is resent with the same sequence number, so the board executes
+it at most once. When all retries fail, its fate is unknown: the link then refuses requests until `HostLink.resync` has
+found the board again.
 """
 
 import secrets
@@ -26,32 +26,32 @@ from .soc_config import Description, description_bytes, read_description
 __all__ = ["RETRIES", "Frames", "HostLink", "LinkError", "Refused"]
 
 RETRIES = 3
-"""How often a request is sent again, if nothing else is said."""
+"""Default number of retries of a request."""
 
 _NONCE_BYTES = 4
 _REPLIES = frozenset(Reply)
 _WORDS = {
     Reply.UNKNOWN_COMMAND: "it does not know this command",
     Reply.WRONG_LENGTH: "the request has the wrong length",
-    Reply.OUT_OF_RANGE: "there is no such stream of this direction, or not as many words",
-    Reply.NOT_LOADED: "an input is to give more words than were loaded",
+    Reply.OUT_OF_RANGE: "no such stream in this direction, or too many words",
+    Reply.NOT_LOADED: "an input needs more words than were loaded",
     Reply.RUNNING: "the engine is running",
 }
 
 
 class LinkError(ConnectionError):
-    """The board does not answer; one line that says what was tried."""
+    """The board does not answer; the message is one line that says what was tried."""
 
 
 class Refused(RuntimeError):
-    """The board has understood a request and refuses it.
+    """The board received a request and refused it.
 
     Attributes
     ----------
     command : Command
         The request.
     reply : Reply
-        Why.
+        The reason.
     """
 
     def __init__(self, command: Command, reply: Reply):
@@ -60,32 +60,32 @@ class Refused(RuntimeError):
 
 
 class HostLink:
-    """Requests to the board at a port; made, it has read the board's description.
+    """Request channel to the board at a port. The constructor reads the board's description.
 
     Parameters
     ----------
     port : SerialPort
-        Where the board is.
+        Port of the board.
     timeout : float
-        Seconds a reply may take beyond what request and reply need at the port's rate: a USB adapter holds bytes back
-        for up to 16 ms, and a simulated board for as long as its clocks need. Doubled with every try.
+        Seconds to wait for a reply, beyond the transmission time of request and reply. A USB adapter buffers bytes for
+        up to 16 ms, and a simulated board takes as long as its clocks need. Doubled with every retry.
     retries : int
-        How often a request is sent again.
+        Retries of a request.
 
     Attributes
     ----------
     description : Description
-        What the board says of itself.
+        Description reported by the board.
     retries : int
         As above; may be changed.
     resent : int
-        Requests that were sent again.
+        Number of retries sent.
     resyncs : int
-        How often the board was found; it may have been without power in between.
+        Number of times the board was found; it may have lost power in between.
     description_frames : int
-        Requests that the description takes.
+        Number of requests needed to read the description.
     damaged : int
-        Frames that came with errors, pieces of frames at the beginning included.
+        Damaged frames received, including partial frames at the start.
 
     Raises
     ------
@@ -94,7 +94,7 @@ class HostLink:
     PortError
         If the port is gone.
     ValueError
-        If the board is of another version.
+        If the board speaks another protocol version.
     """
 
     description: Description
@@ -105,19 +105,19 @@ class HostLink:
         if retries < 0:
             raise ValueError(f"Retries are {retries}; use at least 0")
         self._port, self._timeout, self.retries = port, timeout, retries
-        self._sequence: int | None = None  # of the next request; None while the board's is unknown
+        self._sequence: int | None = None  # of the next request; None while the board's number is unknown
         self._frames = Frames()
         self.resent = self.resyncs = 0
         self.resync()
 
     @property
     def lost(self) -> bool:
-        """Whether a request has had no answer, and `resync` has not found the board again."""
+        """Whether a request went unanswered and `resync` has not found the board since."""
         return self._sequence is None
 
     @property
     def sequence(self) -> int:
-        """Of the next request.
+        """Sequence number of the next request.
 
         Raises
         ------
@@ -130,22 +130,22 @@ class HostLink:
 
     @property
     def damaged(self) -> int:
-        """Frames that came with errors."""
+        """Damaged frames received."""
         return self._frames.damaged
 
     def request(self, command: Command, data: bytes = b"") -> bytes:
-        """Have the board execute a request, once, and return the data of its reply.
+        """Execute a request on the board exactly once and return the data of its reply.
 
         Raises
         ------
         Refused
             If the board refuses it.
         LinkError
-            If no answer comes, and after that until `resync`.
+            If no answer comes, and from then on until `resync`.
         PortError
             If the port is gone.
         ValueError
-            If the data does not fit into a frame; nothing is sent then.
+            If the data does not fit in a frame; nothing is sent then.
         """
         frame_bytes = self.description.soc.frame_bytes
         most = frame_bytes - HEADER_BYTES - CRC_BYTES
@@ -159,30 +159,31 @@ class HostLink:
         return reply.data
 
     def counters(self, *, clear: bool = False) -> dict[str, int]:
-        """The engine's counters and the board's `LINK_COUNTERS`; then the engine's are 0 if asked for. Errors as of
-        `request`, and a ValueError if the board's engine has other counters than this program knows.
+        """Read the engine's counters and the board's `LINK_COUNTERS`; optionally clear the engine's.
+
+        Errors are those of `request`, and a ValueError if the engine's set of counters differs from this host's.
         """
         data = self.request(Command.COUNTERS, bytes([bool(clear)]))
-        found = {}
+        values = {}
         kinds = ((self.description.soc.kind.counters, COUNTER_BYTES), (LINK_COUNTERS, LINK_COUNTER_BYTES))
         need = sum(len(names) * size for names, size in kinds)
         if len(data) != need:
             raise ValueError(
-                f"The board's counters have {len(data)} bytes, not {need}: its bitstream is of another version; build "
-                "it again"
+                f"The board's counters have {len(data)} bytes, not {need}: its bitstream is from another version; "
+                "build it again"
             )
         for names, size in kinds:
             for name in names:
-                found[name], data = int.from_bytes(data[:size], "little"), data[size:]
-        return found
+                values[name], data = int.from_bytes(data[:size], "little"), data[size:]
+        return values
 
     def resync(self) -> None:
-        """Find the board again, whatever was sent or received before, and read its description.
+        """Resynchronise with the board, from any state, and read its description.
 
         Raises
         ------
         LinkError, PortError, ValueError
-            As when the link is made.
+            As for the constructor.
         """
         self._sequence = None
         sequence, nonce = secrets.randbelow(256), secrets.token_bytes(_NONCE_BYTES)
@@ -198,14 +199,14 @@ class HostLink:
         self.resyncs += 1
 
     def _exchange(self, request: Frame, reply_bytes: int, nonce: bytes = b"") -> Frame:
-        """Send a request until its reply comes."""
+        """Send a request, with retries, until its reply comes."""
         encoded = request.encode()
-        # COBS adds a byte in 254, and there are two zeros.
+        # COBS adds one byte in 254, and there are two delimiters.
         transfer = 10 * (2 + len(encoded) + HEADER_BYTES + CRC_BYTES + 1.01 * reply_bytes) / self._port.baud
         before, damaged = self._frames.taken, self._frames.damaged
         for n in range(self.retries + 1):
             self.resent += n > 0
-            # A 0 in front ends what another host has left unfinished, or what has lost its own.
+            # A leading 0 terminates a frame left unfinished by another host, or one whose own 0 was lost.
             self._port.write(b"\0" + encoded if nonce or n else encoded)
             deadline = time.monotonic() + transfer + self._timeout * 2**n
             while (left := deadline - time.monotonic()) > 0:
@@ -222,7 +223,7 @@ class HostLink:
 
 
 def _answers(reply: Frame, request: Frame, nonce: bytes) -> bool:
-    """Tell a reply from the echo of a request, and from the replies to others."""
+    """Distinguish the reply from an echo of the request and from replies to others."""
     if reply.sequence != request.sequence or reply.code not in _REPLIES:
         return False
     whole = len(reply.data) == _NONCE_BYTES + IDENTIFY_BYTES
@@ -230,12 +231,12 @@ def _answers(reply: Frame, request: Frame, nonce: bytes) -> bool:
 
 
 class Frames:
-    """Frames out of bytes as they come.
+    """Frame decoder for a stream of bytes.
 
     Attributes
     ----------
     taken, damaged : int
-        Bytes that came, and frames that had errors.
+        Bytes received, and damaged frames.
     """
 
     def __init__(self):
@@ -243,12 +244,12 @@ class Frames:
         self.taken = self.damaged = 0
 
     def take(self, data: bytes) -> None:
-        """Bytes that have come."""
+        """Append received bytes."""
         self._bytes += data
         self.taken += len(data)
 
     def next(self) -> Frame | None:
-        """The next one that is whole."""
+        """Return the next intact frame, None if there is none yet."""
         while (end := self._bytes.find(0)) >= 0:
             encoded = bytes(self._bytes[:end])
             del self._bytes[: end + 1]
@@ -261,6 +262,6 @@ class Frames:
         return None
 
     def give_up(self) -> None:
-        """Do not wait for the end of a frame, which may have lost it: it would take the next one with it."""
+        """Discard a partial frame: if its end was lost, it would swallow the next one."""
         self.damaged += bool(self._bytes)
         self._bytes.clear()

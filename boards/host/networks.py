@@ -1,4 +1,4 @@
-"""What can be run on a board, by its file: which engine it needs, what comes out, and what must come out."""
+"""Networks that run on a board: required engine, result from the board, expected result."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -28,7 +28,7 @@ __all__ = ["BoardNetwork", "Compressed", "Int8", "TileProduct", "as_network", "r
 
 
 class Configured(Protocol):
-    """A board as networks see it: a `SocConfig`, a `Session`, or an open `Device`."""
+    """Object with an engine config: a `SocConfig`, a `Session` or an open `Device`."""
 
     @property
     def config(self) -> Any:
@@ -38,25 +38,25 @@ class Configured(Protocol):
 
 @dataclass(frozen=True)
 class Int8:
-    """A network in INT8, for a systolic engine; inputs are real numbers or int8."""
+    """INT8 network for a systolic engine; inputs are real numbers or int8."""
 
     network: Int8Network
     engine = "systolic"
 
     def run(self, session: Session, inputs: np.ndarray) -> np.ndarray:
-        """The last layer's sums, from the board."""
+        """Return the last layer's sums from the board."""
         return _systolic.network(session, self.network.layers, self.network.codes(inputs))
 
     def golden(self, board: Configured, inputs: np.ndarray) -> np.ndarray:
-        """The same from the golden model."""
+        """Return the same result from the golden model."""
         return self.network.run(inputs, board.config)[-1]
 
 
 @dataclass(frozen=True)
 class Compressed:
-    """A compressed network, for an EIE engine; inputs are real numbers, or int16 codes.
+    """Compressed network for an EIE engine; inputs are real numbers or int16 codes.
 
-    Without `ranges` all layers have the fraction bits of the engine's config, whatever ranges the network has.
+    Without `ranges` all layers use the fraction bits of the engine's config and the network's ranges are ignored.
     """
 
     layers: Sequence[CompressedLayer]
@@ -64,13 +64,13 @@ class Compressed:
     engine = "eie"
 
     def fixed(self, board: Configured, inputs: np.ndarray) -> FixedNetwork:
-        """Network and inputs in the board's numbers: their fraction bits, and what results are in real numbers."""
+        """Return network and inputs in the board's fixed-point format, with fraction bits and real-valued results."""
         return fixed_network(self.layers, inputs, board.config, permute="balance", ranges=self.ranges)
 
     def sized(self, fields: Mapping[str, Any], least: Mapping[str, int], inputs: Any = None) -> list[EieLayer]:
-        """Encoded for an engine whose depths are chosen, as of `sized_layers`.
+        """Encode for an engine whose depths are chosen to fit, as in `sized_layers`.
 
-        Where the network has no ranges its fraction bits follow from the inputs, if they are known.
+        Without ranges the fraction bits follow from the inputs, if given.
         """
         options: dict[str, Any] = {"least": least, "permute": "balance"}
         if inputs is not None:
@@ -78,23 +78,23 @@ class Compressed:
         return sized_layers(self.layers if self.ranges else without_ranges(self.layers), fields, **options)
 
     def run(self, session: Session, inputs: np.ndarray) -> np.ndarray:
-        """The last layer's activations, from the board."""
+        """Return the last layer's activations from the board."""
         fixed = self.fixed(session, inputs)
         return _eie.network(session, fixed.layers, fixed.acts)
 
     def golden(self, board: Configured, inputs: np.ndarray) -> np.ndarray:
-        """The same from the golden model."""
+        """Return the same result from the golden model."""
         return self.fixed(board, inputs).run().out
 
 
 @dataclass(frozen=True)
 class TileProduct:
-    """A matrix B and an addend C, for a tensor core; inputs are A.
+    """Product A B + C for a tensor core, with fixed B and C; inputs are A.
 
     Raises
     ------
     ValueError
-        If B is no matrix, or C neither a matrix nor a row of as many columns.
+        If B is not a matrix, or C is neither a matrix nor a row with as many columns as B.
     """
 
     b: np.ndarray
@@ -109,7 +109,7 @@ class TileProduct:
             raise ValueError(f"c has shape {self.c.shape} but b has {n} columns; use ({n},) or (M, {n})")
 
     def addend(self, board: Configured, inputs: np.ndarray) -> np.ndarray:
-        """C for these inputs, (M, N) or a batch of that."""
+        """Return C for these inputs, (M, N) or a batch of such matrices."""
         shape = (*np.shape(inputs)[:-1], self.b.shape[1])
         if self.c is None:
             return zeros(shape, board.config)
@@ -118,11 +118,11 @@ class TileProduct:
         return np.broadcast_to(self.c, shape)
 
     def run(self, session: Session, inputs: np.ndarray) -> np.ndarray:
-        """A B + C, from the board."""
+        """Return A B + C from the board."""
         return _tensorcore.mma(session, inputs, self.b, self.addend(session, inputs))
 
     def golden(self, board: Configured, inputs: np.ndarray) -> np.ndarray:
-        """The same from the golden model."""
+        """Return the same result from the golden model."""
         return mma(inputs, self.b, self.addend(board, inputs), board.config)
 
 
@@ -130,12 +130,12 @@ BoardNetwork = Int8 | Compressed | TileProduct
 
 
 def as_network(network: Any) -> BoardNetwork:
-    """What can be run, from an `Int8Network`, a list of `CompressedLayer`, or one of the classes here.
+    """Wrap an `Int8Network` or a list of `CompressedLayer` for a board; pass through the classes here.
 
     Raises
     ------
     TypeError
-        If it is none of these.
+        If the network is none of these.
     """
     if isinstance(network, BoardNetwork):
         return network
@@ -149,13 +149,12 @@ def as_network(network: Any) -> BoardNetwork:
 
 
 def read_network(path: Path) -> BoardNetwork:
-    """Read a network: a file of ``tercet compress``, an INT8 network as ``.npz``, or an ``.npz`` with ``b`` and perhaps
-    ``c``.
+    """Read a network: output of ``tercet compress``, or an ``.npz`` of an INT8 network or of ``b`` and optional ``c``.
 
     Raises
     ------
     ValueError
-        If it is none of these.
+        If the file is none of these.
     OSError
         If it cannot be read.
     """
@@ -167,10 +166,11 @@ def read_network(path: Path) -> BoardNetwork:
     if not isinstance(arrays, dict):
         arrays = {}
     if "b" in arrays:
-        check_names(arrays, ["b"], ["c"], what=repr(str(path)), expected="b, and perhaps the addend c")
+        check_names(arrays, ["b"], ["c"], what=repr(str(path)), expected="b, and optionally the addend c")
         return TileProduct(arrays["b"], arrays.get("c"))
     if any(re.fullmatch(r"input_scale|W\d+", name, re.I | re.A) for name in arrays):
         return Int8(Int8Network.load(path))
     raise ValueError(
-        f"{str(path)!r} is no network; use a file of tercet compress, the .npz of an Int8Network, or one with b and c"
+        f"{str(path)!r} is not a network file; use the output of tercet compress, the .npz of an Int8Network, "
+        "or one with b and c"
     )

@@ -1,7 +1,7 @@
-"""A serial port whose every failure is one line that names it and says what helps.
+"""Serial port with actionable errors: one line that names the port and the remedy.
 
-pyserial raises its own errors, the system's and those of termios, with texts that a user cannot act on; whoever speaks
-to a board catches `PortError` alone.
+pyserial raises its own errors, the system's and those of termios, with texts that a user cannot act on. Callers need to
+catch only `PortError`.
 """
 
 import contextlib
@@ -22,31 +22,31 @@ else:
 
 __all__ = ["PortError", "SerialPort", "open_port"]
 
-_LOOK = 0.02  # seconds of a look at the port; longer waits are several, as pyserial is slow to change its timeout
-_LONGEST_WRITE = 2**16  # bytes, longer than any frame
-_NOT_TAKEN = 5.0  # seconds that a write may hang beyond what its bytes need
+_LOOK = 0.02  # poll interval in seconds; longer waits are repeated polls, as pyserial is slow to change its timeout
+_LONGEST_WRITE = 2**16  # bytes, more than any frame
+_NOT_TAKEN = 5.0  # seconds that a write may block beyond its transmission time
 
 
 class PortError(ConnectionError):
-    """A serial port cannot be opened, or is gone; one line that names it."""
+    """A serial port cannot be opened or has gone; the message is one line that names it."""
 
 
 class SerialPort:
-    """An open serial port, made by :func:`open_port`.
+    """An open serial port; use :func:`open_port` to create one.
 
     Attributes
     ----------
     path : str
-        As it was opened.
+        Path as given to `open_port`.
     baud : int
-        Bits a second; a byte is ten of them.
+        Bits per second; a byte takes ten.
     """
 
     def __init__(self, path: str, baud: int, device: Any):
         self.path, self.baud, self._device = path, baud, device
 
     def read(self, timeout: float) -> bytes:
-        """Return what has come, as soon as there is a byte; empty after `timeout` seconds without one.
+        """Return all received bytes once there is at least one; empty after `timeout` seconds without any.
 
         Raises
         ------
@@ -54,7 +54,7 @@ class SerialPort:
             If the port is gone.
         """
         deadline = time.monotonic() + timeout
-        with self._told():
+        with self._port_errors():
             while True:
                 first = self._device.read(1)
                 if first:
@@ -68,13 +68,13 @@ class SerialPort:
         Raises
         ------
         PortError
-            If the port is gone, or does not take them.
+            If the port is gone or accepts no bytes.
         """
-        with self._told():
+        with self._port_errors():
             self._device.write(data)
 
     def close(self) -> None:
-        """Give the port back; again is no error."""
+        """Close the port. Safe to call twice."""
         with contextlib.suppress(OSError):
             self._device.close()
 
@@ -85,11 +85,12 @@ class SerialPort:
         self.close()
 
     @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
+    def _port_errors(self) -> Iterator[None]:
+        """Convert the errors of pyserial to `PortError`."""
         try:
             yield
         except serial.SerialTimeoutException:
-            raise PortError(f"Port {self.path!r} takes no more bytes; unplug the board and plug it in again") from None
+            raise PortError(f"Port {self.path!r} accepts no more bytes; unplug and replug the board") from None
         except serial.PortNotOpenError:
             raise PortError(f"Port {self.path!r} is closed; open it again") from None
         except (OSError, *_TERMIOS_ERRORS):
@@ -97,16 +98,16 @@ class SerialPort:
 
 
 def open_port(path: str, baud: int) -> SerialPort:
-    """Open a serial port for this program alone, raw, with 8 data bits, no parity and a stop bit.
+    """Open a serial port exclusively, raw, with 8 data bits, no parity and 1 stop bit.
 
-    What came before is thrown away.
+    Bytes received before are discarded.
 
     Parameters
     ----------
     path : str
-        Such as ``/dev/ttyUSB1`` or ``COM4``.
+        Port such as ``/dev/ttyUSB1`` or ``COM4``.
     baud : int
-        Bits a second.
+        Bits per second.
 
     Raises
     ------
@@ -124,12 +125,12 @@ def open_port(path: str, baud: int) -> SerialPort:
         device = serial.Serial(path, baud, timeout=_LOOK, write_timeout=longest, exclusive=True)
     except (OSError, ValueError, *_TERMIOS_ERRORS) as error:
         raise PortError(f"Port {path!r} {_problem(error, baud)}") from None
-    # FTDI's driver else collects bytes for 16 ms. Others, and pseudo-terminals, have no such mode.
+    # By default FTDI's driver buffers bytes for 16 ms. Other drivers and pseudo-terminals lack this mode.
     with contextlib.suppress(AttributeError, OSError, ValueError, NotImplementedError):
         device.set_low_latency_mode(True)
     port = SerialPort(path, baud, device)
     try:
-        with port._told():
+        with port._port_errors():
             device.reset_input_buffer()
     except PortError:
         port.close()
@@ -138,18 +139,18 @@ def open_port(path: str, baud: int) -> SerialPort:
 
 
 def _problem(error: Exception, baud: int) -> str:
-    """Say why a port does not open, and what helps."""
+    """Explain why a port does not open, with the remedy."""
     number, text = getattr(error, "errno", None), str(error)
-    # Windows tells its errors in the text only.
+    # On Windows the error is only in the text.
     if number in (errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EIO) or "FileNotFoundError" in text:
         others = ", ".join(sorted(port.device for port in list_ports.comports()))
-        return "is not there; plug the board in" + (f", or use one of: {others}" if others else "")
+        return "does not exist; plug the board in" + (f", or use one of: {others}" if others else "")
     if number == errno.EACCES:
-        return "may not be opened by this user; join its group (sudo usermod -aG dialout $USER) and log in again"
+        return "is not accessible to this user; join its group (sudo usermod -aG dialout $USER) and log in again"
     if number in (errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK) or "PermissionError" in text:
-        return "is in use by another program; close that"
+        return "is in use by another program; close it"
     if "configure port" in text or number in (errno.EISDIR, errno.ENOTTY):
-        return "is no serial port; use the board's"
+        return "is not a serial port; use the board's"
     if "baud" in text:
-        return f"has no rate of {baud} baud; build the bitstream for another"
+        return f"does not support {baud} baud; build the bitstream for another rate"
     return f"cannot be opened: {text}"

@@ -1,15 +1,15 @@
-"""What a host and a board say to each other, written once for both sides.
+"""Link protocol between host and board, shared by both sides.
 
-A frame is these bytes, coded by COBS (Cheshire and Baker, "Consistent Overhead Byte Stuffing", 1999) so that none of
-them is 0, and a 0 behind them. Numbers are little-endian::
+A frame is COBS-encoded (Cheshire and Baker, "Consistent Overhead Byte Stuffing", 1999), so that it has no zero byte,
+and is terminated by a 0. Its content, with little-endian numbers::
 
     sequence 1 | code 1 | length 2 | data ... | CRC-32 4
 
 The host sends a request, whose code is a `Command`, and waits for the reply with the same sequence number, whose code
-is a `Reply`. If none comes it sends the same bytes again. The board executes a request whose number follows that of the
-last one, answers the last one again if it comes again, and drops everything else; IDENTIFY it always executes, and
-counts on from its number. So each request is executed once, and a new host begins with IDENTIFY. A board has room for
-one request: the host sends nothing until the reply is there, and nothing overruns.
+is a `Reply`. If none comes, it resends the same bytes. The board executes a request whose number follows the last one,
+repeats its reply if the last one arrives again, and drops all others. It always executes IDENTIFY and continues from
+that number. Each request is thus executed once, and a new host starts with IDENTIFY. A board buffers one request: the
+host waits for the reply before it sends again, so nothing overruns.
 """
 
 import struct
@@ -42,40 +42,40 @@ __all__ = [
 ]
 
 PROTOCOL = 2
-"""Version; the first byte of what IDENTIFY reads."""
+"""Protocol version; the first byte of the description."""
 
 HEADER_BYTES, CRC_BYTES = 4, 4
 
 ADDRESS_BITS, WORDS_BITS = 24, 16
-"""Bits of an address in a buffer, and of a number of words."""
+"""Widths in bits of a buffer address and of a word count."""
 
 
 def checksum(data: bytes | bytearray) -> int:
-    """The CRC-32 of some bytes, as in Ethernet and zlib. One of 2**32 damaged frames passes."""
+    """CRC-32 as in Ethernet and zlib. It passes one in 2**32 damaged frames."""
     return zlib.crc32(data)
 
 
 RATES = (3_000_000, 1_000_000)
-"""Usual rates of the UART in baud, in the order in which a host tries them."""
+"""Usual UART rates in baud, in the order that a host tries them."""
 
 IDENTIFY_BYTES = 64
 """Bytes of the description in a reply to IDENTIFY."""
 
 
 class Command(IntEnum):
-    """Requests, and their data.
+    """Request codes and their data; field sizes in bytes.
 
     ``IDENTIFY``: nonce 4, offset 2. Reply: nonce 4, `IDENTIFY_BYTES` of the description from the offset on, which is a
-    multiple of them.
-    ``LOAD``: stream 1, words 2, address 3, words of whole bytes each. Into the buffer of an input, which is loaded to
-    their end; not beyond what was loaded before.
-    ``RUN``: for each stream the words to give or take, 3 each. Inputs give what is in their buffers from the beginning,
-    outputs fill theirs. The reply comes at once.
-    ``STATUS``: nothing. Reply: 1 byte, bit 0 running, bit 1 the engine has refused something.
-    ``READ``: stream 1, words 2, address 3. Reply: words of whole bytes, from the buffer of an output.
-    ``COUNTERS``: clear 1. Reply: the engine's counters, `COUNTER_BYTES` each, and `LINK_COUNTERS` of the board,
-    `LINK_COUNTER_BYTES` each; then the engine's are 0 if asked for.
-    ``RESET``: nothing. The engine and its buffers are as after power-up.
+    multiple of `IDENTIFY_BYTES`.
+    ``LOAD``: stream 1, words 2, address 3, then the words, each in whole bytes. Writes into an input's buffer and ends
+    its content there; must not leave a gap after what was loaded before.
+    ``RUN``: words to send or receive for each stream, 3 each. Inputs send their buffers from the start, outputs fill
+    theirs. The reply comes at once.
+    ``STATUS``: no data. Reply: 1 byte; bit 0: running, bit 1: the engine has rejected its input.
+    ``READ``: stream 1, words 2, address 3. Reply: words from an output's buffer, each in whole bytes.
+    ``COUNTERS``: clear 1. Reply: the engine's counters, `COUNTER_BYTES` each, then the board's `LINK_COUNTERS`,
+    `LINK_COUNTER_BYTES` each. Optionally clears the engine's afterwards.
+    ``RESET``: no data. Resets the engine and its buffers to the power-up state.
     """
 
     IDENTIFY = 1
@@ -88,7 +88,7 @@ class Command(IntEnum):
 
 
 class Reply(IntEnum):
-    """How a request went."""
+    """Result codes of a request."""
 
     OK = 0x80
     UNKNOWN_COMMAND = 0x81
@@ -99,38 +99,38 @@ class Reply(IntEnum):
 
 
 def transfer_header(stream: int, words: int, address: int) -> bytes:
-    """Where LOAD and READ begin, and how much they move."""
+    """Encode stream, word count and start address of LOAD and READ."""
     return bytes([stream]) + words.to_bytes(WORDS_BITS // 8, "little") + address.to_bytes(ADDRESS_BITS // 8, "little")
 
 
 def counts(words: Mapping[str, int], streams: Iterable[str]) -> bytes:
-    """Data of RUN: words of each of the board's streams, 0 of those that are not named."""
+    """Encode the data of RUN: word counts of the board's streams, 0 for those not in `words`."""
     return b"".join(words.get(name, 0).to_bytes(ADDRESS_BITS // 8, "little") for name in streams)
 
 
 COUNTER_BYTES, LINK_COUNTER_BYTES = COUNTER_BITS // 8, 3
-"""Bytes of a counter of the engine, and of the link."""
+"""Bytes of an engine counter and of a link counter."""
 
 LINK_COUNTERS = ("accepted", "damaged", "repeated", "dropped")
-"""Frames that were executed, that were damaged, that were answered again, and that came at a wrong time."""
+"""Frames executed, damaged, answered again, and dropped for bad timing or sequence numbers."""
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame's content."""
+    """Content of a frame."""
 
     sequence: int
     code: int
     data: bytes = b""
 
     def encode(self) -> bytes:
-        """The bytes on the wire."""
+        """Return the bytes on the wire, including the final 0."""
         body = struct.pack("<BBH", self.sequence, self.code, len(self.data)) + self.data
         return cobs.encode(body + checksum(body).to_bytes(CRC_BYTES, "little")) + b"\0"
 
 
 def decode(encoded: bytes) -> Frame | None:
-    """The frame in bytes from the wire, without the 0; None if it is damaged."""
+    """Decode bytes from the wire, without the final 0; None if they are damaged."""
     try:
         body = cobs.decode(encoded)
     except cobs.DecodeError:

@@ -18,14 +18,14 @@ _REQUEST_BYTES = len(transfer_header(0, 0, 0))
 
 
 class Session:
-    """Runs jobs on the engine of an open board, and remembers what lies there.
+    """Runs jobs on the engine of an open board and tracks the content of its buffers.
 
     Parameters
     ----------
     host_link : HostLink
-        The link to it.
+        Link to the board.
     progress, patience
-        As of `tercet.boards.host.device.Device`, and so are the errors.
+        As in `tercet.boards.host.device.Device`, as are the errors.
     """
 
     def __init__(self, host_link: HostLink, progress: Callable[[int, int], None], patience: float):
@@ -37,7 +37,7 @@ class Session:
 
     @property
     def soc(self) -> SocConfig:
-        """What the board is."""
+        """Configuration of the board."""
         return self._link.description.soc
 
     @property
@@ -46,14 +46,14 @@ class Session:
         return self.soc.config
 
     def reset(self) -> None:
-        """Engine and buffers as after power-up."""
+        """Reset the engine and its buffers to the power-up state."""
         self._known: dict[str, np.ndarray] = {}
         self._streams = {port.name: (n, port.bytes) for n, port in enumerate(self.soc.kind.streams(self.config))}
         self._link.request(Command.RESET)
         self._since = self._link.resyncs
 
     def ready(self) -> None:
-        """Find a board again that did not answer, and begin with it as after power-up: it may be another one."""
+        """Search again for a board that did not answer, and reset it: it may be another one."""
         if self._link.lost:
             self._link.resync()
         if self._since != self._link.resyncs:
@@ -61,24 +61,24 @@ class Session:
 
     @contextlib.contextmanager
     def transfer(self, jobs: int) -> Iterator[None]:
-        """So many jobs are a whole, for progress."""
+        """Report progress over this number of jobs as one transfer."""
         self._transfer.start(jobs)
         yield
         self._transfer.finish()
 
     def keep(self, name: str, beats: np.ndarray | None) -> None:
-        """Remember until a reset that the board has these words, or that nobody knows what it has."""
+        """Record that the board holds these words, until a reset; None if its content is unknown."""
         if beats is None:
             self._known.pop(name, None)
         else:
             self._known[name] = beats.copy()
 
     def known(self, name: str) -> np.ndarray | None:
-        """What was kept under this name, and nothing has changed since."""
+        """Return the words recorded under this name, if still valid."""
         return self._known.get(name)
 
     def run(self, job: Job) -> JobResult:
-        """Load the inputs, run, and read the outputs."""
+        """Load the inputs, run the engine and read the outputs."""
         back = sum(count * self._streams[name][1] for name, count in job.expect.items())
         self._transfer.begin(sum(beats.size for beats in job.inputs.values()) + back)
         for name, beats in job.inputs.items():
@@ -90,7 +90,7 @@ class Session:
         return JobResult(outputs, 0)
 
     def _words(self, size: int) -> int:
-        """Words of so many bytes that a frame holds."""
+        """Words of `size` bytes that fit in a frame."""
         return max(1, (self.soc.frame_bytes - HEADER_BYTES - CRC_BYTES - _REQUEST_BYTES) // size)
 
     def _load(self, name: str, beats: np.ndarray) -> None:
@@ -112,10 +112,10 @@ class Session:
         while (flags := self._link.request(Command.STATUS)[0]) & 1:
             if time.monotonic() > deadline:
                 self.reset()
-                raise LinkError(f"The engine has not finished within {self._patience} s, and has been reset")
+                raise LinkError(f"The engine did not finish within {self._patience} s and was reset")
         if flags & 2:
             self.reset()
-            raise LinkError("The engine has refused what it was given, and has been reset; build its bitstream again")
+            raise LinkError("The engine rejected its input and was reset; build its bitstream again")
 
     def _read(self, name: str, count: int) -> np.ndarray:
         number, size = self._streams[name]
@@ -128,7 +128,7 @@ class Session:
 
 
 class _Transfer:
-    """Tells how far a transfer is, in thousandths of the whole, by the bytes of each job."""
+    """Progress of a transfer in thousandths, by the bytes of each job."""
 
     def __init__(self, progress: Callable[[int, int], None]):
         self._progress = progress

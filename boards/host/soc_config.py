@@ -1,4 +1,4 @@
-"""What is on a board: the engine, the buffers of its streams, clock and link; also as the board tells it."""
+"""SoC configuration and its serialised form, as reported by IDENTIFY."""
 
 import dataclasses
 import hashlib
@@ -17,25 +17,25 @@ from .protocol import IDENTIFY_BYTES, PROTOCOL
 
 __all__ = ["Description", "SocConfig", "describe", "description_bytes", "read_description"]
 
-_HEAD = struct.Struct("<BH8s")  # protocol, bytes of the text, build hash
+_HEAD = struct.Struct("<BH8s")  # protocol, bytes of compressed text, build hash
 
 
 @dataclass(frozen=True)
 class SocConfig:
-    """An engine on a board.
+    """Configuration of a board's SoC: engine, stream buffers, clock and link.
 
     Attributes
     ----------
     engine : str
-        Its name.
+        Name of the engine.
     config : frozen dataclass
-        Its parameters, of the model's config class.
+        Engine parameters, an instance of the model's config class.
     depths : tuple of (str, int)
-        Words of the buffer of each of its streams, at least 2 each.
+        Buffer depth in words for each stream, at least 2.
     clock_hz, baud : int
-        Clock of everything, and rate of the UART: at most a quarter of that.
+        System clock, and UART rate of at most a quarter of it.
     frame_bytes : int
-        Most bytes of a frame from sequence to CRC; a power of 2, at least 128.
+        Maximum frame size in bytes from sequence to CRC; a power of 2, at least 128.
     board : str
         Name of the board.
     """
@@ -54,7 +54,7 @@ class SocConfig:
             raise TypeError(f"Config of {self.engine} is {self.config!r}; use a {kind.config_class.__name__}")
         names = [port.name for port in kind.streams(self.config)]
         if [name for name, _ in self.depths] != names:
-            raise ValueError(f"Depths are of {[name for name, _ in self.depths]}; give those of {', '.join(names)}")
+            raise ValueError(f"Depths name {[name for name, _ in self.depths]}; give those of {', '.join(names)}")
         numbers = {f"buffer of {name}": depth for name, depth in self.depths}
         numbers |= {name: getattr(self, name) for name in ("clock_hz", "baud", "frame_bytes")}
         for name, value in numbers.items():
@@ -70,46 +70,46 @@ class SocConfig:
 
     @property
     def kind(self) -> EngineModel:
-        """The engine."""
+        """Model of the engine."""
         return engine_model(self.engine)
 
     @property
     def params(self) -> dict[str, Any]:
-        """What of the engine's config must be said, since a description without it would be of another engine."""
+        """Fields of the engine's config that a description must state to identify the engine."""
         return self.kind.said(self.config)
 
     @property
     def peak_gops(self) -> float:
-        """Multiplications and additions in a nanosecond, at most; of EIE on stored entries."""
+        """Peak GOPS, counting multiplications and additions; for EIE on stored entries."""
         return self.kind.peak_gops(self.config, self.clock_hz)
 
     @property
     def family(self) -> str:
-        """FPGA family of the engine's parts, "any" if it names none."""
+        """FPGA family of the engine's primitives, "any" if it instantiates none."""
         return self.kind.family(self.config)
 
 
 @dataclass(frozen=True)
 class Description:
-    """What a board says of itself: its `SocConfig`, and a hash of what was built."""
+    """Description reported by a board: its `SocConfig` and its build hash."""
 
     soc: SocConfig
     build: str
 
 
 def describe(soc: SocConfig, gateware: str) -> bytes:
-    """The description that the board holds, a multiple of `IDENTIFY_BYTES`.
+    """Serialise the description stored in the board; its size is a multiple of `IDENTIFY_BYTES`.
 
     Parameters
     ----------
     soc : SocConfig
-        Its configuration.
+        Configuration of the board.
     gateware : str
-        Verilog of engine and link with an empty description, of which the build has its hash: another name of a field
-        makes no other build.
+        Verilog of engine and link with an empty description, the input of the build hash. Renaming a config field does
+        not change the build.
     """
     fields = {field.name: getattr(soc, field.name) for field in dataclasses.fields(soc)}
-    # Only what cannot be left out: it is small then.
+    # Omit defaults, to keep the description small.
     fields |= {"config": soc.params, "depths": dict(soc.depths)}
     text = json.dumps(fields, separators=(",", ":"))
     build = hashlib.sha256(gateware.encode()).digest()[:8]
@@ -119,12 +119,12 @@ def describe(soc: SocConfig, gateware: str) -> bytes:
 
 
 def description_bytes(head: bytes) -> int:
-    """How many bytes a description has, by its first `IDENTIFY_BYTES`.
+    """Return the size of a description in bytes, from its first `IDENTIFY_BYTES`.
 
     Raises
     ------
     ValueError
-        If it is of another protocol.
+        If it has another protocol version.
     """
     protocol, size, _ = _HEAD.unpack_from(head)
     if protocol != PROTOCOL:
@@ -133,12 +133,12 @@ def description_bytes(head: bytes) -> int:
 
 
 def read_description(whole: bytes) -> Description:
-    """Read what `describe` has written.
+    """Deserialise a description written by `describe`.
 
     Raises
     ------
     ValueError
-        If it cannot be read.
+        If it is malformed.
     """
     size = description_bytes(whole)
     try:

@@ -1,4 +1,4 @@
-"""Products of any size, and networks of them, on a systolic engine."""
+"""Runs products of any size, and networks of them, on a systolic engine."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ def matmul(
     """See `tercet.boards.host.device.Device.matmul`."""
     a = np.asarray(a)
     plan = _plan(session.soc, a, w, bias, requant)
-    with session.transfer(len(plan.pieces)):
+    with session.transfer(len(plan.tiling)):
         return _run(session, plan, a)
 
 
@@ -31,41 +31,41 @@ def network(session: Session, layers: Sequence[Int8Layer], acts: np.ndarray) -> 
     """See `tercet.boards.host.device.Device.network`."""
     x = np.asarray(acts)
     plans = check(session.soc, layers, x)
-    with session.transfer(sum(len(plan.pieces) for plan in plans)):
+    with session.transfer(sum(len(plan.tiling) for plan in plans)):
         for plan in plans:
             x = _run(session, plan, x)
     return x
 
 
 def check(soc: SocConfig, layers: Sequence[Int8Layer], acts: np.ndarray) -> "list[_Plan]":
-    """How the products of a network are cut for a board.
+    """Tile the products of a network for a board.
 
     Raises
     ------
     TypeError, ValueError
-        If layers or activations do not fit each other, the engine or its buffers.
+        If layers or activations do not match each other, the engine or its buffers.
     """
     plans, fed = [], np.asarray(acts)
     for layer in layers:
         plans.append(_plan(soc, fed, layer.weights, layer.bias, layer.requant))
-        # What is proven holds for all activations.
+        # The range checks hold for all activations, so zeros will do.
         fed = np.zeros((len(fed), layer.weights.shape[1]), np.int8)
     return plans
 
 
 @dataclass(frozen=True, eq=False)
 class _Plan:
-    """A product that fits the engine, cut for the board's buffers.
+    """A checked product, tiled for the board's buffers.
 
-    Where K is cut, the engine gives sums of its parts, and the host adds them exactly, and the bias.
+    Where K is split, the engine returns partial sums, and the host adds them and the bias exactly.
     """
 
     w: np.ndarray
     bias: np.ndarray | None
-    pieces: Tiling
-    whole: bool  # K is not cut
-    there: Requant | None  # of the engine
-    after: Requant | None  # of the host
+    tiling: Tiling
+    whole: bool  # K is not split
+    on_engine: Requant | None  # requantisation by the engine
+    on_host: Requant | None  # requantisation by the host
 
 
 def _plan(soc: SocConfig, a: np.ndarray, w: np.ndarray, bias: np.ndarray | None, requant: Requant | None) -> _Plan:
@@ -77,33 +77,33 @@ def _plan(soc: SocConfig, a: np.ndarray, w: np.ndarray, bias: np.ndarray | None,
             raise TypeError(f"requant {requant!r} is not a Requant; use tercet.golden.numerics.Requant")
         requant.per_channel(shape[2])
     depths = dict(soc.depths)
-    there = requant if config.requant_lanes else None
+    on_engine = requant if config.requant_lanes else None
     params = bias is not None or requant is not None
-    pieces = systolic_tiling(config, shape, depths, params=params, requant=there is not None)
-    whole = pieces.size[1] >= shape[1]
+    tiling = systolic_tiling(config, shape, depths, params=params, requant=on_engine is not None)
+    whole = tiling.size[1] >= shape[1]
     if not whole:
-        pieces, there = systolic_tiling(config, shape, depths, params=False, requant=False), None
-    after = requant if there is None else None
-    return _Plan(np.asarray(w), None if bias is None else bias64, pieces, whole, there, after)
+        tiling, on_engine = systolic_tiling(config, shape, depths, params=False, requant=False), None
+    on_host = requant if on_engine is None else None
+    return _Plan(np.asarray(w), None if bias is None else bias64, tiling, whole, on_engine, on_host)
 
 
 def _run(session: Session, plan: _Plan, a: np.ndarray) -> np.ndarray:
     config: SystolicConfig = session.config
     out = np.zeros((len(a), plan.w.shape[1]), np.int64)
-    for rows, parts, columns in plan.pieces:
+    for rows, parts, columns in plan.tiling:
         for part in parts:
-            channels = None if plan.there is None else _some_channels(plan.there, columns, out.shape[1])
+            channels = None if plan.on_engine is None else _channels(plan.on_engine, columns, out.shape[1])
             addend = plan.bias[columns] if plan.bias is not None and plan.whole else None
             product = MatmulOperands(a[rows, part], plan.w[part, columns], addend, channels)
             done = session.run(job(config, product))
             out[rows, columns] += collect(config, product, done.outputs)
     if plan.bias is not None and not plan.whole:
         out += plan.bias
-    if plan.after is not None:
-        return plan.after.apply(out.astype(np.int32))
-    return out.astype(np.int32 if plan.there is None else np.int8)
+    if plan.on_host is not None:
+        return plan.on_host.apply(out.astype(np.int32))
+    return out.astype(np.int32 if plan.on_engine is None else np.int8)
 
 
-def _some_channels(requant: Requant, columns: slice, n: int) -> Requant:
+def _channels(requant: Requant, columns: slice, n: int) -> Requant:
     multiplier, shift = (values[columns] for values in requant.per_channel(n))
     return Requant(multiplier, shift, requant.zero_point, requant.qmin, requant.qmax, requant.rounding)

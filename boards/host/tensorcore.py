@@ -1,4 +1,4 @@
-"""Products of any size on a tensor core."""
+"""Runs products of any size on a tensor core."""
 
 from typing import Any
 
@@ -17,12 +17,12 @@ __all__ = ["check", "mma", "zeros"]
 def mma(session: Session, a: Any, b: Any, c: Any) -> np.ndarray:
     """See `tercet.boards.host.device.Device.mma`."""
     config: TensorCoreConfig = session.config
-    pieces, (a, b, c) = check(session.soc, a, b, c)
+    tiling, (a, b, c) = check(session.soc, a, b, c)
     shape = c.shape
     a, b, c = (array.reshape(-1, *array.shape[-2:]) for array in (a, b, c))
     out = zeros(c.shape, config)
-    every = [(number, *piece) for number in range(len(c)) for piece in pieces]
-    with session.transfer(len(pieces) * len(c)):
+    every = [(number, *piece) for number in range(len(c)) for piece in tiling]
+    with session.transfer(len(tiling) * len(c)):
         for number, rows, parts, columns in every:
             addend = c[number, rows, columns]
             for part in parts:
@@ -35,17 +35,17 @@ def mma(session: Session, a: Any, b: Any, c: Any) -> np.ndarray:
 
 
 def check(soc: SocConfig, a: Any, b: Any, c: Any) -> tuple[Tiling, tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """How a product is cut for a board, and its operands as arrays.
+    """Tile a product for a board; return the tiling and the operands as arrays.
 
     Raises
     ------
     TypeError, ValueError
-        If operands do not fit each other, the engine or its buffers.
+        If operands do not match each other, the engine or its buffers.
     """
     a, b, c = check_mma(a, b, c, soc.config)
     return tensorcore_tiling(soc.config, (a.shape[-2], a.shape[-1], b.shape[-1]), dict(soc.depths)), (a, b, c)
 
 
 def zeros(shape: tuple[int, ...], config: TensorCoreConfig) -> np.ndarray:
-    """Zeros of the format of D."""
+    """Return zeros in the format of D."""
     return result_array(np.zeros(shape, np.int32), config)

@@ -1,4 +1,4 @@
-"""How a product is cut into pieces that the buffers of a board hold."""
+"""Tiling of matrix products to fit the buffers of a board."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,26 +14,26 @@ Beats = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Tiling:
-    """A product (M, K) @ (K, N) in pieces of at most these sizes.
+    """Tiles of a product (M, K) @ (K, N).
 
     Attributes
     ----------
     shape, size : (int, int, int)
-        M, K, N of the product, and of a piece.
+        M, K, N of the product, and the maximum of a tile.
     """
 
     shape: tuple[int, int, int]
     size: tuple[int, int, int]
 
     def __iter__(self) -> Iterator[tuple[slice, list[slice], slice]]:
-        """Rows, parts of K and columns: all rows of some columns, so that their weights stay where K is whole."""
+        """Yield rows, parts of K and columns. Rows vary fastest, so that weights are reused if K is whole."""
         m, k, n = (_cut(whole, part) for whole, part in zip(self.shape, self.size, strict=True))
         for columns in n:
             for rows in m:
                 yield rows, k, columns
 
     def __len__(self) -> int:
-        """How many products that is."""
+        """Number of partial products."""
         m, k, n = (len(_cut(whole, part)) for whole, part in zip(self.shape, self.size, strict=True))
         return m * k * n
 
@@ -45,7 +45,7 @@ def _cut(whole: int, part: int) -> list[slice]:
 def systolic_tiling(
     config: SystolicConfig, shape: tuple[int, int, int], depths: Mapping[str, int], *, params: bool, requant: bool
 ) -> Tiling:
-    """Cut a product for a systolic engine.
+    """Tile a product for a systolic engine.
 
     Parameters
     ----------
@@ -54,14 +54,14 @@ def systolic_tiling(
     shape : (int, int, int)
         M, K, N.
     depths : mapping of str to int
-        Words of the streams' buffers.
+        Stream buffer depths in words.
     params, requant : bool
-        It has parameters; its results leave as int8.
+        Whether the product has per-channel parameters, and whether results are requantised to int8.
 
     Raises
     ------
     ValueError
-        If not even the smallest piece fits.
+        If even the smallest tile does not fit.
     """
 
     def beats(m: int, k: int, n: int) -> Beats:
@@ -69,41 +69,41 @@ def systolic_tiling(
         acts = weights = len(blocks) * k * n_tiles
         if config.dataflow == "ws":
             acts, weights = m * k_tiles * n_tiles, len(blocks) * k_tiles * n_tiles * config.rows
-        found = {"acts": acts, "weights": weights}
+        words = {"acts": acts, "weights": weights}
         if params:
-            found["params"] = n_tiles * config.cols
+            words["params"] = n_tiles * config.cols
         if requant:
-            found["outs"] = m * n_tiles * -(-config.cols // (config.requant_lanes or 1))
+            words["outs"] = m * n_tiles * -(-config.cols // (config.requant_lanes or 1))
         else:
-            found["sums"] = m * n_tiles
-        return found
+            words["sums"] = m * n_tiles
+        return words
 
-    # What makes a stream shorter, the first that can be cut.
+    # Axes that shorten a stream, in order of preference.
     order = {"acts": "nmk", "weights": "nkm", "params": "n", "sums": "nm", "outs": "nm"}
     return _fit(shape, (1, config.rows if config.dataflow == "ws" else 1, config.cols), beats, depths, order)
 
 
 def tensorcore_tiling(config: TensorCoreConfig, shape: tuple[int, int, int], depths: Mapping[str, int]) -> Tiling:
-    """Cut a product for a tensor-core engine; a part of K after the other continues the sums of the one before.
+    """Tile a product for a tensor-core engine; each part of K continues the sums of the previous one.
 
     Errors and parameters are those of `systolic_tiling`.
     """
     by_rows, by_cols = block_parts(config)
 
     def beats(m: int, k: int, n: int) -> Beats:
-        found = list(tiles(config, m, n))
+        tile_list = list(tiles(config, m, n))
         steps = k // config.l
-        blocks = sum(len(rows) * len(cols) for rows, cols in found) * config.fold
+        blocks = sum(len(rows) * len(cols) for rows, cols in tile_list) * config.fold
         return {
-            "commands": len(found),
-            "a": sum(len(rows) for rows, _ in found) * steps * by_rows,
-            "b": sum(len(cols) for _, cols in found) * steps * by_cols,
+            "commands": len(tile_list),
+            "a": sum(len(rows) for rows, _ in tile_list) * steps * by_rows,
+            "b": sum(len(cols) for _, cols in tile_list) * steps * by_cols,
             "c": blocks,
             "d": blocks,
         }
 
     order = {"commands": "nm", "a": "nkm", "b": "mkn", "c": "nm", "d": "nm"}
-    # A whole tile is the best use of what is loaded.
+    # An engine tile reuses loaded operands best.
     m, k, n = shape
     size = (min(m, TILE[0] * config.m), k, min(n, TILE[1] * config.n))
     return Tiling(shape, _fit(size, (config.m, config.l, config.n), beats, depths, order).size)
@@ -116,17 +116,17 @@ def _fit(
     depths: Mapping[str, int],
     order: Mapping[str, str],
 ) -> Tiling:
-    """Halve M, K or N, in whole units, until everything fits."""
+    """Halve M, K or N, in whole units, until all buffers suffice."""
     size = dict(zip("mkn", shape, strict=True))
     unit = dict(zip("mkn", units, strict=True))
     while over := [name for name, count in beats(*size.values()).items() if count > depths[name]]:
         name = over[0]
-        some = [axis for axis in order[name] if size[axis] > unit[axis]]
-        if not some:
+        axes = [axis for axis in order[name] if size[axis] > unit[axis]]
+        if not axes:
             raise ValueError(
                 f"The smallest product needs {beats(*size.values())[name]} words of {name}, but the board has "
                 f"room for {depths[name]}; build it with a deeper buffer"
             )
-        axis = some[0]
+        axis = axes[0]
         size[axis] = -(-size[axis] // (2 * unit[axis])) * unit[axis]
     return Tiling(shape, (size["m"], size["k"], size["n"]))

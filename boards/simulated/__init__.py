@@ -1,1 +1,1 @@
-"""A board in a simulator behind a pseudo-terminal, and faults on its line."""
+"""Simulated boards behind a pseudo-terminal, and fault injection on their line."""

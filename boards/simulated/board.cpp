@@ -1,13 +1,13 @@
-// Main of a simulated board: the model of tercet_soc, and in place of its UART's other end a file descriptor.
+// Main program of a simulated board: the model of tercet_soc, with a file descriptor as the far end of its UART.
 //
 //     program uart|line|bytes DESCRIPTOR CLOCKS_PER_BIT
 //
-// uart   a byte from the host becomes start bit, 8 data bits and stop bit on rx; tx is read in the middle of its bits
-// line   a byte from the host is 8 levels of rx, the lowest bit first, one bit time each; tx is read as with uart
-// bytes  bytes go into the stream i and come out of the stream o (built with TERCET_BYTES, for a SoC without UART)
+// uart   a byte from the host becomes start bit, 8 data bits and stop bit on rx; tx is sampled in the middle of its bits
+// line   a byte from the host is 8 levels of rx, LSB first, one bit time each; tx is sampled as with uart
+// bytes  bytes enter the stream i and leave the stream o (built with TERCET_BYTES, for a SoC without UART)
 //
-// Clocks run as fast as they can, but only while something goes on: else the program sleeps until the host sends. It
-// ends when its standard input is closed, which the process that has started it holds open.
+// Clocks run at full speed, but only while there is activity; otherwise the program sleeps until the host sends. It
+// exits when its standard input closes, which the parent process holds open.
 
 #include <cerrno>
 #include <cstdint>
@@ -26,21 +26,21 @@
 
 namespace {
 
-constexpr int kBatch = 256;               // clocks between looks at the host
+constexpr int kBatch = 256;               // clocks between polls of the host
 constexpr int kResetClocks = 16;
-constexpr size_t kReadAhead = 4096;       // bytes taken from the host before the board wants them
-constexpr size_t kUnread = 1 << 20;       // bytes kept for a host that does not read
-constexpr int kRestOfLine = 50;           // milliseconds that the clocks wait for more levels of the line
-constexpr int kQuietBits = 32;            // bit times of silence before it sleeps
-constexpr int kClocksOfByte = 8;          // the fastest UART takes 40, in which a frame of no use is dropped
-constexpr int kQuietClocks = 64;          // the same without bits
+constexpr size_t kReadAhead = 4096;       // bytes read from the host ahead of the board
+constexpr size_t kUnread = 1 << 20;       // bytes buffered for a host that does not read
+constexpr int kRestOfLine = 50;           // milliseconds that the clock waits for more line levels
+constexpr int kQuietBits = 32;            // idle bit times before the program sleeps
+constexpr int kClocksOfByte = 8;          // the fastest UART takes 40, enough to drop an unwanted frame
+constexpr int kQuietClocks = 64;          // idle clocks before it sleeps, in bytes mode
 
 [[noreturn]] void fail(const char* what) {
     std::fprintf(stderr, "%s: %s\n", what, std::strerror(errno));
     std::exit(1);
 }
 
-// What is wrong is said a few times: it may go on forever.
+// Report a problem, a limited number of times in total: it may recur for ever.
 void complain(const char* what) {
     static int left = 10;
     if (left > 0) {
@@ -49,7 +49,7 @@ void complain(const char* what) {
     }
 }
 
-// The host's end: bytes on their way to the board, and from it.
+// Host side: byte queues to and from the board.
 class Host {
 public:
     explicit Host(int descriptor) : fd_{descriptor} {
@@ -73,7 +73,7 @@ public:
         uint8_t chunk[kReadAhead];
         if (in_.size() >= kReadAhead) return;
         const ssize_t size = ::read(fd_, chunk, sizeof chunk);
-        if (size == 0) std::exit(0);  // the other end of a socket is gone; that of a pseudo-terminal may come again
+        if (size == 0) std::exit(0);  // a socket's peer is gone; the peer of a pseudo-terminal may return
         if (size < 0 && errno != EAGAIN && errno != EINTR) fail("reading");
         if (size > 0) in_.insert(in_.end(), chunk, chunk + size);
     }
@@ -93,12 +93,12 @@ public:
         }
     }
 
-    // Sleep until the host sends, or takes what it has not read; at most so many milliseconds, -1 for ever.
+    // Sleep until the host sends or reads pending bytes, at most `timeout` milliseconds; -1 means no limit.
     void wait(int timeout) {
         const short writable = out_.empty() ? 0 : POLLOUT;
         pollfd events[] = {{fd_, static_cast<short>(POLLIN | writable), 0}, {STDIN_FILENO, POLLIN, 0}};
         if (poll(events, 2, timeout) < 0 && errno != EINTR) fail("waiting");
-        if (events[1].revents != 0) std::exit(0);  // whoever has started us is gone
+        if (events[1].revents != 0) std::exit(0);  // the parent process is gone
     }
 
 private:
@@ -148,7 +148,7 @@ private:
 
 #else
 
-// Levels of rx. Bits last a whole number of clocks; what is lost is made up in the next one, so nothing drifts.
+// Levels of rx. Bits last a whole number of clocks; the rounding error carries over, so nothing drifts.
 class BitSender {
 public:
     BitSender(bool raw, double clocks_per_bit) : raw_{raw}, clocks_per_bit_{clocks_per_bit} {}
@@ -157,7 +157,7 @@ public:
         if (left_ <= 0) {
             if (count_ == 0) load(host);
             if (count_ == 0) {
-                left_ = 0;  // the next byte begins when it is there
+                left_ = 0;  // the next byte starts as soon as it arrives
                 return 1;
             }
             level_ = bits_ & 1;
@@ -173,7 +173,7 @@ public:
 
 private:
     void load(Host& host) {
-        // Levels must not be torn apart because the rest of them takes a moment.
+        // Do not tear a sequence of levels apart just because the rest is slow to arrive.
         if (raw_ && sending_ && host.empty()) {
             host.write();
             host.wait(kRestOfLine);
@@ -194,7 +194,7 @@ private:
     bool sending_ = false;
 };
 
-// Bytes in tx.
+// Bytes from tx.
 class BitReader {
 public:
     explicit BitReader(double clocks_per_bit) : clocks_per_bit_{clocks_per_bit} {}
@@ -216,7 +216,7 @@ public:
             complain("tx: a start bit ends before its middle");
             count_ = 0;
         } else if (count_ < 10) {
-            bits_ = bits_ >> 1 | (level ? 0x80u : 0u);  // the start bit falls out at the end
+            bits_ = bits_ >> 1 | (level ? 0x80u : 0u);  // the start bit is shifted out at the end
             ++count_;
         } else {
             if (!level) complain("tx: a stop bit is 0");
@@ -232,7 +232,7 @@ private:
     const double clocks_per_bit_;
     double left_ = 0;  // clocks until the middle of the next bit
     unsigned bits_ = 0, count_ = 0;
-    bool broken_ = false;  // no new byte before the line was high
+    bool broken_ = false;  // no new byte until the line has been high
 };
 
 class Wires {
@@ -240,7 +240,7 @@ public:
     Wires(const std::string& mode, double clocks_per_bit)
         : clocks_per_bit_{clocks_per_bit}, sender_{mode == "line", clocks_per_bit}, reader_{clocks_per_bit} {
         if ((mode != "uart" && mode != "line") || !(clocks_per_bit >= 1)) {
-            std::fprintf(stderr, "built for uart and line at 1 clock a bit or more, not %s at %g\n", mode.c_str(),
+            std::fprintf(stderr, "built for uart and line at 1 clock per bit or more, not %s at %g\n", mode.c_str(),
                          clocks_per_bit);
             std::exit(1);
         }
@@ -267,7 +267,7 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "usage: %s uart|line|bytes DESCRIPTOR CLOCKS_PER_BIT\n", argv[0]);
         return 1;
     }
-    std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // $display is seen at once, and nothing of it is lost at the end
+    std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // line-buffered, so that no $display is delayed or lost
     Host host{std::atoi(argv[2])};
     Wires wires{argv[1], std::strtod(argv[3], nullptr)};
     VerilatedContext context;
@@ -281,12 +281,12 @@ int main(int argc, char** argv) {
     }
     soc->rst = 0;
 
-    double quiet = 0;  // clocks in which nothing happened
+    double quiet = 0;  // clocks without activity
     uint64_t batches = 0;
     while (!context.gotFinish()) {
         host.read();
         for (int n = 0; n < kBatch && quiet <= wires.quiet_clocks(); ++n) {
-            // Inputs change with the falling edge, so the outputs that hang on them are there at the rising one.
+            // Inputs change at the falling edge, so outputs that depend on them are stable at the rising edge.
             soc->clk = 0;
             wires.drive(*soc, host);
             soc->eval();

@@ -1,11 +1,11 @@
-"""A board without a board: its RTL in Verilator, behind a pseudo-terminal that opens like a serial port.
+"""Simulated board: its RTL in Verilator, behind a pseudo-terminal that opens like a serial port.
 
-The host's program is the same as with a real one; only time differs, as clocks take as long as the machine needs::
+The host software is the same as for a real board. Only timing differs, as clocks run at simulation speed::
 
     host --- pyserial --- /dev/pts/N --- board.cpp --- rx, tx --- tercet_soc
 
-The board is a process of its own, and the terminal belongs to it: a host can close and open the port as often as it
-likes, and if the process ends, the port is gone as if unplugged. It ends with this one, however that ends.
+The board is a separate process that owns the terminal. A host can close and reopen the port at will; if the process
+ends, the port disappears as if unplugged. The process ends with its parent, however that ends.
 """
 
 import os
@@ -27,11 +27,11 @@ _TOP = "tercet_soc"
 _MAIN = Path(__file__).with_name("board.cpp")
 _DEFINES = {"uart": {}, "line": {}, "bytes": {"TERCET_BYTES": "1"}}
 _PATIENCE = 5  # seconds for the process to end
-_TAIL = 10  # lines of its output that go into an error
+_TAIL = 10  # lines of its output quoted in an error
 
 MODES = tuple(_DEFINES)
-"""``uart``: every bit of the UART. ``line``: the same, where each byte from the host is 8 levels of rx, the lowest bit
-first, one bit time each; start and stop bits are up to the host. ``bytes``: a SoC without UART, many clocks faster."""
+"""``uart``: bit-level UART. ``line``: the same, but each byte from the host is 8 levels of rx, LSB first, one bit time
+each; start and stop bits are up to the host. ``bytes``: a SoC without UART, which needs far fewer clocks."""
 
 
 class SimulatedBoard:
@@ -40,24 +40,25 @@ class SimulatedBoard:
     Parameters
     ----------
     soc : SocConfig
-        Its clock and baud.
+        Configuration, used for clock and baud rate.
     verilog : str or Mapping[str, str]
-        Text of the top module ``tercet_soc`` and all below it, or file name to text. Its ports are ``clk, rst, busy``
-        and ``rx, tx``, or for ``bytes`` the streams ``i`` and ``o``. Clocks stop while `busy` and the line are at rest.
+        Verilog of the top module ``tercet_soc`` and all modules below it, or file name to text. Its ports are ``clk``,
+        ``rst``, ``busy`` and ``rx``, ``tx``, or for ``bytes`` the streams ``i`` and ``o``. The clock stops while `busy`
+        is low and the line is idle.
     mode : str
         One of `MODES`.
 
     Attributes
     ----------
     path : str
-        The port to open.
+        Path of the port to open.
 
     Raises
     ------
     ValueError
         If the mode is unknown.
     SimulatorNotFound, BuildError
-        If Verilator is missing, or cannot build it.
+        If Verilator is missing or the build fails.
     """
 
     def __init__(self, soc: SocConfig, verilog: str | Mapping[str, str], *, mode: str = "uart"):
@@ -71,8 +72,8 @@ class SimulatedBoard:
         try:
             tty.setraw(slave)
             self.path = os.ttyname(slave)
-            # It keeps the host's end open too, or the terminal would hang up when the host closes it. The pipe to its
-            # input tells it when this process ends. Not in this session, where Ctrl-C would end it before its host.
+            # The child keeps the host's end open too, or the terminal would hang up when the host closes it. The pipe
+            # to its standard input tells it when this process ends. In a session of its own, Ctrl-C does not reach it.
             self._process = subprocess.Popen(
                 [program, mode, str(master), repr(soc.clock_hz / soc.baud)],
                 stdin=subprocess.PIPE,
@@ -87,38 +88,38 @@ class SimulatedBoard:
 
     @property
     def pid(self) -> int:
-        """Number of the process."""
+        """Process ID."""
         return self._process.pid
 
     @property
     def log(self) -> str:
-        """What the process has written so far, all ``$display`` of the design included."""
-        # Read without moving the position, which both processes share.
+        """Output of the process so far, including every ``$display`` of the design."""
+        # Read without moving the file position, which both processes share.
         size = os.fstat(self._log.fileno()).st_size
         return os.pread(self._log.fileno(), size, 0).decode(errors="replace")
 
     def check(self) -> None:
-        """See whether the board is still there.
+        """Check that the board is still running.
 
         Raises
         ------
         SimulationError
-            If its process has ended by itself; the message ends with the log's last lines.
+            If its process has exited unexpectedly; the message ends with the log's last lines.
         """
         status = self._process.poll()
         if status is not None and not self._unplugged:
             tail = "".join(f"\n{line}" for line in self.log.splitlines()[-_TAIL:])
-            said = f":{tail}" if tail else ", and said nothing"
-            raise SimulationError(f"Simulated board at {self.path!r} has ended by itself (status {status}){said}")
+            output = f":{tail}" if tail else ", without output"
+            raise SimulationError(f"Simulated board at {self.path!r} exited unexpectedly (status {status}){output}")
 
     def kill(self) -> None:
-        """Unplug the board: its port is gone at once."""
+        """Unplug the board: its port disappears at once."""
         self._unplugged = True
         self._process.kill()
         self._end()
 
     def close(self) -> None:
-        """End the board; again is no error.
+        """Stop the board. Safe to call twice.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""A bad line: damaged frames by the thousand, each with a good one behind it, which must be answered."""
+"""Fault injection on the link: damaged frames, each followed by a good one that must be answered."""
 
 import random
 import time
@@ -16,14 +16,14 @@ __all__ = ["BIT_FAULTS", "BYTE_FAULTS", "FaultCounts", "LinePort", "inject_fault
 
 
 _PATIENCE = 10.0  # seconds
-_REST = [1] * 12  # bits of a line
+_REST = [1] * 12  # idle levels of a line
 
 
 class FaultCounts(Counter):
-    """Frames of each kind that were damaged, and what the board did with them.
+    """Number of damaged frames of each kind, and their effect on the board.
 
-    Besides the kinds there are ``wrong``, replies that were wrong or did not come, ``results`` that were read and
-    right, and the board's `LINK_COUNTERS`.
+    Further keys are ``wrong`` for wrong or missing replies, ``results`` for results that were read and correct, and the
+    board's `LINK_COUNTERS`.
     """
 
 
@@ -68,7 +68,7 @@ def _wrong_length(wire: bytearray, generator: random.Random) -> None:
 def _wrong_sequence(wire: bytearray, generator: random.Random) -> None:
     frame = decode(bytes(wire[:-1]))
     assert frame is not None
-    # The last one would be answered again, and the next one executed.
+    # Neither the last number, which would be answered again, nor the next, which would be executed.
     wire[:] = Frame((frame.sequence + generator.randrange(1, 255)) % 256, frame.code, frame.data).encode()
 
 
@@ -82,7 +82,7 @@ BYTE_FAULTS: dict[str, Callable[[bytearray, random.Random], None]] = {
     "wrong length": _wrong_length,
     "wrong sequence": _wrong_sequence,
 }
-"""What can happen to the bytes of a frame, by name."""
+"""Fault name to a function that damages the bytes of a frame."""
 
 
 def _flip_levels(levels: list[int], generator: random.Random) -> None:
@@ -105,21 +105,21 @@ BIT_FAULTS: dict[str, Callable[[list[int], random.Random], None]] = {
     "dropped levels": _drop_levels,
     "repeated levels": _repeat_levels,
 }
-"""What can happen to the levels of a line, bit by bit, besides."""
+"""Fault name to a function that damages the levels of a line."""
 
 
 def line_bits(wire: bytes) -> list[int]:
-    """The levels of a UART's line for some bytes, one a bit."""
+    """Return the UART line levels for some bytes, one per bit."""
     return [bit for byte in wire for bit in (0, *(byte >> n & 1 for n in range(8)), 1)]
 
 
 class LinePort(SerialPort):
-    """A port to a simulated board in the mode "line", whose bytes become levels.
+    """A port to a simulated board in mode "line" that sends bytes as levels.
 
     Parameters
     ----------
     port : SerialPort
-        The port.
+        Port of the board.
     """
 
     def __init__(self, port: SerialPort):
@@ -127,19 +127,19 @@ class LinePort(SerialPort):
         self._port = port
 
     def read(self, timeout: float) -> bytes:
-        """As `SerialPort.read`."""
+        """See `SerialPort.read`."""
         return self._port.read(timeout)
 
     def close(self) -> None:
-        """As `SerialPort.close`."""
+        """See `SerialPort.close`."""
         self._port.close()
 
     def write(self, data: bytes) -> None:
-        """Bytes without fault."""
+        """Send bytes without faults."""
         self.write_levels(line_bits(data))
 
     def write_levels(self, levels: list[int]) -> None:
-        """Levels of the line, one a bit, and rest for more than a byte behind them."""
+        """Send line levels, one per bit, followed by more than a byte of idle line."""
         levels = levels + _REST
         levels += [1] * (-len(levels) % 8)
         self._port.write(
@@ -156,23 +156,28 @@ def inject_faults(
     seed: int = 0,
     progress: Callable[[int], None] = lambda done: None,
 ) -> FaultCounts:
-    """Send damaged frames, and after each a good one.
+    """Send damaged frames, each followed by a good one.
 
     Parameters
     ----------
     port, link : SerialPort, HostLink
-        A board. Through a `LinePort` not only bytes are damaged but bits, too.
+        The board. A `LinePort` adds bit-level faults to the byte-level ones.
     requests : callable
-        Gives the good ones, without end.
+        Endless generator of the good requests.
     count : int
-        Damaged frames; kinds take turns.
+        Number of damaged frames; the kinds take turns.
     seed : int
-        Of everything.
+        Random seed.
     progress : callable
-        Called with how many are done, now and then.
+        Called with the number of frames sent after every 100.
+
+    Returns
+    -------
+    FaultCounts
+        Counts of faults, replies and link counters.
     """
     generator = random.Random(seed)
-    found = FaultCounts()
+    result = FaultCounts()
     kinds = [*BYTE_FAULTS, *(BIT_FAULTS if isinstance(port, LinePort) else ())]
     before, sequence = link.counters(), link.sequence
     replies = _Replies(port)
@@ -181,19 +186,19 @@ def inject_faults(
     for number in range(count):
         kind = kinds[number % len(kinds)]
         undamaged = Frame(sequence, command, data).encode()
-        # A 0 in front ends what the damage has left open; on a line, after rest for a byte.
+        # A leading 0 terminates a frame left open by the damage; on a line, it follows an idle byte.
         if isinstance(port, LinePort):
             levels = _damaged_levels(kind, undamaged, generator)
             port.write_levels([*levels, *_REST, *line_bits(b"\0" + undamaged)])
         else:
             port.write(_damaged(kind, undamaged, generator) + b"\0" + undamaged)
-        found[kind] += 1
+        result[kind] += 1
         reply = replies.next()
         if reply is None or reply.sequence != sequence or not _is_right(reply, want):
-            found["wrong"] += 1
-            # Not that of the request: it is lost for whoever made that, who goes on as with a board at rest.
+            result["wrong"] += 1
+            # The real reply is lost; let the request generator continue as if the board were idle.
             reply = Frame(sequence, Reply.UNKNOWN_COMMAND, b"\0")
-        found["results"] += command == Command.READ and reply.code == Reply.OK
+        result["results"] += command == Command.READ and reply.code == Reply.OK
         command, data, want = traffic.send(reply.data)
         sequence = (sequence + 1) % 256
         if number % 100 == 99:
@@ -201,10 +206,10 @@ def inject_faults(
     link.resync()
     after = link.counters()
     for name in LINK_COUNTERS:
-        found[name] = (after[name] - before[name]) % 2 ** (8 * LINK_COUNTER_BYTES)
-    # Not of the inject_faults: what found the board again, and asked it for its counts.
-    found["accepted"] -= link.description_frames + 1
-    return found
+        result[name] = (after[name] - before[name]) % 2 ** (8 * LINK_COUNTER_BYTES)
+    # Exclude the requests of `resync` and `counters` above.
+    result["accepted"] -= link.description_frames + 1
+    return result
 
 
 def _damaged(kind: str, undamaged: bytes, generator: random.Random) -> bytes:
@@ -229,14 +234,14 @@ def _is_right(reply: Frame, want: bytes | Reply | Callable[[bytes], bool]) -> bo
 
 
 class _Replies:
-    """What comes from the board. Damage can be none, a bit of a line's rest for instance: then a reply comes twice."""
+    """Replies from the board. A fault may be harmless, such as one in an idle bit; the reply then comes twice."""
 
     def __init__(self, port: SerialPort):
         self._port, self._frames = port, Frames()
         self._last: Frame | None = None
 
     def next(self) -> Frame | None:
-        """The next one that is not the last one again; None if it is damaged, or none comes."""
+        """Return the next reply that does not repeat the last one; None if it is damaged or missing."""
         deadline, damaged = time.monotonic() + _PATIENCE, self._frames.damaged
         while time.monotonic() < deadline:
             frame = self._frames.next()

@@ -1,4 +1,4 @@
-"""Requests to a board with a systolic engine, without end, each with what its reply must be."""
+"""Endless random requests to a board with a systolic engine, each with its expected reply."""
 
 import random
 from collections.abc import Callable, Generator
@@ -13,22 +13,23 @@ from ..host.soc_config import SocConfig
 __all__ = ["Requests", "products"]
 
 Requests = Generator[tuple[Command, bytes, bytes | Reply | Callable[[bytes], bool]], bytes, None]
-"""Command, data, and the reply: its data, an error, or what tells whether its data is right. Is sent what came."""
+"""Yields command, data and expected reply: data, an error, or a predicate on the data. Is sent the received data."""
 
-_PRODUCTS = 0.15  # of all choices; a product is seven requests or so
+_PRODUCTS = 0.15  # share of the choices; a product takes about seven requests
 _LARGEST = (5, 6, 4)  # M, K, N
 
 
 def products(soc: SocConfig, generator: random.Random) -> Requests:
-    """Products, from loading to the result, which must be the golden model's; between them, some requests that change
-    what the board holds, and some that it must refuse.
+    """Yield complete products, checked against the golden model, mixed with other requests.
+
+    Some of the others change the content of the buffers, and some must be refused.
 
     Parameters
     ----------
     soc : SocConfig
-        Of a systolic engine; its buffers hold the small products.
+        Configuration with a systolic engine and buffers that hold the small products.
     generator : random.Random
-        What comes next.
+        Source of randomness.
     """
     streams = {port.name: (n, port.bytes) for n, port in enumerate(soc.kind.streams(soc.config))}
     (acts, size), (sums, _) = streams["acts"], streams["sums"]

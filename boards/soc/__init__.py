@@ -1,1 +1,1 @@
-"""Gateware of a board: UART, link, buffers and top."""
+"""Board gateware: UART, link, buffers and top level."""

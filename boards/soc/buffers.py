@@ -1,4 +1,4 @@
-"""Buffers between the link, which is slow, and the streams of an engine, which run at full speed."""
+"""Buffers between the slow link and the full-speed streams of an engine."""
 
 from amaranth import *
 from amaranth.lib import stream, wiring
@@ -14,49 +14,49 @@ __all__ = ["InputBuffer", "OutputBuffer"]
 
 
 def _ram(width: int, depth: int, family: str):
-    """Written or read, never both."""
+    """RAM that is never read and written at the same time."""
     latency = 1 if has_latency_1(family, depth) else 2
     return shared(Ram, width=width, depth=depth, family=family, exclusive=True, latency=latency)
 
 
 def _at_most(value: Value, limit: Value | int) -> Value:
-    """``value <= limit``, by a carry chain of no more bits than the limit has."""
+    """``value <= limit``, with a carry chain no wider than the limit."""
     limit = Value.cast(limit)
     return ~value[len(limit) :].any() & (value[: len(limit)] <= limit)
 
 
 class InputBuffer(wiring.Component):
-    """Words for a stream, loaded by the host and then given as fast as they are taken.
+    """Buffer that the host loads and that then feeds a stream at full speed.
 
     Parameters
     ----------
     width, depth : int
-        Bits of a word, and words.
+        Word width in bits, and number of words.
     family : str
         FPGA family.
 
     Members
     -------
     address : In(24), words : In(16)
-        Where the host wants to load how much.
+        Start address and number of words of a load request.
     fits : Out(1)
-        It is within the buffer and leaves no gap; 2 clocks later.
+        The request is within the buffer and leaves no gap; valid 2 clocks after `address` and `words`.
     load : In(1)
-        Go to `address`.
+        Set the write pointer to `address`.
     write : In(1), word : In(width)
-        Store a word, and go on.
+        Store a word and advance the pointer.
     commit : In(1)
-        What is loaded ends here.
+        End the content of the buffer at the pointer.
     count : In(24), set : In(1)
-        Words to give.
+        Number of words to send, and its strobe.
     enough : Out(1)
-        So many are loaded; from the clock after `set` on.
+        `count` words are loaded; valid from the clock after `set`.
     start : In(1)
-        Give them, from the first one.
+        Start sending, from the first word.
     running : Out(1)
-        Not all have been taken.
+        Words are still to be sent.
     o : Out(stream.Signature(width))
-        The words.
+        Words.
     """
 
     def __init__(self, *, width: int, depth: int, family: str):
@@ -116,7 +116,7 @@ class InputBuffer(wiring.Component):
         return m
 
     def _give_ahead(self, m: Module, ram, going: Signal, fetch: Signal, waiting: Signal) -> None:
-        """Through a FIFO of a few words, in distributed RAM: what counts here need not know of an engine far away."""
+        """Send through a small FIFO in distributed RAM, so that the engine's `ready` stays out of the counters here."""
         m.submodules.outlet = outlet = shared(Outlet, shape=unsigned(self.width), latency=ram.latency)
         under_way = Signal(ram.latency)
         m.d.comb += [
@@ -132,7 +132,7 @@ class InputBuffer(wiring.Component):
         wiring.connect(m, outlet.o, wiring.flipped(self.o))
 
     def _give_in_step(self, m: Module, ram, going: Signal, fetch: Signal, waiting: Signal) -> None:
-        """Latch and output register move on when what is behind them does: no cells but theirs."""
+        """Stall the RAM's latch and output register under back-pressure, which takes no extra cells."""
         take = Signal()
         m.d.comb += self.o.payload.eq(ram.read_data)
         m.d.comb += [take.eq(~self.o.valid | self.o.ready), ram.out_enable.eq(take)]
@@ -152,37 +152,37 @@ class InputBuffer(wiring.Component):
 
 
 class OutputBuffer(wiring.Component):
-    """Words of a stream, taken as fast as they come and then read by the host byte by byte.
+    """Buffer that stores a stream at full speed and that the host then reads byte by byte.
 
     Parameters
     ----------
     width, depth : int
-        Bits of a word, and words.
+        Word width in bits, and number of words.
     family : str
         FPGA family.
 
     Members
     -------
     address : In(24), words : In(16)
-        What the host wants to read.
+        Start address and number of words of a read request.
     fits : Out(1)
-        So much has come; 2 clocks later.
+        All requested words have arrived; valid 2 clocks after `address` and `words`.
     read : In(1)
-        Give it.
+        Start reading.
     data : Out(stream.Signature(8))
-        Bytes of the words, the least significant one of each first.
+        Bytes of the words, least significant byte first.
     reading : Out(1)
-        Not all have been taken.
+        Bytes are still to be read.
     count : In(24), set : In(1)
-        Words to take from the stream.
+        Number of words to receive, and its strobe.
     enough : Out(1)
-        There is room for so many; from the clock after `set` on.
+        There is room for `count` words; valid from the clock after `set`.
     start : In(1)
-        Take them, from the first word on.
+        Start receiving, into the first word.
     running : Out(1)
-        Not all have come.
+        Words are still to be received.
     i : In(stream.Signature(width))
-        The words.
+        Words.
     """
 
     def __init__(self, *, width: int, depth: int, family: str):

@@ -1,7 +1,7 @@
-"""The way back from COBS: bytes as they were, and where each frame ends.
+"""COBS decoder: recovers the bytes and the end of each frame.
 
-Cheshire and Baker, "Consistent Overhead Byte Stuffing", 1999. A group is a code n and n - 1 bytes that are not 0; it
-stands for these and a 0, but without the 0 if n is 255 or nothing follows. A 0 ends the frame.
+Cheshire and Baker, "Consistent Overhead Byte Stuffing", 1999. A group is a code n and n - 1 non-zero bytes. It stands
+for these bytes and a 0; the 0 is absent if n is 255 or the group is the last. A 0 ends the frame.
 """
 
 from amaranth import *
@@ -12,21 +12,21 @@ __all__ = ["CobsDecoder"]
 
 
 class CobsDecoder(wiring.Component):
-    """Decode as the bytes come; latency 1 clock.
+    """Streaming COBS decoder; latency 1 clock.
 
-    A code gives the 0 of the group before it, so there is never more than one byte to give, and none in the clock after
-    `end`. Zeros between frames give nothing.
+    A code emits the 0 of the preceding group, so no input yields more than one byte, and none is emitted in the clock
+    after `end`. Zeros between frames emit nothing.
 
     Members
     -------
     i : In(stream.Signature(8))
-        Coded bytes; always ready.
+        Encoded bytes; always ready.
     valid : Out(1), byte : Out(8)
-        A byte of the frame.
+        Decoded byte of the frame.
     end : Out(1)
-        The frame has ended.
+        End of the frame.
     good : Out(1)
-        With `end`: its last group was complete, and it had a byte.
+        Valid with `end`: the last group was complete and the frame was not empty.
     """
 
     def __init__(self):
@@ -34,16 +34,16 @@ class CobsDecoder(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Clocks from a byte to what it gives."""
+        """Clocks from an encoded byte to the resulting outputs."""
         return 1
 
     def elaborate(self, platform) -> Module:
         m = Module()
         coded = self.i.payload
-        left = Signal(8)  # bytes of the group to come
-        inside = Signal()  # a group has begun
-        bare = Signal()  # without a 0 behind it
-        some = Signal()  # the frame has a byte
+        left = Signal(8)  # bytes left in the group
+        inside = Signal()  # a frame has begun
+        bare = Signal()  # the group implies no 0 after it
+        some = Signal()  # the frame has at least one byte
         code = Signal()
         give = Signal()
         m.d.comb += [

@@ -1,4 +1,4 @@
-"""What a board does with a request; see `protocol` for what it means."""
+"""Request execution in gateware; see `tercet.boards.host.protocol` for the semantics."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ __all__ = ["Commander"]
 
 
 class Commander(wiring.Component):
-    """Execute each request once, and answer it::
+    """Executes each request once and answers it::
 
         FrameReceiver --> [Commander] --> FrameSender
                             |    ^
@@ -31,26 +31,26 @@ class Commander(wiring.Component):
     Parameters
     ----------
     sizes : sequence of int
-        Bytes of a word of each stream.
+        Word size of each stream in bytes.
     inputs : sequence of bool
-        Whether it is an input of the engine; inputs come before outputs.
+        Whether each stream is an input of the engine; inputs precede outputs.
     counters : int
-        Counters of the engine.
+        Number of engine counters.
     description : bytes
-        What IDENTIFY reads.
+        Description read by IDENTIFY.
     frame_bytes : int
-        As of receiver and sender.
+        As for `FrameReceiver` and `FrameSender`.
 
     Members
     -------
     frame, sequence, code, length, data, done, damaged, missed
-        Those of `FrameReceiver`; `missed` is its `dropped`.
+        Ports to `FrameReceiver`; `missed` connects to its `dropped`.
     reply, clear, reply_sequence, reply_code, send, sending, overflow
-        Those of `FrameSender`; `reply` is its `data`, `sending` its `busy`.
+        Ports to `FrameSender`; `reply` connects to its `data`, `sending` to its `busy`.
     island : Out(IslandSignature)
-        The engine and its buffers.
+        Engine and buffers.
     busy : Out(1)
-        A request is being worked on, or the engine runs.
+        A request is being processed, or the engine is running.
     """
 
     def __init__(
@@ -83,9 +83,9 @@ class Commander(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         streams = len(self._sizes)
-        # Arguments, the first byte lowest once all are there; bytes of them still to come.
+        # Arguments, first byte lowest once complete; number of argument bytes still to come.
         self._args, self._need = Signal(48), Signal(range(7))
-        # Bytes still to come less one: a bit says that there are none.
+        # Data bytes still to come, minus one: the sign bit tells that there are none.
         self._left = Signal(signed(len(self.length) + 1))
         self._chosen = Signal(streams)
         self._any_running = Signal()
@@ -99,13 +99,13 @@ class Commander(wiring.Component):
             self._chosen.eq(Cat(self._args[:8] == n for n in range(streams))),
             self._any_running.eq(self.island.running.any()),
         ]
-        # What to do with a byte is a long thought; without registers it would go on in receiver and sender.
+        # Byte dispatch is a long combinational path; register both sides to keep it out of receiver and sender.
         m.submodules.inlet, m.submodules.outlet = inlet, outlet = RegisterSlice(shape=8), RegisterSlice(shape=8)
         self._data, self._append, self._appended = inlet.o, outlet.i, ~outlet.o.valid
         wiring.connect(m, wiring.flipped(self.data), inlet.i)
         wiring.connect(m, outlet.o, wiring.flipped(self.reply))
         m.d.comb += [inlet.clear.eq(self.done), outlet.clear.eq(self.clear)]
-        # What it tells the others, who are all over the chip, it tells from registers, for one clock.
+        # The strobes go to blocks all over the chip: drive them from registers, for one clock each.
         for strobe in (
             self.clear,
             self.send,
@@ -133,14 +133,14 @@ class Commander(wiring.Component):
         return m
 
     def _reply(self, m: Module, code: Reply, *, empty: bool = True) -> None:
-        """Answer, without what has been appended if it shall be `empty`."""
+        """Reply with a code; `empty` discards the data appended so far."""
         m.d.sync += [self.reply_code.eq(code), self.clear.eq(int(empty))]
         m.next = "REPLY"
 
     def _count_frames(self, m: Module) -> None:
         self._is = {name: Signal(name=f"is_{name}") for name in LINK_COUNTERS}
         self._wrong = Signal()
-        # Both in one clock would be two frames at once.
+        # The two sources of `dropped` never coincide: that would take two frames at once.
         m.d.comb += [self._is["damaged"].eq(self.damaged), self._is["dropped"].eq(self.missed | self._wrong)]
         counts = []
         for name, strobe in self._is.items():
@@ -151,7 +151,7 @@ class Commander(wiring.Component):
         self._link_counts = Cat(counts)
 
     def _begin(self, m: Module) -> None:
-        """Sort requests by their numbers; take leave of them."""
+        """Classify requests by sequence number, and finish them."""
         last, known = Signal(8), Signal()
         follows, same, identify = Signal(), Signal(), Signal()
         m.d.sync += [
@@ -181,11 +181,11 @@ class Commander(wiring.Component):
             m.d.sync += [self.send.eq(1), self.done.eq(1)]
             m.next = "LEAVE"
         with m.State("LEAVE"):
-            # Receiver and sender are being told; in the next clock they show it.
+            # Receiver and sender act on the strobes now; their status is up to date in the next clock.
             m.next = "IDLE"
 
     def _take_arguments(self, m: Module) -> None:
-        """Check what is asked for and how long it is, and take the first bytes."""
+        """Check command and length, and take the argument bytes."""
         first = {
             Command.IDENTIFY: 6,
             Command.LOAD: 6,
@@ -222,7 +222,7 @@ class Commander(wiring.Component):
                 m.d.comb += self._data.ready.eq(1)
                 m.d.sync += [self._args.eq(Cat(self._args[8:], self._data.payload)), self._need.eq(self._need - 1)]
         with m.State("EXECUTE"):
-            # Meanwhile buffers find out whether it fits, within three clocks, and what follows from it is noted.
+            # Meanwhile the buffers check the request, within three clocks, and the result is registered.
             m.d.sync += waited.eq(waited + 1)
             with m.If(waited == 3), m.Switch(self.code):
                 for command in Command:
@@ -255,7 +255,7 @@ class Commander(wiring.Component):
                 m.d.comb += [self._data.ready.eq(1), builder.take.eq(1)]
                 m.d.sync += self._left.eq(self._left - 1)
         with m.State("LOADED"):
-            # The last word is being written.
+            # The last word is being written in this clock.
             with m.If(builder.whole):
                 m.d.sync += self.island.commit.eq(self._chosen)
                 self._reply(m, Reply.OK)
@@ -295,7 +295,7 @@ class Commander(wiring.Component):
     def _read(self, m: Module) -> None:
         inputs = Cat(map(int, self._inputs))
         fits = Signal()
-        # No buffer gives bytes in other states.
+        # Buffers send no bytes in other states.
         m.d.comb += self.island.bytes.ready.eq(self._append.ready)
         m.d.sync += fits.eq((self._chosen & ~inputs & self.island.fits).any())
         with m.State("READ"):
@@ -320,7 +320,7 @@ class Commander(wiring.Component):
                 self._reply(m, Reply.OK, empty=False)
 
     def _tell(self, m: Module) -> None:
-        """Answer what needs no more than to be told."""
+        """Answer requests that only report: STATUS, IDENTIFY and COUNTERS."""
         counters = Cat(self.island.counters, self._link_counts)
         m.submodules.info = info = InfoReader(description=self._description, counters=len(counters) // 8)
         m.d.comb += [

@@ -1,4 +1,4 @@
-"""What a board tells of itself, as bytes of a reply."""
+"""Readout of the board's description and counters for replies."""
 
 from amaranth import *
 from amaranth.lib import memory, stream, wiring
@@ -15,25 +15,25 @@ _PART_BITS = exact_log2(IDENTIFY_BYTES)
 
 
 class InfoReader(wiring.Component):
-    """A part of the description behind the host's nonce, or the counters.
+    """Sends one part of the description, preceded by the host's nonce, or all counters.
 
     Parameters
     ----------
     description : bytes
-        A multiple of `IDENTIFY_BYTES`.
+        Description of the board, a multiple of `IDENTIFY_BYTES` long.
     counters : int
-        Bytes of the counters.
+        Total bytes of the counters.
 
     Members
     -------
     offset : In(16), nonce : In(32), counters : In
-        From the clock before it is asked until the last byte has gone.
+        Operands; stable from the clock before the request until the last byte has been sent.
     missing : Out(1)
-        The description has no part that begins at `offset`; a clock later.
+        The description has no part that starts at `offset`; valid one clock after `offset`.
     identify, count : In(1)
-        Ask for the one or the other, while nothing is on its way.
+        Request a part of the description, or the counters; only while idle.
     o : Out(stream.Signature(8)), last : Out(1)
-        Bytes, and whether the one that is taken is the last.
+        Bytes, and whether the current one is the last.
     """
 
     def __init__(self, *, description: bytes, counters: int):
@@ -71,7 +71,7 @@ class InfoReader(wiring.Component):
                     m.d.sync += step.eq(0)
                     m.next = "TEXT_READ"
             for name, byte, size in (("TEXT", text, IDENTIFY_BYTES), ("COUNT", count, number)):
-                # What the step chooses is there within 2 clocks.
+                # The byte selected by the step is valid within 2 clocks.
                 with m.State(f"{name}_READ"):
                     m.next = f"{name}_WAIT"
                 with m.State(f"{name}_WAIT"):
@@ -85,22 +85,22 @@ class InfoReader(wiring.Component):
         return m
 
     def _give(self, m: Module, byte: Value):
-        """A byte, and what follows from it when it has been taken."""
+        """Offer a byte; the returned context applies once it is accepted."""
         m.d.comb += [self.o.payload.eq(byte), self.o.valid.eq(1)]
         return m.If(self.o.ready)
 
     def _text(self, m: Module) -> Signal:
-        """The byte of the part that the step says, 2 clocks later."""
+        """Byte of the description selected by offset and step, 2 clocks later."""
         size = len(self._description)
         m.submodules.description = text = memory.Memory(shape=8, depth=size, init=self._description)
         port, byte = text.read_port(), Signal(8)
-        # A block RAM's way out is slow, and needs a clock.
+        # The output of a block RAM is slow; register it.
         m.d.sync += byte.eq(port.data)
         m.d.comb += port.addr.eq(Cat(self._step[:_PART_BITS], self.offset[_PART_BITS:]))
         return byte
 
     def _counter(self, m: Module) -> Signal:
-        """The byte of the counters that the step says, within 2 clocks."""
+        """Byte of the counters selected by the step, within 2 clocks."""
         byte = Signal(8)
         m.d.sync += byte.eq(byte_of(m, self.counters, self._step))
         return byte

@@ -1,4 +1,4 @@
-"""Signals between the commander and the engine between its buffers."""
+"""Interface between the commander and the engine island."""
 
 from collections.abc import Sequence
 
@@ -12,37 +12,37 @@ __all__ = ["IslandSignature"]
 
 
 class IslandSignature(wiring.Signature):
-    """What passes between `Commander` and the engine between its buffers, as seen from the commander.
+    """Interface between `Commander` and the island of engine and buffers, from the commander's side.
 
     Parameters
     ----------
     sizes : sequence of int
-        Bytes of a word of each stream.
+        Word size of each stream in bytes.
     counters : int
-        Counters of the engine.
+        Number of engine counters.
 
     Members
     -------
     address : Out(24), words : Out(16), count : Out(24)
-        For all buffers.
+        Request operands, common to all buffers.
     word : Out
-        For input buffers, each of which takes as many of the upper bytes as it has.
+        Data for input buffers; each takes as many of the upper bytes as its word has.
     fits, enough, running : In(streams)
-        Of each buffer.
+        Status of each buffer.
     load, write, commit, set, read : Out(streams)
-        For each buffer.
+        Strobes for each buffer.
     start : Out(1)
-        For all of them.
+        Start all buffers.
     select : Out
         Buffer whose bytes are read.
     bytes : In(stream.Signature(8)), reading : In(1)
-        Those.
+        Read data and status of that buffer.
     refused : In(1)
-        The engine has refused its input.
+        The engine has rejected its input.
     counters : In
         Counters of the engine.
     clear_counters : Out(1)
-        Set them to zero.
+        Clear the engine's counters.
     reset : Out(1)
         Reset the engine and the buffers.
     """

@@ -1,7 +1,7 @@
-"""Frames from the other side, as far as they are whole; see `protocol`.
+"""Frame receiver; see `tercet.boards.host.protocol` for the format.
 
-One is kept until it has been dealt with. As the other side waits for the reply, nothing else comes meanwhile; what
-comes all the same is dropped whole, never mixed with what is there.
+One intact frame is held until it has been processed. The host waits for the reply, so nothing should arrive meanwhile;
+a frame that does is dropped whole and never mixed with the held one.
 """
 
 from amaranth import *
@@ -18,38 +18,38 @@ __all__ = ["FrameReceiver"]
 
 
 class FrameReceiver(wiring.Component):
-    """Decode, check and keep a frame::
+    """Decodes, checks and holds one frame::
 
         i --> [CobsDecoder] --+--> header
                               +--> memory ---> data
                               +--> CRC
 
-    `frame` comes 3 clocks after the 0, `damaged` and `dropped` 2 clocks. A byte of data each 3 clocks, the first one
-    2 clocks after `frame`.
+    `frame` rises 3 clocks after the final 0; `damaged` and `dropped` come 2 clocks after it. `data` delivers a byte
+    every 3 clocks, the first one 2 clocks after `frame`.
 
     Parameters
     ----------
     frame_bytes : int
-        Most bytes of a frame from sequence to CRC; 9 to 65536.
+        Maximum frame size in bytes from sequence to CRC; 9 to 65536.
     family : str
         FPGA family.
 
     Members
     -------
     i : In(stream.Signature(8))
-        Bytes as they come; always ready.
+        Received bytes; always ready.
     frame : Out(1)
-        A frame is here.
+        A frame is held.
     sequence : Out(8), code : Out(8), length : Out(range(frame_bytes))
-        Its header, as long as it is.
+        Header of the frame; valid with `frame`.
     data : Out(stream.Signature(8))
-        Its data, one byte after the other; valid as long as there are more.
+        Data of the frame, byte by byte; ends after `length` bytes.
     done : In(1)
-        Give it away, with all of its data; without effect where none is.
+        Release the frame with all of its data; no effect if none is held.
     damaged : Out(1)
-        What has ended was no frame, or too long.
+        The frame that has just ended was malformed or too long.
     dropped : Out(1)
-        What has ended came, at least in part, while another frame was here.
+        The frame that has just ended arrived, at least in part, while another was held.
 
     Raises
     ------
@@ -61,7 +61,7 @@ class FrameReceiver(wiring.Component):
         if not HEADER_BYTES + CRC_BYTES < frame_bytes <= 2**16:
             raise ValueError(f"Frames have {frame_bytes} bytes; use 9 to 65536")
         self.frame_bytes, self.family = frame_bytes, family
-        self._too_long = frame_bytes - HEADER_BYTES + 1  # position behind a byte too many
+        self._too_long = frame_bytes - HEADER_BYTES + 1  # position after one byte too many
         super().__init__(
             {
                 "i": In(stream.Signature(8)),
@@ -80,11 +80,11 @@ class FrameReceiver(wiring.Component):
         m = Module()
         m.submodules.decoder = decoder = CobsDecoder()
         wiring.connect(m, wiring.flipped(self.i), decoder.i)
-        # Of the header, which is before it, and then of the byte to write or to read.
+        # Position of the byte to write or read: the header is at negative positions, data starts at 0.
         position = Signal(range(-HEADER_BYTES, self.frame_bytes), init=-HEADER_BYTES)
         header = Signal(8 * HEADER_BYTES)
         accept = self._check(m, decoder, position, header[16:])
-        # A byte comes two clocks after its position.
+        # The RAM delivers a byte two clocks after its position.
         take, moved = Signal(), Signal()
         m.d.sync += moved.eq(take | ~self.frame)
         m.d.comb += [
@@ -108,20 +108,20 @@ class FrameReceiver(wiring.Component):
         return m
 
     def _check(self, m: Module, decoder: CobsDecoder, position: Signal, length: Value) -> Signal:
-        """Judge what has ended, in the clock before something else can come."""
-        # Its `start` has logic for a byte in the same clock, which never comes; a reset has not.
+        """Check the frame that has ended, in the clock before the next byte can arrive."""
+        # Use a reset rather than `start`, whose logic also handles a byte in the same clock, which never occurs here.
         m.submodules.crc = crc = ResetInserter(decoder.end)(CRC.create())
         m.d.comb += [crc.data.eq(decoder.byte), crc.valid.eq(decoder.valid)]
-        last = Signal(17)  # position behind the CRC
+        last = Signal(17)  # position after the CRC
         length_right, whole, ended, accept = Signal(), Signal(), Signal(), Signal()
-        missed, lost = Signal(), Signal()  # a byte has come, something comes, while a frame is here
+        missed, lost = Signal(), Signal()  # earlier bytes came, or one comes now, while a frame is held
         m.d.comb += [
             lost.eq(missed | self.frame),
             accept.eq(ended & whole & length_right),
             self.damaged.eq(ended & ~(whole & length_right)),
         ]
         m.d.sync += [
-            # Long before it matters: four more bytes follow the length.
+            # Ready in good time: at least four more bytes follow the length.
             last.eq(length + CRC_BYTES),
             length_right.eq(position == last),
             whole.eq(decoder.good & crc.match_detected & (position != self._too_long)),
@@ -133,7 +133,7 @@ class FrameReceiver(wiring.Component):
         return accept
 
     def _store(self, m: Module, decoder: CobsDecoder, position: Signal) -> None:
-        """The header goes around the end, where no data comes and nothing is read."""
+        """Store the frame. The header wraps to the end of the RAM, where no data is written and nothing is read."""
         m.submodules.ram = ram = shared(Ram, width=8, depth=self.frame_bytes, family=self.family)
         m.d.comb += [
             ram.write_address.eq(position),

@@ -1,7 +1,7 @@
-"""Frames to the other side, as often as it asks for them; see `protocol`.
+"""Frame sender with retransmission; see `tercet.boards.host.protocol` for the format.
 
-COBS needs to know where the next zero is before it can give anything, so the frame is in a memory, and is read twice.
-What is there can be sent again when a reply has got lost.
+COBS must locate the next zero before it can emit anything, so the frame is kept in memory and read twice. A lost reply
+can be sent again from there.
 """
 
 from amaranth import *
@@ -17,7 +17,7 @@ __all__ = ["FrameSender"]
 
 
 class FrameSender(wiring.Component):
-    """Collect data, then send it with header and CRC, coded by COBS (see `cobs`)::
+    """Collects data, then sends it with header and CRC, encoded by COBS (see `cobs`)::
 
         position:   -4          0          n       n + 4
                  | header 4  | data ... | CRC 4 |
@@ -26,35 +26,35 @@ class FrameSender(wiring.Component):
         CRC                             ------->
         SCAN     ------>                            up to a zero, 254 bytes, or the end
         CODE, FETCH, BYTE                           the same bytes again, to `o`
-        SKIP, NEXT                                  behind the zero; and so on
-        END                                         the 0 behind it
+        SKIP, NEXT                                  past the zero, to the next group
+        END                                         the final 0
 
     The first byte comes ``n + 20 + c`` clocks after `send`, with n bytes of data and c the code of the first group.
-    Between groups there are ``c + 5`` clocks, c the code of the next one; within a group a byte takes 3.
+    Between groups there are ``c + 5`` clocks, with c the code of the next one; within a group a byte takes 3.
 
     Parameters
     ----------
     frame_bytes : int
-        Most bytes of a frame from sequence to CRC; 9 to 65536.
+        Maximum frame size in bytes from sequence to CRC; 9 to 65536.
     family : str
         FPGA family.
 
     Members
     -------
     data : In(stream.Signature(8))
-        Bytes to append; ready but while `busy` and in the clock of `send`.
+        Bytes to append; ready except while `busy` and in the clock of `send`.
     overflow : Out(1)
-        Since `clear` a byte has not fitted in, and is lost.
+        A byte did not fit and was lost since the last `clear`.
     clear : In(1)
-        Forget all that was appended. Without effect while `busy` and in the clock of `send`.
+        Discard all appended bytes. No effect while `busy` or in the clock of `send`.
     sequence : In(8), code : In(8)
-        Header to send.
+        Header to send; sampled with `send`.
     send : In(1)
-        Send what was appended since `clear`, for the first time or again. Without effect while `busy`.
+        Send the bytes appended since `clear`, for the first time or again. No effect while `busy`.
     busy : Out(1)
-        It is being sent.
+        A frame is being sent.
     o : Out(stream.Signature(8))
-        Coded bytes, with the 0 at the end.
+        Encoded bytes, including the final 0.
 
     Raises
     ------
@@ -81,23 +81,23 @@ class FrameSender(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        # The header is around the end. A block RAM without its output register is slow, so that a byte comes two clocks
-        # after its position.
+        # The header wraps to the end of the RAM. A block RAM is slow without its output register, so a byte comes two
+        # clocks after its position.
         m.submodules.ram = self._ram = ram = shared(
             Ram, width=8, depth=2 ** (self.frame_bytes - 1).bit_length(), family=self.family
         )
-        # To write or to read; behind the data; and behind all that is there.
+        # Position to write or read, the one after it, end of the data, end of the stored frame.
         self._position = position = Signal(range(-HEADER_BYTES, self.frame_bytes))
         self._after = Signal.like(position, name="after")
         self._length = Signal.like(position, name="length")
         self._end = Signal.like(position, name="end")
-        # Written a clock later: nothing is read so soon after.
+        # Writes are delayed by a clock, as nothing is read back that soon.
         self._write, self._written = Signal(), Signal(8)
-        # The byte read is not behind the end; a clock later, whether it was non-zero. Comparing and moving the
-        # position in one clock would be a long path from the memory.
+        # `_fetched`: the byte read is before the end. `_nonzero`, a clock later: it was also not 0. Comparing the byte
+        # and moving the position in one clock would be a long path from the memory.
         self._fetched, latched = Signal(), Signal()
         self._passed, self._nonzero = Signal(), Signal()
-        # Where a group begins, its code, and whether it stands for a zero behind it.
+        # Start of the group, its code, and whether it implies a zero after it.
         self._group = Signal.like(position, name="group", init=-HEADER_BYTES)
         self._size = Signal(8, init=1)
         self._zero = Signal()
@@ -125,7 +125,7 @@ class FrameSender(wiring.Component):
         return m
 
     def _collect(self, m: Module) -> None:
-        """Append; take the header."""
+        """Append data; sample the header on `send`."""
         position = self._position
         self._header = Signal(16)
         with m.State("COLLECT"):
@@ -148,10 +148,10 @@ class FrameSender(wiring.Component):
                     m.d.sync += position.eq(self._after)
 
     def _complete(self, m: Module) -> None:
-        """Header before the data, CRC behind it."""
+        """Write the header before the data and the CRC after it."""
         position = self._position
         new = Signal()
-        # Its `start` has logic for a byte in the same clock, which never comes; a reset has not.
+        # Use a reset rather than `start`, whose logic also handles a byte in the same clock, which never occurs here.
         m.submodules.crc = crc = ResetInserter(new)(CRC.create())
         step = Signal(range(HEADER_BYTES + CRC_BYTES))
         length = Signal(16)
@@ -183,7 +183,7 @@ class FrameSender(wiring.Component):
                 m.next = "NEXT"
 
     def _scan(self, m: Module) -> None:
-        """Find out how long the group is, or that there is none."""
+        """Measure the length of the next group, or detect the end of the frame."""
         position, size = self._position, self._size
         first = Signal()
         m.d.sync += first.eq(0)
@@ -203,12 +203,12 @@ class FrameSender(wiring.Component):
             with m.Else():
                 m.d.sync += [self._zero.eq(self._passed & (size != 0xFF)), position.eq(self._group)]
                 m.next = "CODE"
-                # After a zero there is one, even if it has no bytes.
+                # A zero is always followed by another group, even an empty one.
                 with m.If(first & ~self._passed & ~self._zero):
                     m.next = "END"
 
     def _give(self, m: Module) -> None:
-        """Give the group, and go on behind it."""
+        """Emit the group and move past it."""
         position, size = self._position, self._size
         with m.State("CODE"):
             m.d.comb += [self.o.payload.eq(size), self.o.valid.eq(1)]

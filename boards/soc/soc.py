@@ -1,4 +1,4 @@
-"""All of a board but pins and clock: UART, link, buffers and engine."""
+"""SoC of a board, without pins and clock: UART, link, buffers and engine."""
 
 import functools
 
@@ -21,21 +21,21 @@ from .uart import UartReceiver, UartTransmitter
 __all__ = ["TOP", "ByteSoc", "Soc", "soc_sources", "soc_verilog"]
 
 TOP = "tercet_soc"
-"""Name of the top module."""
+"""Name of the top-level module."""
 
 
 class EngineIsland(wiring.Component):
-    """The engine between its buffers, with a reset of their own.
+    """Engine and its buffers, in a reset domain of their own.
 
     Parameters
     ----------
     soc : SocConfig
-        Everything.
+        SoC configuration.
 
     Members
     -------
     port : In(IslandSignature)
-        The commander.
+        Interface to the commander.
     """
 
     def __init__(self, *, soc: SocConfig):
@@ -46,7 +46,7 @@ class EngineIsland(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         soc = self.soc
-        # One clock, and the reset of power-up and host.
+        # Same clock; reset at power-up and by the host.
         m.domains.engine = domain = ClockDomain("engine", local=True)
         m.d.comb += [domain.clk.eq(ClockSignal("sync")), domain.rst.eq(self._reset(m))]
         inside = Module()
@@ -70,7 +70,7 @@ class EngineIsland(wiring.Component):
         return m
 
     def _connect(self, m: Module, n: int, buffer) -> None:
-        """What all buffers are told, and tell."""
+        """Connect the signals common to all buffers."""
         port = self.port
         m.d.comb += [
             buffer.address.eq(port.address),
@@ -84,7 +84,7 @@ class EngineIsland(wiring.Component):
         ]
 
     def _feed(self, m: Module, n: int, size: int, buffer, stream) -> None:
-        """From the commander through a buffer into the engine."""
+        """Connect commander, input buffer and engine."""
         port = self.port
         m.d.comb += [
             buffer.load.eq(port.load[n]),
@@ -97,7 +97,7 @@ class EngineIsland(wiring.Component):
         ]
 
     def _collect(self, m: Module, n: int, buffer, stream) -> None:
-        """From the engine through a buffer to the commander."""
+        """Connect engine, output buffer and commander."""
         port = self.port
         m.d.comb += [
             buffer.read.eq(port.read[n]),
@@ -120,7 +120,7 @@ class EngineIsland(wiring.Component):
 
 
 def commander_parameters(soc: SocConfig, description: bytes) -> dict:
-    """Parameters of the `Commander` of a board."""
+    """Return the parameters of a board's `Commander`."""
     ports = soc.kind.streams(soc.config)
     return {
         "sizes": tuple(port.bytes for port in ports),
@@ -132,21 +132,21 @@ def commander_parameters(soc: SocConfig, description: bytes) -> dict:
 
 
 class ByteSoc(wiring.Component):
-    """A board behind its UART.
+    """SoC with byte streams in place of the UART.
 
     Parameters
     ----------
     soc : SocConfig
-        Everything.
+        SoC configuration.
     description : bytes
-        What it says of itself.
+        Description returned by IDENTIFY.
 
     Members
     -------
     i : In(stream.Signature(8)), o : Out(stream.Signature(8))
         Bytes from and to the host; `i` is always ready.
     busy : Out(1)
-        Something goes on.
+        A request is being processed, or the engine is running.
     """
 
     def __init__(self, *, soc: SocConfig, description: bytes):
@@ -185,21 +185,21 @@ class ByteSoc(wiring.Component):
 
 
 class Soc(wiring.Component):
-    """All of a board but pins and clock.
+    """Complete SoC of a board, without pins and clock.
 
     Parameters
     ----------
     soc : SocConfig
-        Everything.
+        SoC configuration.
     description : bytes
-        What it says of itself.
+        Description returned by IDENTIFY.
 
     Members
     -------
     rx : In(1), tx : Out(1)
         UART, idle high.
     busy : Out(1)
-        Something goes on.
+        A request is being processed, or the engine is running.
     """
 
     def __init__(self, *, soc: SocConfig, description: bytes):
@@ -220,21 +220,21 @@ class Soc(wiring.Component):
 
 @functools.lru_cache(maxsize=8)
 def soc_verilog(soc: SocConfig, *, uart: bool = True) -> tuple[str, bytes]:
-    """Verilog of a board, its top module `TOP`, and its description.
+    """Return the Verilog of a SoC with the top module `TOP`, and its description.
 
     Parameters
     ----------
     soc : SocConfig
-        Everything.
+        SoC configuration.
     uart : bool
-        With its UART, or with the streams of bytes behind it.
+        Whether to include the UART; otherwise the ports are byte streams.
     """
-    # It holds a hash of everything else that is built, whichever top is asked for.
+    # The description contains a hash of all other gateware, regardless of the top chosen here.
     description = describe(soc, verilog(Soc(soc=soc, description=bytes(IDENTIFY_BYTES)), name=TOP))
     return verilog((Soc if uart else ByteSoc)(soc=soc, description=description), name=TOP), description
 
 
 def soc_sources(soc: SocConfig, *, uart: bool = True) -> dict[str, str]:
-    """File name to Verilog text: the board, and models of the primitives in it."""
+    """Return the Verilog of a SoC and models of the primitives in it, file name to text."""
     text, _ = soc_verilog(soc, uart=uart)
     return {f"{TOP}.v": text, **{path.name: path.read_text() for path in primitives.used(text)}}

@@ -1,4 +1,4 @@
-"""What a board has around its SoC: pins, clock, and the reset at power-up."""
+"""Top level around the SoC of a board: pins, clock and power-up reset."""
 
 import math
 from typing import Any
@@ -12,7 +12,7 @@ from ..fpga.pll import Pll
 
 __all__ = ["BoardTop", "HeldReset"]
 
-# The block RAMs of an iCE40 read as 0 for some 3 us after configuration (icestorm issue 76); five times that.
+# iCE40 block RAMs read as 0 for about 3 us after configuration (icestorm issue 76); hold for five times that.
 _HOLD_SECONDS = 16e-6
 
 
@@ -28,11 +28,11 @@ class BoardTop(Elaboratable):
     found : Board
         The board.
     clock_hz : int
-        The clock; the PLL is left out if the oscillator has it.
+        Clock of the SoC; there is no PLL if this is the oscillator's frequency.
 
     Notes
     -----
-    The UART in ``tercet_soc`` synchronises its line itself.
+    The UART in ``tercet_soc`` synchronises its own input.
     """
 
     def __init__(self, found: Board, clock_hz: int):
@@ -65,7 +65,7 @@ class BoardTop(Elaboratable):
         return m
 
     def _clock(self, m: Module, platform: Any) -> tuple[Value, Value]:
-        """The clock, and whether it is stable."""
+        """Return the clock and a signal that it is stable."""
         pin = platform.request(platform.default_clk, dir="-")
         settings = self.board.pll(self.clock_hz)
         if settings is not None and settings.family == "ice40":
@@ -80,21 +80,21 @@ class BoardTop(Elaboratable):
 
 
 class HeldReset(Elaboratable):
-    """A reset that begins at once and ends a while after the clock has become stable, with the clock.
+    """Reset with asynchronous assertion and delayed, synchronous release after the clock is stable.
 
     Parameters
     ----------
     locked : Value
         The clock is stable.
     clock_hz : int
-        The clock of domain ``sync``.
+        Frequency of domain ``sync``.
 
     Attributes
     ----------
     rst : Signal
-        The reset.
+        Reset output.
     clocks : int
-        How long it lasts after `locked`, within three.
+        Clocks from `locked` to the release of the reset, within three.
     """
 
     def __init__(self, locked: Value, clock_hz: int):

@@ -1,7 +1,7 @@
-"""A UART with 8 data bits, no parity and 1 stop bit.
+"""UART with 8 data bits, no parity and 1 stop bit.
 
-Its clock need not be a multiple of the rate: an accumulator adds what a clock is of a bit, and its carry is the next
-bit. So no edge is more than a clock from where it belongs, however many have been before it.
+The clock need not be a multiple of the rate: a phase accumulator adds the fraction of a bit per clock, and its carry
+marks the next bit. No edge is off by more than a clock, and errors do not accumulate.
 """
 
 import itertools
@@ -12,11 +12,11 @@ from amaranth.lib.wiring import In, Out
 
 __all__ = ["UartReceiver", "UartTransmitter"]
 
-_PARTS = 1000  # the rate is right within one of so many
+_PARTS = 1000  # reciprocal of the largest relative rate error
 
 
 def _rate(clock_hz: int, baud: int) -> tuple[int, int]:
-    """Bits of an accumulator, as few as will do, and what it adds every clock."""
+    """Return the smallest sufficient width of the phase accumulator in bits, and its increment per clock."""
     if not 0 < baud <= clock_hz / 4:
         raise ValueError(f"Baud {baud} at a clock of {clock_hz} Hz; use at most a quarter of the clock")
     for bits in itertools.count(2):
@@ -28,31 +28,31 @@ def _rate(clock_hz: int, baud: int) -> tuple[int, int]:
 
 
 class UartReceiver(wiring.Component):
-    """Bytes from a line, each bit sampled in its middle::
+    """UART receiver; samples each bit in its middle::
 
         idle --+       +----+---- ... --+----+------+-- idle
                | start | d0 | d1        | d7 | stop |
                +-------+----+---- ... --+----+
                    ^     ^    ^           ^     ^
 
-    A start bit that is 1 in its middle is noise. A byte is there 3 clocks after the middle of its stop bit, or one
-    more or less. With 4 clocks a bit the rates of both sides may differ by 2 percent, with many by 5.
+    A start bit that is 1 in its middle is treated as noise. A byte is valid 3 clocks after the middle of its stop bit,
+    within one clock. The rates of both sides may differ by 2 percent with 4 clocks per bit, by 5 percent with many.
 
     Parameters
     ----------
     clock_hz : int
-        Clock.
+        Clock frequency.
     baud : int
-        Bits in a second, at most a quarter of that.
+        Bits per second, at most a quarter of the clock.
 
     Members
     -------
     rx : In(1)
-        The line, of no clock; 1 when idle.
+        Line, asynchronous; 1 when idle.
     o : Out(stream.Signature(8))
-        Bytes. Each is valid for one clock, whatever `o.ready` is: nothing stops the other side.
+        Bytes. Each is valid for one clock, regardless of `o.ready`: there is no flow control.
     error : Out(1)
-        A byte had no stop bit and is lost. The next one starts once the line has been 1.
+        A byte without a stop bit was lost. The next one can start once the line has been 1.
 
     Raises
     ------
@@ -74,13 +74,13 @@ class UartReceiver(wiring.Component):
         m.d.sync += [phase.eq(phase[:-1] + self._step), self.o.valid.eq(0), self.error.eq(0)]
         with m.FSM():
             with m.State("IDLE"):
-                # Half a bit is to come of which two clocks are gone: this one, on average half of one since the
-                # edge, and half of one because carries come late.
+                # Start at half a bit plus two clocks: one for this clock, on average half a clock since the edge, and
+                # half a clock because carries come late.
                 m.d.sync += phase.eq(2 ** (self._bits - 1) + 2 * self._step)
                 with m.If(~line):
                     m.next = "START"
             with m.State("START"), m.If(sample):
-                # The 1 comes out when the byte is complete.
+                # The 1 is shifted out when the byte is complete.
                 m.d.sync += byte.eq(0x80)
                 m.next = "DATA"
                 with m.If(line):
@@ -100,23 +100,23 @@ class UartReceiver(wiring.Component):
 
 
 class UartTransmitter(wiring.Component):
-    """Bytes to a line, without a pause where there is a next one.
+    """UART transmitter; sends bytes back to back.
 
-    A byte starts with the next carry, up to a bit after it has come. Edges are late by less than a clock.
+    A byte starts at the next carry, up to one bit time after it is offered. Edges are late by less than a clock.
 
     Parameters
     ----------
     clock_hz : int
-        Clock.
+        Clock frequency.
     baud : int
-        Bits in a second, at most a quarter of that.
+        Bits per second, at most a quarter of the clock.
 
     Members
     -------
     i : In(stream.Signature(8))
         Bytes.
     tx : Out(1)
-        The line; 1 when idle.
+        Line; 1 when idle.
 
     Raises
     ------
@@ -132,8 +132,8 @@ class UartTransmitter(wiring.Component):
         m = Module()
         phase = Signal(self._bits + 1)
         shift = phase[-1]
-        rest = Signal(8, init=0xFF)  # what follows the bit on the line
-        left = Signal(range(10))  # bits of the byte behind that one, with the stop bit
+        rest = Signal(8, init=0xFF)  # bits that follow the one on the line
+        left = Signal(range(10))  # number of these in the byte, including the stop bit
         m.d.sync += phase.eq(phase[:-1] + self._step)
         m.d.comb += self.i.ready.eq(shift & (left == 0))
         with m.If(self.i.ready & self.i.valid):

@@ -1,4 +1,4 @@
-"""Bytes of a request to words of a buffer, and words to the bytes of a reply."""
+"""Packing of request bytes into buffer words, and selection of bytes from words."""
 
 from collections.abc import Sequence
 
@@ -10,32 +10,32 @@ from ..host.protocol import WORDS_BITS
 
 __all__ = ["WordPacker", "byte_clocks", "byte_of"]
 
-_STEP_BITS = 3  # 8 bytes are chosen from at once
+_STEP_BITS = 3  # select from 8 bytes at a time
 
 
 class WordPacker(wiring.Component):
-    """Put bytes together to words, the least significant byte first, and see that they are as many as was said.
+    """Packs bytes into words, least significant byte first, and checks their number against the announced count.
 
-    Its registers are as many as the widest word has, and apart from each other: a byte goes to them from a register.
-    Whether it is the last one of a word, and whether there is a word to come at all, is known before it comes.
+    The shift register is as wide as the widest word and is fed from a register, as it may be spread out over the chip.
+    The end of a word and of the request are computed before a byte arrives.
 
     Parameters
     ----------
     sizes : sequence of int
-        Bytes of a word, of each stream.
+        Word size of each stream in bytes.
 
     Members
     -------
     select : In
-        Whose words they are; since the clock before `begin`, and as long as bytes come.
+        Stream of the words; stable from the clock before `begin` until the last byte.
     begin : In(1), words : In(16)
-        Words to come, from the clock after on.
+        Start of a request and its number of words; bytes may follow from the next clock.
     take : In(1), byte : In(8)
-        A byte.
+        Input byte.
     write : Out(1), word : Out
-        A word, in its upper bytes; 2 clocks after its last byte.
+        Output word, in the upper bytes; 2 clocks after its last byte.
     whole : Out(1)
-        All words have come, and nothing else; 2 clocks after the last byte.
+        Exactly the announced words have arrived; valid 2 clocks after the last byte.
     """
 
     def __init__(self, *, sizes: Sequence[int]):
@@ -56,7 +56,7 @@ class WordPacker(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         taken, given = Signal(), Signal(8)
-        # Of a word: the last byte, the one to come and the one after that.
+        # Byte indices in a word: the last, the next and the one after it.
         end, index, after = (Signal(range(max(2, *self._sizes)), name=name) for name in ("end", "index", "after"))
         left = Signal(WORDS_BITS)
         is_last, is_all, too_many = Signal(), Signal(), Signal()
@@ -91,14 +91,14 @@ class WordPacker(wiring.Component):
 
 
 def byte_clocks(width: int) -> int:
-    """Clocks from an index to its byte, for words of so many bits; see `byte_of`."""
+    """Latency of `byte_of` in clocks, for words of `width` bits."""
     return int(width > 8 << _STEP_BITS)
 
 
 def byte_of(m: Module, word: Value, index: Value) -> Value:
-    """The byte of a word that an index says, the least significant one first, `byte_clocks` later.
+    """Select a byte of a word, index 0 being the least significant; latency `byte_clocks`.
 
-    Of more than 8 it is chosen in two steps, with a register between them: wide words come from all over the chip.
+    Words of more than 8 bytes are selected in two steps with a register between, as they come from all over the chip.
     """
     size = 8 << _STEP_BITS
     parts = [word[at : at + size] for at in range(0, len(word), size)]

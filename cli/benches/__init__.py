@@ -1,1 +1,1 @@
-"""Long measurements."""
+"""Benches: long measurements of the engines and the boards."""

@@ -1,4 +1,4 @@
-"""What boards reach: bitstreams of every engine on every board, and damaged frames by the hundred thousand."""
+"""Bench of the boards: a hundred thousand damaged frames, and a bitstream of every engine for every board."""
 
 import functools
 from collections.abc import Sequence
@@ -22,14 +22,14 @@ from .common import Rows, print_table, run_parts
 __all__ = ["PARTS", "TEXT", "run_bench"]
 
 PARTS = ("faults", "matrix")
-TEXT = """Measure the boards: a hundred thousand damaged frames at a simulated board, a thousand more as bits of
-its UART, and a bitstream of every engine for every board. Hours on two cores, most of it place and route."""
+TEXT = """Measure the boards: a hundred thousand damaged frames on a simulated board, a thousand more at bit level
+through its UART, and a bitstream of every engine for every board. Hours on two cores, mostly place and route."""
 
 _BYTES, _BITS = 100_000, 1_000
-# Small: what is tried is the link.
+# A small engine: the link is under test.
 _BOARD = {"rows": 2, "cols": 2, "mac": "infer", "requant_lanes": 1}
 _DEPTH = 64
-_DID = {"damaged": "refused", "dropped": "dropped", "repeated": "answered again", "results": "results read"}
+_DID = {"damaged": "rejected", "dropped": "dropped", "repeated": "answered again", "results": "results read"}
 
 
 def run_bench(
@@ -40,36 +40,36 @@ def run_bench(
     keep: Path | None = None,
     missing: bool = False,
 ) -> bool:
-    """Run parts of the bench, print their tables and write all of it; whether everything agreed."""
+    """Run parts of the bench, print their tables and write the results; returns whether everything agreed."""
     runs = {"faults": _bench_faults, "matrix": functools.partial(bench_matrix, boards, engines, keep, missing)}
     return run_parts("boards", runs, {}, parts, output)
 
 
 def _bench_faults() -> Rows:
-    """Damaged frames, each followed by a good one."""
+    """Inject damaged frames, each followed by a good one."""
     rows = []
     with progress("damaged frames", total=_BYTES + _BITS) as advance:
         for mode, count in (("bytes", _BYTES), ("line", _BITS)):
-            found = _survey(mode, count, advance)
-            kinds = {kind: found[kind] for kind in (*BYTE_FAULTS, *BIT_FAULTS) if found[kind]}
+            counts = _run_faults(mode, count, advance)
+            kinds = {kind: counts[kind] for kind in (*BYTE_FAULTS, *BIT_FAULTS) if counts[kind]}
             rows.append(
                 {
                     "mode": mode,
                     "frames": count,
                     "kinds": kinds,
-                    **{name: found[name] for name in (*LINK_COUNTERS, "results")},
-                    # A good frame without its answer, or one that was executed though nobody had sent it.
-                    "mismatches": found["wrong"] + abs(found["accepted"] - count),
+                    **{name: counts[name] for name in (*LINK_COUNTERS, "results")},
+                    # Good frames without their answer, and requests executed that the host never sent.
+                    "mismatches": counts["wrong"] + abs(counts["accepted"] - count),
                 }
             )
     print_table(
-        "Damaged frames, a good one behind each",
-        ("joined by", "kind", "damaged"),
+        "Damaged frames, each followed by a good one",
+        ("interface", "kind", "damaged"),
         [(row["mode"], kind, number) for row in rows for kind, number in row["kinds"].items()],
     )
     print_table(
-        "What the board did",
-        ("joined by", "damaged frames", "good ones executed", *_DID.values(), "wrong"),
+        "Response of the board",
+        ("interface", "damaged frames", "good ones executed", *_DID.values(), "wrong"),
         [tuple(row[name] for name in ("mode", "frames", "accepted", *_DID, "mismatches")) for row in rows],
     )
     return rows
@@ -80,7 +80,7 @@ def _soc() -> SocConfig:
     return soc_config("icebreaker", "systolic", **_BOARD, depths=depths)
 
 
-def _survey(mode: str, count: int, advance) -> FaultCounts:
+def _run_faults(mode: str, count: int, advance) -> FaultCounts:
     soc, done = _soc(), 0
 
     def step(now: int) -> None:
@@ -91,8 +91,8 @@ def _survey(mode: str, count: int, advance) -> FaultCounts:
     board = SimulatedBoard(soc, soc_sources(soc, uart=mode != "bytes"), mode=mode)
     with board, open_port(board.path, soc.baud) as port:
         line = LinePort(port) if mode == "line" else port
-        found = inject_faults(
+        counts = inject_faults(
             line, HostLink(line, timeout=20.0), functools.partial(products, soc), count, progress=step
         )
-    advance(f"{count} damaged frames, joined by {mode}: {found['wrong']} wrong answers")
-    return found
+    advance(f"{count} damaged frames, interface {mode}: {counts['wrong']} wrong answers")
+    return counts

@@ -1,4 +1,4 @@
-"""A bitstream of every engine for every board."""
+"""Bench part: a bitstream of every engine for every board."""
 
 import os
 import tempfile
@@ -21,23 +21,24 @@ from .measured_table import write_table
 
 __all__ = ["bench_matrix"]
 
-# nextpnr takes more than a gigabyte for the largest.
+# nextpnr takes more than 1 GB for the largest FPGAs.
 _JOBS = min(4, os.cpu_count() or 1)
-# The table is that of the file.
+_CELLS = ("lut4", "carry", "ff", "dsp", "bram")
+# Serialises updates of the file and of the table made from it.
 _KEEPING = threading.Lock()
 
 
 def bench_matrix(boards: Sequence[str], engines: Sequence[str], keep: Path | None, missing: bool) -> Rows:
-    """Build bitstreams, and print the table of them.
+    """Build bitstreams and print a table of them.
 
     Parameters
     ----------
     boards, engines : sequences of str
-        Of these, where they fit.
+        Boards and engines to build; pairs without a preset are skipped.
     keep : Path or None
-        Folder in which ``measured.json`` and its table get what they reach.
+        Folder whose ``measured.json`` and table the results are added to.
     missing : bool
-        Only those that the file of `keep`, or else `MEASURED`, does not have, or has of other gateware.
+        Build only bitstreams that the file in `keep`, or else `MEASURED`, lacks or has from other gateware.
     """
     file = MEASURED
     if keep is not None:
@@ -48,35 +49,35 @@ def bench_matrix(boards: Sequence[str], engines: Sequence[str], keep: Path | Non
         jobs = [job for job in jobs if not _is_kept(*job, file)]
     with progress("bitstreams", total=len(jobs)) as advance, tempfile.TemporaryDirectory() as folder:
 
-        def made(job: tuple[str, str]) -> dict[str, Any]:
+        def run_job(job: tuple[str, str]) -> dict[str, Any]:
             row, line = _bitstream(*job, Path(folder), None if keep is None else file)
             advance(line)
             return row
 
         with ThreadPoolExecutor(max_workers=_JOBS) as pool:
-            rows = list(pool.map(made, jobs))
+            rows = list(pool.map(run_job, jobs))
     print_table(
-        "Bitstreams, one seed; inside of dsp not timed",
-        ("board", "engine", "MHz asked", "MHz reached", "peak GOPS", "lut4", "carry", "ff", "dsp", "bram", "seconds"),
+        "Bitstreams, one seed; paths inside dsp not timed",
+        ("board", "engine", "MHz requested", "MHz reached", "peak GOPS", *_CELLS, "seconds"),
         [(row["board"], row["engine"], f"{row['clock_hz'] / 1e6:.1f}", *_reached(row)) for row in rows],
     )
     return rows
 
 
 def _is_kept(name: str, engine: str, file: Path) -> bool:
-    """Whether the file has this bitstream, of this gateware."""
-    found = measured(name, engine, file)
-    return found is not None and not found.outdated and found.build == _gateware(soc_config(name, engine))[1]
+    """Whether the file has this bitstream, from this gateware."""
+    entry = measured(name, engine, file)
+    return entry is not None and not entry.outdated and entry.build == _gateware(soc_config(name, engine))[1]
 
 
 def _gateware(soc: SocConfig) -> tuple[str, str]:
-    """Verilog, and its hash."""
+    """Verilog of a board's gateware, and its hash."""
     text, description = soc_verilog(soc)
     return text, read_description(description).build
 
 
 def _bitstream(name: str, engine: str, folder: Path, file: Path | None) -> tuple[dict[str, Any], str]:
-    """What came of it, and a line about that."""
+    """Build one bitstream; returns its row of the table and a line for the progress output."""
     soc = soc_config(name, engine)
     row = {"board": name, "engine": engine, "clock_hz": soc.clock_hz, "peak_gops": soc.peak_gops}
     text, build_hash = _gateware(soc)
@@ -102,5 +103,5 @@ def _bitstream(name: str, engine: str, folder: Path, file: Path | None) -> tuple
 def _reached(row: dict[str, Any]) -> tuple[Any, ...]:
     if "error" in row:
         return ("fails", f"{row['peak_gops']:.2f}", *6 * ("",))
-    used = (row["utilisation"][kind]["used"] for kind in ("lut4", "carry", "ff", "dsp", "bram"))
+    used = (row["utilisation"][kind]["used"] for kind in _CELLS)
     return (f"{row['reached_mhz']:.1f}", f"{row['peak_gops']:.2f}", *used, f"{sum(row['seconds'].values()):.0f}")

@@ -1,4 +1,4 @@
-"""What every bench needs: parts one after the other, their tables, their files, place and route."""
+"""Shared parts of the benches: running parts in order, tables, files, place and route."""
 
 import dataclasses
 import json
@@ -16,7 +16,7 @@ from tercet.rtl.emit import verilog
 __all__ = ["Rows", "Synth", "place_and_route", "print_table", "run_parts", "timed"]
 
 Rows = list[dict[str, Any]]
-"""What a part has measured."""
+"""Measurements of one part, a dict per row."""
 
 
 def run_parts(
@@ -26,18 +26,20 @@ def run_parts(
     parts: Sequence[str],
     output: Path,
 ) -> bool:
-    """Run parts of a bench and write all of it; whether nothing mismatched and every clock was foretold.
+    """Run parts of a bench and write their results.
+
+    Returns whether nothing mismatched and the cycle models predicted every clock.
 
     Parameters
     ----------
     engine : str
-        Name of the engine: of its files ``<engine>.json`` and ``<engine>_<part>.png``.
+        Name of the engine, for its files ``<engine>.json`` and ``<engine>_<part>.png``.
     runs, pictures : mappings of part to function
-        What measures a part and prints its table, and what draws it.
+        Functions that measure a part and print its table, and those that plot it.
     parts : sequence of str
-        Which to run.
+        Parts to run.
     output : Path
-        Folder.
+        Output folder.
     """
     check_folder(output)
     content = {part: runs[part]() for part in parts}
@@ -50,13 +52,13 @@ def run_parts(
 
 
 def timed(function: Callable[[], Any]) -> tuple[Any, float]:
-    """What a function gives, and the seconds it took."""
+    """Call a function; returns its result and the seconds it took."""
     started = time.perf_counter()
     return function(), time.perf_counter() - started
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print a table of values that have a plain text."""
+    """Print a table of values, each converted by ``str``."""
     result = table(title, *columns)
     for row in rows:
         result.add_row(*map(str, row))
@@ -65,7 +67,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
 
 @dataclass(frozen=True)
 class Synth:
-    """A unit to place and route: its config and what to call that, device, clock to aim at, seeds."""
+    """Place-and-route job: unit, config and its label, device, target clock, seeds and placer."""
 
     unit: str
     config: Any
@@ -77,7 +79,7 @@ class Synth:
 
 
 def place_and_route(spec: EngineSpec, jobs: Sequence[Synth]) -> Rows:
-    """Area and fmax of units, each over its seeds."""
+    """Measure area and fmax of units, each over its seeds, and print a table."""
     rows: Rows = []
     with progress("synth", total=sum(2 + job.seeds for job in jobs)) as advance:
         for job in jobs:
@@ -97,7 +99,7 @@ def place_and_route(spec: EngineSpec, jobs: Sequence[Synth]) -> Rows:
             rows.append({"config": job.label, **report.to_dict()})
     cells = ("lut4", "carry", "ff", "dsp", "bram", "spram")
     print_table(
-        "Place and route, median of the seeds; inside of dsp not timed",
+        "Place and route, median of the seeds; paths inside dsp not timed",
         ("unit", "config", "device", "MHz", "seeds", *cells),
         [
             (r["unit"], r["config"], r["device"], f"{r['fmax_mhz']['median']:.1f}", len(r["runs"]))

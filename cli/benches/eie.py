@@ -1,4 +1,4 @@
-"""What the EIE engine reaches: correctness at length, area and fmax; the published layers are in `eie_paper`."""
+"""Bench of the EIE engine: long correctness runs, area and fmax; `eie_paper` has the published layers."""
 
 import contextlib
 import os
@@ -24,13 +24,13 @@ __all__ = ["PARTS", "TEXT", "run_bench"]
 
 PARTS = ("layers", "large", "paper", "queue", "pes", "encode", "synth")
 TEXT = """Measure the EIE engine: random layers against the golden model and the cycle model, the published layers,
-efficiency by queue depth and number of PEs, seconds to encode, and place and route. About half an hour on two
-cores, most of it place and route."""
+efficiency by queue depth and number of PEs, encoding time, and place and route. About half an hour on two cores,
+mostly place and route."""
 
 _LAYERS = 20
-"""Layers of each engine, with and without pauses."""
+"""Layers per engine, both with and without stalls."""
 
-# Numbers of PEs that are no power of two or four, entries that leave bits of a word unused, every family and width.
+# Numbers of PEs that are not powers of two or four, entries that leave bits of a word unused, every family and width.
 _ENGINES = [
     EieConfig(),
     EieConfig(n_pe=1, fifo_depth=1, word_width=32),
@@ -48,7 +48,7 @@ _ENGINES = [
 ]
 
 
-# All four large RAMs of the device, one for each PE. A depth of 2**14 would take another bit in every pointer.
+# Uses all four large RAMs of the device, one per PE. A depth of 2**14 would widen every pointer by a bit.
 _UP5K = EieConfig(
     n_pe=4,
     family="ice40",
@@ -69,7 +69,7 @@ _SYNTHS = [
 
 
 def run_bench(parts: Sequence[str], output: Path) -> bool:
-    """Run parts of the bench, print their tables and write all of it; whether everything agreed."""
+    """Run parts of the bench, print their tables and write the results; returns whether everything agreed."""
     runs = {
         "layers": _bench_layers,
         "large": _bench_large,
@@ -83,7 +83,7 @@ def run_bench(parts: Sequence[str], output: Path) -> bool:
 
 
 def _compare(layer: EieLayer, acts: np.ndarray, run: EngineRun) -> dict[str, int]:
-    """Outputs of a run, those that are not the golden model's, and whether a clock was not foretold."""
+    """Count outputs and mismatches of a run, and flag counters that differ from the cycle model."""
     result = network_spmv([layer], acts)
     want = result.out
     model = {**vars(cycles(layer, acts)), "saturated": sum(result.saturated)}
@@ -96,23 +96,23 @@ def _label(config: EieConfig) -> str:
 
 
 def _bench_layers() -> Rows:
-    """Random layers on the RTL, with and without pauses."""
+    """Run random layers on the RTL, with and without stalls."""
     rows: Rows = []
     with progress("layers", total=2 * len(_ENGINES)) as advance:
         for number, config in enumerate(_ENGINES):
             for stall in (0.0, 0.3):
                 jobs = layer_jobs(config, _LAYERS, seed=2 * number + bool(stall))
                 runs = eie.networks(config, [([layer], acts) for layer, acts in jobs], stall=stall, seed=number)
-                found = [_compare(*job, run) for job, run in zip(jobs, runs, strict=True)]
+                compared = [_compare(*job, run) for job, run in zip(jobs, runs, strict=True)]
                 row = {"config": _label(config), "queue": config.fifo_depth, "stall": stall, "layers": len(jobs)}
-                row |= {name: sum(one[name] for one in found) for name in found[0]}
+                row |= {name: sum(one[name] for one in compared) for name in compared[0]}
                 rows.append({**row, "fillers": sum(layer.fillers for layer, _ in jobs)})
                 advance(f"{row['config']}, stall {stall}: {row['outputs']} outputs, {row['mismatches']} mismatches")
     names = ("layers", "outputs", "mismatches", "off_model", "fillers")
     total = {name: sum(row[name] for row in rows) for name in names}
     print_table(
         "RTL against golden model and cycle model",
-        ("engine", "queue", "stall", "layers", "outputs", "mismatches", "layers off the model", "fillers"),
+        ("engine", "queue", "stall", "layers", "outputs", "mismatches", "layers off model", "fillers"),
         [*([*row.values()] for row in rows), ["all", "", "", *total.values()]],
     )
     return rows
@@ -120,7 +120,7 @@ def _bench_layers() -> Rows:
 
 @contextlib.contextmanager
 def _empty_cache() -> Iterator[None]:
-    """No simulator is there already, so that building one can be timed."""
+    """Context with an empty simulator cache, to time a build."""
     before = os.environ.get("TERCET_CACHE")
     with tempfile.TemporaryDirectory(prefix="tercet-cache-") as name:
         os.environ["TERCET_CACHE"] = name
@@ -133,7 +133,7 @@ def _empty_cache() -> Iterator[None]:
 
 
 def _bench_large() -> Rows:
-    """The published engine on one large layer."""
+    """Run one large layer on an engine of the published size."""
     config = EieConfig.paper()
     rng = np.random.default_rng(0)
     layer = random_layer(rng, config, 1000, 4096, 0.25, bias=True, relu=True, permute="balance")
@@ -148,7 +148,7 @@ def _bench_large() -> Rows:
     row |= _compare(layer, acts, run)
     print_table(
         "64 PEs, 25 % of the weights, 43 % of the activations",
-        ("layer", "clocks", "build, s", "run, s (60)", "outputs", "mismatches", "layers off the model"),
+        ("layer", "clocks", "build, s", "run, s (60)", "outputs", "mismatches", "layers off model"),
         [(row["shape"], row["clocks"], f"{build:.1f}", f"{seconds:.1f}", *list(row.values())[4:])],
     )
     return [row]

@@ -1,4 +1,4 @@
-"""The published layers of the EIE engine on its cycle model: their clocks, and what queues and PEs are worth."""
+"""Published EIE layers on the cycle model: clocks, and efficiency by queue depth and number of PEs."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ __all__ = ["bench_encode", "bench_paper", "bench_pes", "bench_queue", "pes_pictu
 
 @dataclass(frozen=True)
 class _Published:
-    """A layer of the paper's benchmark: its shape, shares in percent, and microseconds on 64 PEs at 800 MHz."""
+    """Layer of the paper's benchmark: shape, densities in percent, and microseconds on 64 PEs at 800 MHz."""
 
     name: str
     n_out: int
@@ -51,7 +51,7 @@ _PUBLISHED = [
 ]
 _MHZ = 800
 _TARGETS = {8: 0.09, 32: 0.05}
-"""Clocks beyond what the entries alone take, by queue depth, where a PE has more than 16 rows."""
+"""Largest excess over the clocks of the entries alone, by queue depth, for layers of more than 16 rows per PE."""
 
 _BY_NAME = {layer.name: layer for layer in _PUBLISHED}
 _QUEUES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -59,13 +59,13 @@ _QUEUE_LAYERS = ("Alex-6", "VGG-7", "NT-We", "NT-LSTM")
 _PES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _PE_LAYERS = ("Alex-7", "VGG-7", "NT-LSTM")
 
-# Small weights and activations, so that rows of any number of weights are proven.
+# Small weights and activations: rows of any length provably fit the accumulator.
 _CODEBOOK = np.arange(16, dtype=np.int16)
 _ACT_MAX = 1000
 
 
 def _roomy(n_pe: int, fifo_depth: int) -> EieConfig:
-    """An engine into which every published layer fits, whole vectors at once."""
+    """Config deep enough for every published layer, with whole vectors at once."""
     return EieConfig(
         n_pe=n_pe,
         fifo_depth=fifo_depth,
@@ -81,17 +81,17 @@ def _encode(codes: np.ndarray, n_pe: int = 64, *, permute: Literal["balance", "s
 
 
 def _clocks(layer: EieLayer, acts: np.ndarray, fifo_depth: int) -> EieCycles:
-    """Of a layer, on its engine but for the queue."""
+    """Cycles of a layer on its engine with another queue depth."""
     return cycles(dataclasses.replace(layer, config=_roomy(layer.config.n_pe, fifo_depth)), acts)
 
 
 def _overhead(counts: EieCycles, n_pe: int = 64) -> float:
-    """Clocks beyond those in which every PE would be busy."""
+    """Excess clocks as a share of those that the entries alone take, evenly spread over the PEs."""
     return counts.total / (counts.busy / n_pe) - 1
 
 
 def bench_paper() -> Rows:
-    """The published layers, of random weights and activations, on the cycle model of 64 PEs."""
+    """Run the published layers, with random weights and activations, on the cycle model of 64 PEs."""
     rows: Rows = []
     with progress("paper", total=len(_PUBLISHED)) as advance:
         for number, published in enumerate(_PUBLISHED):
@@ -123,18 +123,18 @@ def bench_paper() -> Rows:
             )
             advance()
     print_table(
-        "Published layers on 64 PEs, spread; clocks beyond those of the entries alone (asked: 9 %, queue of 32: 5 %)",
+        "Published layers on 64 PEs, spread; excess over the clocks of the entries alone (goal: 9 %, queue of 32: 5 %)",
         (
             "layer",
             "clocks",
             "entries / 64",
-            "beyond",
+            "excess",
             "queue 32",
             "balance",
             "rows as is",
             "us",
             "paper, us",
-            "its bound",
+            "paper bound, us",
             "ratio",
             "met",
         ),
@@ -150,7 +150,7 @@ def bench_paper() -> Rows:
 
 
 def bench_queue() -> Rows:
-    """Efficiency over the depth of the queue."""
+    """Measure efficiency by queue depth."""
     rows: Rows = []
     with progress("queue", total=len(_QUEUE_LAYERS) * len(_QUEUES)) as advance:
         for number, name in enumerate(_QUEUE_LAYERS):
@@ -162,7 +162,7 @@ def bench_queue() -> Rows:
                 rows.append({**row, "efficiency": counts.efficiency})
                 advance()
     print_table(
-        "Efficiency of 64 PEs by depth of the queue, spread",
+        "Efficiency of 64 PEs by queue depth, spread",
         ("layer", *map(str, _QUEUES)),
         [(name, *(f"{r['efficiency']:.1%}" for r in rows if r["layer"] == name)) for name in _QUEUE_LAYERS],
     )
@@ -170,7 +170,7 @@ def bench_queue() -> Rows:
 
 
 def bench_pes() -> Rows:
-    """Speed-up over the number of PEs, queue of 8."""
+    """Measure speed-up by number of PEs, with a queue of 8."""
     rows: Rows = []
     with progress("pes", total=len(_PE_LAYERS) * len(_PES)) as advance:
         for number, name in enumerate(_PE_LAYERS):
@@ -194,7 +194,7 @@ def bench_pes() -> Rows:
 
 
 def bench_encode() -> Rows:
-    """Seconds for the largest of AlexNet's layers."""
+    """Time the encoding of AlexNet's largest layer, and its cycle model."""
     rng = np.random.default_rng(0)
     codes, acts = _BY_NAME["Alex-6"].codes(rng), _BY_NAME["Alex-6"].input(rng)
     _, balancing = timed(lambda: _encode(codes, permute="balance"))
@@ -203,7 +203,7 @@ def bench_encode() -> Rows:
     seconds = {"encode_balance": balancing, "encode_spread": spreading, "cycles": modelling}
     row = {"layer": "4096 x 9216, 9 %", **{f"{name}_seconds": value for name, value in seconds.items()}}
     print_table(
-        "The host's part",
+        "Time on the host",
         ("layer", "encode balance, s (2)", "encode spread, s (2)", "cycle model, s (5)"),
         [(row["layer"], *(f"{value:.2f}" for value in seconds.values()))],
     )
@@ -211,7 +211,7 @@ def bench_encode() -> Rows:
 
 
 def queue_picture(rows: Rows) -> bytes:
-    """Efficiency over the depth of the queue."""
+    """Plot efficiency over queue depth."""
     picture, (axes,) = figure(1, 6.5, 4)
     for name in _QUEUE_LAYERS:
         chosen = [row for row in rows if row["layer"] == name]
@@ -227,7 +227,7 @@ def queue_picture(rows: Rows) -> bytes:
 
 
 def pes_picture(rows: Rows) -> bytes:
-    """Speed-up, and where the rest went, over the number of PEs."""
+    """Plot speed-up, and efficiency and fillers, over the number of PEs."""
     picture, (left, right) = figure(2, 11, 4)
     left.plot(_PES, _PES, color="grey", linewidth=1, linestyle=":", label="ideal")
     for name in _PE_LAYERS:

@@ -1,4 +1,4 @@
-"""What the systolic engine reaches: correctness at length, cycles, size of the Verilog, area and fmax."""
+"""Bench of the systolic engine: long correctness runs, cycles, size of the Verilog, area and fmax."""
 
 import time
 from collections.abc import Sequence
@@ -20,8 +20,8 @@ __all__ = ["PARTS", "TEXT", "run_bench"]
 
 PARTS = ("products", "requantiser", "cycles", "generate", "synth")
 TEXT = """Measure the systolic engine: a million products and ten million requantised sums against the golden
-model, cycles and utilisation, generation, and place and route. About half an hour on two cores, most of it place
-and route."""
+model, cycles and utilisation, generation, and place and route. About half an hour on two cores, mostly place and
+route."""
 
 _OUTPUTS = 1_000_000
 _REQUANTISED = 10_000_000
@@ -36,7 +36,7 @@ _PRODUCTS = [
 
 
 def run_bench(parts: Sequence[str], output: Path) -> bool:
-    """Run parts of the bench, print their tables and write all of it; whether everything agreed."""
+    """Run parts of the bench, print their tables and write the results; returns whether everything agreed."""
     runs = {
         "products": _bench_products,
         "requantiser": _bench_requantiser,
@@ -52,7 +52,7 @@ def _label(config: SystolicConfig) -> str:
 
 
 def _bench_products() -> Rows:
-    """Random products, with and without pauses, until a million outputs were compared."""
+    """Compare a million outputs of random products, with and without stalls."""
     rows = []
     goal = _OUTPUTS // (2 * len(_PRODUCTS))
     with progress("products", total=2 * len(_PRODUCTS) * goal) as advance:
@@ -73,13 +73,13 @@ def _bench_products() -> Rows:
                         advance(count=want.size)
                     seed += 1
                 rows.append(row)
-    columns = ("engine", "stall", "outputs", "mismatches", "cycles off the model")
+    columns = ("engine", "stall", "outputs", "mismatches", "runs off model")
     print_table("RTL against golden model", columns, [list(row.values()) for row in rows])
     return rows
 
 
 def _bench_requantiser() -> Rows:
-    """Ten million random sums and all corners, shared out among the roundings."""
+    """Requantise ten million random sums, divided among the roundings, and all corner cases."""
     rows = []
     batch = 500_000
     batches = -(-_REQUANTISED // (batch * len(ROUNDINGS)))
@@ -101,7 +101,7 @@ def _bench_requantiser() -> Rows:
 
 
 def _bench_cycles() -> Rows:
-    """Cycles and utilisation of 16x16 over M, measured on the RTL."""
+    """Measure cycles and utilisation of a 16x16 array by M, on the RTL."""
     rows = []
     rng = np.random.default_rng(0)
     sizes = (1, 4, 16, 32, 64, 128, 256, 512)
@@ -124,7 +124,7 @@ def _bench_cycles() -> Rows:
 
 
 def _bench_generate() -> Rows:
-    """Time and size of the generated Verilog."""
+    """Measure generation time and size of the Verilog."""
     rows = []
     sizes = (16, 32, 64, 128, 256)
     with progress("generate", total=len(sizes)) as advance:
@@ -139,7 +139,7 @@ def _bench_generate() -> Rows:
 
 
 def _bench_synth() -> Rows:
-    """Area and fmax after place and route."""
+    """Measure area and fmax after place and route."""
     small, large = SystolicConfig(rows=4, cols=4, mac="ecp5"), SystolicConfig(rows=8, cols=8, mac="ecp5")
     up5k = SystolicConfig(rows=4, cols=4, mac="ice40")
     synths = [
@@ -152,7 +152,7 @@ def _bench_synth() -> Rows:
 
 
 def _picture(rows: Rows) -> bytes:
-    """Utilisation over M for both dataflows."""
+    """Plot utilisation over M for both dataflows."""
     picture, (axes,) = figure(1, 6.5, 4)
     for dataflow, label in (("ws", "weight stationary"), ("os", "output stationary")):
         chosen = [row for row in rows if row["dataflow"] == dataflow]

@@ -1,4 +1,4 @@
-"""What the tensor-core engine reaches: correctness at length, throughput; errors and synthesis are beside it."""
+"""Bench of the tensor-core engine: long correctness runs and throughput; errors and synthesis have own modules."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,15 +19,15 @@ from .tensorcore_synth import bench_pipelines, bench_synth, pipelines_picture
 __all__ = ["PARTS", "TEXT", "run_bench"]
 
 PARTS = ("sums", "pairs", "throughput", "golden", "errors", "pipelines", "synth")
-TEXT = """Measure the tensor core: a million sums of every unit and all pairs of E4M3 numbers
-against the golden model, throughput, errors against exact sums, a dot-product unit by its pipeline, whole engines,
-and a conventional unit beside it. Hours on two cores, most of it place and route."""
+TEXT = """Measure the tensor core: a million sums on every unit and all pairs of E4M3 numbers
+against the golden model, throughput, errors against exact sums, a dot-product unit by pipeline depth, whole engines,
+and a conventional unit for comparison. Hours on two cores, mostly place and route."""
 
 _SUMS = 1_000_000
 _BATCH = 100_000
 
 _TC = TensorCoreConfig
-# A dot-product unit each; between them every preset, pipelines from the shortest to the longest, and every family.
+# One dot-product unit each; together they cover every preset, pipelines from shortest to longest, and every family.
 _UNITS = {
     "volta": _TC.volta(m=1, n=1, family="ecp5"),
     "volta, FP16 out": _TC.volta(m=1, n=1, out_format="fp16", pipeline=7),
@@ -52,7 +52,7 @@ _FOLDS = (1, 2, 4, 8, 16)
 
 
 def run_bench(parts: Sequence[str], output: Path) -> bool:
-    """Run parts of the bench, print their tables and write all of it; whether everything agreed."""
+    """Run parts of the bench, print their tables and write the results; returns whether everything agreed."""
     runs = {
         "sums": _bench_sums,
         "pairs": _bench_pairs,
@@ -67,7 +67,7 @@ def run_bench(parts: Sequence[str], output: Path) -> bool:
 
 
 def _run(config: TensorCoreConfig, a: np.ndarray, b: np.ndarray, c: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
-    """Single sums (count, l), (count, l) and (count,) on the RTL: their patterns, and what was wrong with them."""
+    """Run single sums on the RTL: `a` and `b` (count, l), `c` (count,); returns bit patterns and counts of errors."""
     operands = a[:, None, :], b[:, :, None], c[:, None, None]
     run = tensorcore.mma(config, *operands)
     want = mma(*operands, config)
@@ -78,7 +78,7 @@ def _run(config: TensorCoreConfig, a: np.ndarray, b: np.ndarray, c: np.ndarray) 
 
 
 def _bench_sums() -> Rows:
-    """A million single sums each on which everything rare happens often, and all directed cases."""
+    """Run a million single sums per unit, biased towards rare events, and all directed cases."""
     rows: Rows = []
     with progress("sums", total=len(_UNITS) * _SUMS) as advance:
         for number, (name, config) in enumerate(_UNITS.items()):
@@ -90,27 +90,27 @@ def _bench_sums() -> Rows:
             row["directed"] = len(jobs[0][2])
             while jobs or row["sums"] < _SUMS + row["directed"]:
                 operands = jobs.pop() if jobs else hard_dots(rng, config, _BATCH)
-                patterns, found = _run(config, *operands)
-                for key, count in found.items():
+                patterns, counts = _run(config, *operands)
+                for key, count in counts.items():
                     row[key] += count
                 if not config.integers:
-                    here = events(config, operands, patterns)
-                    seen = here if seen is None else seen + here
-                advance("", found["sums"])
+                    batch_events = events(config, operands, patterns)
+                    seen = batch_events if seen is None else seen + batch_events
+                advance("", counts["sums"])
             rows.append(row | _counted(seen))
             advance(f"{name}: {row['sums']} sums, {row['mismatches']} mismatches", 0)
     columns = ("sums", "mismatches", "off_model")
     names = tuple(_counted(None))
     print_table(
-        "RTL against golden model: sums, and how many of them have what is rare",
-        ("unit", *columns[:2], "off the model", "each distance", *(name.replace("_", " ") for name in names[1:])),
+        "RTL against golden model: sums, and how many of them show each rare event",
+        ("unit", *columns[:2], "off model", "each distance", *(name.replace("_", " ") for name in names[1:])),
         [(row["config"], *(row[name] for name in (*columns, *names))) for row in rows],
     )
     return rows
 
 
 def _counted(seen: Events | None) -> dict[str, int | str]:
-    """Events by name; of the distances 0 to F + 3 the rarest."""
+    """Event counts by name; "distance" is the count of the rarest alignment distance, 0 to F + 3."""
     if seen is None:
         empty = ("distance", "cancelled", "floored", "subnormal_in", "subnormal_out", "overflow", "infinite", "nan")
         return dict.fromkeys((*empty, "negative_zero"), "-")
@@ -119,7 +119,7 @@ def _counted(seen: Events | None) -> dict[str, int | str]:
 
 
 def _bench_pairs() -> Rows:
-    """Each two numbers of E4M3 as a product of its own, in turn in every place of a sum."""
+    """Multiply every pair of E4M3 numbers, as the only product of a sum, in rotating positions."""
     rows: Rows = []
     first, second = (grid.ravel() for grid in np.meshgrid(np.arange(256), np.arange(256)))
     with progress("pairs", total=4) as advance:
@@ -128,21 +128,21 @@ def _bench_pairs() -> Rows:
             for addend in ("zero", "any"):
                 c = hard_dots(np.random.default_rng(0), config, len(first))[2]
                 a, b = np.zeros((2, len(first), config.l), np.uint8)
-                place = np.arange(len(first)) % config.l
-                a[np.arange(len(first)), place], b[np.arange(len(first)), place] = first, second
+                index, position = np.arange(len(first)), np.arange(len(first)) % config.l
+                a[index, position], b[index, position] = first, second
                 _, row = _run(config, a, b, np.zeros_like(c) if addend == "zero" else c)
                 rows.append({"out_format": out_format, "addend": addend, **row})
                 advance()
     print_table(
         "All 65536 pairs of E4M3",
-        ("D", "C", "sums", "mismatches", "off the model"),
+        ("D", "C", "sums", "mismatches", "off model"),
         [tuple(row.values()) for row in rows],
     )
     return rows
 
 
 def _bench_throughput() -> Rows:
-    """Operations back to back, and products of many steps."""
+    """Measure back-to-back operations, and products of many steps."""
     rows: Rows = []
     rng = np.random.default_rng(0)
     with progress("throughput", total=len(_FOLDS)) as advance:
@@ -170,16 +170,16 @@ def _bench_throughput() -> Rows:
             )
             advance()
     print_table(
-        f"{_OPERATIONS} operations of 4x4x4 back to back; clocks with a start, of these and of larger products",
+        f"{_OPERATIONS} operations of 4x4x4 back to back; share of clocks with a start, here and for larger products",
         (
             "fold",
             "latency",
             "cycles",
-            "beyond n * fold + latency",
+            "excess over n * fold + latency",
             "4x4x4",
             "50 of 16x16x16",
             "64x64x64",
-            "off the model",
+            "off model",
         ),
         [
             (r["fold"], r["latency"], r["cycles"], r["beyond"])
@@ -192,7 +192,7 @@ def _bench_throughput() -> Rows:
 
 
 def _bench_golden() -> Rows:
-    """Seconds of a million dot products of the golden model."""
+    """Time a million dot products on the golden model."""
     rows: Rows = []
     rng = np.random.default_rng(0)
     with progress("golden", total=4) as advance:
@@ -203,8 +203,8 @@ def _bench_golden() -> Rows:
             rows.append({"preset": name, "products": config.l, "sums": _SUMS, "seconds": seconds})
             advance()
     print_table(
-        "A million dot products of one step on the golden model (asked of volta: 3 s)",
-        ("preset", "products of a step", "seconds"),
+        "A million one-step dot products on the golden model (goal for volta: 3 s)",
+        ("preset", "products per step", "seconds"),
         [(r["preset"], r["products"], f"{r['seconds']:.2f}") for r in rows],
     )
     return rows

@@ -1,4 +1,4 @@
-"""How far each preset is from the exact sum, by number of products."""
+"""Error of each preset against the exact sum, by number of products."""
 
 from tercet.cli.figures import figure, png
 from tercet.cli.output import progress
@@ -23,17 +23,17 @@ _KINDS = ("normal", "positive")
 
 
 def bench_errors() -> Rows:
-    """Statistics of random dot products, operands of both signs and positive ones."""
+    """Measure the errors of random dot products, with operands of both signs and with positive ones."""
     rows: Rows = []
     with progress("errors", total=len(_CONFIGS) * len(_KINDS) * len(_LENGTHS)) as advance:
         for name, config in _CONFIGS.items():
             for kind in _KINDS:
                 for k in _LENGTHS:
-                    (found,) = error_statistics(config, [k], count=_COUNT, operands=kind)
-                    rows.append({"config": name, "operands": kind, **vars(found)})
+                    (statistics,) = error_statistics(config, [k], count=_COUNT, operands=kind)
+                    rows.append({"config": name, "operands": kind, **vars(statistics)})
                     advance()
     print_table(
-        f"Errors of {_COUNT} dot products against exact sums, in units in the last place of D, negative toward zero",
+        f"Errors of {_COUNT} dot products against exact sums, in ULPs of D; negative is toward zero",
         ("config", "operands", "K", "mean", *(f"{share:.0%}" for share in QUANTILES), "exact"),
         [
             (r["config"], r["operands"], r["k"], f"{r['bias']:.2f}")
@@ -47,7 +47,7 @@ def bench_errors() -> Rows:
 
 
 def errors_picture(rows: Rows) -> bytes:
-    """Mean, and the middle half of the errors, over the number of products."""
+    """Plot median and interquartile range of the errors over the number of products."""
     picture, axes = figure(2, 11, 4.5)
     low, high = QUANTILES.index(0.25), QUANTILES.index(0.75)
     for kind, part in zip(_KINDS, axes, strict=True):
@@ -60,9 +60,9 @@ def errors_picture(rows: Rows) -> bytes:
         part.set_xscale("log", base=2)
         part.set_xticks(_LENGTHS, map(str, _LENGTHS))
         part.set(yscale="symlog", xlabel="products")
-        part.set(ylabel="units in the last place of D, negative: toward zero")
+        part.set(ylabel="ULPs of D, negative: toward zero")
         part.grid(alpha=0.3)
-    axes[0].set_title("Operands of both signs: median and middle half of the errors")
+    axes[0].set_title("Operands of both signs: median and interquartile range of the errors")
     axes[1].set_title("Positive operands")
     axes[1].legend(loc="lower left")
     return png(picture)

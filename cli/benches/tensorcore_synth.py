@@ -1,4 +1,4 @@
-"""What the tensor core costs and how fast it runs: a unit by its pipeline, whole engines, and a conventional unit."""
+"""Area and fmax of the tensor core: a unit by pipeline depth, whole engines, and a conventional unit."""
 
 from typing import Any
 
@@ -18,13 +18,13 @@ def _ecp5(**fields: Any) -> TensorCoreConfig:
 
 
 def bench_pipelines() -> Rows:
-    """Area and fmax of a dot-product unit by the clocks it takes."""
+    """Measure area and fmax of a dot-product unit by its latency in clocks."""
     jobs = [Synth("dot", _ecp5(pipeline=clocks), f"{clocks} clocks", "ecp5-85k", 250.0) for clocks in _PIPELINES]
     return place_and_route(SPEC, jobs)
 
 
 def bench_synth() -> Rows:
-    """A unit and the conventional one, whole engines on three devices."""
+    """Measure a unit, the conventional one, and whole engines on three devices."""
     rows = place_and_route(
         SPEC,
         [
@@ -44,7 +44,7 @@ def bench_synth() -> Rows:
     }
     print_table(
         "Conventional unit over fused unit",
-        ("what", "ratio"),
+        ("item", "ratio"),
         [(name, f"{ratio:.2f}") for name, ratio in ratios.items()],
     )
     tree["ratios"] = ratios
@@ -52,12 +52,12 @@ def bench_synth() -> Rows:
 
 
 def _equivalents(row: dict) -> int:
-    """A carry cell takes the place of two LUT4."""
+    """LUT4 equivalents, where a carry cell occupies two LUT4."""
     return row["lut4"] + 2 * row["carry"]
 
 
 def pipelines_picture(rows: Rows) -> bytes:
-    """Median fmax with its range, and area, over the clocks of a unit."""
+    """Plot median fmax with its range, and area, over the latency of a unit."""
     picture, (left, right) = figure(2, 11, 4)
     clocks = [row["params"]["pipeline"] for row in rows]
     median = [row["fmax_mhz"]["median"] for row in rows]

@@ -1,1 +1,1 @@
-"""The demos: each engine's main job on real input."""
+"""Demos: each engine's main job on real input."""

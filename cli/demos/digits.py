@@ -12,7 +12,7 @@ __all__ = ["Digits", "load_digits", "npy", "train_mlp"]
 
 @dataclass(frozen=True)
 class Digits:
-    """1797 scans of 8x8 pixels in [0, 1], four fifths to train on and one fifth to test.
+    """1797 scans of 8x8 pixels in [0, 1]: four fifths to train on, one fifth to test.
 
     Source: Alpaydin and Kaynak, "Optical Recognition of Handwritten Digits", UCI Machine Learning Repository.
     """
@@ -24,7 +24,7 @@ class Digits:
 
 
 def load_digits(seed: int = 0) -> Digits:
-    """Load and split the digits, the same way for the same seed."""
+    """Load and split the digits, reproducibly for a seed."""
     from sklearn.datasets import load_digits as load
     from sklearn.model_selection import train_test_split
 
@@ -47,7 +47,7 @@ def train_mlp(digits: Digits, hidden: tuple[int, ...], seed: int = 0) -> Mlp:
 
 
 def npy(array: np.ndarray) -> bytes:
-    """An array as the content of a ``.npy``."""
+    """Serialise an array as the bytes of a ``.npy``."""
     file = io.BytesIO()
     np.save(file, array)
     return file.getvalue()

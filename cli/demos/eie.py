@@ -1,4 +1,4 @@
-"""Handwritten digits through the EIE engine: compressed, encoded, run on the golden model and on the RTL."""
+"""Demo of the EIE engine: handwritten digits, compressed, encoded, run on the golden model and on the RTL."""
 
 import dataclasses
 from collections.abc import Callable
@@ -33,13 +33,13 @@ __all__ = ["TEXT", "run_demo"]
 
 TEXT = """Handwritten digits through an EIE engine of 8 PEs, bit for bit.
 
-Trains a small network on scikit-learn's digits, prunes it to a tenth, lets its weights share 15 values a layer, and
-runs the test images on the golden model and on the simulated RTL. Leaves the Verilog, the compressed network and
-pictures in the output folder."""
+Trains a small network on scikit-learn's digits, prunes it to a tenth, shares 15 values per layer among its weights,
+and runs the test images on the golden model and on the simulated RTL. Writes the Verilog, the compressed network and
+plots to the output folder."""
 
 _SHAPE = (64, 300, 100, 10)
 _DENSITY = (0.15, 0.06, 0.3)
-"""Shares of the weights that are kept, about a tenth of all; the first layer has few inputs to choose from."""
+"""Share of weights kept per layer, about a tenth in all; the first layer has few inputs to choose from."""
 _RATE = 0.1
 _QUEUES = (1, 2, 4, 8, 16, 32, 64)
 _GREY, _BLUE = "#b0b0b0", "#2a6fb0"
@@ -47,7 +47,7 @@ _GREY, _BLUE = "#b0b0b0", "#2a6fb0"
 
 @dataclass(frozen=True)
 class _Encoded:
-    """Network and test digits in the engine's form, rows as they are and balanced by the work they will have."""
+    """Encoded network and test digits, with rows in the original order (`plain`) and balanced by expected work."""
 
     config: EieConfig
     plain: list[EieLayer]
@@ -66,20 +66,20 @@ def run_demo(
     epochs: int = 60,
     images: int | None = None,
 ) -> bool:
-    """Run the demo, print its tables and write its files; whether RTL, golden and cycle model agree to the bit.
+    """Run the demo, print its tables and write its files; returns whether RTL, golden and cycle model agree exactly.
 
     Parameters
     ----------
     output : Path
-        Folder.
+        Output folder.
     simulator : str or None
-        As in :func:`tercet.sim.bench.run`.
+        As for :func:`tercet.sim.bench.run`.
     config : EieConfig or None
-        The engine; one of 8 PEs by default.
+        Engine config; by default 8 PEs.
     epochs : int
-        Rounds of training, and of retraining.
+        Epochs of training, and of retraining.
     images : int or None
-        Test digits; all by default.
+        Number of test digits; by default all.
     """
     check_folder(output)
     config = config or EieConfig(n_pe=8)
@@ -88,7 +88,7 @@ def run_demo(
         digits = dataclasses.replace(digits, test_x=digits.test_x[:images], test_y=digits.test_y[:images])
         mlp, result = _train(digits, epochs, advance)
         kept = sum(np.count_nonzero(layer.codes) for layer in result.layers)
-        advance(f"pruned to {kept / sum(w.size for w in mlp.weights):.1%}, shared {2**4 - 1} values a layer")
+        advance(f"pruned to {kept / sum(w.size for w in mlp.weights):.1%}, shared {2**4 - 1} values per layer")
         encoded = _encode(config, result, digits)
         acts = encoded.fixed.acts
         golden = _golden(encoded.balanced, acts)
@@ -120,13 +120,13 @@ def run_demo(
 
 
 def _train(digits: Digits, epochs: int, advance: Callable[[str], None]) -> tuple[Mlp, Compression]:
-    """The network, and what is left of it."""
+    """Train the network and compress it."""
     from threadpoolctl import threadpool_limits
 
     start = Mlp.random(_SHAPE)
     weights = [Dense(w) for w in start.weights]
     data = Data(digits.train_x, digits.train_y, digits.test_x, digits.test_y)
-    # So small products gain nothing from threads, which lose time on a busy machine.
+    # Products this small gain nothing from threads, and lose time on a busy machine.
     with threadpool_limits(1):
         mlp = train(weights, start.biases, data.train_x, data.train_y, epochs=epochs, rate=_RATE)
         advance(f"trained {'-'.join(map(str, _SHAPE))} on {len(digits.train_x)} digits")
@@ -134,7 +134,7 @@ def _train(digits: Digits, epochs: int, advance: Callable[[str], None]) -> tuple
 
 
 def _encode(config: EieConfig, result: Compression, digits: Digits) -> _Encoded:
-    """Rows are balanced by how often the training digits use their weights."""
+    """Encode the network; rows are balanced by how often the training digits use their weights."""
     plain = eie_layers(result.layers, config)
     inputs = to_mlp(result.layers).activations(digits.train_x)[:-1]
     codes = [eie_acts(x, config, layer.act_frac) for x, layer in zip(inputs, plain, strict=True)]
@@ -144,11 +144,11 @@ def _encode(config: EieConfig, result: Compression, digits: Digits) -> _Encoded:
 
 
 def _golden(layers: list[EieLayer], acts: np.ndarray) -> list[np.ndarray]:
-    """The input of every layer, and the output of the last."""
-    found = [acts]
+    """Inputs of every layer, and the output of the last, on the golden model."""
+    values = [acts]
     for layer in layers:
-        found.append(spmv(layer, found[-1]))
-    return found
+        values.append(spmv(layer, values[-1]))
+    return values
 
 
 def _summary(
@@ -167,28 +167,28 @@ def _summary(
     counters, cycles = run.counters, run.cycles / images
     plain = network_cycles(encoded.plain, acts).total / images
     results = images * sum(layer.shape[0] for layer in encoded.plain)
-    found = table(f"{images} handwritten digits on {n_pe} PEs", "what", "value")
+    summary = table(f"{images} handwritten digits on {n_pe} PEs", "item", "value")
     for stage, share in result.accuracy.items():
-        found.add_row(f"accuracy, {stage}", f"{share:.2%}")
-    found.add_row("accuracy, RTL", f"{error.accuracy:.2%}")
-    found.add_row("RTL equals golden model", "yes, every bit" if same else "NO")
+        summary.add_row(f"accuracy, {stage}", f"{share:.2%}")
+    summary.add_row("accuracy, RTL", f"{error.accuracy:.2%}")
+    summary.add_row("RTL equals golden model", "yes, every bit" if same else "NO")
     rows = {**fraction_rows(encoded.fixed), **error_rows(dataclasses.replace(error, accuracy=None))}
     for name, value in {**rows, "saturated": saturation_row(counters["saturated"], results)}.items():
-        found.add_row(name, value)
-    found.add_row("cycles per image", f"{cycles:.1f}")
-    found.add_row("the same with rows not balanced", f"{plain:.1f}")
-    found.add_row("to load and unload, besides", f"{(counters['load'] + counters['unload']) / images:.1f}")
-    found.add_row(f"dense engine of {n_pe} multipliers, always busy", f"{dense} ({dense / cycles:.1f} times as many)")
-    found.add_row("PEs busy, fillers included", f"{counters['busy'] / (n_pe * run.cycles):.1%}")
-    found.add_row("PEs on fillers", f"{counters['filler'] / (n_pe * run.cycles):.1%}")
-    found.add_row("PEs starved", f"{counters['starve'] / (n_pe * run.cycles):.1%}")
-    found.add_row("broadcast stalled", f"{counters['stall'] / run.cycles:.1%}")
-    found.add_row("cycle model", f"{model.total}, {'exact' if exact else 'NOT EQUAL'}")
-    return found
+        summary.add_row(name, value)
+    summary.add_row("cycles per image", f"{cycles:.1f}")
+    summary.add_row("cycles per image, rows not balanced", f"{plain:.1f}")
+    summary.add_row("to load and unload, in addition", f"{(counters['load'] + counters['unload']) / images:.1f}")
+    summary.add_row(f"dense engine of {n_pe} multipliers, always busy", f"{dense} ({dense / cycles:.1f} times as many)")
+    summary.add_row("PEs busy, fillers included", f"{counters['busy'] / (n_pe * run.cycles):.1%}")
+    summary.add_row("PEs on fillers", f"{counters['filler'] / (n_pe * run.cycles):.1%}")
+    summary.add_row("PEs starved", f"{counters['starve'] / (n_pe * run.cycles):.1%}")
+    summary.add_row("broadcast stalled", f"{counters['stall'] / run.cycles:.1%}")
+    summary.add_row("cycle model", f"{model.total}, {'exact' if exact else 'NOT EQUAL'}")
+    return summary
 
 
 def _weights_picture(mlp: Mlp, result: Compression) -> bytes:
-    """Weights of each layer before, and the values that are left of them."""
+    """Plot the weights of each layer before and after compression."""
     picture, panels = figure(3, 12, 3.6)
     for axes, before, layer in zip(panels, mlp.weights, result.layers, strict=True):
         axes.hist(before.ravel(), bins=80, color=_GREY, label="trained")
@@ -207,51 +207,50 @@ def _weights_picture(mlp: Mlp, result: Compression) -> bytes:
 
 
 def _work(layers: list[EieLayer], inputs: list[np.ndarray]) -> list[np.ndarray]:
-    """Entries that each PE works through for an image, layer by layer."""
-    found = []
+    """Mean entries that each PE processes per image, by layer."""
+    work = []
     for linked, x in zip(link(layers[0].config, layers).layers, inputs, strict=True):
         counts, _ = column_counts(linked.values, linked.pointers)
         used = (linked.arrange(x) != 0).mean(axis=0).ravel()[: len(counts)]
-        found.append(used @ counts)
-    return found
+        work.append(used @ counts)
+    return work
 
 
 def _work_picture(encoded: _Encoded, inputs: list[np.ndarray]) -> bytes:
-    """Work of each PE with rows as they are and balanced."""
+    """Plot the work of each PE, with rows in the original order and balanced."""
     picture, panels = figure(3, 12, 3.6)
-    places = np.arange(encoded.config.n_pe)
+    indices = np.arange(encoded.config.n_pe)
     works = [_work(layers, inputs) for layers in (encoded.plain, encoded.balanced)]
     for number, axes in enumerate(panels):
         for side, work, label, colour in zip(
             (-0.2, 0.2), works, ("rows as is", "balanced"), (_GREY, _BLUE), strict=True
         ):
-            axes.bar(places + side, work[number], width=0.4, label=label, color=colour)
+            axes.bar(indices + side, work[number], width=0.4, label=label, color=colour)
             axes.axhline(work[number].max(), color=colour, linewidth=1, linestyle="--")
         n_out, n_in = encoded.plain[number].shape
         most = max(work[number].max() for work in works)
-        axes.set(title=f"{n_in} to {n_out}", xlabel="PE", xticks=places, ylim=(0, 1.25 * most))
+        axes.set(title=f"{n_in} to {n_out}", xlabel="PE", xticks=indices, ylim=(0, 1.25 * most))
     panels[0].set_ylabel("entries per image, dashed: most")
     panels[0].legend(loc="upper right", ncols=2)
     return png(picture)
 
 
 def _with_queue(layers: list[EieLayer], depth: int) -> list[EieLayer]:
-    """The layers for an engine that differs in its queue."""
+    """The layers for an engine with another queue depth."""
     return [dataclasses.replace(layer, config=dataclasses.replace(layer.config, fifo_depth=depth)) for layer in layers]
 
 
 def _queue_picture(encoded: _Encoded, acts: np.ndarray) -> bytes:
-    """Efficiency by depth of the queue, on the cycle model."""
+    """Plot efficiency over queue depth, from the cycle model."""
     picture, (axes,) = figure(1, 6.5, 4)
-
-    some = acts[:20]
+    sample = acts[:20]
     for layers, label, colour in ((encoded.plain, "rows as is", _GREY), (encoded.balanced, "balanced", _BLUE)):
-        counts = [network_cycles(_with_queue(layers, depth), some) for depth in _QUEUES]
+        counts = [network_cycles(_with_queue(layers, depth), sample) for depth in _QUEUES]
         axes.plot(_QUEUES, [100 * c.efficiency for c in counts], marker="o", color=colour, label=label)
     axes.axvline(encoded.config.fifo_depth, color="grey", linewidth=1, linestyle=":")
     axes.set_xscale("log", base=2)
     axes.set_xticks(_QUEUES, map(str, _QUEUES))
-    axes.set(title=f"{len(some)} digits through three small layers on {encoded.config.n_pe} PEs", ylim=(0, 105))
+    axes.set(title=f"{len(sample)} digits through three small layers on {encoded.config.n_pe} PEs", ylim=(0, 105))
     axes.set(xlabel="entries of the queue", ylabel="efficiency, %")
     axes.legend(loc="lower right")
     axes.grid(alpha=0.3)

@@ -1,4 +1,4 @@
-"""Handwritten digits through the systolic array: trained, quantised, run on the golden model and on the RTL."""
+"""Demo of the systolic array: handwritten digits, trained, quantised, run on the golden model and on the RTL."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,13 +22,13 @@ __all__ = ["TEXT", "run_demo"]
 TEXT = """Handwritten digits through a 16x16 systolic array, bit for bit.
 
 Trains a small network on scikit-learn's digits, quantises it to INT8, and runs the test images on the golden model
-and on the simulated RTL. Leaves the Verilog, its manifest and a picture in the output folder."""
+and on the simulated RTL. Writes the Verilog, its manifest and a plot to the output folder."""
 
 _HIDDEN = (64, 32)
 
 
 def _size(layer: Int8Layer) -> tuple[int, int]:
-    """Inputs and outputs."""
+    """Number of inputs and outputs of a layer."""
     k, n = layer.weights.shape
     return k, n
 
@@ -38,7 +38,7 @@ def _accuracy(scores: np.ndarray, labels: np.ndarray) -> float:
 
 
 def run_demo(output: Path, simulator: str | None) -> bool:
-    """Run the demo, print its table and write its files; whether RTL and golden model agree to the bit."""
+    """Run the demo, print its table and write its files; returns whether RTL and golden model are bit-identical."""
     check_folder(output)
     config = SystolicConfig()
     with progress("digits", total=4) as advance:
@@ -65,7 +65,7 @@ def run_demo(output: Path, simulator: str | None) -> bool:
 def _simulate(
     config: SystolicConfig, layers: Sequence[Int8Layer], x: np.ndarray, simulator: str | None
 ) -> list[EngineRun]:
-    """Layer after layer on the RTL, each fed with what the RTL gave for the one before."""
+    """Run layer after layer on the RTL, each on the RTL's results of the one before."""
     runs: list[EngineRun] = []
     for layer in layers:
         runs += systolic.matmuls(
@@ -88,7 +88,7 @@ def _summary(
     cycles = sum(run.cycles for run in runs)
     model = sum(config.cycles(images, *_size(layer), layer.requant is not None) for layer in layers)
     work = sum(images * layer.weights.size for layer in layers) / (config.rows * config.cols)
-    result = table(f"{images} handwritten digits on a {config.rows}x{config.cols} systolic array", "what", "value")
+    result = table(f"{images} handwritten digits on a {config.rows}x{config.cols} systolic array", "item", "value")
     result.add_row("accuracy, float", f"{_accuracy(mlp.activations(digits.test_x)[-1], digits.test_y):.2%}")
     result.add_row("accuracy, INT8 golden model", f"{_accuracy(scores, digits.test_y):.2%}")
     result.add_row("accuracy, RTL", f"{_accuracy(runs[-1].out, digits.test_y):.2%}")
@@ -101,7 +101,7 @@ def _summary(
 
 
 def _picture(digits: Digits, layers: Sequence[Int8Layer], runs: list[EngineRun]) -> bytes:
-    """Confusion matrix, and what the clocks of every layer went into."""
+    """Plot the confusion matrix, and the use of clocks by layer."""
     picture, (left, right) = figure(2, 11, 4.5)
     predicted = runs[-1].out.argmax(axis=1)
     counts = np.zeros((10, 10), int)

@@ -1,4 +1,4 @@
-"""Mixed-precision training on handwritten digits: every product as a tensor core takes it, one step on the RTL."""
+"""Demo of the tensor core: mixed-precision training on handwritten digits, with one step on the RTL."""
 
 import copy
 from collections.abc import Callable
@@ -29,18 +29,18 @@ from .digits import Digits, load_digits
 
 __all__ = ["TEXT", "run_demo"]
 
-TEXT = """Handwritten digits, learned in mixed precision as a tensor core multiplies.
+TEXT = """Handwritten digits, learned in mixed precision with a tensor core's arithmetic.
 
-Trains a small network with every product in FP16, its sums in FP32 and in FP16, with and without a scaled loss,
-beside FP32; and takes the products of one training step, forward and backward, on the simulated RTL. Leaves the
-Verilog, its manifest and pictures in the output folder: learning curves, and errors by the fraction bits that
+Trains a small network with FP16 products and sums in FP32 or FP16, with and without loss scaling, and in FP32 for
+comparison. Then runs the products of one training step, forward and backward, on the simulated RTL. Writes the
+Verilog, its manifest and plots to the output folder: learning curves, and errors by the number of fraction bits that
 alignment keeps."""
 
 _SHAPE = (64, 32, 10)
 _BATCH = 64
 _EPOCHS = 15
 _PATIENCE = 20
-"""Updates until the loss scale is doubled: so few that it meets its bounds."""
+"""Updates until the loss scale doubles: few enough that it reaches its bounds."""
 _FRACTIONS = range(13, 26)
 _KEPT_BY = {13: "hopper, FP8", 23: "volta", 24: "ampere", 25: "hopper"}
 _LENGTHS = (4, 16, 64, 256)
@@ -49,7 +49,7 @@ _QUARTILES = (QUANTILES.index(0.25), QUANTILES.index(0.75))
 
 @dataclass
 class _Course:
-    """How training went: loss, share of test digits that are right, and error of the gradient, epoch by epoch."""
+    """Course of a training: loss, test accuracy and gradient error per epoch."""
 
     name: str
     trainer: Trainer
@@ -60,7 +60,7 @@ class _Course:
 
 @dataclass(frozen=True)
 class _Step:
-    """A training step's products on the RTL."""
+    """Comparison of a training step's products on the RTL with the golden model."""
 
     products: int
     elements: int
@@ -72,18 +72,18 @@ class _Step:
 
 
 def run_demo(output: Path, simulator: str | None, *, epochs: int = _EPOCHS, count: int = 500) -> bool:
-    """Run the demo, print its tables and write its files; whether RTL, golden and cycle model agree to the bit.
+    """Run the demo, print its tables and write its files; returns whether RTL, golden and cycle model agree exactly.
 
     Parameters
     ----------
     output : Path
-        Folder.
+        Output folder.
     simulator : str or None
-        As in :func:`tercet.sim.bench.run`.
+        As for :func:`tercet.sim.bench.run`.
     epochs : int
-        Rounds of training.
+        Epochs of training.
     count : int
-        Dot products for each point of the picture of errors.
+        Dot products per point of the error plot.
     """
     check_folder(output)
     config = TensorCoreConfig.volta()
@@ -92,8 +92,8 @@ def run_demo(output: Path, simulator: str | None, *, epochs: int = _EPOCHS, coun
         digits = load_digits()
         for course in courses:
             _train(course, digits, epochs)
-            advance(f"trained with {course.name}: {course.accuracies[-1]:.2%} of the test digits are right")
-        # A step further, from where training with loss scaling has ended.
+            advance(f"trained with {course.name}: test accuracy {course.accuracies[-1]:.2%}")
+        # One more step, continuing the training with loss scaling.
         step = _step_on_rtl(config, courses[1].trainer, digits, simulator)
         advance("ran the products of a training step on the RTL")
         errors = _errors_picture(count)
@@ -109,15 +109,15 @@ def run_demo(output: Path, simulator: str | None, *, epochs: int = _EPOCHS, coun
 
 
 def _courses(config: TensorCoreConfig) -> list[_Course]:
-    """All from the same weights."""
-    ways: list[tuple[str, ProductFunction, LossScale]] = [
+    """Trainings to compare, all from the same initial weights."""
+    variants: list[tuple[str, ProductFunction, LossScale]] = [
         ("FP32", single_precision, LossScale(1.0, None)),
         ("FP16, FP32 sums (volta)", tensor_core(config), LossScale(patience=_PATIENCE)),
         ("the same, loss not scaled", tensor_core(config), LossScale(1.0, None)),
         ("FP16, FP16 sums", tensor_core(TensorCoreConfig.volta(out_format="fp16")), LossScale(patience=_PATIENCE)),
     ]
     start = Mlp.random(_SHAPE)
-    return [_Course(name, Trainer(start, product, scale)) for name, product, scale in ways]
+    return [_Course(name, Trainer(start, product, scale)) for name, product, scale in variants]
 
 
 def _train(course: _Course, digits: Digits, epochs: int) -> None:
@@ -133,10 +133,10 @@ def _train(course: _Course, digits: Digits, epochs: int) -> None:
 
 
 def _gradient_error(trainer: Trainer, x: np.ndarray, labels: np.ndarray) -> float:
-    """Length of the error of all weights' gradient over its own length, against float64 at the same weights.
+    """Relative L2 error of the gradient of all weights, against float64 at the same weights.
 
-    The median over batches: where a sum is so near 0 that a ReLU decides otherwise, the error is a hundred times that.
-    Batches whose gradient is not finite have none, as they would have no update.
+    The median over batches: where a sum is so near 0 that a ReLU switches the other way, the error is a hundred times
+    larger. Batches with a non-finite gradient are excluded, as they would not cause an update.
     """
     blocks = np.array_split(np.arange(len(x)), max(1, len(x) // _BATCH))
     errors = np.array([_batch_error(trainer, x[block], labels[block]) for block in blocks])
@@ -145,14 +145,14 @@ def _gradient_error(trainer: Trainer, x: np.ndarray, labels: np.ndarray) -> floa
 
 def _batch_error(trainer: Trainer, x: np.ndarray, labels: np.ndarray) -> float:
     _, exact, _ = gradients(Mlp(list(trainer.weights), list(trainer.biases)), x, labels)
-    _, found = trainer.gradients(x, labels)
+    _, actual = trainer.gradients(x, labels)
     with np.errstate(invalid="ignore"):
-        wrong = sum(float(((a - b) ** 2).sum()) for a, b in zip(found, exact, strict=False))
+        wrong = sum(float(((a - b) ** 2).sum()) for a, b in zip(actual, exact, strict=False))
     return float(np.sqrt(wrong / sum(float((b**2).sum()) for b in exact)))
 
 
 def _step_on_rtl(config: TensorCoreConfig, trainer: Trainer, digits: Digits, simulator: str | None) -> _Step:
-    """A step twice: by the golden model, and with each product taken by the RTL from what the RTL gave before."""
+    """Take a step twice: on the golden model, and on the RTL, where each product uses the RTL's earlier results."""
     runs: list[EngineRun] = []
     golden: list[np.ndarray] = []
     shapes: list[tuple[int, int, int]] = []
@@ -171,7 +171,7 @@ def _step_on_rtl(config: TensorCoreConfig, trainer: Trainer, digits: Digits, sim
     products: tuple[Callable[..., np.ndarray], ...] = (by_golden, by_rtl)
     for product in products:
         steps.append(copy.deepcopy(trainer))
-        steps[-1].product, steps[-1].scale = product, LossScale()  # far from overflow, so that weights do change
+        steps[-1].product, steps[-1].scale = product, LossScale()  # far from overflow: the weights do change
         steps[-1].step(digits.train_x[:_BATCH], digits.train_y[:_BATCH])
     states = [b"".join(p.tobytes() for p in (*step.weights, *step.biases)) for step in steps]
     return _Step(
@@ -193,8 +193,8 @@ def _print(config: TensorCoreConfig, courses: list[_Course], step: _Step) -> Non
         f"{shape} on handwritten digits, {len(courses[0].losses)} epochs, batches of {_BATCH}",
         "products and sums",
         "loss",
-        "test digits right",
-        "error of the gradient, median",
+        "test accuracy",
+        "gradient error, median",
         "loss scale",
         "updates skipped",
     )
@@ -209,18 +209,18 @@ def _print(config: TensorCoreConfig, courses: list[_Course], step: _Step) -> Non
             str(scale.skipped),
         )
     console().print(result)
-    result = table(f"One training step on the RTL, {config.m}x{config.n} tiles, fold {config.fold}", "what", "value")
+    result = table(f"One training step on the RTL, {config.m}x{config.n} tiles, fold {config.fold}", "item", "value")
     result.add_row("products, forward and backward", str(step.products))
     result.add_row("elements equal to the golden model's", f"{step.equal} of {step.elements}")
     result.add_row("weights after the step", "equal, every bit" if step.same_weights else "NOT EQUAL")
     result.add_row("cycles", str(step.cycles))
     result.add_row("cycle model", f"{step.model}, {'exact' if step.model == step.cycles else 'NOT EQUAL'}")
-    result.add_row("clocks in which a product was started", f"{step.busy / step.cycles:.1%}")
+    result.add_row("clocks that start a product", f"{step.busy / step.cycles:.1%}")
     console().print(result)
 
 
 def _training_picture(courses: list[_Course]) -> bytes:
-    """Loss, accuracy and error of the gradient, epoch by epoch."""
+    """Plot loss, accuracy and gradient error per epoch."""
     picture, (left, middle, right) = figure(3, 14, 4.2)
     styles = ("-", "--", ":", "-.")
     for course, style in zip(courses, styles, strict=True):
@@ -239,7 +239,7 @@ def _training_picture(courses: list[_Course]) -> bytes:
 
 
 def _errors_picture(count: int) -> bytes:
-    """Errors against the exact sum by fraction bits that are kept, for several numbers of products."""
+    """Plot errors against the exact sum by fraction bits kept, for several numbers of products."""
     picture, (left, right) = figure(2, 11, 4.5)
     for k in _LENGTHS:
         pairs = [
@@ -253,8 +253,8 @@ def _errors_picture(count: int) -> bytes:
         farther = [max(abs(normal.quantiles[n]) for n in _QUARTILES) for _, normal in pairs]
         right.plot(_FRACTIONS, farther, marker="o")
     left.set(title="Positive operands: mean error, toward zero", yscale="log")
-    # A quartile can be 0. From 24 bits on it is the sum that is cut off, always toward zero, and no longer products of
-    # both signs: then errors add up again.
+    # symlog, as a quartile can be 0. From 24 bits on the sum is truncated, always toward zero, rather than products of
+    # both signs: errors then accumulate again.
     right.set(title="Operands of both signs: the farther quartile of errors", yscale="symlog")
     for axes in (left, right):
         axes.set(xlabel="fraction bits kept in alignment, 4 products a step", ylabel="units in the last place of FP32")

@@ -1,1 +1,1 @@
-"""What ``tercet sim`` runs, one module for each engine."""
+"""Commands of ``tercet sim``, one module per engine."""

@@ -1,4 +1,4 @@
-"""What ``tercet sim`` does alike for every engine: options of a run, and the comparison with the golden model."""
+"""Shared parts of ``tercet sim``: options of a run, and the comparison with the golden model."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -15,15 +15,13 @@ from ..output import check_file, console, table, working
 
 __all__ = ["NPZ_NOTE", "RunOptions", "read_sizes", "run_options", "simulate"]
 
-NPZ_NOTE = (
-    "An .npz holds arrays by the names of these flags and no others, and for each array in it the flag must be given."
-)
-"""How files are read, for the end of help pages."""
+NPZ_NOTE = "The arrays of an .npz are named after these flags, without others, and each array's flag must be given."
+"""Note on array files, for the end of help pages."""
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to run: those of `run_options`."""
+    """Values of the options in `run_options`."""
 
     simulator: str | None
     stall: float
@@ -37,7 +35,7 @@ class RunOptions:
 
     @classmethod
     def taken_from(cls, flags: dict[str, Any]) -> "RunOptions":
-        """Take them out of a command's flags."""
+        """Remove the options of a run from a command's flags and return them."""
         return cls(**{field.name: flags.pop(field.name) for field in dataclasses.fields(cls)})
 
 
@@ -45,10 +43,10 @@ def run_options(command: Callable) -> Callable:
     """Decorate a command with the options of a run."""
     path = click.Path(path_type=Path)
     for option in (
-        click.option("-o", "--output", type=path, help="Write the result of the RTL, .npy."),
-        click.option("--waves", type=path, help="Record all signals, .fst or .vcd."),
-        click.option("--seed", type=int, default=0, help="Seed of random operands and pauses."),
-        click.option("--stall", type=float, default=0.0, help="Probability that a stream pauses in a clock, below 1."),
+        click.option("-o", "--output", type=path, help="Write the RTL's result, .npy."),
+        click.option("--waves", type=path, help="Record the waveforms of all signals, .fst or .vcd."),
+        click.option("--seed", type=int, default=0, help="Seed of random operands and stalls."),
+        click.option("--stall", type=float, default=0.0, help="Probability that a stream stalls in a clock, below 1."),
         click.option(
             "--simulator", type=click.Choice(simulators.NAMES), help="Simulator. [default: the first that works]"
         ),
@@ -58,12 +56,12 @@ def run_options(command: Callable) -> Callable:
 
 
 def read_sizes(text: str, form: str, example: str) -> tuple[int, ...]:
-    """Sizes such as 64x32x16 of the letters in `form`, such as MxKxN; those in brackets may be left out.
+    """Parse sizes such as 64x32x16, one per letter of `form`, such as MxKxN; those in brackets are optional.
 
     Raises
     ------
     ValueError
-        If the text has another form, or a size is 0.
+        If the text does not match the form, or a size is 0.
     """
     most = form.count("x") + 1
     least = form.partition("[")[0].count("x") + 1
@@ -81,22 +79,22 @@ def simulate(
     model: int,
     rows: Callable[[Any], Mapping[str, str]],
 ) -> None:
-    """Run the RTL, compare it, write its result if wanted, and print a table; exit with 1 where it differs.
+    """Run the RTL, write its result if requested, compare it and print a table; exit with status 1 on a difference.
 
     Parameters
     ----------
     options : RunOptions
-        How.
+        Options of the run.
     run : callable
         Takes ``simulator``, ``stall``, ``seed`` and ``waves``; its result has ``out`` and ``cycles``.
     want : array
-        What the golden model gives.
+        Result of the golden model.
     title : str
-        Of the table.
+        Title of the table.
     model : int
-        Cycles by the model.
+        Cycles predicted by the cycle model.
     rows : callable
-        Further rows of the table, from the run's result.
+        Maps the run's result to further rows of the table.
     """
     if options.output is not None:
         check_file(options.output)
@@ -104,12 +102,12 @@ def simulate(
         done = run(simulator=options.simulator, stall=options.stall, seed=options.seed, waves=options.waves)
     if options.output is not None:
         write_array(options.output, done.out)
-    # By bits: a number that is none equals nothing, and a zero equals one of the other sign.
+    # Compared by bits: a NaN does not equal itself, and 0 equals -0.
     matches = done.out.tobytes() == want.tobytes()
-    result = table(title, "what", "value")
+    result = table(title, "item", "value")
     result.add_row("RTL equals golden model", "yes, every bit" if matches else "NO")
     result.add_row("cycles", str(done.cycles))
-    result.add_row("cycles by the model", f"{model}" + ("" if options.stall == 0 else " (without stalls)"))
+    result.add_row("cycles predicted", f"{model}" + ("" if options.stall == 0 else " (without stalls)"))
     for name, value in rows(done).items():
         result.add_row(name, value)
     console().print(result)

@@ -45,16 +45,16 @@ from .common import NPZ_NOTE, RunOptions, read_sizes, run_options, simulate
 
 __all__ = ["command"]
 
-_NOTES = f"""A layer has codes (out, in) uint8, 0 where a weight is pruned, a codebook int16 of one weight for each
-code, and may have a bias (out,) in accumulator LSBs. Activations are (in,) or (batch, in) int16; for a model they may
-be real numbers. Without --acts they are random, without --codes and --model the layer is, too. {NPZ_NOTE}
+_NOTES = f"""A layer has codes (out, in), uint8, 0 where a weight is pruned; a codebook, int16, one weight per code; and
+optionally a bias (out,) in accumulator LSBs. Activations are (in,) or (batch, in), int16; for a model they may be
+floats. Without --acts they are random; without --codes and --model the layer is random, too. {NPZ_NOTE}
 
-The fraction bits of a model follow from its ranges, layer by layer, or if it has none from those of these activations;
---act-frac or --weight-frac give all of its layers those of the engine. Results are int16, with the fraction bits that
-the table shows for the last layer's outputs.
+The fraction bits of a model follow from its ranges, layer by layer, or, if it has none, from the ranges of these
+activations; --act-frac or --weight-frac apply the engine's fraction bits to all layers. Results are int16, with the
+fraction bits that the table shows for the last layer's outputs.
 
-Depths of memories that are not given are the least that hold the network. The simulator is compiled once for each
-engine: to run several networks on one, give it depths that are enough for all of them.
+Memory depths that are not given are the least that hold the network. The simulator is compiled once per engine: to run
+several networks on one engine, give depths that are enough for all of them.
 """
 
 
@@ -83,14 +83,14 @@ def _rows(
     clocks = config.n_pe * run.cycles
     shares = {"busy": clocks, "starve": clocks, "stall": run.cycles, "filler": max(1, counters["busy"])}
     texts = {"busy": "of all PEs' clocks", "starve": "of all PEs' clocks", "stall": "of cycles", "filler": "of busy"}
-    found = {name: f"{value}, chosen" for name, value in chosen.items()}
-    found["efficiency"] = f"{counters['busy'] / clocks:.1%}"
+    rows = {name: f"{value}, chosen" for name, value in chosen.items()}
+    rows["efficiency"] = f"{counters['busy'] / clocks:.1%}"
     for name, count in counters.items():
-        found[f"  {name}"] = f"{count}  {count / shares[name]:.1%} {texts[name]}" if name in shares else str(count)
-    found["  saturated"] = saturation_row(counters["saturated"], results)
+        rows[f"  {name}"] = f"{count}  {count / shares[name]:.1%} {texts[name]}" if name in shares else str(count)
+    rows["  saturated"] = saturation_row(counters["saturated"], results)
     if fixed is not None:
-        found |= {**fraction_rows(fixed), **error_rows(fixed.error(run.out, labels))}
-    return found
+        rows |= {**fraction_rows(fixed), **error_rows(fixed.error(run.out, labels))}
+    return rows
 
 
 @click.command("eie", epilog=examples("sim", "eie", notes=_NOTES))
@@ -134,15 +134,15 @@ def command(
     right = read_labels(labels, {"model": model, "acts": acts})
     arrays: dict[str, np.ndarray] = {}
     if model is not None or codes is not None:
-        _refuse({"shape": shape, "density": density}, "goes with a random layer")
+        _refuse({"shape": shape, "density": density}, "applies only to a random layer")
     if model is not None:
-        _refuse({**own, "relu": relu, "shift": shift}, "goes with one layer, not with --model, which has its own")
+        _refuse({**own, "relu": relu, "shift": shift}, "applies to a single layer; a --model has its own")
         network, ranges = load(model), follows_ranges(fields)
         if acts is None:
             share = _density("Activation density", act_density, 0.3)
             inputs = _random_inputs(rng, network, unbounded(entry_bits(network) | fields), share, ranges)
         else:
-            _refuse({"act-density": act_density}, "goes with random activations, not with --acts")
+            _refuse({"act-density": act_density}, "applies only to random activations, not to --acts")
             inputs = read_array("acts", acts, ["y"] if labels == acts else [])
         with told_as_flags():
             fixed = sized_network(network, inputs, fields, permute=permute, ranges=ranges)
@@ -159,7 +159,7 @@ def command(
     elif codes is not None or codebook is not None:
         raise ValueError("Only one of --codes and --codebook is given; give both, or --shape for a random layer")
     else:
-        _refuse({"bias": bias, "acts": acts}, "goes with --codes and --codebook, not with a random layer")
+        _refuse({"bias": bias, "acts": acts}, "applies only to a layer from --codes and --codebook")
         n_out, n_in, *batch = read_sizes(shape or "256x256", "OUTxIN[xBATCH]", "512x256")
         share = _density("Density", density, 0.1)
         of_layer = {"bias": True, "relu": relu, "shift": shift, "permute": permute}
@@ -169,13 +169,13 @@ def command(
         share = _density("Activation density", act_density, 0.3)
         vectors = random_acts(rng, layers[0].shape[1], share, *batch, act_max=layers[0].act_max)
     else:
-        _refuse({"act-density": act_density}, "goes with random activations, not with --acts")
+        _refuse({"act-density": act_density}, "applies only to random activations, not to --acts")
         vectors = (arrays or read_roles({"acts": acts}))["acts"]
     _simulate(options, layers, vectors, chosen_fields(layers, fields))
 
 
 def _code_bits(codebook: np.ndarray) -> dict[str, int]:
-    """Bits of the codes of a codebook, if it is one."""
+    """Width of the codes of a codebook as a config field; empty if the array is not a codebook."""
     bits = codebook.size.bit_length() - 1
     return {"code_bits": bits} if codebook.ndim == 1 and codebook.size == 2**bits and 2 <= bits <= 8 else {}
 
@@ -183,7 +183,7 @@ def _code_bits(codebook: np.ndarray) -> dict[str, int]:
 def _random_inputs(
     rng: np.random.Generator, network: Sequence[CompressedLayer], config: EieConfig, share: float, ranges: bool
 ) -> np.ndarray:
-    """Codes of any magnitude that the network's inputs have."""
+    """Random input codes over the full range of the network's inputs."""
     largest = network[0].act_range if ranges else None
     reach = 32768.0 if not largest else largest * 2.0 ** fraction_bits(network, config)[0].act
     return random_acts(rng, network[0].codes.shape[1], share, act_max=max(1, int(reach)))
@@ -205,7 +205,7 @@ def _simulate(
     vectors = f"{len(acts)} vectors" if acts.ndim == 2 else "1 vector"
     want = network_spmv(layers, acts)
     if fixed is not None:
-        fixed.error(want.out, labels)  # what is wrong with the labels is told before the RTL runs
+        fixed.error(want.out, labels)  # rejects wrong labels before the RTL runs
     results = acts.size // layers[0].shape[1] * sum(layer.shape[0] for layer in layers)
     simulate(
         options,

@@ -1,4 +1,4 @@
-"""``tercet sim ENGINE`` for an engine without flags of its own: a file for each array that its model takes."""
+"""``tercet sim ENGINE`` for engines without a module of their own: one file flag per array of the model."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ __all__ = ["plain_command"]
 
 
 def plain_command(spec: EngineSpec) -> click.Command:
-    """The command of an engine, from its model."""
+    """Build the command of an engine from its model."""
     model = spec.model
 
     def command(preset: str | None, config_file: Path | None, shape: str | None, **flags: Any) -> None:
@@ -27,9 +27,9 @@ def plain_command(spec: EngineSpec) -> click.Command:
         arrays = read_roles(files)
         missing = [role for role in model.roles if role not in arrays and role not in model.optional]
         if arrays and missing:
-            raise ValueError(f"No --{missing[0]} is given; give all arrays, or --shape for random ones")
+            raise ValueError(f"--{missing[0]} is missing; give all arrays, or --shape for random operands")
         if arrays and shape is not None:
-            raise ValueError("--shape goes with random operands; leave it out when arrays are given")
+            raise ValueError("--shape applies only to random operands; leave it out when arrays are given")
         if arrays:
             operands = model.operands(config, *(arrays.get(role) for role in model.roles))
         else:

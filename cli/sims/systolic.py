@@ -18,7 +18,7 @@ from .common import NPZ_NOTE, RunOptions, read_sizes, run_options, simulate
 
 __all__ = ["command"]
 
-_NOTES = f"""Operands are int8, int16 where they are wider than 8 bits; the bias is of any integer type. {NPZ_NOTE}
+_NOTES = f"""Operands are int8, or int16 if wider than 8 bits; the bias has any integer type. {NPZ_NOTE}
 """
 
 
@@ -48,9 +48,9 @@ def command(
     config = config_from(SystolicConfig, preset, config_file, flags)
     arrays = read_roles({"acts": acts, "weights": weights, "bias": bias})
     if ("acts" in arrays) != ("weights" in arrays):
-        raise ValueError("Only one of --acts and --weights is given; give both, or --shape for random ones")
+        raise ValueError("Only one of --acts and --weights is given; give both, or --shape for random operands")
     if "acts" in arrays and shape is not None:
-        raise ValueError("--shape goes with random operands; leave it out when arrays are given")
+        raise ValueError("--shape applies only to random operands; leave it out when arrays are given")
     if "acts" not in arrays:
         m, k, n = read_sizes(shape or "64x64x64", "MxKxN", "64x32x16")
         rng = np.random.default_rng(options.seed)
@@ -61,8 +61,8 @@ def command(
     (m, k), n = arrays["acts"].shape, arrays["weights"].shape[1]
 
     def rows(run: EngineRun) -> dict[str, str]:
-        found = {"utilisation": f"{m * k * n / (config.rows * config.cols) / run.cycles:.1%}"}
-        return found | {f"  {name}": f"{count}  {count / run.cycles:.1%}" for name, count in run.counters.items()}
+        utilisation = {"utilisation": f"{m * k * n / (config.rows * config.cols) / run.cycles:.1%}"}
+        return utilisation | {f"  {name}": f"{count}  {count / run.cycles:.1%}" for name, count in run.counters.items()}
 
     simulate(
         options,

@@ -21,8 +21,8 @@ from .common import NPZ_NOTE, RunOptions, read_sizes, run_options, simulate
 __all__ = ["command"]
 
 _NOTES = f"""A is (M, K), B (K, N) and C (M, N), or a batch of each; K is a multiple of l. Arrays are float16, float32
-(TF32 and FP32), int8 and int32, or bit patterns as unsigned integers: NumPy's files do not keep the types of ml_dtypes,
-so save bfloat16 with .view(np.uint16) and FP8 with .view(np.uint8). Without C it is zero. {NPZ_NOTE}
+(TF32 and FP32), int8 or int32, or bit patterns as unsigned integers: NumPy's files do not keep the types of ml_dtypes,
+so save bfloat16 with .view(np.uint16) and FP8 with .view(np.uint8). C defaults to zero. {NPZ_NOTE}
 """
 
 
@@ -42,14 +42,14 @@ def command(
     shape: str | None,
     **flags: Any,
 ) -> None:
-    """Multiply and add matrices on the tensor-core engine's RTL."""
+    """Multiply and accumulate matrices on the tensor-core engine's RTL."""
     options = RunOptions.taken_from(flags)
     config = config_from(TensorCoreConfig, preset, config_file, flags)
     arrays = read_roles({"a": a_file, "b": b_file, "c": c_file})
     if arrays and ("a" not in arrays or "b" not in arrays):
-        raise ValueError("Not both of --a and --b are given; give both, or --shape for random ones")
+        raise ValueError("--a and --b are both required; give both, or --shape for random operands")
     if arrays and shape is not None:
-        raise ValueError("--shape goes with random operands; leave it out when arrays are given")
+        raise ValueError("--shape applies only to random operands; leave it out when arrays are given")
     if arrays:
         a, b = arrays["a"], arrays["b"]
         c = arrays.get("c", _zeros(a, b, config))
@@ -62,8 +62,8 @@ def command(
     blocks = batch * -(-m // config.m) * -(-n // config.n) * (k // config.l)
 
     def rows(run: EngineRun) -> dict[str, str]:
-        found = {"utilisation": f"{blocks * config.fold / run.cycles:.1%}"}
-        return found | {f"  {name}": f"{count}  {count / run.cycles:.1%}" for name, count in run.counters.items()}
+        utilisation = {"utilisation": f"{blocks * config.fold / run.cycles:.1%}"}
+        return utilisation | {f"  {name}": f"{count}  {count / run.cycles:.1%}" for name, count in run.counters.items()}
 
     simulate(
         options,

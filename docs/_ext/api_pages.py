@@ -1,8 +1,8 @@
-"""Writes the API pages: one per package, with a section per module, found by reading the package map and the folders.
+"""Writes the API pages, one per package with a section per module, from the package map and the folders.
 
-Modules are not listed by hand anywhere, so that a new or a moved one cannot be forgotten. A module appears if it has an
-``__all__``; modules whose name begins with an underscore are private. A name is documented where it is defined; modules
-that re-export it link to that place.
+Modules are not listed by hand, so a new or moved one cannot be forgotten. A module appears if it has an ``__all__``;
+modules whose name begins with an underscore are private. A name is documented where it is defined; modules that
+re-export it link to its definition.
 """
 
 import ast
@@ -42,14 +42,14 @@ def setup(app: Sphinx) -> dict[str, bool]:
 
 
 class _Names(PythonDomain):
-    """The Python domain, without guesses: a short name links to a class or function only if there is one of that name.
+    """Python domain without guesses: a short name becomes a link only if it is unique among classes and functions.
 
     Otherwise the type ``out`` in a docstring would link to an attribute ``out`` of some class, and ``Port`` to one of
     several classes.
     """
 
     def find_obj(self, env: Any, modname: Any, classname: Any, name: str, type: Any, searchmode: int = 0) -> list:
-        """Matches as (name, entry): exact ones, or the only class or function whose name ends so."""
+        """Matches as (name, entry): exact ones, or the only class or function whose full name ends in `name`."""
         found = super().find_obj(env, modname, classname, name, type, 0)
         if found or not searchmode:
             return found
@@ -62,7 +62,7 @@ class _Names(PythonDomain):
 
 
 def _component_signature(app: Any, what: str, name: str, item: Any, *_: Any) -> tuple[str, str] | None:
-    """Parameters of a component, which Amaranth's metaclass hides behind its own."""
+    """Constructor parameters of a component, which Amaranth's metaclass hides."""
     if what != "class" or not issubclass(item, Component):
         return None
     signature = inspect.signature(item.__init__)
@@ -71,11 +71,11 @@ def _component_signature(app: Any, what: str, name: str, item: Any, *_: Any) -> 
 
 
 def _write(app: Sphinx) -> None:
-    """Write the pages below the sources, where Sphinx looks for them; unchanged ones are left alone."""
+    """Write the pages below the sources, where Sphinx finds them; unchanged files are not touched."""
     folder = Path(app.srcdir, _FOLDER)
     folder.mkdir(exist_ok=True)
     packages = _packages(Path(app.srcdir).parent)
-    pages = {f"{name}.rst": _page(name, place) for name, place in packages.items()}
+    pages = {f"{name}.rst": _page(name, source) for name, source in packages.items()}
     pages["index.rst"] = _INDEX.format(pages="\n   ".join(name.removesuffix(".rst") for name in pages))
     for path in folder.glob("*.rst"):
         if path.name not in pages:
@@ -87,14 +87,14 @@ def _write(app: Sphinx) -> None:
 
 
 def _packages(root: Path) -> dict[str, Path]:
-    """Folders by package, of all packages that have a module to show; the map is that of ``pyproject.toml``."""
+    """Folders by package, from the map in ``pyproject.toml``, for packages with a module to show."""
     project = tomllib.loads((root / "pyproject.toml").read_text())
     folders = {name: root / folder for name, folder in project["tool"]["setuptools"]["package-dir"].items()}
     return {name: folder for name, folder in sorted(folders.items()) if _modules(folder)}
 
 
 def _modules(folder: Path) -> list[str]:
-    """Files of a package that say what is public, the package itself first."""
+    """Stems of a package's modules that have an ``__all__``, the package itself first."""
     paths = [path for path in sorted(folder.glob("*.py")) if path.stem == "__init__" or path.stem[0] != "_"]
     return [path.stem for path in paths if "\n__all__ = " in path.read_text()]
 
@@ -113,7 +113,7 @@ def _page(package: str, folder: Path) -> str:
 
 
 def _names(package: str, tree: ast.Module) -> tuple[list[str], list[str]]:
-    """Public names that a module defines, and full names of those that it re-exports."""
+    """Public names defined in a module, and full names of those it re-exports."""
     public: list[str] = []
     imported: dict[str, str] = {}
     for node in tree.body:

@@ -1,4 +1,4 @@
-"""The directive `command-help`: the help page of every command, as ``--help`` prints it."""
+"""Directive `command-help`: the ``--help`` text of every command."""
 
 import click
 from docutils import nodes
@@ -12,10 +12,10 @@ _WIDTH = 80  # characters that fit a line of a page
 
 
 class CommandHelp(Directive):
-    """A heading and a literal block for each command, groups before their members."""
+    """Heading and literal block per command, groups before their members."""
 
     def run(self) -> list[nodes.Node]:
-        """The nodes to insert."""
+        """Nodes to insert."""
         return [node for path, text in _pages("tercet", main, None) for node in self._page(path, text)]
 
     def _page(self, path: str, text: str) -> list[nodes.Node]:

@@ -1,4 +1,4 @@
-"""Draws the datapaths of the engines as SVG into ``docs/pictures``; run as a script or by every build of the site."""
+"""Draws the engines' datapaths as SVG into ``docs/pictures``; runs as a script and in every build of the site."""
 
 from collections.abc import Callable
 from html import escape
@@ -22,7 +22,7 @@ Point = tuple[float, float]
 
 
 class _Drawing:
-    """Boxes, arrows and text on a white ground; coordinates are pixels, y grows downwards."""
+    """Boxes, arrows and text on a white background; coordinates in pixels, y downwards."""
 
     def __init__(self, width: int, height: int, title: str):
         self._head = (
@@ -37,7 +37,7 @@ class _Drawing:
         ]
 
     def frame(self, x: float, y: float, width: float, height: float, label: str) -> None:
-        """A dashed rectangle around what belongs together, its label in the upper left corner."""
+        """Add a dashed rectangle around a group, with its label in the upper left corner."""
         self._parts.append(
             f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="8" fill="none" stroke="#888" '
             'stroke-dasharray="6 4"/>'
@@ -45,7 +45,7 @@ class _Drawing:
         self.text(x + 10, y + 18, label, style="f")
 
     def box(self, x: float, y: float, width: float, height: float, *lines: str, control: bool = False) -> None:
-        """A block with its name, and notes below the name."""
+        """Add a block; the first line is its name, the others are notes."""
         fill, stroke = _CONTROL if control else _DATA
         self._parts.append(
             f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="5" fill="{fill}" stroke="{stroke}" '
@@ -56,18 +56,18 @@ class _Drawing:
             self.text(x + width / 2, first + n * _LINE, line, anchor="middle", style="s" if n else "b")
 
     def cell(self, x: float, y: float, label: str, size: int = 30) -> None:
-        """An arithmetic unit."""
+        """Add a small square for an arithmetic unit."""
         self._parts.append(f'<rect x="{x}" y="{y}" width="{size}" height="{size}" rx="3" fill="#2a6fb0"/>')
         self.text(x + size / 2, y + size / 2 + 5, label, anchor="middle", style="w")
 
     def arrow(self, *points: Point, dashed: bool = False, head: bool = True) -> None:
-        """A line through some points; dashed for control."""
+        """Add a line through points; dashed for control."""
         path = " ".join(f"{'L' if n else 'M'}{x:g} {y:g}" for n, (x, y) in enumerate(points))
         extras = (' stroke-dasharray="4 3"' if dashed else "") + (' marker-end="url(#a)"' if head else "")
         self._parts.append(f'<path d="{path}" fill="none" stroke="#444" stroke-width="1.5"{extras}/>')
 
     def text(self, x: float, y: float, text: str, *, anchor: str = "start", style: str = "s") -> None:
-        """A line of text on its baseline."""
+        """Add a line of text; `y` is its baseline."""
         self._parts.append(f'<text x="{x:g}" y="{y:g}" class="{style}" text-anchor="{anchor}">{escape(text)}</text>')
 
     def svg(self) -> str:
@@ -233,11 +233,11 @@ DRAWINGS: dict[str, Callable[[], _Drawing]] = {
     "tensorcore": _tensorcore,
     "tensorcore_dot": _tensorcore_dot,
 }
-"""What draws each file, by the file's stem."""
+"""Drawing functions by the stem of their file."""
 
 
 def write_drawings(folder: Path) -> None:
-    """Write every drawing; a file that would not change is left alone."""
+    """Write every drawing; unchanged files are not touched."""
     for name, draw in DRAWINGS.items():
         path, text = folder / f"{name}.svg", draw().svg()
         if not path.exists() or path.read_text() != text:

@@ -1,4 +1,4 @@
-"""A product on a simulated board; with a serial port such as /dev/ttyUSB1 it runs on a real one."""
+"""Matrix product on a simulated board; with a serial port such as /dev/ttyUSB1, on a real one."""
 
 import numpy as np
 from tercet.boards.host.device import Device

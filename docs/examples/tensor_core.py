@@ -1,4 +1,4 @@
-"""A product on a tensor core with four dot-product units, compared bit by bit with the golden model."""
+"""Matrix product on a tensor core with four dot-product units, compared bit by bit with the golden model."""
 
 import numpy as np
 from tercet.golden.tensorcore import TensorCoreConfig, cycles, mma

@@ -1,4 +1,4 @@
-"""Deep compression: fewer weights, few values, short codes."""
+"""Deep compression: pruning, weight sharing, ternary weights and Huffman coding."""
 
 from .huffman import huffman_decode, huffman_encode
 from .prune import prune

@@ -1,32 +1,32 @@
-"""The file of a compressed network.
+"""File format of a compressed network.
 
 All numbers are little-endian::
 
     8   magic "TERCETC" and a zero byte
     4   version, 2
-    4   layers
-        of each layer:
-    4   out
-    4   in
+    4   number of layers
+        for each layer:
+    4   outputs
+    4   inputs
     1   code bits
     1   index bits
     2   zero
-    8   entries, fillers included
-    8   bytes of the coded codes
-    8   bytes of the coded distances
+    8   number of entries, including fillers
+    8   size of the coded codes in bytes
+    8   size of the coded distances in bytes
     8   largest magnitude of the inputs, float64, 0 if unknown
     8   largest magnitude of the outputs, float64, 0 if unknown
         centroids, 2**code_bits float32
         bias, out float32
-        lengths of the Huffman codes of codes, 2**code_bits bytes
-        lengths of those of distances, 2**index_bits bytes
+        Huffman code lengths of the codes, 2**code_bits bytes
+        Huffman code lengths of the distances, 2**index_bits bytes
         coded codes, then coded distances
-    32  SHA-256 of everything before
+    32  SHA-256 of all preceding bytes
 
-Version 1 is without the magnitudes, and is read as well: an engine has its own fraction bits then. The magnitudes are
-stored, and not fraction bits, since these depend on the engine too: on how wide its accumulators are.
+Version 1, which lacks the magnitudes, is also read; the fraction bits are then those of the engine. The file stores
+magnitudes rather than fraction bits because the latter also depend on the engine's accumulator width.
 
-Entries are those of `relative_encode`: column after column, each a code and the zeros before it.
+Entries are those of `relative_encode`: column by column, each a code and the number of zeros before it.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ _DIGEST = 32
 
 
 def dumps(layers: list[CompressedLayer]) -> bytes:
-    """A compressed network as bytes, the same for the same network."""
+    """Serialise a compressed network; deterministic."""
     parts = [_FILE.pack(_MAGIC, _VERSION, len(layers))]
     for layer in layers:
         values, zeros = relative_encode(layer.codes, layer.index_bits)
@@ -82,9 +82,9 @@ def load(path: Path | str) -> list[CompressedLayer]:
     Raises
     ------
     ValueError
-        If the file is none, of another version, cut off, or damaged.
+        If the file is not a compressed network, has another version, or is truncated or damaged.
     OSError
-        If it cannot be read.
+        If the file cannot be read.
     """
     try:
         return loads(Path(path).read_bytes())
@@ -93,17 +93,17 @@ def load(path: Path | str) -> list[CompressedLayer]:
 
 
 def loads(data: bytes) -> list[CompressedLayer]:
-    """A compressed network from bytes; see `load`."""
+    """Deserialise a compressed network; see `load`."""
     if data[: len(_MAGIC)] != _MAGIC[: len(data)]:
-        raise ValueError("this is no compressed network; its first bytes are not TERCETC")
+        raise ValueError("this is not a compressed network; its first bytes are not TERCETC")
     if len(data) < _FILE.size + _DIGEST:
-        raise ValueError(f"the file is cut off after {len(data)} bytes; copy it again")
+        raise ValueError(f"the file is truncated after {len(data)} bytes; copy it again")
     _, version, count = _FILE.unpack_from(data)
     if version not in _LAYERS:
         known = " and ".join(map(str, _LAYERS))
-        raise ValueError(f"the file has version {version}, this program reads {known}; use a matching one")
+        raise ValueError(f"the file has version {version}, this program reads {known}; use a matching version")
     if hashlib.sha256(data[:-_DIGEST]).digest() != data[-_DIGEST:]:
-        raise ValueError("the checksum is wrong: the file is damaged or cut off; copy it again")
+        raise ValueError("the checksum is wrong: the file is damaged or truncated; copy it again")
     reader = _Reader(data[_FILE.size : -_DIGEST])
     layers = [_read_layer(reader, _LAYERS[version]) for _ in range(count)]
     if reader.left:
@@ -112,7 +112,7 @@ def loads(data: bytes) -> list[CompressedLayer]:
 
 
 class _Reader:
-    """Takes bytes off the front."""
+    """Cursor over bytes."""
 
     def __init__(self, data: bytes):
         self._data, self._at = data, 0
@@ -123,7 +123,7 @@ class _Reader:
 
     def take(self, count: int) -> bytes:
         if count > self.left:
-            raise ValueError(f"a layer needs {count} bytes where {self.left} are left")
+            raise ValueError(f"a layer needs {count} bytes but only {self.left} are left")
         self._at += count
         return self._data[self._at - count : self._at]
 
@@ -135,9 +135,9 @@ def _read_layer(reader: _Reader, head: struct.Struct) -> CompressedLayer:
     rows, columns, code_bits, index_bits, zero, entries, *rest = head.unpack(reader.take(head.size))
     sizes, ranges = rest[:2], [value or None for value in rest[2:]]
     if zero or not 1 <= code_bits <= 8 or not 2 <= index_bits <= 8:
-        raise ValueError(f"a layer has {code_bits} code bits and {index_bits} index bits; there are 1 to 8 and 2 to 8")
+        raise ValueError(f"a layer has {code_bits} code bits and {index_bits} index bits; use 1 to 8 and 2 to 8")
     if entries > rows * columns:
-        raise ValueError(f"a layer of {rows} x {columns} has {entries} entries")
+        raise ValueError(f"a layer of {rows} x {columns} has {entries} entries; there can be no more than weights")
     centroids, bias = reader.floats(2**code_bits), reader.floats(rows)
     lengths = [np.frombuffer(reader.take(2**bits), np.uint8) for bits in (code_bits, index_bits)]
     values, zeros = (

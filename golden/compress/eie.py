@@ -1,4 +1,4 @@
-"""A compressed network in the numbers of an EIE engine: int16 weights and activations, biases in accumulator LSBs."""
+"""Conversion of a compressed network to EIE layers: int16 weights and activations, biases in accumulator LSBs."""
 
 import functools
 from collections.abc import Mapping, Sequence
@@ -28,20 +28,20 @@ def eie_layers(
 ) -> list[EieLayer]:
     """Encode a compressed network for an engine.
 
-    Centroids become int16 with ``weight_frac`` fraction bits and biases integers with ``act_frac + weight_frac``, both
-    rounded half to even. Every layer but the last ends in a ReLU. A layer with ranges has the fraction bits that follow
-    from them, see `fraction_bits`; without, those of the config.
+    Centroids become int16 with ``weight_frac`` fraction bits, and biases integers with ``act_frac + weight_frac``, both
+    rounded half to even. Every layer but the last ends in a ReLU. A layer's ranges determine its fraction bits, see
+    `fraction_bits`; a layer without ranges has the config's.
 
     Parameters
     ----------
     layers : sequence of CompressedLayer
         The network, at least one layer.
     config : EieConfig
-        The engine. Its ``code_bits`` may exceed those of a layer; its ``index_bits`` need not be those of storage.
+        The engine. Its ``code_bits`` may exceed those of a layer, and its ``index_bits`` may differ from storage.
     permute : "balance", "spread" or None
         As in `encode`, for every layer.
     frequencies : sequence of (in,) float arrays, or None
-        For a permutation: of each layer, how often each of its inputs is non-zero; None for a layer counts all alike.
+        For a permutation: how often each input of each layer is non-zero; None for a layer weights its inputs alike.
 
     Returns
     -------
@@ -54,14 +54,14 @@ def eie_layers(
     ValueError
         If there is no layer, or a centroid or bias does not fit its bits.
     DepthsExceeded
-        If the network exceeds memories of the engine; the message names all of them.
+        If the network exceeds the engine's memories; the message names all of them.
     """
     layers = check_layers(layers)
     if frequencies is None:
         frequencies = [None] * len(layers)
     if len(frequencies) != len(layers):
-        raise ValueError(f"There are {len(frequencies)} frequencies for {len(layers)} layers; give one of each layer")
-    # Layer by layer only the first one that is too large would be told.
+        raise ValueError(f"There are {len(frequencies)} frequencies for {len(layers)} layers; give one per layer")
+    # Checking the depths layer by layer would report only the first layer that is too large.
     roomy = unbounded(asdict(config))
     encoded = []
     bits = fraction_bits(layers, config)
@@ -75,7 +75,7 @@ def eie_layers(
                     bias=_bias(layer, config, frac.act + frac.weight),
                     relu=number + 1 < len(layers),
                     permute=permute,
-                    # What a ReLU gives is never -32768.
+                    # The output of a ReLU is never -32768.
                     act_max=32767 if number else 32768,
                     frequencies=frequency,
                     act_frac=frac.act,
@@ -96,67 +96,67 @@ def sized_layers(
     least: Mapping[str, int] | None = None,
     **options: Any,
 ) -> list[EieLayer]:
-    """Encode a compressed network for an engine whose depths are chosen for it.
+    """Encode a compressed network for an engine whose depths are sized to it.
 
     Parameters
     ----------
     layers : sequence of CompressedLayer
         The network, at least one layer.
     fields : mapping or None
-        Fields of `EieConfig` that are given. Depths among them are checked, the others chosen; bits of codes and of
-        distances that are not given are those of the network.
+        Given fields of `EieConfig`. Depths among them are checked; the others are chosen. ``code_bits`` and
+        ``index_bits`` default to those of the network.
     least : mapping or None
         As in `size_engine`.
     **options
-        Those of `eie_layers`.
+        Passed to `eie_layers`.
 
     Returns
     -------
     list of EieLayer
-        Encoded for the engine, which is the ``config`` of each.
+        Layers encoded for the engine, which is the ``config`` of each.
 
     Raises
     ------
     TypeError, ValueError
-        As `size_engine` and `eie_layers` do.
+        As in `size_engine` and `eie_layers`.
     """
     make = functools.partial(eie_layers, layers, **options)
     return size_engine(make, {**entry_bits(layers), **(fields or {})}, least=least)
 
 
 def entry_bits(layers: Any) -> dict[str, int]:
-    """Fields of `EieConfig` for the bits of an entry, the most that any layer has in storage."""
-    found = [layer for layer in layers if isinstance(layer, CompressedLayer)] if isinstance(layers, Sequence) else []
-    if not found:
+    """``code_bits`` and ``index_bits`` of an `EieConfig`: the maximum over the stored layers."""
+    valid = [layer for layer in layers if isinstance(layer, CompressedLayer)] if isinstance(layers, Sequence) else []
+    if not valid:
         return {}
     # An engine has at least 2 bits for a code.
     return {
-        "code_bits": max(2, *(layer.code_bits for layer in found)),
-        "index_bits": max(layer.index_bits for layer in found),
+        "code_bits": max(2, *(layer.code_bits for layer in valid)),
+        "index_bits": max(layer.index_bits for layer in valid),
     }
 
 
 def check_layers(layers: Any) -> list[CompressedLayer]:
-    """The layers of a compressed network as a list of at least one.
+    """Check the layers of a compressed network and return them as a list of at least one.
 
     Raises
     ------
     TypeError, ValueError
-        If they are of another type, or there is none.
+        If they are of another type, or there are none.
     """
     layers = list(layers) if isinstance(layers, Sequence) else [layers]
     for layer in layers:
         if not isinstance(layer, CompressedLayer):
-            raise TypeError(f"Layer {show(layer)} is no CompressedLayer; use those that compress or load gives")
+            raise TypeError(f"Layer {show(layer)} is not a CompressedLayer; use layers from compress or load")
     if not layers:
         raise ValueError("There is no layer; use a network of at least one")
     return layers
 
 
 def eie_acts(acts: Any, config: EieConfig, act_frac: int | None = None) -> np.ndarray:
-    """Activations as the engine takes them: int16 with `act_frac` fraction bits, rounded half to even.
+    """Convert activations to int16 with `act_frac` fraction bits, rounded half to even.
 
-    Without `act_frac` they have the config's; a layer with ranges has its own, ``EieLayer.act_frac``.
+    `act_frac` defaults to the config's; a layer with ranges has its own, ``EieLayer.act_frac``.
 
     Raises
     ------
@@ -182,7 +182,7 @@ def _codebook(layer: CompressedLayer, config: EieConfig, weight_frac: int) -> np
 
 
 def _check_fits(values: np.ndarray, what: str, name: str, frac: int) -> None:
-    """Refuse real numbers that do not fit int16 with `frac` fraction bits, the config's field `name`."""
+    """Reject real numbers that do not fit int16 with `frac` fraction bits; `name` is the config field."""
     low, high = float(values.min()), float(values.max())
     most = most_fraction_bits(low, high)
     if frac > most:
@@ -200,5 +200,5 @@ def _bias(layer: CompressedLayer, config: EieConfig, frac: int) -> np.ndarray | 
             f"bias {layer.bias[index]}{index_text(index)} does not fit acc_width {config.acc_width} with act_frac + "
             f"weight_frac = {frac} fraction bits; use a smaller act_frac or weight_frac, or a wider accumulator"
         )
-    # Layers without bias share their zeros in the engine.
+    # In the engine, layers without bias share one set of zeros.
     return scaled.astype(np.int64) if scaled.any() else None

@@ -1,4 +1,4 @@
-"""A compressed network with its inputs in an engine's numbers, and how far its results are from real ones."""
+"""A compressed network and its inputs in an engine's fixed-point numbers, with the error against real numbers."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ __all__ = ["FixedNetwork", "FloatError", "accuracy", "fixed_network", "sized_net
 
 @dataclass(frozen=True)
 class FloatError:
-    """Outputs against those of the network in real numbers.
+    """Error of outputs against the network in real numbers.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class FloatError:
     span : float
         Largest magnitude of the real outputs.
     accuracy, float_accuracy : float or None
-        Share of right answers, of the outputs and of the real ones; None without labels.
+        Fraction of correct answers in the outputs and in the real outputs; None without labels.
     """
 
     largest: float
@@ -43,20 +43,20 @@ class FloatError:
 
 @dataclass(frozen=True)
 class FixedNetwork:
-    """A network for one engine, and inputs; made by `fixed_network`.
+    """A network encoded for an engine, with inputs; created by `fixed_network`.
 
     Attributes
     ----------
     network : list of CompressedLayer
         The network in real numbers.
     layers : list of EieLayer
-        The same, encoded.
+        The network, encoded for the engine.
     inputs : (in,) or (batch, in) float64 array
         Real inputs.
     acts : int16 array of that shape
-        Those in the engine's numbers, with ``layers[0].act_frac`` fraction bits.
+        Inputs in fixed point with ``layers[0].act_frac`` fraction bits.
     measured : bool
-        Whether the fraction bits follow from these inputs, as the network itself has no ranges.
+        Whether the fraction bits were derived from these inputs because the network has no ranges.
     """
 
     network: list[CompressedLayer]
@@ -72,22 +72,22 @@ class FixedNetwork:
         return last.act_frac + last.weight_frac - last.shift
 
     def run(self) -> EieResult:
-        """Results of the golden model, and what was saturated."""
+        """Run the golden model; the result includes saturation counts."""
         return network_spmv(self.layers, self.acts)
 
     def real(self, out: np.ndarray) -> np.ndarray:
-        """Results as real numbers."""
+        """Convert results to real numbers."""
         return out / 2.0**self.out_frac
 
     def error(self, out: np.ndarray, labels: Any = None) -> FloatError:
-        """Results of an engine against the network in real numbers.
+        """Compare an engine's results with the network in real numbers.
 
         Parameters
         ----------
         out : (out,) or (batch, out) int16 array
             Results.
         labels : (batch,) integer array or None
-            The right output of each vector.
+            Index of the correct output of each vector.
 
         Raises
         ------
@@ -111,10 +111,10 @@ def fixed_network(
     frequencies: Sequence[Any] | None = None,
     ranges: bool = True,
 ) -> FixedNetwork:
-    """Encode a network for an engine, and its inputs with it.
+    """Encode a network and its inputs for an engine.
 
-    Fraction bits follow from the ranges that the network has. If it has none they are measured on these inputs; real
-    numbers then are no larger than they may be, and int16 codes have the config's ``act_frac``.
+    Fraction bits follow from the network's ranges. If it has none, they are measured on these inputs; real inputs are
+    then always in range, and int16 inputs have the config's ``act_frac``.
 
     Parameters
     ----------
@@ -127,13 +127,12 @@ def fixed_network(
     permute, frequencies
         As in `eie_layers`.
     ranges : bool
-        False takes the config's fraction bits for all layers, whatever ranges there are.
+        False ignores the network's ranges and uses the config's fraction bits for all layers.
 
     Raises
     ------
     TypeError, ValueError
-        If an argument is of the wrong type, shape or range, or inputs are larger than the network's fraction bits are
-        for.
+        If an argument is of the wrong type, shape or range, or inputs exceed the range of the network's fraction bits.
     """
     layers, given = check_layers(layers), np.asarray(inputs)
     n_in = layers[0].codes.shape[1]
@@ -172,7 +171,7 @@ def sized_network(
     least: Mapping[str, int] | None = None,
     **options: Any,
 ) -> FixedNetwork:
-    """Encode a network, and its inputs, for an engine whose depths are chosen for it.
+    """Encode a network and its inputs for an engine whose depths are sized to it.
 
     Parameters
     ----------
@@ -186,7 +185,7 @@ def sized_network(
     Raises
     ------
     TypeError, ValueError
-        As `size_engine` and `fixed_network` do.
+        As in `size_engine` and `fixed_network`.
     """
     made: list[FixedNetwork] = []
 
@@ -203,19 +202,19 @@ def _check_reach(layer: CompressedLayer, inputs: np.ndarray, frac: int) -> None:
     if layer.act_range and most * 2.0**frac > INT16[1]:
         raise ValueError(
             f"Inputs reach {most:g} but the network's ranges are for inputs up to {layer.act_range:g}, with room up to "
-            f"{INT16[1] / 2.0**frac:g}; compress it with such inputs among its data, or scale them down"
+            f"{INT16[1] / 2.0**frac:g}; compress it with such inputs in its data, or scale them down"
         )
 
 
 def accuracy(outputs: np.ndarray, labels: Any) -> float:
-    """Share of vectors whose greatest output is that of their label.
+    """Fraction of vectors whose largest output is the one given by their label.
 
     Parameters
     ----------
     outputs : (batch, out) array
-        Of the network.
+        Outputs of the network.
     labels : (batch,) integer array
-        The right output of each.
+        Index of the correct output of each vector.
 
     Raises
     ------
@@ -223,7 +222,9 @@ def accuracy(outputs: np.ndarray, labels: Any) -> float:
         If the labels are of the wrong type, shape or range.
     """
     count = outputs.shape[1]
-    found = int_array("Labels", labels, (0, count - 1), f"the network has {count} outputs")
-    if found.shape != outputs.shape[:1]:
-        raise ValueError(f"Labels have shape {found.shape} but there are {len(outputs)} vectors; use ({len(outputs)},)")
-    return float((outputs.argmax(axis=1) == found).mean())
+    correct = int_array("Labels", labels, (0, count - 1), f"the network has {count} outputs")
+    if correct.shape != outputs.shape[:1]:
+        raise ValueError(
+            f"Labels have shape {correct.shape} but there are {len(outputs)} vectors; use ({len(outputs)},)"
+        )
+    return float((outputs.argmax(axis=1) == correct).mean())

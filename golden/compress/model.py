@@ -1,4 +1,4 @@
-"""A compressed network: codes, their values and biases, layer by layer; and what it takes to store it."""
+"""Compressed network: codes, centroids and biases per layer, and storage sizes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,21 +15,21 @@ __all__ = ["CompressedLayer", "relative_decode", "relative_encode", "sizes", "to
 
 @dataclass(frozen=True, eq=False)
 class CompressedLayer(ByValue):
-    """A layer whose weights are codes.
+    """A layer whose weights are codes into a table of values.
 
     Parameters
     ----------
     codes : (out, in) uint8 array
-        0 where pruned, else which value.
+        0 where pruned, otherwise an index into `centroids`.
     centroids : (2**code_bits,) float32 array
-        The values; the first is 0.
+        Value of each code; the first is 0.
     bias : (out,) float32 array
-        Added to the product.
+        Bias of each output.
     index_bits : int
-        Bits of a distance between entries in storage, 2 to 8.
+        Width in bits of the distance between entries in storage, 2 to 8.
     act_range, out_range : float or None
-        Largest magnitude of the inputs, and of the outputs behind the ReLU, if any; None if unknown. Fixed-point
-        engines choose their fraction bits by these.
+        Largest magnitude of the inputs, and of the outputs after the ReLU, if any; None if unknown. They determine the
+        fraction bits on fixed-point engines.
 
     Raises
     ------
@@ -51,7 +51,7 @@ class CompressedLayer(ByValue):
     def __post_init__(self):
         centroids = float_array("Centroids", self.centroids).astype(np.float32)
         if centroids.ndim != 1 or len(centroids) not in [2**n for n in range(1, 9)]:
-            raise ValueError(f"Centroids have shape {centroids.shape}; use a vector of 2, 4, 8 and so on up to 256")
+            raise ValueError(f"Centroids have shape {centroids.shape}; use a vector of 2, 4, 8 ... or 256 values")
         if centroids[0] != 0:
             raise ValueError(f"Centroid 0 is {centroids[0]}; it is the value of pruned weights, use 0")
         codes = int_array("Codes", self.codes, (0, len(centroids) - 1), f"there are {len(centroids)} centroids")
@@ -69,12 +69,12 @@ class CompressedLayer(ByValue):
 
     @property
     def code_bits(self) -> int:
-        """Bits of a code."""
+        """Width of a code in bits."""
         return len(self.centroids).bit_length() - 1
 
     @property
     def weights(self) -> np.ndarray:
-        """The weights, (out, in) float32."""
+        """Dense weights, (out, in) float32."""
         return self.centroids[self.codes]
 
 
@@ -89,63 +89,63 @@ def _range(name: str, value: Any) -> float | None:
 
 
 def to_mlp(layers: list[CompressedLayer]) -> Mlp:
-    """The network in real numbers."""
+    """Convert a compressed network to one in real numbers."""
     return Mlp([layer.weights.T.astype(float) for layer in layers], [layer.bias.astype(float) for layer in layers])
 
 
 def relative_encode(codes: np.ndarray, index_bits: int) -> tuple[np.ndarray, np.ndarray]:
-    """Entries of a matrix, column after column as one long vector.
+    """Encode a matrix as entries, treating its columns as one long vector.
 
     Parameters
     ----------
     codes : (out, in) uint8 array
-        0 where there is no entry.
+        Codes, 0 where there is no entry.
     index_bits : int
-        Bits of a distance.
+        Width of a distance in bits.
 
     Returns
     -------
     values, zeros : (entries,) uint8 arrays
-        Code of each entry, and how many zeros are before it. After ``2**index_bits - 1`` zeros a filler, of code 0, is
-        an entry of its own. Nothing stands for the zeros after the last entry.
+        Code of each entry, and the number of zeros before it. The zero after ``2**index_bits - 1`` zeros becomes a
+        filler, an entry with code 0. Zeros after the last entry are not stored.
     """
     values, zeros, _ = pack(codes.T.reshape(-1, 1), index_bits)
     return values, zeros
 
 
 def relative_decode(values: np.ndarray, zeros: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
-    """The matrix of `relative_encode`.
+    """Decode entries to the matrix, the inverse of `relative_encode`.
 
     Raises
     ------
     ValueError
-        If the entries do not fit the shape.
+        If the entries exceed the shape.
     """
-    places, _ = unpack(zeros, np.array([0, len(zeros)]))
-    if len(places) and places[-1] >= shape[0] * shape[1]:
-        raise ValueError(f"Entries reach place {places[-1]} of a matrix of {shape[0]} x {shape[1]}")
+    positions, _ = unpack(zeros, np.array([0, len(zeros)]))
+    if len(positions) and positions[-1] >= shape[0] * shape[1]:
+        raise ValueError(f"Entries reach position {positions[-1]} in a matrix of {shape[0]} x {shape[1]}")
     flat = np.zeros(shape[0] * shape[1], np.uint8)
-    flat[places] = values
+    flat[positions] = values
     return flat.reshape(shape[1], shape[0]).T.copy()
 
 
 def sizes(layers: list[CompressedLayer]) -> dict[str, int]:
-    """Bytes of a network at each stage of compression, biases included, and its entries.
+    """Compute a network's size in bytes at each stage of compression, including biases, and its number of entries.
 
     ``float``: all weights in 32 bits. ``pruned``: entries of a 32-bit value and a distance. ``shared``: entries of a
-    code and a distance, and the values. ``huffman``: both Huffman-coded, with the lengths of their codes. Then
-    ``entries`` (fillers included) and ``fillers``.
+    code and a distance, plus the centroids. ``huffman``: codes and distances Huffman-coded, plus the code lengths.
+    ``entries`` counts entries, including fillers, and ``fillers`` the fillers alone.
     """
-    found: dict[str, int] = {"float": 0, "pruned": 0, "shared": 0, "huffman": 0, "entries": 0, "fillers": 0}
+    totals: dict[str, int] = {"float": 0, "pruned": 0, "shared": 0, "huffman": 0, "entries": 0, "fillers": 0}
     for layer in layers:
         values, zeros = relative_encode(layer.codes, layer.index_bits)
         fixed = layer.bias.nbytes
-        found["float"] += 4 * layer.codes.size + fixed
-        found["pruned"] += -(-len(values) * (32 + layer.index_bits) // 8) + fixed
+        totals["float"] += 4 * layer.codes.size + fixed
+        totals["pruned"] += -(-len(values) * (32 + layer.index_bits) // 8) + fixed
         fixed += layer.centroids.nbytes
-        found["shared"] += -(-len(values) * (layer.code_bits + layer.index_bits) // 8) + fixed
+        totals["shared"] += -(-len(values) * (layer.code_bits + layer.index_bits) // 8) + fixed
         tables = len(layer.centroids) + 2**layer.index_bits
-        found["huffman"] += sum(len(huffman_encode(part)[0]) for part in (values, zeros)) + tables + fixed
-        found["entries"] += len(values)
-        found["fillers"] += int((values == 0).sum())
-    return found
+        totals["huffman"] += sum(len(huffman_encode(part)[0]) for part in (values, zeros)) + tables + fixed
+        totals["entries"] += len(values)
+        totals["fillers"] += int((values == 0).sum())
+    return totals

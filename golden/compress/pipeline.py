@@ -1,4 +1,4 @@
-"""Deep compression from end to end: prune, retrain, share, retrain the values."""
+"""End-to-end deep compression: prune, retrain, share weights, retrain the shared values."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ __all__ = ["Compression", "Data", "compress"]
 
 @dataclass(frozen=True)
 class Data:
-    """Samples to retrain with, and others to measure accuracy on: inputs (samples, in), labels (samples,)."""
+    """Training samples, and test samples for accuracy: inputs (samples, in), labels (samples,)."""
 
     train_x: np.ndarray
     train_y: np.ndarray
@@ -29,23 +29,23 @@ class Data:
 
 @dataclass(frozen=True)
 class Compression:
-    """A compressed network and how it came about.
+    """A compressed network, with its sizes, accuracy and fixed-point error.
 
     Attributes
     ----------
     layers : list of CompressedLayer
         The network.
     sizes : dict
-        See `sizes`.
+        Sizes in bytes, see `tercet.golden.compress.model.sizes`.
     accuracy : dict
-        Share of right answers after each stage, ``float``, ``pruned``, ``shared``; empty without data.
+        Fraction of correct answers at each stage, ``float``, ``pruned``, ``shared``; empty without data.
     fixed : FixedNetwork or None
-        The network and the samples to measure with in the numbers of an EIE engine with accumulators of the default
-        width; None without data.
+        The network and the test samples in fixed point, for an EIE engine with accumulators of the default width; None
+        without data.
     error : FloatError or None
-        Of its results against `layers` in real numbers.
+        Error of the fixed-point results against `layers` in real numbers.
     saturated : tuple of int
-        Of each layer, its results that do not fit 16 bits.
+        Saturated results per layer.
     """
 
     layers: list[CompressedLayer]
@@ -73,16 +73,16 @@ def compress(
     Parameters
     ----------
     mlp : Mlp
-        The network, trained.
+        Trained network.
     density : float or sequence of float
-        Share of the weights to keep, for all layers or for each.
+        Fraction of weights to keep, for all layers or for each.
     code_bits, index_bits : int
-        Of an entry in storage, 1 to 8 and 2 to 8.
+        Widths of an entry's code and distance in storage, 1 to 8 and 2 to 8 bits.
     data : Data or None
-        To retrain after pruning (`epochs`) and the values after sharing (a third of that), and to measure accuracy;
-        the layers' ranges are those of all samples.
+        Data to retrain with, for `epochs` after pruning and a third of that after sharing, and to measure accuracy; the
+        layers' ranges are taken over all samples.
     rate, seed
-        As in `train`; the values learn with a hundredth of the rate, since each moves for many weights.
+        As in `train`; shared values use a hundredth of the rate, because each sums the gradients of many weights.
     progress : callable
         Called after each epoch.
 
@@ -97,7 +97,9 @@ def compress(
     """
     densities = [float(d) for d in density] if isinstance(density, Sequence) else [float(density)] * len(mlp.weights)
     if len(densities) != len(mlp.weights):
-        raise ValueError(f"There are {len(densities)} densities for {len(mlp.weights)} layers; give one, or one each")
+        raise ValueError(
+            f"There are {len(densities)} densities for {len(mlp.weights)} layers; give one, or one per layer"
+        )
     accuracy = {} if data is None else {"float": mlp.accuracy(data.test_x, data.test_y)}
     masks = [prune(w, density=d) for w, d in zip(mlp.weights, densities, strict=True)]
     masked = [Masked(w, mask) for w, mask in zip(mlp.weights, masks, strict=True)]
@@ -124,6 +126,6 @@ def compress(
 
 
 def _large(layers: list[CompressedLayer]) -> EieConfig:
-    """An engine that has room for any network: how large its memories are makes no difference to the numbers."""
+    """Engine with room for any network; memory sizes do not affect the results."""
     bits = max(2, *(layer.code_bits for layer in layers))
     return EieConfig(n_pe=16, code_bits=bits, matrix_depth=2**20, pointer_depth=2**20, act_depth=2**16)

@@ -1,4 +1,4 @@
-"""Magnitude pruning: which weights stay."""
+"""Magnitude pruning of weights."""
 
 import numpy as np
 from tercet.golden.checks import float_array
@@ -7,21 +7,21 @@ __all__ = ["prune"]
 
 
 def prune(w: np.ndarray, *, density: float | None = None, quality: float | None = None) -> np.ndarray:
-    """Mask of the weights that stay: the greatest in magnitude.
+    """Mask of the weights to keep, those largest in magnitude.
 
     Parameters
     ----------
     w : float array
         Weights of a layer, any shape.
     density : float
-        Share of the weights to keep, 0 to 1; of equal ones those that come first stay.
+        Fraction of weights to keep, 0 to 1; tie-break: the first.
     quality : float
-        Keep what is above this many standard deviations of the layer, at least 0. Give one of the two.
+        Threshold in standard deviations of the layer, at least 0; weights above it are kept. Give one of the two.
 
     Returns
     -------
     bool array
-        True where a weight stays; never at a zero.
+        True where a weight is kept; never at a zero.
 
     Raises
     ------
@@ -40,7 +40,7 @@ def prune(w: np.ndarray, *, density: float | None = None, quality: float | None 
     magnitude = np.abs(w)
     if density is not None:
         if not 0 <= density <= 1:
-            raise ValueError(f"Density {density} is outside [0, 1]; use the share of weights to keep")
+            raise ValueError(f"Density {density} is outside [0, 1]; use the fraction of weights to keep")
         mask = _greatest(magnitude.ravel(), int(density * w.size + 0.5)).reshape(w.shape)
     else:
         assert quality is not None
@@ -51,7 +51,7 @@ def prune(w: np.ndarray, *, density: float | None = None, quality: float | None 
 
 
 def _greatest(values: np.ndarray, count: int) -> np.ndarray:
-    """Mask of the greatest values of a vector, without sorting all of it."""
+    """Mask of the largest values of a vector, found without a full sort."""
     if count == 0:
         return np.zeros(len(values), bool)
     least = np.partition(values, len(values) - count)[len(values) - count]

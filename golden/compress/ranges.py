@@ -1,13 +1,13 @@
-"""Largest magnitudes of a compressed network's numbers, and the fraction bits that follow from them.
+"""Ranges (largest magnitudes) in a compressed network, and the fraction bits that follow from them.
 
-Int16 holds a layer's inputs, outputs and weights best if each have as many fraction bits as their largest magnitude
-leaves room for::
+A layer's inputs, outputs and weights use int16 best with as many fraction bits as their largest magnitude leaves room
+for::
 
-    act_frac of layer n                      from the largest input       } one bit is kept free:
-    out_frac of layer n, act_frac of n + 1   from the largest output      } other samples may reach farther
-    weight_frac of layer n                   from the largest weight, less what the accumulator has no room for
+    act_frac of layer n                      from the largest input       } with one bit of headroom
+    out_frac of layer n, act_frac of n + 1   from the largest output      } for other samples
+    weight_frac of layer n                   from the largest weight, reduced as the accumulator requires
 
-A layer whose largest magnitudes are unknown has the fraction bits of the engine's config.
+A layer whose ranges are unknown has the fraction bits of the engine's config.
 """
 
 import dataclasses
@@ -25,7 +25,7 @@ from .model import CompressedLayer, to_mlp
 __all__ = ["Fractions", "bound", "fraction_bits", "measure", "most_fraction_bits", "without_ranges"]
 
 _USED = 14
-"""Bits of the largest magnitude, besides the sign."""
+"""Bits used for the largest magnitude, without the sign and the headroom bit."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Fractions:
 
 
 def measure(layers: Sequence[CompressedLayer], inputs: Any) -> list[CompressedLayer]:
-    """The network with the largest magnitudes that its numbers reach for some inputs.
+    """Add the ranges that a network's activations reach on given inputs.
 
     Parameters
     ----------
@@ -59,10 +59,9 @@ def measure(layers: Sequence[CompressedLayer], inputs: Any) -> list[CompressedLa
 
 
 def bound(layers: Sequence[CompressedLayer], largest: float) -> list[CompressedLayer]:
-    """The network with the largest magnitudes that its numbers can reach for any inputs of magnitude up to `largest`.
+    """Add ranges that hold for any inputs of magnitude up to `largest`.
 
-    By intervals from weights and biases, layer by layer: a bound that is the farther from what inputs really give, the
-    more layers there are.
+    The bounds come from interval arithmetic, layer by layer, and grow looser with the number of layers.
 
     Raises
     ------
@@ -91,12 +90,12 @@ def _with_ranges(layers: Sequence[CompressedLayer], reached: list[float]) -> lis
 
 
 def without_ranges(layers: Sequence[CompressedLayer]) -> list[CompressedLayer]:
-    """The network with no magnitudes known, so that all layers have the fraction bits of the engine's config."""
+    """Remove a network's ranges, so all layers have the fraction bits of the engine's config."""
     return [dataclasses.replace(layer, act_range=None, out_range=None) for layer in layers]
 
 
 def most_fraction_bits(low: float, high: float) -> int:
-    """Most fraction bits with which numbers from `low` to `high` fit int16, by rounding to the nearest."""
+    """Maximum fraction bits with which numbers from `low` to `high`, rounded to nearest, fit int16."""
     most = FRACTION_BITS[1]
     while most > FRACTION_BITS[0] and not INT16[0] <= np.rint(low * 2.0**most) <= np.rint(high * 2.0**most) <= INT16[1]:
         most -= 1
@@ -104,10 +103,10 @@ def most_fraction_bits(low: float, high: float) -> int:
 
 
 def fraction_bits(layers: Sequence[CompressedLayer], config: EieConfig) -> list[Fractions]:
-    """Fraction bits of each layer on an engine; see the module.
+    """Fraction bits of each layer on an engine; see the module docstring.
 
-    The weights have as many as `encode` can prove free of overflow. Where a large bias alone would leave them few, the
-    activations have fewer.
+    Weights get as many as `encode` can prove free of overflow. If a large bias would leave them too few, activations
+    give up some of theirs.
     """
     plans = [_Plan(layer, 32767 if number else 32768, config) for number, layer in enumerate(layers)]
     edges = [layers[0].act_range]
@@ -118,18 +117,18 @@ def fraction_bits(layers: Sequence[CompressedLayer], config: EieConfig) -> list[
     for number, (plan, edge) in enumerate(zip(plans, edges[:-1], strict=True)):
         if edge:
             wanted[number] = plan.act_frac(wanted[number], edge)
-    found, act = [], wanted[0]
+    fractions, act = [], wanted[0]
     for plan, after in zip(plans, wanted[1:], strict=True):
         weight = plan.weight_frac(act)
-        # The shift is from 0 to one less than the accumulator's bits.
+        # The shift is at least 0 and below the accumulator width.
         out = max(act + weight - config.acc_width + 1, min(after, act + weight))
-        found.append(Fractions(act, weight, out))
+        fractions.append(Fractions(act, weight, out))
         act = out
-    return found
+    return fractions
 
 
 def _of_range(largest: float | None, config: EieConfig) -> int:
-    """Most fraction bits with which the largest magnitude fits 16 bits and one more is free."""
+    """Maximum fraction bits with which the largest magnitude fits 16 bits with one bit of headroom."""
     if not largest:
         return config.act_frac
     fraction, exponent = math.frexp(largest)
@@ -138,18 +137,18 @@ def _of_range(largest: float | None, config: EieConfig) -> int:
 
 
 class _Plan:
-    """What a layer's weights and biases leave to choose."""
+    """Fraction bits that a layer's weights and biases permit."""
 
     def __init__(self, layer: CompressedLayer, act_max: int, config: EieConfig):
         self._layer, self._act_max, self._config = layer, act_max, config
         self._measured = bool(layer.act_range or layer.out_range)
         used = layer.codes != 0
         kinds, rows = len(layer.centroids), len(layer.codes)
-        places = np.nonzero(used)[0] * kinds + layer.codes[used]
-        self._counts = np.bincount(places, minlength=rows * kinds).reshape(rows, kinds)
+        cells = np.nonzero(used)[0] * kinds + layer.codes[used]
+        self._counts = np.bincount(cells, minlength=rows * kinds).reshape(rows, kinds)
 
     def weight_frac(self, act: int) -> int:
-        """Most fraction bits of the weights for which no accumulator can overflow."""
+        """Maximum fraction bits of the weights with which no accumulator can overflow."""
         if not self._measured:
             return self._config.weight_frac
         values = self._layer.centroids.astype(float)
@@ -159,9 +158,9 @@ class _Plan:
         return most
 
     def act_frac(self, act: int, largest: float) -> int:
-        """Fraction bits of the activations: fewer than `act` where that gives the weights as many more.
+        """Fraction bits of the activations: `act`, or fewer if that gives the weights as many more.
 
-        The smaller one of the largest weight and the largest activation is as large a code as can be.
+        Maximises the smaller of the largest weight code and the largest activation code.
         """
         top = float(np.abs(self._layer.centroids).max())
         choices = range(act, max(act - 16, FRACTION_BITS[0]) - 1, -1)

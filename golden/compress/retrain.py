@@ -1,4 +1,4 @@
-"""Training of weights that are not free: masked, shared, ternary."""
+"""Training of constrained weights: masked, shared, ternary."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,7 +13,7 @@ __all__ = ["Dense", "Masked", "Shared", "Ternary", "train"]
 
 
 class Dense:
-    """Weights that are free: gradient descent with momentum."""
+    """Unconstrained weights, trained by gradient descent with momentum."""
 
     def __init__(self, w: np.ndarray):
         self._free = float_array("Weights", w).copy()
@@ -25,17 +25,17 @@ class Dense:
         return self._free
 
     def step(self, gradient: np.ndarray, rate: float, momentum: float) -> None:
-        """Go down the gradient of the loss by the weights."""
+        """Take a descent step, given the gradient of the loss with respect to the weights."""
         self._velocity = momentum * self._velocity - rate * self._pull(gradient)
         self._free = self._free + self._velocity
 
     def _pull(self, gradient: np.ndarray) -> np.ndarray:
-        """The gradient by what is free."""
+        """Gradient with respect to the free parameters."""
         return gradient
 
 
 class Masked(Dense):
-    """Weights of which some stay zero."""
+    """Pruned weights: those outside a mask stay zero."""
 
     def __init__(self, w: np.ndarray, mask: np.ndarray):
         super().__init__(w)
@@ -47,14 +47,14 @@ class Masked(Dense):
 
 
 class Shared(Dense):
-    """Weights that share values: a value moves by the sum of the gradients of its weights; code 0 stays zero.
+    """Weights that share values. A value moves by the sum of its weights' gradients; code 0 stays zero.
 
     Parameters
     ----------
     codes : uint8 array
-        Which value each weight has.
+        Index of each weight's value.
     centroids : (n,) float array
-        The values.
+        Initial values.
     """
 
     def __init__(self, codes: np.ndarray, centroids: np.ndarray):
@@ -63,7 +63,7 @@ class Shared(Dense):
 
     @property
     def centroids(self) -> np.ndarray:
-        """The values as they are now."""
+        """Current values."""
         return self._free
 
     @property
@@ -77,10 +77,10 @@ class Shared(Dense):
 
 
 class Ternary(Dense):
-    """Ternary weights, trained with the full ones behind them (Zhu et al., ICLR 2017, section 3).
+    """Ternary weights, trained through underlying full-precision weights (Zhu et al., ICLR 2017, section 3).
 
-    The full weights move by the gradient times their scale, those within the threshold by the gradient itself. A scale
-    moves by the mean of the gradients of its weights: the paper's sum, with a rate in proportion, so that one rate
+    Full-precision weights move by the gradient times their scale, those within the threshold by the gradient itself. A
+    scale moves by the mean gradient of its weights: the paper's sum at a proportionally lower rate, so that one rate
     serves both.
     """
 
@@ -98,7 +98,7 @@ class Ternary(Dense):
         counts = np.maximum(np.bincount(self.codes.ravel(), minlength=3), 1)
         by_scale = np.array([1.0, -1.0]) * (sums / counts)[[POSITIVE, NEGATIVE]]
         self._scale_velocity = momentum * self._scale_velocity - rate * by_scale
-        # Below zero a scale would exchange the signs.
+        # A negative scale would swap the signs.
         scales = np.maximum(self.scales + self._scale_velocity, 0.0)
         super().step(gradient, rate, momentum)
         self.codes, _ = ternarize(self._free)
@@ -122,31 +122,31 @@ def train(
     seed: int = 0,
     progress: Callable[[], None] = lambda: None,
 ) -> Mlp:
-    """Train by stochastic gradient descent with momentum, the rate falling to zero along a cosine.
+    """Train by stochastic gradient descent with momentum and a learning rate that decays to zero along a cosine.
 
     Parameters
     ----------
     weights : sequence of Dense
-        Of each layer; they are changed.
+        Weights of each layer; modified in place.
     biases : sequence of float arrays
-        Where the biases begin.
+        Initial biases.
     x : (samples, in) float array
         Inputs.
     labels : (samples,) integer array
-        The right output of each.
+        Index of the correct output of each sample.
     epochs, batch : int
-        Rounds through all samples, and samples a step.
+        Passes through all samples, and samples per step.
     rate, momentum : float
-        Learning rate at the begin, above 0, and momentum, 0 to below 1.
+        Initial learning rate, above 0, and momentum, in [0, 1).
     seed : int
-        Of the order of samples.
+        Seed of the sample order.
     progress : callable
         Called after each epoch.
 
     Returns
     -------
     Mlp
-        The network as it is at the end.
+        The trained network.
 
     Raises
     ------
@@ -155,7 +155,9 @@ def train(
     """
     epochs, batch = integer("Epochs", epochs, (0, 10**6)), integer("Batch", batch, (1, 10**9))
     if not rate > 0 or not 0 <= momentum < 1:
-        raise ValueError(f"Rate {rate} and momentum {momentum} must be above 0, and at least 0 and below 1")
+        raise ValueError(
+            f"Rate {rate} and momentum {momentum} are out of range; use a rate above 0 and a momentum in [0, 1)"
+        )
     x = float_array("Samples", x)
     if x.ndim != 2 or len(x) != len(labels):
         raise ValueError(f"Samples have shape {x.shape} and there are {len(labels)} labels; use (samples, in)")

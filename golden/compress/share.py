@@ -1,4 +1,4 @@
-"""Weight sharing: a few values for all weights of a layer, found by k-means in one dimension."""
+"""Weight sharing: one-dimensional k-means clustering of a layer's weights to a few values."""
 
 import numpy as np
 from tercet.golden.checks import INT16, float_array, integer
@@ -10,34 +10,34 @@ _ROUNDS = 300
 
 
 def check_mask(w: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """A mask as a bool array of the shape of the weights."""
+    """Check that a mask is a bool array of the shape of the weights, and return it."""
     mask = np.asarray(mask)
     if mask.dtype != np.bool_:
         raise TypeError(f"Mask has dtype {mask.dtype}; use a bool array, as prune gives")
     if mask.shape != w.shape:
-        raise ValueError(f"Mask has shape {mask.shape} but the weights have {w.shape}; use the same")
+        raise ValueError(f"Mask has shape {mask.shape} but the weights have {w.shape}; use the same shape")
     return mask
 
 
 def share_weights(w: np.ndarray, mask: np.ndarray, bits: int) -> tuple[np.ndarray, np.ndarray]:
-    """Give every weight that stays one of ``2**bits - 1`` values.
+    """Replace every kept weight by one of ``2**bits - 1`` shared values.
 
-    The centroids begin evenly spaced from the least to the greatest weight, which keeps the rare large weights, and
-    move by Lloyd's rounds. A centroid that no weight is nearest to goes to the weight farthest from its own.
+    The centroids start evenly spaced from the smallest to the largest weight, which preserves the rare large weights,
+    and move by Lloyd's algorithm. A centroid without weights moves to the weight farthest from its own centroid.
 
     Parameters
     ----------
     w : float array
         Weights, any shape.
     mask : bool array
-        True where a weight stays.
+        True where a weight is kept.
     bits : int
-        Bits of a code, 1 to 8.
+        Width of a code in bits, 1 to 8.
 
     Returns
     -------
     codes : uint8 array of the shape of `w`
-        0 where pruned, else 1 and up, in ascending order of the values.
+        0 where pruned, otherwise from 1 in ascending order of the values.
     centroids : (2**bits,) float64 array
         Value of each code; ``centroids[0]`` and those of unused codes are 0.
 
@@ -56,19 +56,19 @@ def share_weights(w: np.ndarray, mask: np.ndarray, bits: int) -> tuple[np.ndarra
     codes = np.zeros(w.shape, np.uint8)
     centroids = np.zeros(2**bits)
     if mask.any():
-        found = _k_means(np.sort(w[mask]), 2**bits - 1)
-        centroids[1 : len(found) + 1] = found
-        codes[mask] = np.searchsorted(_borders(found), w[mask], side="right") + 1
+        clusters = _k_means(np.sort(w[mask]), 2**bits - 1)
+        centroids[1 : len(clusters) + 1] = clusters
+        codes[mask] = np.searchsorted(_borders(clusters), w[mask], side="right") + 1
     return codes, centroids
 
 
 def _borders(centroids: np.ndarray) -> np.ndarray:
-    """What lies between neighbouring clusters; a weight on a border belongs to the upper one."""
+    """Midpoints between neighbouring centroids; a weight on a border belongs to the upper cluster."""
     return (centroids[:-1] + centroids[1:]) / 2
 
 
 def _k_means(values: np.ndarray, count: int) -> np.ndarray:
-    """Ascending centroids of sorted values, at most `count`, each of at least one value."""
+    """Ascending centroids of sorted values: at most `count`, each with at least one value."""
     centroids = np.linspace(values[0], values[-1], count) if values[0] < values[-1] else values[:1]
     totals = np.concatenate([[0.0], np.cumsum(values)])
     for _ in range(_ROUNDS):
@@ -76,7 +76,7 @@ def _k_means(values: np.ndarray, count: int) -> np.ndarray:
         sizes = np.diff(ends)
         used = sizes > 0
         means = np.diff(totals[ends])[used] / sizes[used]
-        # Rounding of the sums must not take a mean out of its cluster.
+        # Clip: rounding of the sums must not move a mean out of its cluster.
         means = np.clip(means, values[ends[:-1][used]], values[ends[1:][used] - 1])
         moved = _reseed(values, means, np.repeat(means, sizes[used]), count - len(means))
         if np.array_equal(moved, centroids):
@@ -86,7 +86,7 @@ def _k_means(values: np.ndarray, count: int) -> np.ndarray:
 
 
 def _reseed(values: np.ndarray, means: np.ndarray, nearest: np.ndarray, missing: int) -> np.ndarray:
-    """Means, and for every missing centroid the distinct value that is farthest from its own mean."""
+    """Fill up the means: for every missing centroid, add the distinct value farthest from its own mean."""
     distance = np.abs(values - nearest)
     order = np.argsort(-distance, kind="stable")[: 8 * missing] if missing else np.zeros(0, int)
     seeds = values[order[distance[order] > 0]]
@@ -95,14 +95,14 @@ def _reseed(values: np.ndarray, means: np.ndarray, nearest: np.ndarray, missing:
 
 
 def fixed_point(centroids: np.ndarray, frac: int) -> np.ndarray:
-    """Centroids as int16 with `frac` fraction bits, rounded half to even.
+    """Convert centroids to int16 with `frac` fraction bits, rounded half to even.
 
     Raises
     ------
     TypeError
         If the centroids are not of a float type.
     ValueError
-        If one does not fit 16 bits.
+        If a centroid does not fit 16 bits.
     """
     c = float_array("Centroids", centroids)
     frac = integer("Fraction bits", frac, FRACTION_BITS)

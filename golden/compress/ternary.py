@@ -1,4 +1,4 @@
-"""Ternary weights: minus one scale, zero, or plus another."""
+"""Ternary weights: zero, or one of a positive and a negative scale."""
 
 import numpy as np
 from tercet.golden.checks import float_array
@@ -6,13 +6,13 @@ from tercet.golden.checks import float_array
 __all__ = ["NEGATIVE", "POSITIVE", "ternarize", "ternary_values"]
 
 POSITIVE, NEGATIVE = 1, 2
-"""Codes; 0 is a weight of zero."""
+"""Codes of positive and negative weights; 0 is the code of a zero weight."""
 
 _THRESHOLD = 0.05
 
 
 def ternarize(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Split weights at 5 % of the greatest magnitude.
+    """Ternarise weights with a threshold at 5 % of the largest magnitude.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ def ternarize(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     codes : uint8 array of the shape of `w`
         0 at or below the threshold, `POSITIVE` and `NEGATIVE` beyond it.
     scales : (2,) float64 array
-        Mean magnitude of the positive and of the negative ones; 0 where there are none.
+        Mean magnitude of the positive and of the negative weights beyond the threshold; 0 where there are none.
 
     Raises
     ------
@@ -43,5 +43,5 @@ def ternarize(w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def ternary_values(scales: np.ndarray) -> np.ndarray:
-    """Value of each of the four 2-bit codes; the last one is unused."""
+    """Value of each of the four 2-bit codes; the last is unused."""
     return np.array([0.0, scales[0], -scales[1], 0.0])

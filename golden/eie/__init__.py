@@ -1,4 +1,4 @@
-"""Golden model of the EIE engine: sparse matrix times sparse vector on compressed layers. Source: ``spec/eie.md``."""
+"""Golden model of the EIE engine: sparse matrix-vector products on compressed layers. Source: ``spec/eie.md``."""
 
 from .config import EieConfig
 from .cycle_model import EieCycles

@@ -6,7 +6,7 @@ from ..engine import BoardPreset, at_clock
 
 __all__ = ["BOARD_PRESETS"]
 
-# An EIE engine for what is short of everything.
+# An EIE engine for FPGAs that are short of everything.
 _SMALL_EIE = {
     "n_pe": 2,
     "fifo_depth": 2,
@@ -14,7 +14,7 @@ _SMALL_EIE = {
     "pointer_depth": 512,
     "act_depth": 128,
     "constant_depth": 256,
-    # Fewer fraction bits than by default: the accumulators of a network of real use stay within 32 bits.
+    # Fewer fraction bits than the default keep the accumulators of real networks within 32 bits.
     "weight_frac": 10,
     "acc_width": 32,
 }
@@ -42,10 +42,10 @@ _DEVICES = {
 }
 BOARD_PRESETS: Mapping[str, BoardPreset] = {
     **_DEVICES,
-    # Their FPGAs are of the fastest grade, 8; those of the others are 6.
+    # These boards have FPGAs of the fastest speed grade, 8; the others have grade 6.
     "orangecrab-25f": at_clock(_DEVICES["ecp5-25k"], 144),
     "orangecrab-85f": at_clock(_DEVICES["ecp5-85k"], 126),
     "ecpix5-45f": at_clock(_DEVICES["ecp5-45k"], 160),
     "ecpix5-85f": at_clock(_DEVICES["ecp5-85k"], 130),
 }
-"""FPGA or board to preset."""
+"""Presets by FPGA or board."""

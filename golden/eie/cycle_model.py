@@ -1,7 +1,7 @@
-"""The EIE engine's cycle model: when each column is broadcast, taken and worked through in every PE.
+"""Cycle model of the EIE engine: when each column is broadcast, dequeued and processed in every PE.
 
-A loop over the broadcast columns, all PEs at once: what an entry is worth never matters here, only how many a column
-has in each PE.
+Loops over the broadcast columns, with all PEs in parallel. Only the number of entries per column and PE matters, not
+their values.
 """
 
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ __all__ = ["EieCycles", "column_counts", "step_cycles"]
 
 @dataclass(frozen=True)
 class EieCycles:
-    """What computing takes.
+    """Cycle and entry counts of a computation.
 
     Attributes
     ----------
     total : int
-        Clocks from the start of a layer to its last write of an activation.
+        Clock cycles from the start of a layer to its last write of an activation.
     stall : int
-        Clocks in which a column could not be broadcast because a queue was full.
+        Clock cycles in which a column could not be broadcast because a queue was full.
     busy : int
-        Entries issued, fillers among them, in all PEs: ``busy + starve == n_pe * total``.
+        Entries issued in all PEs, including fillers: ``busy + starve == n_pe * total``.
     starve : int
-        Clocks in which a PE issued none, summed over all PEs.
+        Clock cycles in which a PE issued no entry, summed over all PEs.
     filler : int
         Fillers issued.
     """
@@ -42,12 +42,12 @@ class EieCycles:
 
     @property
     def efficiency(self) -> float:
-        """Share of the PEs' clocks in which an entry is issued."""
+        """Fraction of the PEs' clock cycles in which an entry is issued."""
         return self.busy / (self.busy + self.starve)
 
 
 def column_counts(values: tuple[np.ndarray, ...], pointers: tuple[np.ndarray, ...]) -> tuple[np.ndarray, np.ndarray]:
-    """Entries, and fillers among them, of every column in each PE: (in, n_pe) each."""
+    """Entries of each column in each PE, and the fillers among them: (in, n_pe) each."""
     ends = np.stack(pointers, axis=1)
     fillers = [np.concatenate(([0], np.cumsum(v == 0)))[p] for v, p in zip(values, pointers, strict=True)]
     return np.diff(ends, axis=0), np.diff(np.stack(fillers, axis=1), axis=0)
@@ -61,20 +61,20 @@ def step_cycles(
     rows: int | None,
     loaded: bool,
 ) -> EieCycles:
-    """Clocks of one step of a program.
+    """Clock cycles of one program step.
 
     Parameters
     ----------
     config : EieConfig
         The engine.
     counts, fillers : (in, n_pe) arrays
-        Of `column_counts`.
+        From `column_counts`.
     acts : (in,) array
         Activations.
     rows : int or None
-        Rows that are swept at the end; None for a step that leaves its sums where they are.
+        Rows swept at the end; None for a step that keeps its sums in the accumulators.
     loaded : bool
-        The step has taken its own activations before: its first clock counts as part of that.
+        Whether the step first loads activations of its own; its first cycle then counts as part of the load.
     """
     used = np.flatnonzero(acts)
     done, stall = _broadcast(config, counts[used], used, acts.size)
@@ -87,19 +87,19 @@ def step_cycles(
 
 
 def _broadcast(config: EieConfig, counts: np.ndarray, used: np.ndarray, n_in: int) -> tuple[int, int]:
-    """Clock in which the last PE is done, counted from the first of the detection, and clocks of stall."""
+    """Cycle in which the last PE is done, counted from the first cycle of detection, and the number of stall cycles."""
     n_pe, hops, timing = config.n_pe, config.tree_clocks, config.timing
     slots = _slots(used, n_in, n_pe)
     if slots.size > used.size:
-        # The last group is all zero: its end is broadcast as a column that is empty everywhere.
+        # The last group is all zero: its end is broadcast as a column that is empty in every PE.
         counts = np.concatenate((counts, np.zeros((1, n_pe), counts.dtype)))
-    sent = np.full(slots.size + 2, -(10**9), np.int64)  # two before the first
+    sent = np.full(slots.size + 2, -(10**9), np.int64)  # with two entries before the first column
     left = np.zeros((slots.size, n_pe), np.int64)
     free = np.zeros(n_pe, np.int64)
-    oldest = 0  # of those that have not left every queue
+    oldest = 0  # the oldest column still in some queue
     stall, token = 0, hops + config.tree_levels * timing.node + timing.scan - 1
     for i, slot in enumerate(slots):
-        # The register slice before the broadcast holds two columns; groups of zeros wait with those behind them.
+        # The register slice before the broadcast holds two columns; groups of zeros wait along with the columns behind.
         gap = int(slot - slots[i - 1]) if i else int(slot) + 1
         token = max(token + 1, int(sent[i]) + 1) + gap - 1
         ready = max(token, int(sent[i + 1])) + 1
@@ -118,7 +118,7 @@ def _broadcast(config: EieConfig, counts: np.ndarray, used: np.ndarray, n_in: in
 
 
 def _slots(used: np.ndarray, n_in: int, n_pe: int) -> np.ndarray:
-    """Number of the token of each column that is broadcast: a group has one for each non-zero, or one for none."""
+    """Token index of each column broadcast: a group has one token per non-zero, or a single token if it has none."""
     groups = -(-n_in // n_pe)
     each = np.bincount(used // n_pe, minlength=groups)
     tokens = np.maximum(each, 1)
@@ -129,9 +129,10 @@ def _slots(used: np.ndarray, n_in: int, n_pe: int) -> np.ndarray:
 
 
 def _not_full(config: EieConfig, clock: int, sent: np.ndarray, left: np.ndarray) -> int:
-    """First clock, from `clock` on, in which the root of the broadcast sees no queue that is full.
+    """First cycle, from `clock` on, in which the broadcast root sees no full queue.
 
-    `sent` and `left` are of the columns that may still wait: when each was broadcast, and left each queue.
+    `sent` and `left` cover the columns that may still be queued: the cycle in which each was broadcast, and the cycles
+    in which it left each queue.
     """
     hops, depth = config.tree_clocks, config.full_level
     while True:
@@ -140,7 +141,7 @@ def _not_full(config: EieConfig, clock: int, sent: np.ndarray, left: np.ndarray)
         if arrived < depth or not ((here > clock - hops - 2).sum(axis=0) >= depth).any():
             return clock
         if arrived == sent.size:
-            # All that were sent are there: wait until every queue has a place.
+            # All columns sent have arrived: wait until every queue has room.
             nth = np.partition(here, arrived - depth, axis=0)[arrived - depth]
             return int(nth.max()) + hops + 2
         clock += 1

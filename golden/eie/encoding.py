@@ -1,7 +1,7 @@
-"""The EIE engine's golden model: the layer compressed for it, and the product it computes.
+"""Golden model of the EIE engine: compressed layer encoding, and cycle counts of layers.
 
-A pruned layer with shared weights is stored without its zeros, interleaved over processing elements; a broadcast
-activation that is not zero meets one column of it in every PE::
+A pruned layer with shared weights is stored without its zeros, interleaved over processing elements. Each non-zero
+activation is broadcast and multiplied by one column of the layer in every PE::
 
     a_j -> queue -> pointers[j], pointers[j + 1] -> entries (v, z) -> acc[row] += codebook[v] * a_j
                                                                        row = rows passed so far + z
@@ -52,7 +52,7 @@ def encode(
     weight_frac: int | None = None,
     out_frac: int | None = None,
 ) -> EieLayer:
-    """Compress a layer for an engine, and prove that no accumulator can overflow.
+    """Compress a layer for an engine and prove that no accumulator can overflow.
 
     Parameters
     ----------
@@ -63,24 +63,23 @@ def encode(
     config : EieConfig
         The engine.
     bias : (out,) integer array or None
-        In accumulator LSBs: ``act_frac + weight_frac`` fraction bits.
+        Bias in accumulator LSBs: ``act_frac + weight_frac`` fraction bits.
     relu : bool
         Whether negative outputs become zero.
     shift : int or None
         Right shift from accumulator to output, 0 to ``acc_width - 1``; None is ``act_frac + weight_frac - out_frac``.
     permute : "balance", "spread" or None
-        None puts row i on PE ``i mod n_pe``. ``"balance"`` deals the rows by their non-zeros so that the PEs have equal
-        work over the whole layer; ``"spread"`` so that they have equal work in every stretch of columns, fillers
-        counted: large layers take fewer clocks, and two to three times as long to encode. Results come in original
-        order in any case.
+        None puts row i on PE ``i mod n_pe``. ``"balance"`` deals rows by their non-zeros to equalise the PEs' work over
+        the whole layer. ``"spread"`` equalises it in every stretch of columns, fillers included: large layers take
+        fewer clock cycles but two to three times as long to encode. Results are in original order in any case.
     act_max : int
         Largest magnitude of an activation, 1 to 32768.
     frequencies : (in,) float array or None
-        For a permutation: how often each activation is non-zero, so that a weight counts as often as it is used.
+        How often each activation is non-zero, used by a permutation to weight the non-zeros.
     act_frac, weight_frac : int or None
-        Fraction bits of the layer's inputs and of its codebook, -48 to 48; None is the config's.
+        Fraction bits of the layer's inputs and codebook, -48 to 48; None takes the config's.
     out_frac : int or None
-        Fraction bits of its outputs; None is ``act_frac``, or not told where a shift is given.
+        Fraction bits of the outputs; None is ``act_frac``, or unspecified if a shift is given.
 
     Returns
     -------
@@ -91,10 +90,10 @@ def encode(
     TypeError
         If an argument is of the wrong type.
     ValueError
-        If shapes do not fit, a code is out of range, ``codebook[0]`` is not 0, shift and fraction bits contradict each
-        other, or a row's accumulator could exceed ``acc_width`` for some activations up to ``act_max``.
+        If shapes do not match, a code is out of range, ``codebook[0]`` is not 0, shift and fraction bits are
+        inconsistent, or a row's accumulator could exceed ``acc_width`` for some activations up to ``act_max``.
     DepthsExceeded
-        If the layer exceeds memories of the engine; the message names all of them.
+        If the layer exceeds the engine's memories; the message names all of them.
 
     Notes
     -----
@@ -158,8 +157,8 @@ def _check_codebook(codebook: Any, config: EieConfig) -> np.ndarray:
         raise TypeError(f"Codebook has dtype {codebook.dtype}; use int16 with weight_frac fraction bits")
     if codebook.shape != (2**config.code_bits,):
         raise ValueError(
-            f"Codebook has shape {codebook.shape}; code_bits {config.code_bits} need ({2**config.code_bits},), "
-            "fill up with zeros"
+            f"Codebook has shape {codebook.shape}; code_bits {config.code_bits} needs ({2**config.code_bits},), "
+            "pad with zeros"
         )
     if codebook[0]:
         raise ValueError(f"Codebook begins with {codebook[0]}, not 0; code 0 is reserved for pruned weights")
@@ -179,7 +178,7 @@ def _check_bias(bias: Any, n_out: int, config: EieConfig) -> np.ndarray | None:
 def _scale(
     act_frac: int, weight_frac: int, out_frac: int | None, shift: int | None, config: EieConfig
 ) -> tuple[int, int | None]:
-    """Shift and fraction bits of the outputs, each from the other where it is not given."""
+    """Shift and fraction bits of the outputs; whichever is not given follows from the other."""
     most = config.acc_width - 1
     if shift is not None:
         shift = integer("shift", shift, (0, most))
@@ -228,12 +227,10 @@ def _check_frequencies(frequencies: Any, n_in: int) -> np.ndarray:
 
 
 def _prove(layer: EieLayer) -> None:
-    """Refuse a layer for which activations up to ``act_max`` could take an accumulator out of its range, if only on
-    the way to a sum that fits.
-    """
+    """Reject a layer if activations up to ``act_max`` could overflow an accumulator, even in a partial sum only."""
     n_out = layer.shape[0]
     row, _, code = layer.weights()
-    # Below 2**53, so that the float64 of bincount is exact.
+    # Below 2**53, so bincount is exact in float64.
     reach = np.bincount(row, np.abs(layer.codebook.astype(np.int64))[code], n_out).astype(np.int64) * layer.act_max
     bias = np.zeros(n_out, np.int64) if layer.bias is None else layer.bias
     limit = 2 ** (layer.config.acc_width - 1)
@@ -248,7 +245,7 @@ def _prove(layer: EieLayer) -> None:
 
 
 def decode(layer: EieLayer) -> np.ndarray:
-    """Codes of a layer, the exact inverse of `encode`.
+    """Decode a layer to its codes, the exact inverse of `encode`.
 
     Parameters
     ----------
@@ -267,19 +264,19 @@ def decode(layer: EieLayer) -> np.ndarray:
 
 
 def cycles(layer: EieLayer, acts: Any) -> EieCycles:
-    """Clocks of the RTL for a layer alone, exactly, when it runs as :func:`tercet.sim.eie.spmv` runs it.
+    """Exact clock cycles of the RTL for a single layer, run as in :func:`tercet.sim.eie.spmv`.
 
     Parameters
     ----------
     layer : EieLayer
         An encoded layer.
     acts : (in,) or (batch, in) int16 array
-        Activations; the vectors of a batch run one after the other.
+        Activations; the vectors of a batch run in sequence.
 
     Returns
     -------
     EieCycles
-        Summed over a batch.
+        Counts, summed over the batch.
 
     Raises
     ------
@@ -290,7 +287,7 @@ def cycles(layer: EieLayer, acts: Any) -> EieCycles:
 
 
 def network_cycles(layers: Sequence[EieLayer], acts: Any) -> EieCycles:
-    """Clocks of the RTL for layers that feed each other, all together; see `cycles`."""
+    """Exact clock cycles of the RTL for a chain of layers, summed; see `cycles`."""
     program = link(layers[0].config, layers)
     vectors = check_acts(layers[0], acts).reshape(-1, layers[0].shape[1])
     total = EieCycles(0, 0, 0, 0, 0)

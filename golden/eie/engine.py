@@ -1,4 +1,4 @@
-"""The EIE engine in software."""
+"""Software half of the EIE engine."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,16 +19,16 @@ from .stimuli import random_acts, random_layer
 __all__ = ["MODEL"]
 
 _DEPTHS = {
-    "matrix_depth": "words of entries in each PE",
+    "matrix_depth": "words of the matrix memory in each PE",
     "pointer_depth": "pointers in each PE",
-    "act_depth": "activations of each PE in each buffer",
+    "act_depth": "activations in each of a PE's two buffers",
     "constant_depth": "codebook weights and biases in each PE",
     "program_depth": "steps of a program",
 }
 
 
 class EieModel(EngineModel):
-    """Sparse matrix times sparse vector on compressed layers, after Stanford's EIE."""
+    """Sparse matrix-vector products on compressed layers, after Stanford's EIE."""
 
     name = "eie"
     summary = "sparse inference on compressed layers, after Stanford's EIE"
@@ -38,16 +38,16 @@ class EieModel(EngineModel):
     presets = ("paper",)
     family_field, follows_device = "family", True
     counters = {
-        "total": "clocks of computing",
-        "busy": "entries issued in all PEs",
-        "stall": "clocks in which a column waited for a full queue",
-        "starve": "clocks of computing without an entry, of all PEs",
-        "filler": "fillers among the entries",
-        "load": "clocks in which activations were taken",
-        "unload": "clocks in which results were given",
+        "total": "cycles spent computing",
+        "busy": "entries issued, summed over all PEs",
+        "stall": "cycles in which a column waited for a full queue",
+        "starve": "computing cycles without an entry, summed over all PEs",
+        "filler": "fillers among the entries issued",
+        "load": "cycles in which activations were accepted",
+        "unload": "cycles in which results were output",
         "saturated": "results that did not fit 16 bits",
     }
-    roles = {"layers": "encoded layers, each fed by the one before", "acts": "activations (in,) or (batch, in)"}
+    roles = {"layers": "encoded layers, each fed by the previous one", "acts": "activations (in,) or (batch, in)"}
     form, example = "OUTxIN[xBATCH]", "512x256"
     examples = {
         "generate": (
@@ -99,21 +99,21 @@ class EieModel(EngineModel):
         return network_cycles([linked.layer for linked in operands.program.layers], operands.acts).total
 
     def clocks(self, probes: Mapping[str, int], cycles: int) -> int:
-        """Those of computing; the program is loaded before."""
+        """Cycles spent computing, without the preceding load of the program."""
         return probes["total"]
 
     def size(self, config: EieConfig) -> str:
         return f"{config.n_pe} PEs"
 
     def multipliers(self, config: EieConfig) -> float:
-        """Stored entries."""
+        """Maximum number of stored entries multiplied per clock cycle."""
         return config.n_pe
 
     def size_register(self) -> Register:
         return Register(
             0x04,
             "r",
-            "processing elements, bits of an entry's code and of its count of zeros",
+            "processing elements, widths of an entry's code and of its zero count",
             {"n_pe": (0, 16), "code_bits": (16, 8), "index_bits": (24, 8)},
         )
 
@@ -122,8 +122,8 @@ class EieModel(EngineModel):
             "numbers": Register(
                 0x10,
                 "r",
-                "fraction bits of activations and weights, for a layer without its own; bits of an accumulator and of "
-                "a word of the matrix memory",
+                "fraction bits of activations and weights, for layers without their own; widths of an accumulator and "
+                "of a word of the matrix memory",
                 {"act_frac": (0, 8), "weight_frac": (8, 8), "acc_width": (16, 8), "word_width": (24, 8)},
             ),
             **{name: Register(0x14 + 4 * n, "r", text) for n, (name, text) in enumerate(_DEPTHS.items())},
@@ -131,4 +131,4 @@ class EieModel(EngineModel):
 
 
 MODEL = EieModel()
-"""The model that is registered."""
+"""The registered model."""

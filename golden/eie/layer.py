@@ -1,4 +1,4 @@
-"""One layer of a compressed network in the form that an EIE engine holds."""
+"""One layer of a compressed network, encoded for an EIE engine."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,12 +14,12 @@ __all__ = ["EieLayer"]
 
 @dataclass(frozen=True, eq=False)
 class EieLayer(ByValue):
-    """One layer as the engine holds it; made by `encode`.
+    """A layer in the engine's storage format; created by `encode`.
 
     Parameters
     ----------
     values, zeros : tuple of uint8 vectors, one per PE
-        Codebook index of each entry, and zeros since the entry before; a filler has index 0.
+        Codebook index of each entry, and zeros since the previous entry; a filler has index 0.
     pointers : tuple of (in + 1,) int64 vectors, one per PE
         First entry of each column, and the number of entries.
     rows : tuple of int64 vectors, one per PE
@@ -35,11 +35,11 @@ class EieLayer(ByValue):
     act_frac, weight_frac : int
         Fraction bits of the inputs and of the codebook.
     out_frac : int or None
-        Fraction bits of the outputs; None where a shift was given without them.
+        Fraction bits of the outputs; None if only a shift was given.
     act_max : int
         Largest magnitude of an activation for which no accumulator can overflow.
     config : EieConfig
-        The engine it is encoded for.
+        The engine that the layer is encoded for.
     shape : (int, int)
         Outputs and inputs.
 
@@ -81,7 +81,7 @@ class EieLayer(ByValue):
         return sum(int(np.count_nonzero(v == 0)) for v in self.values)
 
     def weights(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Original row, column and code of every entry that is no filler, PE after PE."""
+        """Original row, column and code of every entry except fillers, PE by PE."""
         parts = []
         for values, zeros, pointers, rows in zip(self.values, self.zeros, self.pointers, self.rows, strict=True):
             row, col = unpack(zeros, pointers)

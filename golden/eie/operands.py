@@ -1,7 +1,7 @@
 """Order and packing of a network's program and vectors on the streams of the EIE engine.
 
-`frames` has the program of `tercet.golden.eie.program`, then a frame that runs it. Activation j of a vector is in group
-``j // n_pe``, lane ``j % n_pe``; result i likewise, after its row has been dealt to a PE.
+`frames` carries the program of `tercet.golden.eie.program`, then a frame that runs it. Activation j of a vector is in
+group ``j // n_pe``, lane ``j % n_pe``. Results follow the same order by the positions to which their rows were dealt.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,16 +23,16 @@ ACT_BITS = 16
 
 
 def streams(config: EieConfig) -> tuple[StreamPort, ...]:
-    """The engine's streams, and the contents of their beats."""
+    """Streams of the engine, with a description of their beats."""
     lane = "least significant first, two's complement"
     width = ACT_BITS * config.n_pe
     return (
-        StreamPort("frames", 64, "in", "a head, or one of the words that it announces; see frames"),
+        StreamPort("frames", 64, "in", "a frame header, or one of the words that follow it; see frames"),
         StreamPort(
             "acts",
             width,
             "in",
-            f"{config.n_pe} activations of {ACT_BITS} bits, {lane}; the last group of a vector filled up with zeros",
+            f"{config.n_pe} activations of {ACT_BITS} bits, {lane}; the last group of a vector is padded with zeros",
         ),
         StreamPort(
             "outs",
@@ -46,7 +46,7 @@ def streams(config: EieConfig) -> tuple[StreamPort, ...]:
 
 @dataclass(frozen=True, eq=False)
 class Vectors:
-    """Activations for a program: (in,) or (batch, in) int16."""
+    """A program and its input activations, (in,) or (batch, in) int16."""
 
     program: Program
     acts: np.ndarray
@@ -58,34 +58,34 @@ class Vectors:
 
 
 def bind(config: EieConfig, layers: Sequence[EieLayer] | Program, acts: Any) -> Vectors:
-    """Link layers, unless that is done, and check activations.
+    """Link layers, unless they are already a program, and check activations.
 
     Raises
     ------
     TypeError, ValueError
-        If layers or activations do not fit each other or the config.
+        If layers or activations do not match each other or the config.
     """
     program = layers if isinstance(layers, Program) else link(config, layers)
     return Vectors(program, check_acts(program.layers[0].layer, acts).astype(np.int16))
 
 
 def frame_beats(words: np.ndarray) -> np.ndarray:
-    """Words of frames as beats."""
+    """Convert frame words to beats."""
     return words.astype("<u8").view(np.uint8).reshape(-1, 8)
 
 
 def program_beats(program: Program) -> np.ndarray:
-    """Beats that load a program, and do not run it."""
+    """Beats that load a program without running it."""
     return frame_beats(program.frames())
 
 
 def job(vectors: Vectors) -> Job:
-    """The beats that load a program and run it on vectors."""
+    """Job that loads a program and runs it on vectors."""
     return _job(vectors, frame_beats(vectors.program.frames(len(vectors.rows))), keep=False)
 
 
 def run_job(vectors: Vectors) -> Job:
-    """The beats of vectors for an engine that holds the program since the job before."""
+    """Job that runs vectors on an engine that still holds the program from the previous job."""
     return _job(vectors, frame_beats(frame_head("run", 0, 0, len(vectors.rows))), keep=True)
 
 
@@ -97,7 +97,7 @@ def _job(vectors: Vectors, frames: np.ndarray, *, keep: bool) -> Job:
 
 
 def collect(vectors: Vectors, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Results in original row order from the beats of the outputs: (out,) or (batch, out) int16."""
+    """Unpack the results in original row order: (out,) or (batch, out) int16."""
     n_pe, last = vectors.program.config.n_pe, vectors.program.layers[-1]
     groups = unpack(outputs["outs"], ACT_BITS, n_pe).reshape(-1, last.rows, n_pe)
     return last.collect(groups.astype(np.int16)).reshape(*vectors.acts.shape[:-1], -1)

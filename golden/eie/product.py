@@ -1,4 +1,4 @@
-"""What an EIE engine computes: one product after the other, bit-exact, and which results did not fit."""
+"""Bit-exact products of an EIE engine's layers, with a count of saturated results."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,16 +14,16 @@ __all__ = ["EieResult", "check_acts", "network_spmv", "spmv"]
 
 @dataclass(frozen=True)
 class EieResult:
-    """What layers that feed each other compute.
+    """Result of a chain of layers.
 
     Attributes
     ----------
     out : (out,) or (batch, out) int16 array
         Outputs of the last layer, in original row order.
     saturated : tuple of int
-        Of each layer, the results that did not fit 16 bits, of all vectors together. A result is saturated if its sum,
-        divided by ``2**shift``, lies outside [-32768, 32767.5): below, or where it would round to 32768 or more. One
-        below that a ReLU makes zero anyway is not.
+        Saturated results per layer, over all vectors. A result saturates if its sum divided by ``2**shift`` lies
+        outside [-32768, 32767.5), that is, below -32768 or where it would round to 32768 or more. Negative results
+        that a ReLU zeroes do not count.
     """
 
     out: np.ndarray
@@ -31,9 +31,10 @@ class EieResult:
 
 
 def spmv(layer: EieLayer, acts: Any) -> np.ndarray:
-    """Output activations of a layer, bit-exact.
+    """Compute the output activations of a layer, bit-exact.
 
-    Bias and products meet in the accumulator; one right shift rounds half to even; then saturation to int16, then ReLU.
+    The accumulator adds bias and products. Its sum is shifted right, rounding half to even, saturated to int16, and
+    passed through the ReLU.
 
     Parameters
     ----------
@@ -52,7 +53,7 @@ def spmv(layer: EieLayer, acts: Any) -> np.ndarray:
     TypeError
         If the activations are not int16.
     ValueError
-        If their shape does not fit, or one is larger than proven.
+        If their shape does not match, or one exceeds ``layer.act_max``.
 
     Notes
     -----
@@ -62,14 +63,14 @@ def spmv(layer: EieLayer, acts: Any) -> np.ndarray:
 
 
 def network_spmv(layers: Sequence[EieLayer], acts: Any) -> EieResult:
-    """Outputs of layers that feed each other, bit-exact, and how many results of each were saturated.
+    """Compute the outputs of a chain of layers, bit-exact, and count saturated results per layer.
 
     Parameters
     ----------
     layers : sequence of EieLayer
-        At least one.
+        The layers, at least one, each fed by the previous one.
     acts : (in,) or (batch, in) int16 array
-        Activations of the first.
+        Input activations of the first layer.
 
     Raises
     ------
@@ -84,7 +85,7 @@ def network_spmv(layers: Sequence[EieLayer], acts: Any) -> EieResult:
 
 
 def _apply(layer: EieLayer, acts: Any) -> tuple[np.ndarray, int]:
-    """Outputs of a layer, and how many of them are saturated."""
+    """Outputs of a layer and the number of saturated ones."""
     a = check_acts(layer, acts)
     n_out, n_in = layer.shape
     row, col, code = layer.weights()
@@ -95,7 +96,7 @@ def _apply(layer: EieLayer, acts: Any) -> tuple[np.ndarray, int]:
     for sums, vector in zip(acc, a.reshape(-1, n_in), strict=True):
         used = np.flatnonzero(vector[col])
         products = weight[used] * vector[col[used]]
-        # Every partial sum is proven to fit the accumulator, far below 2**53: float64 holds all of them exactly.
+        # Every partial sum provably fits the accumulator, far below 2**53, so float64 holds it exactly.
         sums += np.bincount(row[used], products, n_out).astype(np.int64)
     rounded = _round_shift(acc, layer.shift)
     saturated = rounded > INT16[1]
@@ -108,6 +109,7 @@ def _apply(layer: EieLayer, acts: Any) -> tuple[np.ndarray, int]:
 
 
 def check_acts(layer: EieLayer, acts: Any) -> np.ndarray:
+    """Check activations against a layer and return them as int64; raises as `spmv` does."""
     array = native(np.asarray(acts))
     n_out, n_in = layer.shape
     if array.dtype != np.int16:
@@ -124,7 +126,7 @@ def check_acts(layer: EieLayer, acts: Any) -> np.ndarray:
 
 
 def _round_shift(acc: np.ndarray, shift: int) -> np.ndarray:
-    """``acc / 2**shift``, a half to the even neighbour."""
+    """Compute ``acc / 2**shift``, rounding half to even."""
     if not shift:
         return acc
     return (acc + (2 ** (shift - 1) - 1) + ((acc >> shift) & 1)) >> shift

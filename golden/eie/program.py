@@ -1,7 +1,7 @@
-"""Several layers as one program of the EIE engine: what its memories hold, step by step, and as frames of 64-bit words.
+"""Linker for EIE programs: combines layers into memory contents, program steps and frames of 64-bit words.
 
-A layer leaves its results where its rows were dealt to; the next layer's columns are put into that order here, so that
-a permutation costs nothing at run time::
+A layer leaves its results at the positions to which its rows were dealt. Linking puts the next layer's columns into
+that order, so a permutation costs nothing at run time::
 
     layer 0   columns 0 1 2 ...                     rows of PE k: rows[k]
     layer 1   column r * n_pe + k meets input rows[k][r] of layer 0, or is empty if PE k has no row r
@@ -20,25 +20,25 @@ from .sizing import check_depths
 __all__ = ["EVERY_PE", "FRAMES", "FRAME_FIELDS", "LinkedLayer", "Program", "link", "step_beats", "step_fields"]
 
 FRAMES = ("matrix", "pointers", "constants", "program", "run")
-"""Kinds of frames, in the order of their numbers."""
+"""Kinds of frames, in the order of their codes."""
 
 FRAME_FIELDS = {"kind": 4, "pe": 12, "address": 24, "count": 24}
-"""Fields of a frame's head and their bits, the first in the least significant ones."""
+"""Fields of a frame header and their widths in bits, starting at the LSB."""
 
 EVERY_PE = 2**12 - 1
-"""Instead of the number of a PE: all of them."""
+"""Value of the field ``pe`` that addresses all PEs."""
 
 
 @dataclass(frozen=True)
 class LinkedLayer:
-    """A layer with its columns where its input leaves them.
+    """A layer with its columns in the order of its input positions.
 
     Attributes
     ----------
     layer : EieLayer
-        As encoded.
+        The encoded layer.
     columns : (positions,) int64 array
-        Input at each position of the source buffers, -1 for none.
+        Input index at each position of the source buffers, -1 for none.
     values, zeros, pointers : tuples of one vector per PE
         As in `EieLayer`, by position.
     """
@@ -51,23 +51,23 @@ class LinkedLayer:
 
     @property
     def groups(self) -> int:
-        """Groups of activations, one of each PE."""
+        """Number of groups of ``n_pe`` activations."""
         return -(-self.columns.size // self.layer.config.n_pe)
 
     @property
     def rows(self) -> int:
-        """Rows of the PE that has most."""
+        """Largest number of rows in a PE."""
         return max(rows.size for rows in self.layer.rows)
 
     def arrange(self, acts: np.ndarray) -> np.ndarray:
-        """Activations (batch, in) where the source buffers have them: (batch, groups, n_pe)."""
+        """Arrange activations (batch, in) as in the source buffers: (batch, groups, n_pe)."""
         n_pe = self.layer.config.n_pe
         placed = np.zeros((len(acts), self.groups * n_pe), acts.dtype)
         placed[:, : self.columns.size] = np.where(self.columns >= 0, acts[:, self.columns], 0)
         return placed.reshape(len(acts), self.groups, n_pe)
 
     def collect(self, groups: np.ndarray) -> np.ndarray:
-        """Results (batch, rows, n_pe) in original row order: (batch, out)."""
+        """Restore results (batch, rows, n_pe) to original row order: (batch, out)."""
         out = np.empty((len(groups), self.layer.shape[0]), groups.dtype)
         for k, rows in enumerate(self.layer.rows):
             out[:, rows] = groups[:, : rows.size, k]
@@ -76,7 +76,7 @@ class LinkedLayer:
 
 @dataclass(frozen=True)
 class Program:
-    """What an engine holds to run a network.
+    """Memory contents and steps with which an engine runs a network.
 
     Attributes
     ----------
@@ -85,7 +85,7 @@ class Program:
     layers : tuple of LinkedLayer
         The layers.
     steps : tuple of dict
-        Fields of each step, by the names of `step_fields`.
+        Fields of each step, named as in `step_fields`.
     matrix, pointers, constants : tuples of one vector per PE
         Contents of the memories, uint64.
     """
@@ -98,13 +98,13 @@ class Program:
     constants: tuple[np.ndarray, ...] = field(repr=False)
 
     def frames(self, vectors: int = 0) -> np.ndarray:
-        """Frames that load the program, and then run it, if `vectors` is not 0.
+        """Frames that load the program and, if `vectors` is not 0, run it on that many vectors.
 
         Returns
         -------
         (words,) uint64 array
         """
-        # Codebooks are the same everywhere, and go to all PEs at once.
+        # Codebooks are the same in every PE and are broadcast.
         table = np.stack(self.constants)
         differs = (table != table[0]).any(axis=0)
         common = int(differs.argmax()) if differs.any() else table.shape[1]
@@ -122,18 +122,18 @@ class Program:
 
 
 def step_beats(config: EieConfig) -> int:
-    """64-bit words of a step."""
+    """Number of 64-bit words in a step."""
     return -(-sum(step_fields(config).values()) // 64)
 
 
 def frame_head(kind: str, pe: int, address: int, count: int) -> np.ndarray:
-    """The head of a frame, as one word."""
+    """Frame header, as an array of one word."""
     values = {"kind": FRAMES.index(kind), "pe": pe, "address": address, "count": count}
     return _join([values], FRAME_FIELDS)
 
 
 def _join(items: Sequence[Mapping[str, int]], fields: Mapping[str, int]) -> np.ndarray:
-    """Pack the fields of each item, and cut it into words of 64 bits."""
+    """Pack the fields of each item and split it into 64-bit words."""
     beats = -(-sum(fields.values()) // 64)
     words = []
     for item in items:
@@ -149,23 +149,23 @@ def _join(items: Sequence[Mapping[str, int]], fields: Mapping[str, int]) -> np.n
 
 
 def link(config: EieConfig, layers: Any) -> Program:
-    """Put layers into an engine, each fed by the one before.
+    """Link a chain of layers into a program for an engine.
 
     Parameters
     ----------
     config : EieConfig
         The engine.
     layers : sequence of EieLayer
-        At least one.
+        At least one layer, each fed by the previous one.
 
     Raises
     ------
     TypeError
         If an argument is of the wrong type.
     ValueError
-        If layers do not fit each other or the engine.
+        If layers do not match each other or the engine.
     DepthsExceeded
-        If they exceed memories of the engine; the message names all of them.
+        If they exceed the engine's memories; the message names all of them.
     """
     layers = list(layers) if isinstance(layers, Sequence) else layers
     if not isinstance(layers, list) or not all(isinstance(layer, EieLayer) for layer in layers):
@@ -185,7 +185,7 @@ def link(config: EieConfig, layers: Any) -> Program:
                 f"Layer {number} takes activations with {layer.act_frac} fraction bits but layer {number - 1} gives "
                 f"{given}; encode one of them with other act_frac or out_frac"
             )
-        # What saturates at 16 bits reaches -32768, unless negative results become zero.
+        # Saturated results reach -32768, unless a ReLU zeroes negative ones.
         if number and layer.act_max < (reach := 32767 if layers[number - 1].relu else 32768):
             raise ValueError(
                 f"Layer {number} is proven for activations up to {layer.act_max} but layer {number - 1} can give "
@@ -208,7 +208,7 @@ def _check_layer(config: EieConfig, layer: EieLayer, what: str) -> None:
 
 
 def _positions(layer: EieLayer) -> np.ndarray:
-    """The output that each position of the destination buffers holds, -1 for none."""
+    """Output index at each position of the destination buffers, -1 for none."""
     n_pe = layer.config.n_pe
     positions = np.full((max(rows.size for rows in layer.rows), n_pe), -1, np.int64)
     for k, rows in enumerate(layer.rows):
@@ -217,12 +217,12 @@ def _positions(layer: EieLayer) -> np.ndarray:
 
 
 def _in_order(layer: EieLayer, columns: np.ndarray) -> LinkedLayer:
-    """The layer with its columns in that order."""
+    """Reorder a layer's columns."""
     parts = []
-    some = columns >= 0
+    present = columns >= 0
     for values, zeros, pointers in zip(layer.values, layer.zeros, layer.pointers, strict=True):
-        first = np.where(some, pointers[columns], 0)
-        counts = np.where(some, pointers[columns + 1], 0) - first
+        first = np.where(present, pointers[columns], 0)
+        counts = np.where(present, pointers[columns + 1], 0) - first
         after = np.concatenate(([0], np.cumsum(counts)))
         entries = np.repeat(first - after[:-1], counts) + np.arange(after[-1])
         parts.append((values[entries], zeros[entries], after))
@@ -230,7 +230,7 @@ def _in_order(layer: EieLayer, columns: np.ndarray) -> LinkedLayer:
 
 
 def _entries(config: EieConfig, linked: list[LinkedLayer]) -> tuple[list[np.ndarray], list[np.ndarray], list[int]]:
-    """Words of entries and pointers of each PE, and the address of each layer's first pointer."""
+    """Matrix words and pointers of each PE, and the address of each layer's first pointer."""
     sizes = [layer.columns.size + 1 for layer in linked]
     per_word = config.entries_per_word
     words = [-(-sum(layer.values[k].size for layer in linked) // per_word) for k in range(config.n_pe)]
@@ -243,14 +243,14 @@ def _entries(config: EieConfig, linked: list[LinkedLayer]) -> tuple[list[np.ndar
         shifts = np.arange(per_word, dtype=np.uint64) * np.uint64(config.entry_width)
         matrix.append(np.bitwise_or.reduce(entries.reshape(-1, per_word) << shifts, axis=1))
         first = np.cumsum([0, *(layer.values[k].size for layer in linked)])
-        places = np.concatenate([start + layer.pointers[k] for start, layer in zip(first, linked, strict=False)])
-        word, offset = np.divmod(places, per_word)
+        positions = np.concatenate([start + layer.pointers[k] for start, layer in zip(first, linked, strict=False)])
+        word, offset = np.divmod(positions, per_word)
         pointers.append((word << config.offset_width | offset).astype(np.uint64))
     return matrix, pointers, np.cumsum([0, *sizes]).tolist()[:-1]
 
 
 def _constants(config: EieConfig, linked: list[LinkedLayer]) -> tuple[list[np.ndarray], list[int], list[int]]:
-    """Constants of each PE, the number of each layer's codebook, and the address of its first bias."""
+    """Constants of each PE, and each layer's codebook number and first bias address."""
     books: list[bytes] = []
     codebooks = []
     for layer in linked:
@@ -259,7 +259,7 @@ def _constants(config: EieConfig, linked: list[LinkedLayer]) -> tuple[list[np.nd
             books.append(book)
         codebooks.append(books.index(book))
     common = np.frombuffer(b"".join(books), np.int16).astype(np.int64)
-    # Layers without bias share the zeros behind the codebooks.
+    # Layers without bias share the zeros after the codebooks.
     zeros = max((layer.rows for layer in linked if layer.layer.bias is None), default=0)
     biases, end = [], common.size + zeros
     for layer in linked:
@@ -284,7 +284,7 @@ def _constants(config: EieConfig, linked: list[LinkedLayer]) -> tuple[list[np.nd
 def _steps(
     config: EieConfig, linked: list[LinkedLayer], pointers: list[int], codebooks: list[int], biases: list[int]
 ) -> list[dict[str, int]]:
-    """Load the first layer's activations and biases; then a step a layer, and more where the first has long vectors."""
+    """A step that loads the first layer's activations and biases, then one per layer; a long input takes several."""
     most = config.act_depth
     steps: list[dict[str, int]] = []
     first = linked[0]

@@ -1,7 +1,7 @@
-"""Memories of an EIE engine: the depths that a network needs, chosen for it or held against those that are given.
+"""Memory depths of an EIE engine: computed for a network, or checked against those given.
 
-`encode`, `link` and whoever chooses an engine for a network count by the same function, so that an engine that was
-chosen holds its network, with nothing to spare, and a refusal names all depths that are too small at once.
+`encode`, `link` and callers that choose an engine for a network share one count. So a chosen engine holds its network
+exactly, and an error names all insufficient depths at once.
 """
 
 import dataclasses
@@ -26,27 +26,27 @@ __all__ = [
 ]
 
 DEPTHS = ("matrix_depth", "pointer_depth", "act_depth", "constant_depth", "program_depth")
-"""Fields of the config that a network's size decides."""
+"""Config fields determined by a network's size."""
 
 _BOUNDS = {field.name: field.metadata["bounds"] for field in dataclasses.fields(EieConfig) if field.name in DEPTHS}
 LEAST = {name: low for name, (low, _) in _BOUNDS.items()}
-"""The least that each can be."""
+"""Lower bound of each depth."""
 
-# More PEs share these; of the others each PE has its own, or there is one for all.
+# More PEs divide these; the others are replicated in each PE or exist once.
 _SHARED = ("matrix_depth", "act_depth", "constant_depth")
 
 
 class DepthsExceeded(ValueError):
-    """Memories of an engine are too small for a network.
+    """An engine's memories are too small for a network.
 
     Attributes
     ----------
     shortage : str
-        What is needed and what there is, the first half of the message.
+        First half of the message: depths needed and depths available.
     needs : dict
-        Field of the config to the depth that is needed, of those that are too small.
+        Required depth of each field that is too small.
     possible : bool
-        Whether an engine can have such depths.
+        Whether the required depths are within an engine's bounds.
     """
 
     def __init__(self, shortage: str, needs: Mapping[str, int]):
@@ -55,7 +55,7 @@ class DepthsExceeded(ValueError):
         self.possible = not impossible
         if impossible:
             most = ", ".join(f"{name}={_BOUNDS[name][1]}" for name in impossible)
-            fix = f"the most there can be is {most}; use more PEs, or fewer or sparser layers"
+            fix = f"the maximum is {most}; use more PEs, or fewer or sparser layers"
         else:
             fix = "use " + ", ".join(f"{name}={need}" for name, need in needs.items())
             fix += " or more PEs" if any(name in _SHARED for name in needs) else ""
@@ -63,36 +63,36 @@ class DepthsExceeded(ValueError):
 
 
 def required_depths(config: EieConfig, layers: Sequence[EieLayer]) -> dict[str, int]:
-    """Least depths of an engine that holds layers, each fed by the one before.
+    """Minimum depths of an engine that holds a chain of layers.
 
     Parameters
     ----------
     config : EieConfig
-        The engine. Of its depths only ``act_depth`` counts: inputs beyond it are loaded in several steps.
+        The engine. Of its depths only ``act_depth`` matters: longer inputs are loaded in several steps.
     layers : sequence of EieLayer
-        At least one, encoded for such an engine; their own depths do not count.
+        At least one layer, encoded for such an engine; the depths of the layers' own configs are ignored.
 
     Returns
     -------
     dict
-        Each of `DEPTHS` to its least value, within the field's lower bound.
+        Minimum value of each of `DEPTHS`, at least the field's lower bound.
 
     Notes
     -----
-    Words of entries are those of the fullest PE. A layer has a pointer for each place of its input, of which there are
-    ``n_pe`` for each row of the PE that has most, and one more. Constants are the codebooks that differ, the zeros that
-    layers without bias share, and the biases. The program is a step that loads, and one for each layer, or for each
-    part of the first layer's input.
+    The matrix depth is that of the fullest PE. A layer has one pointer per position of its input, plus one; the input
+    has ``n_pe`` positions for each row of its fullest PE. Constants are the distinct codebooks, the zeros shared by
+    layers without bias, and the biases. The program is one load step, then one step per layer, or per part of the first
+    layer's input.
     """
     rows = [_rows(layer) for layer in layers]
-    places = [layers[0].shape[1], *(most * config.n_pe for most in rows[:-1])]
+    positions = [layers[0].shape[1], *(most * config.n_pe for most in rows[:-1])]
     codebooks = len({layer.codebook.tobytes() for layer in layers})
     plain = [most for layer, most in zip(layers, rows, strict=True) if layer.bias is None]
     biased = [most for layer, most in zip(layers, rows, strict=True) if layer.bias is not None]
     parts = -(-_groups(config, layers) // max(config.act_depth, *rows))
     needs = {
         "matrix_depth": max(_words(config, layers)),
-        "pointer_depth": sum(places) + len(layers),
+        "pointer_depth": sum(positions) + len(layers),
         "act_depth": max(rows),
         "constant_depth": codebooks * 2**config.code_bits + max(plain, default=0) + sum(biased),
         "program_depth": parts + len(layers),
@@ -101,12 +101,12 @@ def required_depths(config: EieConfig, layers: Sequence[EieLayer]) -> dict[str, 
 
 
 def check_depths(config: EieConfig, layers: Sequence[EieLayer]) -> None:
-    """Hold an engine's depths against those that layers need, each fed by the one before.
+    """Check an engine's depths against those that a chain of layers needs.
 
     Raises
     ------
     DepthsExceeded
-        If any is too small; the message names all that are.
+        If any depth is too small; the message names all of them.
     """
     error = exceeded({name: getattr(config, name) for name in DEPTHS}, config, layers)
     if error is not None:
@@ -114,7 +114,7 @@ def check_depths(config: EieConfig, layers: Sequence[EieLayer]) -> None:
 
 
 def unbounded(fields: Mapping[str, Any]) -> EieConfig:
-    """Engine with these fields, but with the greatest depths there can be; layers encode the same for any depths.
+    """Engine with the given fields and maximum depths; depths do not affect the encoding of layers.
 
     Raises
     ------
@@ -130,29 +130,29 @@ def size_engine(
     *,
     least: Mapping[str, int] | None = None,
 ) -> list[EieLayer]:
-    """Encode a network for an engine whose depths are chosen for it.
+    """Encode a network for an engine whose depths are sized to it.
 
     Parameters
     ----------
     make : callable
-        Encodes the layers for a config; called once, with an `unbounded` one.
+        Encodes the layers for a config; called once, with an `unbounded` config.
     fields : mapping
-        Fields of `EieConfig` that are given. Depths among them are checked, the others chosen.
+        Given fields of `EieConfig`. Depths among them are checked; the others are chosen.
     least : mapping or None
-        None chooses the least depths, the whole input of the first layer in the buffers at once. Otherwise, for every
-        one of `DEPTHS`, a depth that is taken where it suffices; longer inputs are then loaded in several steps.
+        None chooses minimum depths with buffers that hold the first layer's whole input. Otherwise a lower limit for
+        each of `DEPTHS`, used where it suffices; longer inputs are then loaded in several steps.
 
     Returns
     -------
     list of EieLayer
-        Encoded for the engine, which is the ``config`` of each.
+        Layers encoded for the engine, which is the ``config`` of each.
 
     Raises
     ------
     TypeError, ValueError
-        If a field is of the wrong type or out of range, or as `make` does.
+        If a field is of the wrong type or out of range, or from `make`.
     DepthsExceeded
-        If depths that are given are too small, or none would do; the message names all of them.
+        If given depths are too small, or no depth suffices; the message names all of them.
     """
     given, least = (
         {name: integer(name, depths[name], _BOUNDS[name]) for name in DEPTHS if name in depths}
@@ -162,7 +162,7 @@ def size_engine(
     layers = list(make(engine))
     acts = least["act_depth"] if least else _groups(engine, layers)
     acts = given.get("act_depth", max(acts, *map(_rows, layers)))
-    # What goes beyond a bound shows as a depth that is exceeded.
+    # A depth beyond its bound is reported below as exceeded.
     engine = replace(engine, act_depth=min(acts, _BOUNDS["act_depth"][1]))
     chosen = {**least, "act_depth": acts}
     depths = {name: max(need, chosen.get(name, 0)) for name, need in required_depths(engine, layers).items()}
@@ -174,19 +174,19 @@ def size_engine(
 
 
 def set_depths(layers: Sequence[EieLayer], depths: Mapping[str, int]) -> list[EieLayer]:
-    """Layers as if encoded for engines with these of the `DEPTHS`, all of which they must fit."""
+    """Copy layers with other engine depths, in which they must fit."""
     return [replace(layer, config=replace(layer.config, **depths)) for layer in layers]
 
 
 def exceeded(depths: Mapping[str, int], config: EieConfig, layers: Sequence[EieLayer]) -> DepthsExceeded | None:
-    """The refusal of those of some depths that are too small, None if all suffice.
+    """Error for the depths that are too small, or None if all suffice.
 
     Parameters
     ----------
     depths : mapping
-        Some of `DEPTHS` to what there is.
+        Available depth for some of `DEPTHS`; the others are not checked.
     config : EieConfig
-        As of `required_depths`.
+        As in `required_depths`.
     layers : sequence of EieLayer
         The network.
     """
@@ -207,12 +207,12 @@ def exceeded(depths: Mapping[str, int], config: EieConfig, layers: Sequence[EieL
 
 
 def _rows(layer: EieLayer) -> int:
-    """Rows of the PE that has most."""
+    """Largest number of rows in a PE."""
     return max(rows.size for rows in layer.rows)
 
 
 def _groups(config: EieConfig, layers: Sequence[EieLayer]) -> int:
-    """Groups of activations, one of each PE, of a network's input."""
+    """Number of groups of ``n_pe`` activations in a network's input."""
     return -(-layers[0].shape[1] // config.n_pe)
 
 

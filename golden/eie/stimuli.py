@@ -1,7 +1,7 @@
-"""Random and extreme layers and activations for the EIE engine, for the tests and for the long measurements.
+"""Random and extreme layers and activations for the EIE engine, used by tests and long-running measurements.
 
-Layers use the numbers' whole range: the codebook is as large as the proof against overflow allows, and the shift brings
-most results near, and a part of them beyond, 16 bits.
+Layers use the full numeric range: the codebook is as large as the overflow proof allows, and the shift brings most
+results close to 16 bits, and some beyond.
 """
 
 from typing import Literal
@@ -19,7 +19,7 @@ _SHARES = (0.0, 0.02, 0.1, 0.3, 0.7, 1.0)
 
 
 def random_codes(rng: np.random.Generator, shape: tuple[int, int], density: float, code_bits: int = 4) -> np.ndarray:
-    """Codes (out, in) of a pruned layer, each kept with probability `density`."""
+    """Random codes (out, in) of a pruned layer, each kept with probability `density`."""
     kept = rng.integers(0, 2**16, shape, np.uint16) < round(density * 2**16)
     return rng.integers(1, 2**code_bits, shape, np.uint8) * kept
 
@@ -38,35 +38,35 @@ def random_layer(
     empty: float = 0.0,
     act_max: int = 32768,
 ) -> EieLayer:
-    """A random layer.
+    """Create a random layer.
 
     Parameters
     ----------
     rng : np.random.Generator
-        Where the numbers come from.
+        Random number generator.
     config : EieConfig
         The engine.
     n_out, n_in : int
         Shape.
     density : float
-        Share of the weights that is kept.
+        Fraction of weights kept.
     bias, relu : bool
         Whether there is a random bias, and a ReLU.
     permute : str or None
         As in `encode`.
     shift : int or None
-        As in `encode`; None is one for which most results just fit 16 bits.
+        As in `encode`; None chooses one with which most results just fit 16 bits.
     empty : float
-        Probability of each row, and of each column, to lose all of its weights.
+        Probability that a row, and likewise a column, loses all of its weights.
     act_max : int
-        As in `encode`; smaller where rows have more weights than the accumulator has room for.
+        As in `encode`; reduced if rows have more weights than the accumulator has room for.
     """
     codes = random_codes(rng, (n_out, n_in), density, config.code_bits)
     if empty:
         codes[rng.random(n_out) < empty] = 0
         codes[:, rng.random(n_in) < empty] = 0
     most = max(1, int(np.count_nonzero(codes, axis=1).max()))
-    # Half of the accumulator's range is the weights', the other half the bias's.
+    # Half of the accumulator's range is for the weights, the other half for the bias.
     room = 2 ** (config.acc_width - 2) // most
     act_max = min(act_max, room)
     limit = min(2**15, room // act_max)
@@ -86,14 +86,14 @@ def random_layer(
 
 
 def _codebook(rng: np.random.Generator, limit: int, code_bits: int) -> np.ndarray:
-    """Weights up to a magnitude of `limit`, that one among them with either sign."""
+    """Weights of magnitude up to `limit`, including both ``-limit`` and ``limit``."""
     values = rng.integers(-limit, limit, 2**code_bits, endpoint=True)
     values[:3] = 0, -limit, limit
     return np.clip(values, -(2**15), 2**15 - 1).astype(np.int16)
 
 
 def _bias(rng: np.random.Generator, n_out: int, config: EieConfig) -> np.ndarray:
-    """Of any size that leaves half of the accumulator's range, at times at the very end of it."""
+    """Biases of any size within half of the accumulator's range, occasionally at its ends."""
     end = 2 ** int(rng.integers(0, config.acc_width - 2, endpoint=True))
     values = rng.integers(-end, end, n_out)
     return np.where(rng.random(n_out) < 0.1, rng.choice([-end, end - 1], n_out), values)
@@ -102,9 +102,9 @@ def _bias(rng: np.random.Generator, n_out: int, config: EieConfig) -> np.ndarray
 def random_acts(
     rng: np.random.Generator, n_in: int, density: float, batch: int | None = None, act_max: int = 32768
 ) -> np.ndarray:
-    """Activations (in,) or (batch, in), int16 of either sign, each non-zero with probability `density`.
+    """Random int16 activations (in,) or (batch, in) of either sign, each non-zero with probability `density`.
 
-    A tenth of them are the greatest in magnitude, up to `act_max`, or the least.
+    A tenth of them have the largest magnitude, `act_max`, or the smallest, 1.
     """
     shape = (n_in,) if batch is None else (batch, n_in)
     high = min(act_max, 2**15 - 1)
@@ -115,11 +115,11 @@ def random_acts(
 
 
 def layer_jobs(config: EieConfig, count: int, seed: int, largest: int = 70) -> list[tuple[EieLayer, np.ndarray]]:
-    """Random layers that fit an engine, each with one to four vectors of activations.
+    """Random layers that fit an engine, each with one to four activation vectors.
 
-    Of 1 to `largest` outputs and inputs, or as many as the engine holds; none to all of the weights kept, none to all
-    of the activations non-zero. Every fifth has rows so far apart in each PE that its columns need fillers, where the
-    engine has room for them.
+    Layers have 1 to `largest` outputs and inputs, or as many as the engine holds, and keep anywhere from none to all of
+    their weights and non-zero activations. Every fifth has rows so far apart in each PE that its columns need fillers,
+    if the engine has room for them.
     """
     rng = np.random.default_rng(seed)
     return [_job(rng, config, largest, far=number % 5 == 4) for number in range(count)]
@@ -130,7 +130,7 @@ def _job(rng: np.random.Generator, config: EieConfig, largest: int, far: bool) -
     apart = 3 * 2**config.index_bits
     inputs = max(1, min(largest, config.pointer_depth - 1, entries // apart if far else entries))
     n_in = int(rng.integers(1, inputs, endpoint=True))
-    # Every memory is large enough, whatever is kept.
+    # Every memory is large enough whichever weights are kept.
     most = min(config.act_depth, config.constant_depth - 2**config.code_bits, entries // n_in)
     if far:
         n_out, density = min(most, apart) * config.n_pe, 1 / 2**config.index_bits

@@ -1,12 +1,12 @@
-"""The EIE engine's storage of one layer: which rows a PE holds, and their interleaved compressed columns.
+"""Storage format of one EIE layer: assignment of rows to PEs, and their interleaved compressed columns.
 
-Within a PE the columns stand one behind the other, and each entry says how many zero rows lie since the one before::
+Within a PE the columns are stored one after the other. Each entry counts the zero rows since the previous entry::
 
     column of a PE      0 0 1 2 0 x 18 3          (rows from the top; 18 zeros)
     entries (v, z)      (1, 2) (2, 0) (0, 15) (3, 2)
-                                      filler: 15 zeros and itself, a zero too
+                                      filler: 15 zeros and itself, also a zero
 
-``pointers[j]`` is the first entry of column j. A loop over the PEs calls these; nothing in here loops over entries.
+``pointers[j]`` is the first entry of column j. Callers loop over the PEs; nothing here loops over entries.
 """
 
 import heapq
@@ -22,7 +22,7 @@ def interleave(n_out: int, n_pe: int) -> list[np.ndarray]:
 
 
 def row_work(codes: np.ndarray, frequencies: np.ndarray | None = None) -> np.ndarray:
-    """Work of each row of codes (out, in): its non-zeros, or those expected to meet a non-zero activation."""
+    """Work per row of codes (out, in): its non-zeros, or the expected number that meet a non-zero activation."""
     if frequencies is None:
         return np.count_nonzero(codes, axis=1)
     row, col = np.divmod(np.flatnonzero(codes), codes.shape[1])
@@ -30,21 +30,21 @@ def row_work(codes: np.ndarray, frequencies: np.ndarray | None = None) -> np.nda
 
 
 def balance(loads: np.ndarray, n_pe: int) -> list[np.ndarray]:
-    """Rows of each PE, dealt so that the PEs have about the same work.
+    """Deal rows to PEs so that all PEs have about the same work.
 
-    The heaviest row first (ties: the lower row), each to the least loaded PE (ties: the lower PE) with fewer than
-    ``ceil(out / n_pe)`` rows.
+    Rows are dealt from the heaviest (tie-break: lower row), each to the least loaded PE (tie-break: lower PE) that has
+    fewer than ``ceil(out / n_pe)`` rows.
 
     Parameters
     ----------
     loads : (out,) array
-        Work of each row, of `row_work`.
+        Work of each row, from `row_work`.
     n_pe : int
         Processing elements.
 
     Returns
     -------
-    list of int64 vectors, one per PE, rows in the order dealt
+    list of int64 vectors, one per PE, with rows in the order dealt
 
     Notes
     -----
@@ -52,7 +52,7 @@ def balance(loads: np.ndarray, n_pe: int) -> list[np.ndarray]:
     """
     most = -(-loads.size // n_pe)
     rows: list[list[int]] = [[] for _ in range(n_pe)]
-    # Equal loads leave the heap by PE number; a full PE does not return to it.
+    # Equal loads leave the heap in PE order; a full PE does not return to it.
     least = [(0, k) for k in range(n_pe)]
     for row in np.argsort(-loads, kind="stable").tolist():
         load, k = heapq.heappop(least)
@@ -63,19 +63,19 @@ def balance(loads: np.ndarray, n_pe: int) -> list[np.ndarray]:
 
 
 def pack(codes: np.ndarray, index_bits: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Compressed columns of one PE.
+    """Compress the columns of one PE.
 
     Parameters
     ----------
     codes : (local rows, in) uint8 array
         The PE's rows in local order, 0 = pruned.
     index_bits : int
-        Bits of an entry that count zeros.
+        Width in bits of an entry's zero count.
 
     Returns
     -------
     values, zeros : uint8 vectors
-        Code of each entry, and zeros since the entry before in the same column. A filler has code 0 and the most zeros.
+        Code of each entry, and zeros since the previous entry in the column. A filler has code 0 and the maximum count.
     pointers : (in + 1,) int64 array
         First entry of each column, and the number of entries.
     """
@@ -85,7 +85,7 @@ def pack(codes: np.ndarray, index_bits: int) -> tuple[np.ndarray, np.ndarray, np
     col, row = np.divmod(at, n_rows)
     gap = row.copy()
     gap[1:] -= np.where(col[1:] == col[:-1], row[:-1] + 1, 0)
-    # A filler stands for 2**index_bits rows, itself included; all fillers of a gap come before its entry.
+    # A filler covers 2**index_bits rows including itself; all fillers of a gap precede its entry.
     after = np.cumsum((gap >> index_bits) + 1)
     total = int(after[-1]) if after.size else 0
     values = np.zeros(total, np.uint8)

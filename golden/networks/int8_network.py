@@ -1,4 +1,4 @@
-"""A multilayer perceptron in INT8, as the systolic engine runs it, and its file."""
+"""INT8 multilayer perceptron for the systolic engine, and its file format."""
 
 import io
 import re
@@ -29,30 +29,30 @@ __all__ = ["Int8Layer", "Int8Network", "quantize_mlp"]
 _INPUT = ("input_scale", "input_zero_point")
 _REQUANT = ("multiplier", "shift", "zero_point", "qmin", "qmax", "rounding")
 _EXPECTED = (
-    f"{', '.join(_INPUT)}, of each layer n from 0 on W<n> and b<n>, and unless it is the last and gives sums "
+    f"{', '.join(_INPUT)}, for each layer n from 0 W<n> and b<n>, and unless it is the last and outputs sums "
     + ", ".join(f"{name}<n>" for name in _REQUANT)
 )
 
 
 @dataclass(frozen=True, eq=False)
 class Int8Layer:
-    """A layer in integers.
+    """A fully connected layer in integers.
 
     Attributes
     ----------
     weights : (in, out) int8 array
         Weights.
     bias : (out,) int32 array
-        Bias, with the input's zero point in it.
+        Bias, with the input's zero point folded in.
     requant : Requant or None
-        How sums become int8; None leaves them as they are.
+        Requantisation of the sums to int8; None outputs the INT32 sums.
 
     Raises
     ------
     TypeError
         If an array is of another type.
     ValueError
-        If weights and bias are not a matrix and a vector, do not fit each other, or do not fit the requantiser.
+        If weights and bias are not a matrix and a vector, or do not match each other or the requantiser.
     """
 
     weights: np.ndarray
@@ -78,19 +78,19 @@ class Int8Layer:
         object.__setattr__(self, "bias", b)
 
     def apply(self, x: np.ndarray, product: Callable[..., np.ndarray]) -> np.ndarray:
-        """The layer's output, its product and bias taken by `product`."""
+        """Compute the layer's output, using `product` for the product and bias."""
         sums = product(x, self.weights, self.bias)
         return sums if self.requant is None else self.requant.apply(sums)
 
 
 @dataclass(frozen=True, eq=False)
 class Int8Network:
-    """Layers, and what the codes of their input mean.
+    """INT8 layers, and the quantisation parameters of their input.
 
     Raises
     ------
     ValueError
-        If there is no layer, one does not fit the one before, or one but the last does not requantise.
+        If there is no layer, a layer does not match the previous one, or one other than the last does not requantise.
     """
 
     input: QuantParams
@@ -108,10 +108,10 @@ class Int8Network:
                     + transposed("weights are", before == outputs)
                 )
             if layer.requant is None and number + 1 < len(self.layers):
-                raise ValueError(f"Layer {number} leaves INT32 sums, which the next cannot take; requantise it")
+                raise ValueError(f"Layer {number} outputs INT32 sums, which the next layer cannot take; add a Requant")
 
     def codes(self, x: np.ndarray) -> np.ndarray:
-        """Inputs as int8: those that are already, or real numbers quantised.
+        """Return inputs as int8 codes; real numbers are quantised.
 
         Parameters
         ----------
@@ -121,7 +121,7 @@ class Int8Network:
         Raises
         ------
         TypeError
-            If they are of another type: nobody knows whether such integers are codes or what codes stand for.
+            If they are of another type: other integers could be codes or real values.
         ValueError
             If they have another shape.
         """
@@ -140,15 +140,15 @@ class Int8Network:
         return quantize(x, self.input)
 
     def run(self, x: np.ndarray, config: SystolicConfig | None = None) -> list[np.ndarray]:
-        """The golden model: the codes of the input, and the output of every layer."""
+        """Run the golden model; returns the input codes and the output of every layer."""
         config = config or SystolicConfig()
-        found = [self.codes(x)]
+        values = [self.codes(x)]
         for layer in self.layers:
-            found.append(layer.apply(found[-1], lambda x, w, b: matmul(x, w, b, config)))
-        return found
+            values.append(layer.apply(values[-1], lambda x, w, b: matmul(x, w, b, config)))
+        return values
 
     def dumps(self) -> bytes:
-        """The content of an ``.npz``: ``input_scale``, ``input_zero_point``, and of layer n ``W<n>``, ``b<n>`` and the
+        """Serialise as an ``.npz``: ``input_scale``, ``input_zero_point``, and for layer n ``W<n>``, ``b<n>`` and the
         fields of its Requant, ``multiplier<n>`` and so on.
         """
         arrays: dict[str, np.ndarray] = {
@@ -164,7 +164,7 @@ class Int8Network:
         return file.getvalue()
 
     def save(self, path: Path | str) -> None:
-        """Write the bytes of `dumps`.
+        """Write the network to a file in the format of `dumps`.
 
         Raises
         ------
@@ -175,38 +175,38 @@ class Int8Network:
 
     @classmethod
     def load(cls, path: Path | str) -> "Int8Network":
-        """Read what `save` has written.
+        """Read a file written by `save`.
 
         Raises
         ------
         ValueError
-            If the file is none of these, or its layers do not fit each other.
+            If the file is not such a network, or its layers do not match each other.
         OSError
-            If it cannot be read.
+            If the file cannot be read.
         """
         loaded = read_numpy(path)
         try:
             return cls.of(loaded if isinstance(loaded, dict) else {})
         except (TypeError, ValueError) as error:
-            raise ValueError(f"{str(path)!r} is no INT8 network: {error}") from None
+            raise ValueError(f"{str(path)!r} is not an INT8 network: {error}") from None
 
     @classmethod
     def of(cls, arrays: dict[str, np.ndarray]) -> "Int8Network":
-        """The network of the arrays that `save` writes.
+        """Build a network from the arrays that `save` writes.
 
         Raises
         ------
         TypeError, ValueError
-            If a name is unknown or missing, an array has another type or shape, or layers do not fit each other.
+            If a name is unknown or missing, an array has the wrong type or shape, or layers do not match each other.
         """
-        found = [re.fullmatch(r"W(\d+)", name, re.I | re.A) for name in arrays]
-        # Layers without gaps, whichever their case; which names they lack is told then.
-        count = len({int(match[1]) for match in found if match}) or 1
+        matches = [re.fullmatch(r"W(\d+)", name, re.I | re.A) for name in arrays]
+        # Count layers ignoring case and gaps; check_names then reports the missing names.
+        count = len({int(match[1]) for match in matches if match}) or 1
         required, optional = list(_INPUT), []
         for n in range(count):
             names = [f"{name}{n}" for name in _REQUANT]
             required += [f"W{n}", f"b{n}"]
-            # Only the last layer may give sums, and has then nothing of a requantiser.
+            # Only the last layer may output sums; it then has no requantiser fields at all.
             needed = n + 1 < count or any(name in arrays for name in names)
             (required if needed else optional).extend(names)
         check_names(arrays, required, optional, expected=_EXPECTED)
@@ -218,7 +218,7 @@ class Int8Network:
 
 
 def _value(name: str, array: np.ndarray) -> Any:
-    """What an array without dimensions holds."""
+    """Value of a zero-dimensional array."""
     if array.ndim:
         raise ValueError(f"{name} has shape {array.shape}; use a single value, of shape ()")
     return array.item()
@@ -229,10 +229,10 @@ def _layer(arrays: dict[str, np.ndarray], n: int) -> Int8Layer:
         requant = None
         if f"multiplier{n}" in arrays:
             parts = {name: arrays[f"{name}{n}"] for name in _REQUANT}
-            # One for all channels, or one of each; the others are of the layer.
-            several = ("multiplier", "shift")
+            # These may have one value per channel; the others have one per layer.
+            per_channel = ("multiplier", "shift")
             values: dict[str, Any] = {
-                name: part if part.ndim and name in several else _value(f"{name}{n}", part)
+                name: part if part.ndim and name in per_channel else _value(f"{name}{n}", part)
                 for name, part in parts.items()
             }
             requant = Requant(**values)
@@ -242,17 +242,17 @@ def _layer(arrays: dict[str, np.ndarray], n: int) -> Int8Layer:
 
 
 def quantize_mlp(mlp: Mlp, samples: np.ndarray) -> Int8Network:
-    """Quantise a perceptron, its activations calibrated on samples.
+    """Quantise a perceptron, calibrating its activations on samples.
 
-    Hidden layers have a weight scale per channel and requantise to int8 with the ReLU as a clamp. The last layer has
-    one scale, so that its INT32 sums can be compared with each other.
+    Hidden layers have one weight scale per channel and requantise to int8 with the ReLU as a clamp. The last layer has
+    a single scale, so its INT32 sums are comparable with each other.
 
     Parameters
     ----------
     mlp : Mlp
         The network.
     samples : (samples, in) float array
-        Inputs that are like those to come.
+        Representative inputs.
     """
     params = [calibrate(x, method="percentile", percentile=99.95) for x in mlp.activations(samples)]
     layers = []

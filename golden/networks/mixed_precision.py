@@ -1,7 +1,7 @@
-"""Mixed-precision training: products as a tensor core takes them, weights and their update in FP32.
+"""Mixed-precision training: matrix products on a tensor core, weights and their update in FP32.
 
-A number that a product takes is rounded to a small format first, and what lies below that format's range is lost.
-Gradients would be: so the loss is multiplied by a power of two, and they with it, and the update divides by it again::
+Operands of a product are rounded to a small format first, so values below its range are lost. To save the gradients
+from that, the loss is multiplied by a power of two, which scales the gradients, and the update divides by it again::
 
     master weights (FP32) --> FP16 --> forward --> loss * scale --> backward --> gradients / scale --> update (FP32)
 """
@@ -25,14 +25,14 @@ ProductFunction = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 def operands(a: np.ndarray, b: np.ndarray, c: np.ndarray, config: TensorCoreConfig) -> Operands:
-    """FP32 operands as a tensor core for FP16 takes them: rounded to the nearest, K filled up with zeros.
+    """Convert FP32 operands for a tensor core: round to nearest FP16 and pad K with zeros.
 
     Parameters
     ----------
     a, b, c : (M, K), (K, N) and (M, N) float32 arrays
-        Operands and addends. What is too large for a format becomes infinite.
+        Operands and addends. A value too large for its format becomes infinite.
     config : TensorCoreConfig
-        Its `l`, of which K becomes a multiple, and format of C.
+        Gives `l`, of which K becomes a multiple, and the format of C.
 
     Returns
     -------
@@ -46,12 +46,12 @@ def operands(a: np.ndarray, b: np.ndarray, c: np.ndarray, config: TensorCoreConf
 
 
 def tensor_core(config: TensorCoreConfig) -> ProductFunction:
-    """Products of a tensor core, of operands that are rounded to FP16.
+    """Product function of a tensor core; operands are rounded to FP16.
 
     Parameters
     ----------
     config : TensorCoreConfig
-        With operands in FP16.
+        Tensor core with FP16 operands.
 
     Returns
     -------
@@ -60,30 +60,30 @@ def tensor_core(config: TensorCoreConfig) -> ProductFunction:
     Raises
     ------
     ValueError
-        If the operands have another format.
+        If the config has another operand format.
     """
     if (config.a_format, config.b_format) != ("fp16", "fp16"):
-        raise ValueError(f"a_format {config.a_format!r} is not what operands are rounded to here; use fp16")
+        raise ValueError(f"a_format {config.a_format!r} is not supported: operands are rounded to fp16; use fp16")
     return lambda a, b, c: mma(*operands(a, b, c, config), config).astype(np.float32)
 
 
 def single_precision(a: np.ndarray, b: np.ndarray, c: np.ndarray) -> np.ndarray:
-    """Products in FP32 throughout, in the order in which the host takes them; see `ProductFunction`."""
+    """FP32 product, summed in the host's order; see `ProductFunction`."""
     return a @ b + c
 
 
 @dataclass
 class LossScale:
-    """The power of two that the loss is multiplied by, as large as gradients allow.
+    """Dynamic loss scale: a power of two, as large as the gradients allow.
 
     Attributes
     ----------
     value : float
         The scale.
     patience : int or None
-        Updates without overflow after which it is doubled; None never changes it.
+        Number of updates without overflow after which the scale doubles; None keeps it constant.
     skipped : int
-        Updates that were left out since a gradient was not finite; each halves the scale.
+        Number of updates skipped because a gradient was not finite; each halves the scale.
 
     Notes
     -----
@@ -96,7 +96,7 @@ class LossScale:
     _since: int = field(default=0, repr=False)
 
     def update(self, finite: bool) -> None:
-        """Note whether all gradients were finite."""
+        """Adjust the scale after an update; `finite` says whether all gradients were finite."""
         self.skipped += not finite
         if self.patience is None:
             return
@@ -108,23 +108,23 @@ class LossScale:
 
 
 class Trainer:
-    """Gradient descent with momentum on a perceptron, every product taken by `product`.
+    """Gradient descent with momentum on a perceptron, with every matrix product computed by `product`.
 
     Parameters
     ----------
     mlp : Mlp
-        Where to begin; rounded to FP32.
+        Initial network; rounded to FP32.
     product : ProductFunction
-        Takes the products.
+        Computes the products.
     scale : LossScale
-        Of the loss.
+        Loss scale.
     rate, momentum : float
-        Of the update.
+        Learning rate and momentum of the update.
 
     Attributes
     ----------
     weights, biases : list of (in, out) and (out,) float32 arrays
-        The master copies.
+        Master copies of the parameters.
     """
 
     def __init__(
@@ -137,31 +137,31 @@ class Trainer:
         self._moves = [np.zeros_like(p) for p in (*self.weights, *self.biases)]
 
     def activations(self, x: np.ndarray) -> list[np.ndarray]:
-        """The float32 input of every layer, and the output of the last, which has no ReLU."""
-        found = [float_array("Inputs", x).astype(np.float32)]
+        """Compute the float32 input of every layer and the output of the last, which has no ReLU."""
+        values = [float_array("Inputs", x).astype(np.float32)]
         for n, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
-            out = self.product(found[-1], w, np.broadcast_to(b, (len(x), len(b))))
-            found.append(np.maximum(out, 0) if n < len(self.weights) - 1 else out)
-        return found
+            out = self.product(values[-1], w, np.broadcast_to(b, (len(x), len(b))))
+            values.append(np.maximum(out, 0) if n < len(self.weights) - 1 else out)
+        return values
 
     def accuracy(self, x: np.ndarray, labels: np.ndarray) -> float:
-        """Share of samples whose greatest output is that of their label."""
+        """Fraction of samples whose largest output is the one given by their label."""
         return float((self.activations(x)[-1].argmax(axis=1) == labels).mean())
 
     def step(self, x: np.ndarray, labels: np.ndarray) -> float:
-        """One update on a batch, left out if a gradient is not finite; the batch's loss before it.
+        """Update on a batch, unless a gradient is not finite, and return the batch's loss before the update.
 
         Parameters
         ----------
         x : (samples, in) float array
             Inputs.
         labels : (samples,) integer array
-            The right output of each.
+            Index of the correct output of each sample.
 
         Raises
         ------
         TypeError, ValueError
-            If labels are no integers, or none of the outputs.
+            If labels are not integers or do not name an output.
         """
         loss, gradients = self.gradients(x, labels)
         finite = all(np.isfinite(gradient).all() for gradient in gradients)
@@ -171,29 +171,29 @@ class Trainer:
         return loss
 
     def gradients(self, x: np.ndarray, labels: np.ndarray) -> tuple[float, list[np.ndarray]]:
-        """A batch's mean cross entropy, and its derivatives by all weights, then by all biases; see `step`.
+        """Mean cross entropy of a batch and its gradients, for all weights, then all biases; see `step`.
 
-        They are float32 arrays, no longer scaled, and not finite where the scale was too large.
+        The gradients are float32 arrays, already unscaled, and not finite where the scale was too large.
         """
-        found = self.activations(x)
-        classes = found[-1].shape[1]
+        values = self.activations(x)
+        classes = values[-1].shape[1]
         labels = int_array("Labels", labels, (0, classes - 1), f"the network has {classes} outputs")
-        loss, delta = _cross_entropy(found[-1], labels)
+        loss, delta = _cross_entropy(values[-1], labels)
         scale = np.float32(self.scale.value)
-        return loss, [gradient / scale for gradient in self._backward(found, delta * scale)]
+        return loss, [gradient / scale for gradient in self._backward(values, delta * scale)]
 
-    def _backward(self, found: Sequence[np.ndarray], delta: np.ndarray) -> list[np.ndarray]:
-        """Scaled gradients of all weights, then of all biases, from that of the outputs."""
+    def _backward(self, values: Sequence[np.ndarray], delta: np.ndarray) -> list[np.ndarray]:
+        """Scaled gradients of all weights, then all biases, from the scaled gradient of the outputs."""
         by_weights, by_biases = [], []
         for n in reversed(range(len(self.weights))):
             # The bias is the weight of an input that is always 1.
-            inputs = np.concatenate((found[n], np.ones((len(delta), 1), np.float32)), axis=1)
+            inputs = np.concatenate((values[n], np.ones((len(delta), 1), np.float32)), axis=1)
             both = self.product(inputs.T, delta, np.zeros((inputs.shape[1], delta.shape[1]), np.float32))
             by_weights.append(both[:-1])
             by_biases.append(both[-1])
             if n:
-                before = self.product(delta, self.weights[n].T, np.zeros_like(found[n]))
-                delta = np.where(found[n] > 0, before, np.float32(0))
+                before = self.product(delta, self.weights[n].T, np.zeros_like(values[n]))
+                delta = np.where(values[n] > 0, before, np.float32(0))
         return by_weights[::-1] + by_biases[::-1]
 
     def _update(self, gradients: Sequence[np.ndarray]) -> None:
@@ -203,7 +203,7 @@ class Trainer:
 
 
 def _cross_entropy(scores: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
-    """Mean cross entropy of the softmax of float32 scores, and its derivative by them."""
+    """Mean cross entropy of the softmax of float32 scores, and its gradient."""
     rows = np.arange(len(labels))
     shifted = scores - scores.max(axis=1, keepdims=True)
     exponentials = np.exp(shifted)

@@ -1,6 +1,6 @@
-"""A small multilayer perceptron: what the demos train, and what compression retrains.
+"""Small multilayer perceptron, trained by the demos and retrained by compression.
 
-Float64 NumPy throughout, so that a seed gives the same network on every machine with the same NumPy.
+Float64 NumPy throughout, so a seed gives the same network on every machine with the same NumPy.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Mlp:
         weights = [float_array(f"Weights of layer {n}", w) for n, w in enumerate(self.weights)]
         biases = [float_array(f"Bias of layer {n}", b) for n, b in enumerate(self.biases)]
         if not weights or len(weights) != len(biases):
-            raise ValueError(f"There are {len(weights)} weights and {len(biases)} biases; use one of each a layer")
+            raise ValueError(f"There are {len(weights)} weights and {len(biases)} biases; use one of each per layer")
         for n, (w, b) in enumerate(zip(weights, biases, strict=True)):
             if w.ndim != 2 or 0 in w.shape:
                 raise ValueError(f"Weights of layer {n} have shape {w.shape}; use a matrix (in, out)")
@@ -39,29 +39,29 @@ class Mlp:
 
     @classmethod
     def random(cls, sizes: tuple[int, ...], seed: int = 0) -> "Mlp":
-        """Layers from ``sizes[n]`` to ``sizes[n + 1]``, normal weights of variance 2 / in (He et al., ICCV 2015)."""
+        """Layers from ``sizes[n]`` to ``sizes[n + 1]``, with normal weights of variance 2 / in (He et al., ICCV 2015)."""
         rng = np.random.default_rng(seed)
         pairs = list(zip(sizes, sizes[1:], strict=False))
         weights = [rng.normal(0.0, np.sqrt(2.0 / k), (k, n)) for k, n in pairs]
         return cls(weights, [np.zeros(n) for _, n in pairs])
 
     def activations(self, x: np.ndarray) -> list[np.ndarray]:
-        """The input of every layer, and the output of the last, which has no ReLU."""
-        found = [x]
+        """Compute the input of every layer and the output of the last, which has no ReLU."""
+        values = [x]
         for n, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
             x = x @ w + b
             if n < len(self.weights) - 1:
                 x = np.maximum(x, 0)
-            found.append(x)
-        return found
+            values.append(x)
+        return values
 
     def accuracy(self, x: np.ndarray, labels: np.ndarray) -> float:
-        """Share of samples whose greatest output is that of their label."""
+        """Fraction of samples whose largest output is the one given by their label."""
         return float((self.activations(x)[-1].argmax(axis=1) == labels).mean())
 
 
 def gradients(mlp: Mlp, x: np.ndarray, labels: np.ndarray) -> tuple[float, list[np.ndarray], list[np.ndarray]]:
-    """Mean cross entropy of the softmax of the outputs, and its gradients.
+    """Mean cross entropy of the softmax of the outputs and its gradients.
 
     Parameters
     ----------
@@ -70,22 +70,22 @@ def gradients(mlp: Mlp, x: np.ndarray, labels: np.ndarray) -> tuple[float, list[
     x : (samples, in) float array
         Inputs.
     labels : (samples,) integer array
-        The right output of each.
+        Index of the correct output of each sample.
 
     Returns
     -------
     (float, list of arrays, list of arrays)
-        Loss, and its derivatives by ``mlp.weights`` and ``mlp.biases``.
+        Loss and its gradients with respect to ``mlp.weights`` and ``mlp.biases``.
 
     Raises
     ------
     TypeError, ValueError
-        If labels are no integers, or none of the outputs.
+        If labels are not integers or do not name an output.
     """
-    found = mlp.activations(x)
-    classes = found[-1].shape[1]
+    values = mlp.activations(x)
+    classes = values[-1].shape[1]
     labels = int_array("Labels", labels, (0, classes - 1), f"the network has {classes} outputs")
-    scores = found[-1] - found[-1].max(axis=1, keepdims=True)
+    scores = values[-1] - values[-1].max(axis=1, keepdims=True)
     exponentials = np.exp(scores)
     sums = exponentials.sum(axis=1, keepdims=True)
     rows = np.arange(len(labels))
@@ -95,8 +95,8 @@ def gradients(mlp: Mlp, x: np.ndarray, labels: np.ndarray) -> tuple[float, list[
     delta /= len(labels)
     by_weights, by_biases = [], []
     for n in reversed(range(len(mlp.weights))):
-        by_weights.append(found[n].T @ delta)
+        by_weights.append(values[n].T @ delta)
         by_biases.append(delta.sum(axis=0))
         if n:
-            delta = (delta @ mlp.weights[n].T) * (found[n] > 0)
+            delta = (delta @ mlp.weights[n].T) * (values[n] > 0)
     return loss, by_weights[::-1], by_biases[::-1]

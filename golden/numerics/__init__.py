@@ -1,4 +1,4 @@
-"""Arithmetic that engines share: requantisation of INT32 sums to int8, and floating-point formats."""
+"""Arithmetic shared by the engines: requantisation of INT32 sums to int8, and floating-point formats."""
 
 from .requantization import Requant, requantize
 

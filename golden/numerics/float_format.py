@@ -1,4 +1,4 @@
-"""Floating-point formats: how many bits of what, and what the ends of each are."""
+"""Floating-point formats: field widths and limits."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,23 +13,23 @@ __all__ = ["FORMATS", "Format"]
 
 @dataclass(frozen=True)
 class Format:
-    """A floating-point format of sign, exponent and fraction, from the top; what is left at the bottom is spare::
+    """A floating-point format of sign, exponent and fraction, from the MSB down; any bits below are spare::
 
         s eeee fff.. 000..
 
-    Spare bits are ignored on the way in and zero on the way out.
+    Spare bits are ignored on input and zero on output.
 
     Parameters
     ----------
     exponent_bits : int
-        2..8.
+        Width of the exponent, 2..8.
     fraction_bits : int
-        Bits behind the leading 1, 1..23.
+        Width of the fraction, without the leading 1, 1..23.
     width : int
-        Bits of a pattern: 8, 16 or 32.
+        Width of a bit pattern: 8, 16 or 32.
     infinities : bool
-        Whether the uppermost exponent is that of infinities and NaNs. If not, it is one like the others, and only the
-        pattern of all ones is a NaN.
+        Whether the top exponent is reserved for infinities and NaNs. If not, it is an ordinary exponent and only the
+        all-ones pattern is a NaN.
 
     Raises
     ------
@@ -48,7 +48,7 @@ class Format:
         if not isinstance(self.infinities, bool):
             raise TypeError(f"infinities {show(self.infinities)} is not a bool; use True or False")
         if self.width not in (8, 16, 32):
-            raise ValueError(f"width {self.width} is no size of a NumPy integer; use 8, 16 or 32")
+            raise ValueError(f"width {self.width} is not the size of a NumPy integer; use 8, 16 or 32")
         if self.spare_bits < 0:
             raise ValueError(
                 f"width {self.width} is too small for a sign, {self.exponent_bits} exponent bits and "
@@ -57,42 +57,42 @@ class Format:
 
     @property
     def bias(self) -> int:
-        """What the exponent field of 1.0 holds."""
+        """Exponent bias: the exponent field of 1.0."""
         return 2 ** (self.exponent_bits - 1) - 1
 
     @property
     def min_exponent(self) -> int:
-        """Exponent of the smallest normal number, and of all subnormal ones."""
+        """Exponent of the smallest normal number and of all subnormals."""
         return 1 - self.bias
 
     @property
     def smallest_exponent(self) -> int:
-        """Exponent of the smallest subnormal number."""
+        """Exponent of the smallest subnormal."""
         return self.min_exponent - self.fraction_bits
 
     @property
     def spare_bits(self) -> int:
-        """Bits below the fraction."""
+        """Number of unused bits below the fraction."""
         return self.width - 1 - self.exponent_bits - self.fraction_bits
 
     @property
     def dtype(self) -> np.dtype:
-        """Type of a pattern."""
+        """NumPy type of a bit pattern."""
         return np.dtype(f"uint{self.width}")
 
     @property
     def nan(self) -> int:
-        """The NaN that is written: positive, all ones."""
+        """Canonical NaN pattern: positive, all ones."""
         return (2 ** (self.exponent_bits + self.fraction_bits) - 1) << self.spare_bits
 
     @property
     def overflow(self) -> int:
-        """The pattern, without sign, of what is too large: infinity, or NaN where there is none."""
+        """Unsigned pattern of an overflow: infinity, or NaN in a format without infinities."""
         return (2**self.exponent_bits - 1) << (self.width - 1 - self.exponent_bits) if self.infinities else self.nan
 
     @property
     def largest(self) -> int:
-        """The pattern of the largest finite number, the one below `overflow`."""
+        """Pattern of the largest finite number, the one below `overflow`."""
         return self.overflow - (1 << self.spare_bits)
 
 
@@ -106,5 +106,5 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
         "e5m2": Format(5, 2, 8),
     }
 )
-"""The formats by name. TF32 is FP32 with its low 13 bits ignored; E4M3 has no infinities (Micikevicius et al.,
+"""Formats by name. TF32 is FP32 with its low 13 bits ignored; E4M3 has no infinities (Micikevicius et al.,
 arXiv 2209.05433)."""

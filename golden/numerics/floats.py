@@ -1,7 +1,7 @@
-"""Small floating-point formats: bit patterns to numbers and back, in integers only.
+"""Conversion between floating-point bit patterns and numbers, in integers only.
 
-A number is a sign, an integer significand and a power of two, so nothing here depends on how the host rounds, and a
-product or a sum of numbers can be taken exactly before it is packed.
+A number is a sign, an integer significand and a power of two. Nothing here depends on the host's rounding, and
+products and sums can be computed exactly before they are packed.
 """
 
 from typing import Any, Literal, NamedTuple
@@ -28,18 +28,18 @@ _DTYPES = {
 
 
 class Number(NamedTuple):
-    """Numbers apart: ``(-1)**sign * significand * 2**exponent``, unless they are infinite or not numbers.
+    """Unpacked numbers: ``(-1)**sign * significand * 2**exponent``, unless infinite or NaN.
 
     Attributes
     ----------
     sign : (...) bool array
-        Negative; zeros have one too.
+        True if negative; zeros are signed too.
     significand : (...) int64 array
-        At least 0.
+        Integer significand, at least 0.
     exponent : (...) int64 array
-        Of the significand's last bit.
+        Exponent of the significand's LSB.
     infinite, nan : (...) bool array
-        Infinity of that sign; not a number. The significand then means nothing.
+        Flags for a signed infinity and for a NaN. If either is set, the significand is meaningless.
     """
 
     sign: Any
@@ -50,17 +50,17 @@ class Number(NamedTuple):
 
 
 def to_patterns(values: Any, format: str, name: str = "Values") -> np.ndarray:
-    """Bit patterns of an array that holds numbers of a format; nothing is converted.
+    """View an array of numbers as bit patterns of a format, without conversion.
 
     Parameters
     ----------
     values : (...) array
-        Of NumPy's type for the format (``float16``, ``float32`` also for TF32), or that of the package ``ml_dtypes``
-        (``bfloat16``, ``float8_e4m3fn``, ``float8_e5m2``), or the patterns: unsigned integers of its width.
+        NumPy's type for the format (``float16``; ``float32``, also for TF32), the type of the package ``ml_dtypes``
+        (``bfloat16``, ``float8_e4m3fn``, ``float8_e5m2``), or bit patterns as unsigned integers of the format's width.
     format : str
         A name in `FORMATS`.
     name : str
-        What an error calls the values.
+        Name of the values in error messages.
 
     Returns
     -------
@@ -72,11 +72,11 @@ def to_patterns(values: Any, format: str, name: str = "Values") -> np.ndarray:
     TypeError
         If the array is of another type.
     ValueError
-        If there is no such format.
+        If the format is unknown.
     """
     form = _form(format)
     array = np.asarray(values)
-    # Not all that calls itself float16 has the host's byte order.
+    # A dtype named float16 need not have the host's byte order.
     if array.dtype.name == _DTYPES[format]:
         return array.astype(array.dtype.newbyteorder("="), copy=False).view(form.dtype)
     if array.dtype.name == form.dtype.name:
@@ -88,14 +88,14 @@ def to_patterns(values: Any, format: str, name: str = "Values") -> np.ndarray:
 
 
 def unpack(patterns: Any, format: str | Format) -> Number:
-    """Take patterns apart. Subnormal numbers keep the smallest exponent and a significand without its leading 1.
+    """Unpack bit patterns. Subnormals keep the smallest exponent and a significand without a leading 1.
 
     Parameters
     ----------
     patterns : (...) uint8, uint16 or uint32 array
         Bit patterns, of the format's width.
     format : str or Format
-        A name in `FORMATS`, or a format of its own.
+        A name in `FORMATS` or a custom format.
 
     Returns
     -------
@@ -107,7 +107,7 @@ def unpack(patterns: Any, format: str | Format) -> Number:
     TypeError
         If the patterns are not unsigned integers of that width.
     ValueError
-        If there is no such format.
+        If the format is unknown.
     """
     form = _form(format)
     array = np.asarray(patterns)
@@ -129,17 +129,17 @@ def unpack(patterns: Any, format: str | Format) -> Number:
 
 
 def pack(number: Number, format: str | Format, rounding: Literal["nearest", "zero"] = "nearest") -> np.ndarray:
-    """Put numbers together, rounded to a format.
+    """Round numbers to a format and pack them.
 
     Parameters
     ----------
     number : Number
         Significands below 2**62; its arrays broadcast against each other.
     format : str or Format
-        A name in `FORMATS`, or a format of its own.
+        A name in `FORMATS` or a custom format.
     rounding : "nearest" or "zero"
-        To the nearest number, ties to an even last bit; or cut off. Either way subnormal numbers are kept, a number
-        whose exponent is then too large becomes an infinity (NaN in E4M3), and what becomes zero keeps its sign.
+        Round to nearest, ties to even, or truncate. Either way subnormals are kept, a number whose rounded exponent is
+        too large becomes an infinity (NaN in E4M3), and a number that becomes zero keeps its sign.
 
     Returns
     -------
@@ -149,31 +149,31 @@ def pack(number: Number, format: str | Format, rounding: Literal["nearest", "zer
     Raises
     ------
     TypeError
-        If a part is of the wrong type.
+        If a field of `number` is of the wrong type.
     ValueError
-        If a part is out of range, or there is no such format or rounding.
+        If a field of `number` is out of range, or the format or rounding is unknown.
 
     Notes
     -----
-    Source: ``spec/tensorcore.md``, "FP32 out" and "FP16 out"; with "nearest", IEEE 754. IEEE 754 has a rounding toward
-    zero that overflows to the largest finite number; a tensor core does not.
+    Source: ``spec/tensorcore.md``, "FP32 out" and "FP16 out"; with "nearest", IEEE 754. Unlike in a tensor core,
+    rounding toward zero in IEEE 754 overflows to the largest finite number.
     """
     form = _form(format)
     _check_rounding(rounding)
     sign, significand, exponent, infinite, nan = _checked(number)
-    # With 53 ones or more at its top a significand seems one bit longer. It is rounded a place higher then, to all ones
-    # without the leading one, or up to a power of two: the same pattern.
+    # A significand with 53 or more leading ones rounds up in float64 and seems one bit longer. It is then rounded one
+    # place higher, to all ones without the leading one or up to a power of two: the same pattern.
     length = np.frexp(significand.astype(np.float64))[1].astype(np.int64)
-    # The exponent of the result's last bit says how many bits are too many, or missing.
+    # The exponent of the result's LSB gives the number of surplus or missing bits.
     last = np.maximum(exponent + length - 1, form.min_exponent) - form.fraction_bits
     right = np.clip(last - exponent, 0, 63)
     left = np.maximum(exponent - last, 0)
     if rounding == "nearest":
-        # Less than half, and one more where the last bit is odd, so that a tie carries. Below 2**63 in any case.
+        # Add just under half, plus one if the last kept bit is odd so that a tie carries. Always below 2**63.
         odd = (significand >> right) & 1
         significand = significand + np.where(right > 0, (np.int64(1) << np.maximum(right - 1, 0)) - 1 + odd, 0)
     kept = (significand >> right) << left
-    # A leading 1 counts as one to the exponent, and so does a carry out of the fraction: from subnormal to normal, to
+    # The leading 1 adds one to the exponent field, as does a carry out of the fraction: from subnormal to normal, to
     # the next power of two, and to infinity.
     field = np.where(length > 0, last + form.fraction_bits - form.min_exponent, 0)
     magnitude = (kept + (field << form.fraction_bits)) << form.spare_bits
@@ -187,41 +187,41 @@ def pack(number: Number, format: str | Format, rounding: Literal["nearest", "zer
 def convert(
     patterns: Any, source: str | Format, target: str | Format, rounding: Literal["nearest", "zero"] = "nearest"
 ) -> np.ndarray:
-    """Patterns of one format to those of another; see `unpack` and `pack`.
+    """Convert bit patterns from one format to another; see `unpack` and `pack`.
 
     Parameters
     ----------
     patterns : (...) uint8, uint16 or uint32 array
-        Of the source's width.
+        Bit patterns of the source's width.
     source, target : str or Format
-        Names in `FORMATS`, or formats of their own.
+        Names in `FORMATS` or custom formats.
     rounding : "nearest" or "zero"
         As in `pack`.
 
     Returns
     -------
     (...) uint8, uint16 or uint32 array
-        Of the target's width. Zeros and infinities keep their sign; a NaN becomes the target's positive one.
+        Bit patterns of the target's width. Zeros and infinities keep their sign; a NaN becomes the canonical one.
 
     Raises
     ------
     TypeError
         If the patterns are not unsigned integers of the source's width.
     ValueError
-        If there is no such format or rounding.
+        If a format or the rounding is unknown.
     """
     return pack(unpack(patterns, source), target, rounding)
 
 
 def to_float(patterns: Any, format: str | Format) -> np.ndarray:
-    """The numbers that patterns stand for, all of them exact.
+    """Exact values of bit patterns as float64.
 
     Parameters
     ----------
     patterns : (...) uint8, uint16 or uint32 array
-        Of the format's width.
+        Bit patterns of the format's width.
     format : str or Format
-        A name in `FORMATS`, or a format of its own.
+        A name in `FORMATS` or a custom format.
 
     Returns
     -------
@@ -232,7 +232,7 @@ def to_float(patterns: Any, format: str | Format) -> np.ndarray:
     TypeError
         If the patterns are not unsigned integers of that width.
     ValueError
-        If there is no such format.
+        If the format is unknown.
     """
     number = unpack(patterns, format)
     magnitude = np.ldexp(number.significand.astype(np.float64), number.exponent)
@@ -259,7 +259,7 @@ def _check_rounding(rounding: str) -> None:
 
 def _checked(number: Number) -> list[np.ndarray]:
     if not isinstance(number, Number):
-        raise TypeError(f"{show(number)} is not a Number; use one, as from unpack")
+        raise TypeError(f"{show(number)} is not a Number; use one, such as unpack returns")
     significand = int_array("Significand", number.significand, _SIGNIFICAND, "use less than 62 bits")
     exponent = int_array("Exponent", number.exponent, _EXPONENT, "use an exponent in that range")
     flags = [np.asarray(flag) for flag in (number.sign, number.infinite, number.nan)]
@@ -270,4 +270,4 @@ def _checked(number: Number) -> list[np.ndarray]:
     try:
         return list(np.broadcast_arrays(flags[0], significand, exponent, *flags[1:]))
     except ValueError:
-        raise ValueError(f"The parts of a Number have shapes {show(shapes)}; use the same for all") from None
+        raise ValueError(f"The fields of a Number have shapes {show(shapes)}; use the same for all") from None

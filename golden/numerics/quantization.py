@@ -1,7 +1,7 @@
 """Quantisation: real numbers to int8 codes and back.
 
-The engines never see a real number. A scale becomes a Q31 multiplier and a shift here, once, and from then on the
-model, the RTL and TFLite compute the same integers.
+The engines never see a real number. Here a scale becomes a Q31 multiplier and a shift, once; from then on the model,
+the RTL and TFLite compute the same integers.
 """
 
 from dataclasses import dataclass
@@ -38,14 +38,14 @@ __all__ = [
 
 
 def _round_half_away(x: np.ndarray) -> np.ndarray:
-    """Nearest integer, ties away from zero, on float64."""
+    """Round float64 to the nearest integer, ties away from zero."""
     # Adding 0.5 and truncating would round 0.49999999999999994 to 1; the distance to the truncation is exact.
     whole = np.trunc(x)
     return whole + np.where(np.abs(x - whole) >= 0.5, np.sign(x), 0.0)
 
 
 def fold_zero_point(weights: np.ndarray, bias: np.ndarray | None, zero_point: int) -> np.ndarray:
-    """Bias that lets the array multiply raw activation codes.
+    """Fold the activations' zero point into the bias, so that the array can multiply raw activation codes.
 
     ``sum_k (a[k] - zp) * W[k, n] + bias[n]  ==  sum_k a[k] * W[k, n] + folded[n]``
 
@@ -68,7 +68,7 @@ def fold_zero_point(weights: np.ndarray, bias: np.ndarray | None, zero_point: in
     TypeError
         If an argument is not of an integer type.
     ValueError
-        If shapes do not fit, an argument is out of range, or a folded bias leaves int32.
+        If shapes do not match, an argument is out of range, or a folded bias exceeds int32.
     """
     w = int_array("Weight", weights, INT16, "give weight codes of 16 bits at most")
     if w.ndim != 2:
@@ -89,17 +89,17 @@ def _to_int32(name: str, values: np.ndarray, fix: str) -> np.ndarray:
     return values.astype(np.int32)
 
 
-# Real numbers to integers and back: done once, before anything runs.
+# Real numbers to integers and back, once, before anything runs.
 
 
 @dataclass(frozen=True, eq=False)
 class QuantParams(ByValue):
-    """What an int8 code means: ``real = scale * (code - zero_point)``.
+    """Mapping from int8 codes to real numbers: ``real = scale * (code - zero_point)``.
 
     Parameters
     ----------
     scale : float or (N,) float array
-        Real size of one step, above 0; a vector has one per channel, along the last axis.
+        Real size of one step, above 0; a vector holds one per channel, along the last axis.
     zero_point : int
         Code of the real number 0, in [qmin, qmax], so that zero (padding, a pruned weight) is exact.
     qmin, qmax : int
@@ -134,9 +134,9 @@ class QuantParams(ByValue):
 
 
 def quantize(x: np.ndarray, params: QuantParams) -> np.ndarray:
-    """Nearest int8 code of each real number.
+    """Quantise real numbers to the nearest int8 codes.
 
-    The quotient is a float64 and rounds half away from zero, as TFLite's does; what lies outside the range saturates.
+    The float64 quotient rounds half away from zero, as in TFLite; values outside the range saturate.
 
     Parameters
     ----------
@@ -155,18 +155,18 @@ def quantize(x: np.ndarray, params: QuantParams) -> np.ndarray:
     TypeError
         If ``x`` is not of a float type.
     ValueError
-        If a value is NaN or infinite, or the last axis does not fit the scale.
+        If a value is NaN or infinite, or the last axis does not match the scale.
     """
     real = float_array("Input", x)
     params._fit(real.shape)
-    # A quotient too large for float64 is infinite, and saturates all the same.
+    # A quotient too large for float64 becomes infinite and still saturates.
     with np.errstate(over="ignore", invalid="ignore"):
         codes = _round_half_away(real / params.scale) + params.zero_point
     return np.asarray(np.clip(codes, params.qmin, params.qmax), dtype=np.int8)
 
 
 def dequantize(q: np.ndarray, params: QuantParams) -> np.ndarray:
-    """Real numbers that int8 codes stand for.
+    """Convert int8 codes to the real numbers that they represent.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def dequantize(q: np.ndarray, params: QuantParams) -> np.ndarray:
     TypeError
         If ``q`` is not of an integer type.
     ValueError
-        If a code is outside int8, or the last axis does not fit the scale.
+        If a code is outside int8, or the last axis does not match the scale.
     """
     codes = int_array("Code", q, INT8, "give int8 codes")
     params._fit(codes.shape)
@@ -193,9 +193,9 @@ def dequantize(q: np.ndarray, params: QuantParams) -> np.ndarray:
 
 
 def weight_params(w: np.ndarray, *, axis: int | None = None) -> QuantParams:
-    """Symmetric quantisation of weights: codes -127 to 127, zero point 0.
+    """Symmetric quantisation parameters for weights: codes -127 to 127, zero point 0.
 
-    Leaving out -128 keeps the range symmetric, and two products then fit one 18x18 multiplier.
+    Excluding -128 keeps the range symmetric and lets two products share one 18x18 multiplier.
 
     Parameters
     ----------
@@ -207,14 +207,14 @@ def weight_params(w: np.ndarray, *, axis: int | None = None) -> QuantParams:
     Returns
     -------
     QuantParams
-        Scale ``max(abs(w)) / 127``, and 1 where all weights are zero.
+        Scale ``max(abs(w)) / 127``, or 1 where all weights are zero.
 
     Raises
     ------
     TypeError
         If ``w`` is not of a float type or ``axis`` not an integer.
     ValueError
-        If a weight is not finite, there is none, or ``axis`` is not the last one.
+        If a weight is not finite, ``w`` is empty, or ``axis`` is not the last one.
 
     Notes
     -----
@@ -237,14 +237,14 @@ def weight_params(w: np.ndarray, *, axis: int | None = None) -> QuantParams:
 def calibrate(
     x: np.ndarray, *, method: Literal["minmax", "percentile"] = "minmax", percentile: float = 99.9
 ) -> QuantParams:
-    """Asymmetric int8 quantisation of activations, from samples of them.
+    """Asymmetric int8 quantisation parameters for activations, from samples.
 
     Parameters
     ----------
     x : float array of any shape
         Finite samples, at least one.
     method : "minmax" or "percentile"
-        Cover every sample, or cut outliers off at both ends.
+        Cover every sample, or clip outliers at both ends.
     percentile : float
         With ``"percentile"``: the range runs from percentile ``100 - percentile`` to ``percentile``; above 50, at
         most 100.
@@ -252,15 +252,15 @@ def calibrate(
     Returns
     -------
     QuantParams
-        One scale, codes -128 to 127. The range always includes 0, which is exact; every real number inside it comes
-        back within half a step. Samples that are all zero give scale 1 and zero point 0.
+        One scale, codes -128 to 127. The range always includes 0, which is exact; a round trip of any real number in
+        the range errs by at most half a step. All-zero samples give scale 1 and zero point 0.
 
     Raises
     ------
     TypeError
         If ``x`` is not of a float type, ``method`` not a string or ``percentile`` not a number.
     ValueError
-        If a sample is not finite, there is none, or an option is out of range.
+        If a sample is not finite, ``x`` is empty, or an option is out of range.
 
     Notes
     -----
@@ -282,11 +282,11 @@ def calibrate(
     else:
         low, high = (float(v) for v in np.percentile(real, [100 - float(percentile), float(percentile)]))
     low, high = min(low, 0.0), max(high, 0.0)
-    # Divided before the subtraction, which could overflow.
+    # Divide before subtracting: the difference could overflow.
     scale = high / 255 - low / 255
     if scale == 0:
         return QuantParams(1.0, 0)
-    # Rounding the zero point moves the range by half a step at most, so both ends stay within that error.
+    # Rounding the zero point shifts the range by at most half a step, so both ends stay within that error.
     zero_point = int(np.clip(_round_half_away(np.asarray(INT8[0] - low / scale)), *INT8))
     return QuantParams(scale, zero_point)
 
@@ -313,7 +313,7 @@ def quantize_bias(bias: np.ndarray, input_scale: float, weight_scale: float | np
     TypeError
         If ``bias`` is not of a float type or a scale not real.
     ValueError
-        If shapes do not fit, a scale is not above 0, or a bias leaves int32.
+        If shapes do not match, a scale is not above 0, or a bias exceeds int32.
     """
     real = float_array("Bias", bias)
     if real.ndim != 1:
@@ -325,10 +325,12 @@ def quantize_bias(bias: np.ndarray, input_scale: float, weight_scale: float | np
         raise ValueError(
             f"Weight scale has {weights.size} channels but the bias has {real.size}; give one or {real.size}"
         )
-    # What leaves float64 becomes 0 or infinite, and is refused below.
+    # A step outside the float64 range becomes 0 or infinite and is rejected below.
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         step = scale_value("Input scale", input_scale) * weights
         if not ((step > 0) & np.isfinite(step)).all():
-            raise ValueError(f"Input scale {input_scale} times the weight scale leaves float64; use scales nearer to 1")
+            raise ValueError(
+                f"Input scale {input_scale} times the weight scale exceeds float64; use scales nearer to 1"
+            )
         codes = _round_half_away(real / step)
     return _to_int32("Bias code", codes, "use a larger input or weight scale, or a smaller bias")

@@ -11,13 +11,13 @@ from .cycle_model import cycles as _cycles
 __all__ = ["SystolicConfig"]
 
 _CHOICES = {"dataflow": ("ws", "os"), "mac": ("infer", "ecp5", "ice40")}
-# What the command stream can count.
+# Limits of the command stream's fields.
 _M_MAX, _STEPS_MAX, _TILES_MAX = 2**24 - 1, 2**20 - 1, 2**16 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class SystolicConfig:
-    """Size and kind of a systolic array; one object for the golden model, the RTL, the simulation and the command line.
+    """Size and kind of a systolic array, shared by the golden model, the RTL, the simulation and the command line.
 
     Parameters
     ----------
@@ -28,19 +28,19 @@ class SystolicConfig:
     acc_width : int
         Accumulator width in bits, at most 32.
     acc_depth : int
-        Rows of results in each of the two accumulator banks: the longest block of M.
+        Result rows in each of the two accumulator banks, and so the longest block of M.
     dataflow : "ws" or "os"
-        What stays in the array: weights or outputs.
+        What is stationary in the array: weights or outputs.
     mac : "infer", "ecp5" or "ice40"
-        The multiplier: left to synthesis, ``MULT18X18D``, or ``SB_MAC16`` (two columns each up to 8 bits).
+        Multiplier: inferred by synthesis, ``MULT18X18D``, or ``SB_MAC16`` (shared by two columns at up to 8 bits).
     requant_lanes : int or None
-        Results requantised in a clock, 0 for an engine that only gives sums; None is half of the columns, which keeps
-        pace with the array when K spans two tiles or more.
+        Results requantised per clock cycle; 0 omits the requantiser, so the engine outputs only sums. None is half the
+        columns, which keeps pace with the array if K spans two tiles or more.
 
     Raises
     ------
     TypeError, ValueError
-        If a field is of the wrong type or out of range, or two do not go together.
+        If a field is of the wrong type or out of range, or two fields conflict.
     """
 
     rows: int = option(16, "processing elements down: the K of a tile", (1, 256))
@@ -48,10 +48,10 @@ class SystolicConfig:
     act_width: int = option(8, "activation width in bits", (4, 16))
     weight_width: int = option(8, "weight width in bits", (4, 16))
     acc_width: int = option(32, "accumulator width in bits", (9, 32))
-    acc_depth: int = option(256, "rows of results in each accumulator bank", (2, 2**16))
-    dataflow: Literal["ws", "os"] = option("ws", "what stays in the array: weights (ws) or outputs (os)")
-    mac: Literal["infer", "ecp5", "ice40"] = option("infer", "multiplier: left to synthesis, or the FPGA's own block")
-    requant_lanes: int | None = option(None, "results requantised in a clock; 0 leaves the requantiser out", (0, 256))
+    acc_depth: int = option(256, "result rows in each accumulator bank", (2, 2**16))
+    dataflow: Literal["ws", "os"] = option("ws", "what is stationary in the array: weights (ws) or outputs (os)")
+    mac: Literal["infer", "ecp5", "ice40"] = option("infer", "multiplier: inferred, or the FPGA's hard block")
+    requant_lanes: int | None = option(None, "results requantised per clock cycle; 0 omits the requantiser", (0, 256))
 
     def __post_init__(self):
         check_fields(self, _CHOICES)
@@ -61,9 +61,9 @@ class SystolicConfig:
         if self.requant_lanes > self.cols:
             raise ValueError(f"requant_lanes {self.requant_lanes} is above cols {self.cols}; use at most {self.cols}")
         if self.dataflow == "os" and self.acc_depth < self.rows:
-            raise ValueError(f"acc_depth {self.acc_depth} is below rows {self.rows}; an os block has that many results")
+            raise ValueError(f"acc_depth {self.acc_depth} is below rows {self.rows}; use at least {self.rows}")
         if self.cols % self.cell_cols:
-            raise ValueError(f"cols {self.cols} is odd; an SB_MAC16 holds two columns of 8 bits, use an even cols")
+            raise ValueError(f"cols {self.cols} is odd; an SB_MAC16 holds two columns of 8 bits, use an even number")
         if self.acc_width < self.act_width + self.weight_width:
             raise ValueError(
                 f"acc_width {self.acc_width} cannot hold one product; use at least {self.act_width + self.weight_width}"
@@ -76,36 +76,36 @@ class SystolicConfig:
 
     @property
     def cell_cols(self) -> int:
-        """Columns that share one cell of the array: 2 where one FPGA block multiplies for two."""
+        """Columns per cell of the array: 2 if one hard multiplier serves two columns."""
         return 2 if self.mac == "ice40" and max(self.act_width, self.weight_width) <= 8 else 1
 
     @property
     def multiplier_latency(self) -> int:
-        """Clocks from the operands to the registered product."""
+        """Clock cycles from the operands to the registered product."""
         return {"infer": 1, "ecp5": 4, "ice40": 3 if self.cell_cols == 2 else 4}[self.mac]
 
     @property
     def product_width(self) -> int:
-        """Bits of one product."""
+        """Width of a product in bits."""
         return self.act_width + self.weight_width
 
     @property
     def sum_width(self) -> int:
-        """Bits of a sum in the array: a column of products, or in an output-stationary array all of K."""
+        """Width in bits of a sum in the array: over a column of products or, if output stationary, over all of K."""
         if self.dataflow == "os":
             return self.acc_width
-        # Any part of a sum that is proven to fit the accumulator fits it too, so it never needs more.
+        # Partial sums wrap and come back, so no more bits than those of the accumulator are ever needed.
         return min(self.product_width + math.ceil(math.log2(self.rows)), self.acc_width)
 
     @property
     def array_latency(self) -> int:
-        """Clocks from the last operands of a row of sums to the sums, of the first row if output stationary."""
-        # The accumulators want their addresses that long before the sums.
+        """Clock cycles from the last operands of a row of sums to the sums; of the first row if output stationary."""
+        # The accumulators need their addresses at least 4 cycles before the sums.
         return max(self.grid_latency, 4)
 
     @property
     def grid_latency(self) -> int:
-        """The same without the register that the very smallest array has at its end."""
+        """`array_latency` without the extra output register of the very smallest arrays."""
         skew = self.cols // self.cell_cols - 1
         if self.dataflow == "ws":
             return self.rows - 1 + skew + 2 + self.multiplier_latency
@@ -113,16 +113,16 @@ class SystolicConfig:
 
     @property
     def block_rows(self) -> int:
-        """Most rows of M computed together."""
+        """Maximum number of rows of M computed together."""
         return self.acc_depth if self.dataflow == "ws" else self.rows
 
     def tiles(self, m: int, k: int, n: int) -> tuple[list[int], int, int]:
-        """How a product is cut: rows of each block of M, K passes of a block, column tiles.
+        """Tiling of a product: rows of each block of M, passes along K per block, column tiles.
 
         Raises
         ------
         ValueError
-            If a size is below 1 or more than the command stream can count.
+            If a size is below 1 or exceeds its command field.
         """
         m = integer("M", m, (1, _M_MAX))
         k = integer("K", k, (1, _STEPS_MAX * (self.rows if self.dataflow == "ws" else 1)))
@@ -131,7 +131,7 @@ class SystolicConfig:
         return blocks, -(-k // self.rows) if self.dataflow == "ws" else 1, -(-n // self.cols)
 
     def cycles(self, m: int, k: int, n: int, requant: bool = False, *, params: bool = True) -> int:
-        """Clocks of ``(m, k) @ (k, n)`` on the RTL when no stream ever stalls: first command to last result.
+        """Clock cycles of ``(m, k) @ (k, n)`` on the RTL, from first command to last result, if no stream stalls.
 
         Parameters
         ----------
@@ -145,7 +145,7 @@ class SystolicConfig:
         Raises
         ------
         ValueError
-            If a size is out of range, or ``requant`` asked of an engine without a requantiser.
+            If a size is out of range, or ``requant`` is set for an engine without a requantiser.
         """
         if requant and not self.requant_lanes:
             raise ValueError("requant_lanes is 0: the engine has no requantiser; use at least 1")

@@ -1,4 +1,4 @@
-"""The systolic engine's clocks: latencies that the RTL shares, and the exact cycle model."""
+"""Exact cycle model of the systolic engine, and latencies shared with the RTL."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ __all__ = ["ACCUMULATE_CLOCKS", "READ_CLOCKS", "REQUANT_CLOCKS", "Sizes", "cycle
 
 
 class Sizes(Protocol):
-    """What the model needs of a `SystolicConfig`."""
+    """The part of `SystolicConfig` that the model uses."""
 
     @property
     def rows(self) -> int: ...
@@ -24,25 +24,25 @@ class Sizes(Protocol):
 
 
 ACCUMULATE_CLOCKS = 5
-"""From reading an accumulator to reading what was written back."""
+"""Clock cycles from reading an accumulator to reading the value written back."""
 
 READ_CLOCKS = 4
-"""From an address to a row of finished sums."""
+"""Clock cycles from an address to a row of finished sums."""
 
 REQUANT_CLOCKS = {"infer": 18, "ecp5": 21, "ice40": 18}
-"""From a sum to its int8 code, by ``mac``."""
+"""Clock cycles from a sum to its int8 code, by ``mac``."""
 
-# From the clock of the last operands of a row to that in which the accumulators announce the row's block as readable,
-# beside the latency of the array: the registers at its inputs, and the way through the accumulators.
+# Cycles, in addition to the array's latency, from the last operands of a row until the accumulators announce the row's
+# block as readable: input registers and the accumulators' own pipeline.
 _TO_FULL = 3
-# From the clock of a tile's first operands to that in which its biases are in use, likewise.
+# Likewise, from a tile's first operands until its biases are in use.
 _TO_BIAS = -1
-# From the last read of a command to the delivery of its last result: the outlet.
+# Cycles from the last read of a command to the delivery of its last result: the output stage.
 _TO_STREAM = READ_CLOCKS + 2
 
 
 class _Params:
-    """When the parameters of each column tile are ready."""
+    """Tracks when the parameters of each column tile are ready."""
 
     def __init__(self, cols: int):
         self._cols = cols
@@ -50,31 +50,31 @@ class _Params:
         self._freed = 0
 
     def ready(self) -> int:
-        """First clock in which the next tile may begin."""
+        """First cycle in which the next tile may begin."""
         return self._start + 2 + self._cols
 
     def begin(self, bias_in_use: int) -> None:
-        """The next tile's biases are in use from that clock on; the one after it needs the slot of the one before."""
+        """Start a tile with biases in use from cycle `bias_in_use`; the next reuses the previous tile's slot."""
         self._start = max(bias_in_use + 1, self._freed + 1)
 
     def free(self, clock: int) -> None:
-        """A tile's scales are free."""
+        """Release a tile's scales in cycle `clock`."""
         self._freed = clock
 
 
 def cycles(config: Sizes, m: int, k: int, n: int, *, requant: bool, params: bool) -> int:
-    """Clocks from the command to the last result when no stream ever stalls; see `SystolicConfig.cycles`.
+    """Clock cycles from the command to the last result if no stream stalls; see `SystolicConfig.cycles`.
 
-    Follows the engine block by block: when its first operands can go in (weights loaded, a bank free, parameters
-    there), when its last row is complete, when the drain has read it.
+    Follows the engine block by block: when the first operands can enter (weights loaded, bank free, parameters
+    present), when the last row is complete, and when the drain has read the block.
     """
     blocks, k_tiles, n_tiles = config.tiles(m, k, n)
     chunks = -(-config.cols // config.requant_lanes) if requant and config.requant_lanes else 1
     run = _ws_block if config.dataflow == "ws" else _os_block
     loader = _Params(config.cols)
-    # The sequencer takes the command in clock 1 and has its first pass in clock 5.
+    # The sequencer accepts the command in cycle 1 and offers its first pass in cycle 5.
     at = _Clocks(offered=5)
-    freed = [-1, -1]  # when the banks of the last two blocks were
+    freed = [-1, -1]  # cycles in which the banks of the last two blocks were freed
     read = 0
     for _ in range(n_tiles):
         for number, rows in enumerate(blocks):
@@ -85,7 +85,7 @@ def cycles(config: Sizes, m: int, k: int, n: int, *, requant: bool, params: bool
             if number == 0 and params:
                 loader.begin(first + config.array_latency + _TO_BIAS)
             at.offered = at.taken + (3 if number + 1 < len(blocks) else 4)
-            # The drain sees the block, and reads from the next clock on.
+            # The drain sees the block and starts reading in the next cycle.
             seen = max(last + config.array_latency + _TO_FULL, read + 1)
             read = seen + rows * chunks
             freed.append(read)
@@ -95,23 +95,23 @@ def cycles(config: Sizes, m: int, k: int, n: int, *, requant: bool, params: bool
 
 
 class _Clocks:
-    """Where the sequencer and the array are: clocks of the latest events."""
+    """Cycles of the latest events in the sequencer and the array."""
 
     def __init__(self, offered: int):
-        self.offered = offered  # the sequencer has a pass
-        self.taken = 0  # it was taken
-        self.begun = 0  # the first operands of the pass before
+        self.offered = offered  # the sequencer offered the pass
+        self.taken = 0  # the pass was accepted
+        self.begun = 0  # first operands of the previous pass
         self.free = 0  # the array can begin another pass
 
 
 def _ws_block(config: Sizes, at: _Clocks, rows: int, passes: int, earliest: int) -> tuple[int, int]:
-    """Clocks of the first operands of a weight-stationary block, and of its last row."""
+    """Cycles of the first operands of a weight-stationary block and of its last row."""
     period = max(rows, ACCUMULATE_CLOCKS)
     at.taken = max(at.offered, at.begun)
     first = max(at.taken + 1 + config.rows, at.free, earliest)
     at.begun = first
     if passes > 1:
-        # Every further plane is loaded while the one before computes.
+        # Each further plane is loaded while the previous one computes.
         period = max(period, config.rows + 1)
         at.begun += (passes - 1) * period
         at.taken = at.begun - period
@@ -120,9 +120,9 @@ def _ws_block(config: Sizes, at: _Clocks, rows: int, passes: int, earliest: int)
 
 
 def _os_block(config: Sizes, at: _Clocks, rows: int, steps: int, earliest: int) -> tuple[int, int]:
-    """Clock of the last operands of an output-stationary block, and the one from which its last row looks the same."""
+    """Cycle of the last operands of an output-stationary block, and the equivalent cycle for its last row."""
     at.taken = max(at.offered, at.free, earliest)
-    # The sums of the block before must have left.
+    # The sums of the previous block must have left the array.
     last = max(at.taken + steps - 1, at.begun + 2 * config.rows - 1 if at.begun else 0)
     if steps == 1:
         at.taken = last

@@ -1,4 +1,4 @@
-"""The systolic engine in software."""
+"""Software half of the systolic engine."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ _FIELDS = {name: abs(bits) for name, bits in COMMAND_FIELDS.items()}
 
 
 class SystolicModel(EngineModel):
-    """INT8 products on an array, after Google's TPU v1."""
+    """INT8 matrix products on an array, after Google's TPU v1."""
 
     name = "systolic"
     summary = "INT8 multiply-accumulate array, after Google's TPU"
@@ -30,14 +30,14 @@ class SystolicModel(EngineModel):
     config_class = SystolicConfig
     presets = ("tpu_v1",)
     family_field, inferred, follows_device = "mac", "infer", False
-    # Those of the TPU's published cycle shares (Jouppi et al., ISCA 2017, table 3).
+    # The cycle categories published for the TPU (Jouppi et al., ISCA 2017, table 3).
     counters = {
-        "active": "clocks in which the array takes activations",
-        "weight_stall": "clocks in which it waits for weights and none comes",
-        "weight_shift": "clocks in which it waits for weights and one comes",
-        "non_matrix": "all other clocks of a command",
+        "active": "cycles in which the array accepts activations",
+        "weight_stall": "cycles in which it waits for weights and none arrives",
+        "weight_shift": "cycles in which it waits for weights and one arrives",
+        "non_matrix": "all other cycles of a command",
     }
-    status = {"ready": "START is accepted"}
+    status = {"ready": "a write to start is accepted"}
     roles = {"acts": "activations (M, K)", "weights": "weights (K, N)", "bias": "bias (N,)"}
     optional = ("bias",)
     form, example = "MxKxN", "64x32x16"
@@ -113,7 +113,7 @@ class SystolicModel(EngineModel):
             "mode": Register(
                 0x1C,
                 "rw",
-                f"per-channel parameters are streamed; results leave as int8; their rounding: {roundings}",
+                f"params: per-channel parameters are streamed; requant: results leave as int8; rounding: {roundings}",
                 {"params": (0, 1), "requant": (1, 1), "rounding": (2, _FIELDS["rounding"])},
             ),
             "output": Register(
@@ -122,9 +122,9 @@ class SystolicModel(EngineModel):
                 "output zero point and clamp, two's complement",
                 {"zero_point": (0, 8), "qmin": (8, 8), "qmax": (16, 8)},
             ),
-            "start": Register(0x24, "rw", "write anything: run the product set up in the registers; reads as 0"),
+            "start": Register(0x24, "rw", "write any value to run the product set up in the registers; reads as 0"),
         }
 
 
 MODEL = SystolicModel()
-"""The model that is registered."""
+"""The registered model."""

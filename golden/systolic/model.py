@@ -1,8 +1,8 @@
-"""The systolic engine's golden model: the product it computes, and the proof that no sum overflows.
+"""Golden model of the systolic engine: integer matrix product, with a proof that no sum overflows.
 
 Weight stationary (``dataflow="ws"``): a plane of rows x cols weights stays in the array while rows of activations flow
-through it; the sums of several planes along K meet in the accumulators. Output stationary (``"os"``): the sums stay,
-activations and weights flow.
+through; the accumulators add the partial sums of successive planes along K. Output stationary (``"os"``): the sums
+stay in the array while activations and weights flow.
 """
 
 from typing import Any
@@ -27,19 +27,19 @@ def _operand(name: str, value: Any, width: int) -> np.ndarray:
         raise ValueError(f"{name} have shape {array.shape}; every size must be at least 1")
     low, high = -(2 ** (width - 1)), 2 ** (width - 1) - 1
     if width not in (8, 16):
-        int_array(name, array, (low, high), f"operands of {width} bits lie there")
+        int_array(name, array, (low, high), f"use operands of {width} bits")
     return array.astype(np.int64)
 
 
 def check_operands(
     acts: Any, weights: Any, bias: Any, config: SystolicConfig
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Operands as int64 (M, K), (K, N) and (N,), proven to fit the config; see `matmul` for the errors."""
+    """Check operands against the config and return them as int64 (M, K), (K, N) and (N,); raises as `matmul` does."""
     a = _operand("Activations", acts, config.act_width)
     w = _operand("Weights", weights, config.weight_width)
     if a.shape[1] != w.shape[0]:
         hint = transposed("weights are", a.shape[1] == w.shape[1])
-        raise ValueError(f"Activations {a.shape} and weights {w.shape} do not fit; the K of both must be equal{hint}")
+        raise ValueError(f"Activations {a.shape} and weights {w.shape} do not match; their K must be equal{hint}")
     n = w.shape[1]
     config.tiles(a.shape[0], w.shape[0], n)
     b = np.zeros(n, np.int64) if bias is None else int_array("Bias", bias, INT32, "give int32 biases")
@@ -50,9 +50,9 @@ def check_operands(
 
 
 def _prove(w: np.ndarray, b: np.ndarray, config: SystolicConfig) -> None:
-    """Refuse weights and biases for which some activations could take a sum out of the accumulator.
+    """Reject weights and biases for which some activations could overflow the accumulator.
 
-    Sums that leave the range only on the way wrap and come back: what counts is the last one.
+    Partial sums that leave the range wrap and come back, so only the final sum matters.
     """
     low, high = -(2 ** (config.act_width - 1)), 2 ** (config.act_width - 1) - 1
     positive, negative = np.maximum(w, 0).sum(axis=0), np.minimum(w, 0).sum(axis=0)
@@ -68,7 +68,7 @@ def _prove(w: np.ndarray, b: np.ndarray, config: SystolicConfig) -> None:
 
 
 def matmul(acts: Any, weights: Any, bias: Any = None, config: SystolicConfig | None = None) -> np.ndarray:
-    """``acts @ weights + bias`` in integers.
+    """Compute ``acts @ weights + bias`` in integers.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def matmul(acts: Any, weights: Any, bias: Any = None, config: SystolicConfig | N
     weights : (K, N) int8 array
         Weights; int16 when ``weight_width`` is above 8.
     bias : (N,) integer array or None
-        In units of the sums.
+        Bias in units of the sums.
     config : SystolicConfig
         Defaults to ``SystolicConfig()``.
 
@@ -90,13 +90,13 @@ def matmul(acts: Any, weights: Any, bias: Any = None, config: SystolicConfig | N
     TypeError
         If an array is of the wrong type.
     ValueError
-        If shapes do not fit, an operand exceeds its width, or for some activations a sum could exceed ``acc_width``.
+        If shapes do not match, an operand exceeds its width, or a sum could exceed ``acc_width`` for some activations.
 
     Notes
     -----
     Source: ``spec/systolic.md``.
     """
     a, w, b = check_operands(acts, weights, bias, config or SystolicConfig())
-    # Every partial sum is proven to be below 2**31, so float64 holds all of them exactly, and BLAS does the work.
+    # Every partial sum is far below 2**53, so float64 holds it exactly and BLAS can do the work.
     product = (a.astype(np.float64) @ w.astype(np.float64)).astype(np.int64)
     return (product + b).astype(np.int32)

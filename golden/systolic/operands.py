@@ -1,9 +1,9 @@
 """Order and packing of a product's operands on the streams of the systolic engine.
 
-For ``A (m, k) @ W (k, n)``, cut into column tiles of `cols`, blocks of M and, weight stationary, tiles of K of `rows`,
-all padded with zeros: for each column tile, for each block of M, for each tile of K, `weights` has its `rows` rows and
-`acts` one row of A per row of the block. Output stationary: for each column tile and each block of `rows` rows, `acts`
-has K columns of A and `weights` K rows of W. `order` says the same of one config, for the manifest.
+``A (m, k) @ W (k, n)`` is cut into column tiles of `cols`, blocks of M and, if weight stationary, K tiles of `rows`,
+all padded with zeros. Weight stationary: for each column tile, each block of M and each K tile, `weights` carries the
+tile's `rows` rows and `acts` one row of A per row of the block. Output stationary: for each column tile and each block
+of `rows` rows, `acts` carries K columns of A and `weights` K rows of W. `order` describes one config for the manifest.
 """
 
 from collections.abc import Mapping
@@ -31,25 +31,26 @@ COMMAND_FIELDS = {
     "qmin": -8,
     "qmax": -8,
 }
-"""Fields of a command and their bits, negative for a signed one, the first in the least significant ones.
+"""Fields of a command and their widths in bits, negative if signed, starting at the LSB.
 
-``m`` rows of A, ``k_steps`` tiles along K (weight stationary) or K itself (output stationary), ``n_tiles`` tiles along
-N, all at least 1; ``params``: per-channel parameters are streamed; ``requant``: results leave as int8, by the rest.
+``m``: rows of A; ``k_steps``: tiles along K (weight stationary) or K itself (output stationary); ``n_tiles``: tiles
+along N; all at least 1. ``params``: per-channel parameters are streamed. ``requant``: results are requantised to int8
+as the remaining fields specify.
 """
 
 
 def param_fields(config: SystolicConfig) -> dict[str, int]:
-    """Fields of an output channel's parameters, as in `COMMAND_FIELDS`: a bias, and a scale if the engine has one."""
+    """Fields of a channel's parameters, as in `COMMAND_FIELDS`: bias and, with a requantiser, multiplier and shift."""
     return {"bias": -config.acc_width, **({"multiplier": 31, "shift": -6} if config.requant_lanes else {})}
 
 
 def streams(config: SystolicConfig) -> tuple[StreamPort, ...]:
-    """The engine's streams, and the contents of their beats."""
+    """Streams of the engine, with a description of their beats."""
     lane = "least significant first, two's complement"
     fields = param_fields(config)
     params = ", ".join(f"{name}: {abs(bits)} bits" for name, bits in fields.items())
     row = "a row of A" if config.dataflow == "ws" else "a column of A"
-    found = [
+    ports = [
         StreamPort("commands", _bits(COMMAND_FIELDS), "in"),
         StreamPort(
             "acts",
@@ -63,7 +64,7 @@ def streams(config: SystolicConfig) -> tuple[StreamPort, ...]:
             "in",
             f"{config.cols} weights of {config.weight_width} bits, a row of W, {lane}",
         ),
-        StreamPort("params", _bits(fields), "in", f"one output channel a beat, least significant first: {params}"),
+        StreamPort("params", _bits(fields), "in", f"one output channel per beat, least significant first: {params}"),
         StreamPort(
             "sums",
             config.cols * config.acc_width + 1,
@@ -76,26 +77,26 @@ def streams(config: SystolicConfig) -> tuple[StreamPort, ...]:
             f"{config.requant_lanes} results of 8 bits, {lane}; a row of {config.cols} in consecutive beats, columns "
             "beyond the last undefined; tlast on the final beat of a command"
         )
-        found.append(StreamPort("outs", config.requant_lanes * 8 + 1, "out", text))
-    return tuple(found)
+        ports.append(StreamPort("outs", config.requant_lanes * 8 + 1, "out", text))
+    return tuple(ports)
 
 
 def order(config: SystolicConfig) -> str:
-    """Order of operands in words, for the manifest."""
+    """Description of the operand order, for the manifest."""
     if config.dataflow == "ws":
         return (
             f"For each {config.cols} columns of W, for each {config.acc_depth} rows of A, for each {config.rows} of K: "
-            f"weights has {config.rows} rows of W, acts has the rows of A; all padded with zeros"
+            f"weights carries {config.rows} rows of W, acts the rows of A; all padded with zeros"
         )
     return (
-        f"For each {config.cols} columns of W, for each {config.rows} rows of A: acts has K columns of A, "
-        "weights has K rows of W; all padded with zeros"
+        f"For each {config.cols} columns of W, for each {config.rows} rows of A: acts carries K columns of A, "
+        "weights K rows of W; all padded with zeros"
     )
 
 
 @dataclass(frozen=True, eq=False)
 class MatmulOperands:
-    """Operands of a product, as `tercet.sim.systolic.matmul` takes them."""
+    """Operands of a product, in the form of the arguments of `tercet.sim.systolic.matmul`."""
 
     acts: np.ndarray
     weights: np.ndarray
@@ -104,14 +105,14 @@ class MatmulOperands:
 
 
 def bind(config: SystolicConfig, product: MatmulOperands) -> MatmulOperands:
-    """Check a product; see `tercet.golden.systolic.matmul` for the errors.
+    """Check the operands of a product; see `tercet.golden.systolic.matmul` for further errors.
 
     Raises
     ------
     TypeError
-        Also if `requant` is of another type.
+        If `requant` is not a `Requant`.
     ValueError
-        Also if the engine has no requantiser for it.
+        If `requant` is given but the engine has no requantiser.
     """
     check_operands(product.acts, product.weights, product.bias, config)
     if product.requant is not None and not isinstance(product.requant, Requant):
@@ -122,7 +123,7 @@ def bind(config: SystolicConfig, product: MatmulOperands) -> MatmulOperands:
 
 
 def job(config: SystolicConfig, product: MatmulOperands) -> Job:
-    """The beats of a product; errors as of `bind`."""
+    """Pack a product into beats; raises as `bind` does."""
     requant = bind(config, product).requant
     a, w, b = check_operands(product.acts, product.weights, product.bias, config)
     (m, k), n = a.shape, w.shape[1]
@@ -143,7 +144,7 @@ def job(config: SystolicConfig, product: MatmulOperands) -> Job:
 
 
 def collect(config: SystolicConfig, product: MatmulOperands, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The result of a product from the beats of the outputs: (M, N) int32, int8 with requantisation."""
+    """Unpack the result of a product: (M, N) int32, or int8 if requantised."""
     m, n = product.acts.shape[0], product.weights.shape[1]
     tiles = -(-n // config.cols)
     if product.requant is None:
@@ -176,7 +177,7 @@ def _padded(matrix: np.ndarray, rows: int, cols: int) -> np.ndarray:
 
 
 def _ws_operands(config: SystolicConfig, a: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Beats of activations and weights in the order of the passes."""
+    """Lanes of activations and weights, (beats, rows) and (beats, cols), in the order of the passes."""
     blocks, k_tiles, n_tiles = config.tiles(a.shape[0], a.shape[1], w.shape[1])
     by_tile = _padded(a, 1, config.rows).reshape(len(a), k_tiles, config.rows).transpose(1, 0, 2)
     ends = np.cumsum(blocks)[:-1]
@@ -187,7 +188,7 @@ def _ws_operands(config: SystolicConfig, a: np.ndarray, w: np.ndarray) -> tuple[
 
 
 def _os_operands(config: SystolicConfig, a: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Beats of activations and weights in the order of the blocks."""
+    """Lanes of activations and weights, (beats, rows) and (beats, cols), in the order of the blocks."""
     blocks, _, n_tiles = config.tiles(a.shape[0], a.shape[1], w.shape[1])
     acts = _padded(a, config.rows, 1).reshape(len(blocks), config.rows, -1).transpose(0, 2, 1)
     columns = _padded(w, 1, config.cols).reshape(-1, n_tiles, config.cols).transpose(1, 0, 2)
@@ -196,7 +197,7 @@ def _os_operands(config: SystolicConfig, a: np.ndarray, w: np.ndarray) -> tuple[
 
 
 def _params(config: SystolicConfig, bias: np.ndarray, tiles: int, requant: Requant | None) -> np.ndarray:
-    """Beats of per-channel parameters, channels beyond the last one zero."""
+    """Beats of per-channel parameters, padded with zero channels."""
     channels = tiles * config.cols
     fields = {"bias": bias}
     if requant is not None:

@@ -1,4 +1,4 @@
-"""Golden model of the tensor core: D = A B + C on tiles, bit for bit as NVIDIA's. Source: ``spec/tensorcore.md``."""
+"""Golden model of the tensor core: D = A B + C on tiles, bit-exact with NVIDIA's. Source: ``spec/tensorcore.md``."""
 
 from .config import TensorCoreConfig
 from .cycle_model import cycles

@@ -6,8 +6,8 @@ from ..engine import BoardPreset, at_clock
 
 __all__ = ["BOARD_PRESETS"]
 
-# On iCE40 everything is short: pipelines are short, and nothing requantises. A buffer deeper than 1024 words goes to
-# the four large RAMs of 16384 words.
+# iCE40 is short of everything, so its pipeline is short. A buffer deeper than 1024 words is placed in the four large
+# RAMs of 16384 words.
 _DEVICES = {
     "ecp5-85k": BoardPreset(
         {"fold": 1, "family": "ecp5"},
@@ -19,7 +19,7 @@ _DEVICES = {
         {"fold": 1, "family": "ecp5"},
         {"commands": 512, "a": 1024, "b": 1024, "c": 512, "d": 512},
         90_000_000,
-        # 64 of 72 multipliers: the heap placer has been seen to search without end in such designs.
+        # Uses 64 of 72 multipliers; in such designs the heap placer has been seen never to terminate.
         placer="static",
     ),
     "ecp5-25k": BoardPreset(
@@ -42,10 +42,10 @@ _DEVICES = {
 }
 BOARD_PRESETS: Mapping[str, BoardPreset] = {
     **_DEVICES,
-    # Their FPGAs are of the fastest grade, 8; those of the others are 6.
+    # These boards have FPGAs of the fastest speed grade, 8; the others have grade 6.
     "orangecrab-25f": at_clock(_DEVICES["ecp5-25k"], 144),
     "orangecrab-85f": at_clock(_DEVICES["ecp5-85k"], 96),
     "ecpix5-45f": at_clock(_DEVICES["ecp5-45k"], 115),
     "ecpix5-85f": at_clock(_DEVICES["ecp5-85k"], 100),
 }
-"""FPGA or board to preset."""
+"""Presets by FPGA or board."""

@@ -1,4 +1,4 @@
-"""What a tensor-core engine is: formats, size of a tile, bits that are kept, shape in hardware."""
+"""Configuration of the tensor-core engine: formats, tile size, precision and hardware shape."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -24,75 +24,76 @@ _CHOICES = {
 
 @dataclass(frozen=True, kw_only=True)
 class TensorCoreConfig:
-    """Arithmetic and size of a tensor core; one object for golden model, RTL, simulation and command line.
+    """Arithmetic and size of a tensor core, shared by the golden model, the RTL, the simulation and the command line.
 
-    Without arguments it is `volta`. Where a default is said to follow from other fields, None stands for it.
+    The default is `volta`. None stands for a default that follows from other fields.
 
     Parameters
     ----------
     m, n : int
         Rows and columns of a tile of D, 1..16.
     k : int or None
-        Products of an element of D in one operation, 1..256, a multiple of `k_step`: they are summed in steps of `l`.
-        None is ``max(4, k_step)``, or the next multiple.
+        Products per element of D in one operation, 1..256, a multiple of `k_step`; they are summed in steps of `l`.
+        None is the smallest multiple of `k_step` that is at least 4.
     l : int
-        Products that are summed with c in one step, 1..32.
+        Products summed with c in one step, 1..32.
     a_format, b_format : "fp16", "bf16", "tf32", "e4m3", "e5m2" or "int8"
-        Operands. The two FP8 formats go together, any other only with itself; None for b is that of a.
+        Operand formats. The two FP8 formats can be mixed, any other only with itself; None for b is the format of a.
     out_format : "fp32", "fp16" or "int32"
-        C and D. Sums of int8 are int32; None is that for int8 and else "fp32".
+        Format of C and D. Sums of int8 are int32; None is "int32" for int8 and "fp32" otherwise.
     fraction_bits : int or None
-        Bits below the largest exponent that a term keeps when it is aligned, 1..48. 0 keeps all, and then all of K is
-        summed in one step and rounded once, to the nearest: a reference, not hardware. None is 23; int8 has 0.
+        Fraction bits kept below the largest exponent in alignment, 1..48. 0 keeps all bits, sums all of K in one step
+        and rounds once, to nearest: a reference, not hardware. None is 23, or 0 for int8.
     out_fraction_bits : int or None
-        Fraction bits of D, the rest of which is zero; None is all that the format has, 23 or 10. int32 has 0.
+        Fraction bits of D, with the rest zero; None keeps all of the format's, 23 or 10. 0 for int32.
     min_exponent : int, None, "none" or "volta"
-        Floor under the largest exponent, -252..0: terms are aligned with ``max(largest exponent, min_exponent)``, where
-        the exponent of a product is the sum of its factors'. None, or "none" in a file, is no floor, as int8 and sums
-        that keep all have; "volta" is Volta's for the formats: -19 for FP16 from FP16, else none.
+        Floor under the largest exponent, -252..0: terms are aligned to ``max(largest exponent, min_exponent)``, where
+        the exponent of a product is the sum of its factors'. None, or "none" in a file, means no floor, as do int8 and
+        ``fraction_bits`` 0. "volta" is Volta's floor for the formats: -19 for FP16 operands and results, otherwise
+        none.
     fp8 : "native" or "mma_sync"
-        How FP8 operands are multiplied; others do not depend on it. "native" is a step as of any other format.
-        "mma_sync" is how Hopper and Blackwell run FP8 ``mma.sync``, golden model only: of ``2 * l`` products, first
-        those with k mod 4 in {0, 1} and then the others are a step each, with operands widened to FP16 and from a
-        start of zero; then c is added as in IEEE 754, rounded to nearest even.
+        Multiplication of FP8 operands; other formats ignore it. "native" uses steps as for any other format.
+        "mma_sync" follows FP8 ``mma.sync`` on Hopper and Blackwell, in the golden model only: of ``2 * l`` products,
+        those with k mod 4 in {0, 1} form one step and the others the next, with operands widened to FP16 and starting
+        from zero; then c is added as in IEEE 754, rounded to nearest even.
     fold : int
-        Clocks of one operation on l products: 1, 2, 4, 8 or 16, a divisor of ``m * n``.
+        Clock cycles per operation on l products: 1, 2, 4, 8 or 16, a divisor of ``m * n``.
     pipeline : int or None
-        Clocks of a dot-product unit from operands to result: 4 to ``10 + 2 * log2(l)``, for int8 to ``5 + log2(l)``.
-        None is 14, on ice40 12, since there each register takes a logic cell; or as many as there can be.
+        Latency of a dot-product unit in clock cycles: 4 to ``10 + 2 * log2(l)``, or to ``5 + log2(l)`` for int8. None
+        is 14, or 12 on ice40, where each register takes a logic cell, but at most that upper bound.
     overflow : "wrap" or "saturate"
-        What becomes of an int32 sum that does not fit, after each step.
+        Treatment of an int32 sum that overflows, after each step.
     nan : int or None
-        Pattern of D that is not a number; None is 0x7FFFFFFF or 0x7FFF. int32 has 0.
+        NaN pattern of D; None is 0x7FFFFFFF or 0x7FFF. 0 for int32.
     family : "any", "ecp5" or "ice40"
         FPGA family whose memories and multipliers are instantiated; "any" leaves them to synthesis.
 
     Raises
     ------
     TypeError, ValueError
-        If a field is of the wrong type or out of range, or two do not go together.
+        If a field is of the wrong type or out of range, or two fields conflict.
 
     Notes
     -----
-    Source: ``spec/tensorcore.md``, and what `tercet.golden.tensorcore.presets.ARCHITECTURES` names.
+    Source: ``spec/tensorcore.md``, and the sources given in `tercet.golden.tensorcore.presets.ARCHITECTURES`.
     """
 
-    # Annotated with what they hold once made, so that no reader of a config meets a None.
+    # Annotated with the types after construction, so readers of a config need not handle None.
     m: int = option(4, "rows of a tile", (1, 16))
     n: int = option(4, "columns of a tile", (1, 16))
-    k: int = option(None, "products of an element in one operation, a multiple of l", (1, 256))
+    k: int = option(None, "products per element in one operation, a multiple of l", (1, 256))
     l: int = option(4, "products summed in one step", (1, 32))  # noqa: E741
     a_format: Operand = option("fp16", "format of A")
-    b_format: Operand = option(None, "format of B; that of A if not given")
-    out_format: Result = option(None, "format of C and D; fp32, or int32 for int8, if not given")
-    fraction_bits: int = option(None, "fraction bits kept in alignment; 0 is all, golden model only", (0, 48))
-    out_fraction_bits: int = option(None, "fraction bits of D; all if not given", (0, 23))
+    b_format: Operand = option(None, "format of B; default: the format of A")
+    out_format: Result = option(None, "format of C and D; default: fp32, or int32 for int8")
+    fraction_bits: int = option(None, "fraction bits kept in alignment; 0 keeps all, golden model only", (0, 48))
+    out_fraction_bits: int = option(None, "fraction bits of D; default: all", (0, 23))
     min_exponent: int | None = option("volta", "floor under the largest exponent", (-252, 0), words=("none", "volta"))
-    fp8: Literal["native", "mma_sync"] = option("native", "how fp8 is multiplied; mma_sync in the golden model only")
-    fold: int = option(1, "clocks of one operation: 1, 2, 4, 8 or 16", (1, 16))
-    pipeline: int = option(None, "clocks of a dot-product unit; 14, on ice40 12, if not given, or the most", (4, 20))
-    overflow: Literal["wrap", "saturate"] = option("wrap", "what an int32 sum does that does not fit")
-    nan: int = option(None, "pattern of a D that is not a number", (0, 2**32 - 1))
+    fp8: Literal["native", "mma_sync"] = option("native", "multiplication of fp8; mma_sync in the golden model only")
+    fold: int = option(1, "clock cycles per operation: 1, 2, 4, 8 or 16", (1, 16))
+    pipeline: int = option(None, "latency of a dot-product unit in cycles; default: 14, on ice40 12", (4, 20))
+    overflow: Literal["wrap", "saturate"] = option("wrap", "treatment of an int32 sum that overflows")
+    nan: int = option(None, "NaN pattern of D", (0, 2**32 - 1))
     family: Literal["any", "ecp5", "ice40"] = option("any", "FPGA family whose memories and multipliers are used")
 
     def __post_init__(self):
@@ -117,7 +118,7 @@ class TensorCoreConfig:
             object.__setattr__(self, name, value)
 
     def _floor(self) -> Any:
-        """`min_exponent` with its words resolved; what is neither an int nor a word is left for the check of fields."""
+        """Resolve the words of `min_exponent`; a value of another kind is left to the field check."""
         if not isinstance(self.min_exponent, str):
             return self.min_exponent
         if self.min_exponent not in ("none", "volta"):
@@ -131,31 +132,31 @@ class TensorCoreConfig:
     def _check_formats(self) -> None:
         a, b, out = self.a_format, self.b_format, self.out_format
         if a != b and not (a in FP8 and b in FP8):
-            raise ValueError(f"a_format {a!r} and b_format {b!r} do not go together; use the same, or e4m3 and e5m2")
+            raise ValueError(f"a_format {a!r} and b_format {b!r} cannot be combined; use the same, or e4m3 and e5m2")
         if self.integers != (out == "int32"):
             right = "int32" if self.integers else "fp32 or fp16"
-            raise ValueError(f"out_format {out!r} does not go with a_format {a!r}; use {right}")
+            raise ValueError(f"out_format {out!r} does not match a_format {a!r}; use {right}")
         if self.integers:
             for name in ("fraction_bits", "out_fraction_bits", "nan"):
                 if getattr(self, name):
-                    raise ValueError(f"{name} {getattr(self, name)} means nothing for int8; use 0")
+                    raise ValueError(f"{name} {getattr(self, name)} does not apply to int8; use 0")
             if self.min_exponent is not None:
-                raise ValueError(f"min_exponent {self.min_exponent} means nothing for int8; use none")
+                raise ValueError(f"min_exponent {self.min_exponent} does not apply to int8; use none")
             return
         if self.unlimited and self.min_exponent is not None:
-            raise ValueError(f"min_exponent {self.min_exponent} means nothing with fraction_bits 0; use none")
+            raise ValueError(f"min_exponent {self.min_exponent} does not apply to fraction_bits 0; use none")
         if self.unlimited and self.emulated:
-            raise ValueError("fp8 'mma_sync' rounds twice and fraction_bits 0 once; use fraction_bits 25 for instance")
+            raise ValueError("fp8 'mma_sync' rounds twice and fraction_bits 0 once; use fraction_bits 25, for instance")
         if self.overflow != "wrap":
-            raise ValueError(f"overflow {self.overflow!r} is for int8; a sum in {out} becomes infinite, leave it out")
+            raise ValueError(f"overflow {self.overflow!r} is for int8; a sum in {out} becomes infinite, omit it")
         form = FORMATS[out]
         if not 1 <= self.out_fraction_bits <= form.fraction_bits:
             raise ValueError(
-                f"out_fraction_bits {self.out_fraction_bits} do not fit {out}; use 1 to {form.fraction_bits}"
+                f"out_fraction_bits {self.out_fraction_bits} is out of range for {out}; use 1 to {form.fraction_bits}"
             )
         fraction = self.nan & (2**form.fraction_bits - 1)
         if self.nan >= 2**form.width or self.nan & form.overflow != form.overflow or not fraction:
-            raise ValueError(f"nan {self.nan:#x} is no NaN of {out}; use {form.nan:#x} for instance")
+            raise ValueError(f"nan {self.nan:#x} is not a NaN of {out}; use {form.nan:#x}, for instance")
 
     def _check_size(self) -> None:
         if self.emulated and self.l % 2:
@@ -166,7 +167,9 @@ class TensorCoreConfig:
         if self.fold & (self.fold - 1):
             raise ValueError(f"fold {self.fold} is not a power of two; use 1, 2, 4, 8 or 16")
         if self.m * self.n % self.fold:
-            raise ValueError(f"fold {self.fold} does not divide the {self.m * self.n} elements of a tile; use less")
+            raise ValueError(
+                f"fold {self.fold} does not divide the {self.m * self.n} elements of a tile; use a divisor"
+            )
 
     @property
     def integers(self) -> bool:
@@ -175,27 +178,27 @@ class TensorCoreConfig:
 
     @property
     def unlimited(self) -> bool:
-        """Whether nothing is cut off before one rounding over all of K, which only the golden model does."""
+        """Whether all of K is summed without truncation and rounded once; golden model only."""
         return not self.integers and self.fraction_bits == 0
 
     @property
     def emulated(self) -> bool:
-        """Whether operands are FP8, multiplied as FP16 in two steps; see `fp8`."""
+        """Whether FP8 operands are multiplied as FP16 in two steps; see `fp8`."""
         return self.a_format in FP8 and self.fp8 == "mma_sync"
 
     @property
     def k_step(self) -> int:
-        """Products of which K is a multiple: those of one step, or of both where `emulated`."""
+        """Granularity of K: the products of one step, or of both steps if `emulated`."""
         return 2 * self.l if self.emulated else self.l
 
     @property
     def k_step_name(self) -> str:
-        """`k_step` as messages call it."""
+        """`k_step` as named in messages."""
         return f"2 * l = {self.k_step}" if self.emulated else f"l {self.l}"
 
     @property
     def reaches_floor(self) -> bool:
-        """Whether terms of these formats can all lie below `min_exponent`; if not it changes nothing."""
+        """Whether terms of these formats can all lie below `min_exponent`, so that it has an effect."""
         if self.min_exponent is None:
             return False
         a, b, out = (FORMATS[name].min_exponent for name in (self.a_format, self.b_format, self.out_format))
@@ -203,12 +206,12 @@ class TensorCoreConfig:
 
     @property
     def rounding(self) -> Literal["nearest", "zero"]:
-        """How a sum becomes a D of a floating-point format; see `tercet.golden.numerics.floats.pack`."""
+        """Rounding of a sum to a floating-point D; see `tercet.golden.numerics.floats.pack`."""
         return "nearest" if self.out_format == "fp16" or self.unlimited else "zero"
 
     @property
     def result(self) -> Format:
-        """The floating-point format of D, with the fraction bits that it keeps; C has all of them."""
+        """Floating-point format of D, with the fraction bits it keeps; C has the full format."""
         if self.integers:
             raise ValueError("out_format is 'int32', which is not a floating-point format; use fp32 or fp16")
         return replace(FORMATS[self.out_format], fraction_bits=self.out_fraction_bits)
@@ -237,42 +240,42 @@ class TensorCoreConfig:
 
     @classmethod
     def volta(cls, **overrides: Any) -> "TensorCoreConfig":
-        """V100 (2017): FP16, 4 products a step, 23 fraction bits."""
+        """V100 (2017): FP16, 4 products per step, 23 fraction bits."""
         return cls._preset("volta", overrides)
 
     @classmethod
     def turing(cls, **overrides: Any) -> "TensorCoreConfig":
-        """T4 (2018): FP16, 8 products a step, 24 fraction bits; and int8, 16 products."""
+        """T4 (2018): FP16, 8 products per step, 24 fraction bits; int8, 16 products."""
         return cls._preset("turing", overrides)
 
     @classmethod
     def ampere(cls, **overrides: Any) -> "TensorCoreConfig":
-        """A100 (2020): FP16 and BF16, 8 products a step, 24 fraction bits; TF32, 4 products; int8, 16 products."""
+        """A100 (2020): FP16 and BF16, 8 products per step, 24 fraction bits; TF32, 4 products; int8, 16 products."""
         return cls._preset("ampere", overrides)
 
     @classmethod
     def ada(cls, **overrides: Any) -> "TensorCoreConfig":
-        """L40S (2022): as Ampere; and FP8, 16 products and 13 fraction bits, which is all that an FP32 result keeps."""
+        """L40S (2022): as Ampere, plus FP8, 16 products and 13 fraction bits, to which FP32 results are truncated."""
         return cls._preset("ada", overrides)
 
     @classmethod
     def hopper(cls, **overrides: Any) -> "TensorCoreConfig":
-        """H100 (2022): FP16 and BF16, 16 products a step, 25 fraction bits; TF32, 8 products; int8, 32 products.
+        """H100 (2022): FP16 and BF16, 16 products per step, 25 fraction bits; TF32, 8 products; int8, 32 products.
 
-        FP8: 32 products and 13 fraction bits, all that an FP32 result keeps; that is ``wgmma``, recorded with c = 0
-        only. ``fp8="mma_sync"`` is what ``mma.sync`` does instead, recorded with FP16 results.
+        FP8: 32 products and 13 fraction bits, to which FP32 results are truncated. This is ``wgmma``, recorded only
+        with c = 0. ``fp8="mma_sync"`` is the behaviour of ``mma.sync``, recorded with FP16 results.
         """
         return cls._preset("hopper", overrides)
 
     @classmethod
     def blackwell(cls, **overrides: Any) -> "TensorCoreConfig":
-        """B200 (2024): as Hopper; FP8 by ``mma.sync`` only."""
+        """B200 (2024): as Hopper, but FP8 by ``mma.sync`` only."""
         return cls._preset("blackwell", overrides)
 
     @classmethod
     def exact(cls, **overrides: Any) -> "TensorCoreConfig":
-        """Every floating-point format, all of K summed exactly and rounded once, to the nearest; golden model only.
+        """Exact sum over all of K in any floating-point format, rounded once, to nearest; golden model only.
 
-        `l` is 1 and only says of what K must be a multiple. Sums of int8 are exact in every preset.
+        `l` is 1 and only sets the granularity of K. Sums of int8 are exact in every preset.
         """
         return cls._preset("exact", overrides)

@@ -1,7 +1,7 @@
-"""The tensor-core engine's cycle model: when the parts of each step of each tile are started.
+"""Cycle model of the tensor-core engine: when the parts of each step of each tile are started.
 
-What is computed never matters here. Operands of a step are loaded block by block, into a ring of steps; parts are
-started one a clock, a step as soon as its operands are there, the step before is over and its addends are back.
+Values do not matter here. Operands are loaded block by block into a ring of steps. Parts start one per clock cycle; a
+step starts once its operands are loaded, the previous step is over, and its addends have returned.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,23 +12,23 @@ from .config import TensorCoreConfig
 __all__ = ["RESULT", "RING", "SUM_LOOP", "TILE", "block_parts", "cycles", "tile_cycles", "tiles"]
 
 TILE = (4, 8)
-"""Blocks of a tile, high and wide: up to 16x32 elements of blocks of 4x4. As many sums hide the way of one of them."""
+"""Height and width of a tile in blocks: up to 16x32 elements with 4x4 blocks, enough sums to hide a sum's latency."""
 
 RING = 4
-"""Steps whose operands have room."""
+"""Number of steps whose operands can be buffered."""
 
 LOAD = 2
-"""Clocks from the last block of a step to the first part of it that can be started."""
+"""Clock cycles from the last block of a step to its first part that can start."""
 
 SUM_LOOP = 3
-"""Clocks from a start to the one that can add to its sum, beside the pipeline: two to read it, one to write it."""
+"""Clock cycles from a start to the next that can add to its sum, excluding the pipeline: two to read, one to write."""
 
 RESULT = 9
-"""Clocks from a start to its result outside, beside the pipeline."""
+"""Clock cycles from a start to its result at the output, excluding the pipeline."""
 
 
 def block_parts(config: TensorCoreConfig) -> tuple[int, int]:
-    """Parts into which `fold` cuts a block of A by rows and one of B by columns; each pair takes a clock."""
+    """Parts into which `fold` cuts a block of A by rows and one of B by columns; each pair takes one cycle."""
     by_rows = 1
     while by_rows < config.fold and config.m % (2 * by_rows) == 0:
         by_rows *= 2
@@ -36,9 +36,9 @@ def block_parts(config: TensorCoreConfig) -> tuple[int, int]:
 
 
 def tiles(config: TensorCoreConfig, m: int, n: int) -> Iterator[tuple[range, range]]:
-    """Blocks, by row and column, of the tiles of an (m, n) result, in the order in which they are computed.
+    """Block rows and block columns of each tile of an (m, n) result, in the order of computation.
 
-    Tiles are as equal as can be, since small ones wait for their sums.
+    Tiles are as equal in size as possible, because small tiles wait for their sums.
     """
     for rows in _cut(-(-m // config.m), TILE[0]):
         for cols in _cut(-(-n // config.n), TILE[1]):
@@ -52,22 +52,22 @@ def _cut(blocks: int, most: int) -> Iterator[range]:
 
 
 def tile_cycles(config: TensorCoreConfig, commands: Iterable[tuple[int, int, int]]) -> int:
-    """Clocks from the first command to the last result, both included, if streams never stall.
+    """Clock cycles from the first command to the last result, inclusive, if no stream stalls.
 
     Parameters
     ----------
     config : TensorCoreConfig
         The engine.
     commands : iterable of (int, int, int)
-        Of each tile the blocks of its height, those of its width, and its steps.
+        Height and width in blocks, and number of steps, of each tile.
     """
     by_rows, by_cols = block_parts(config)
     loop = config.pipeline + SUM_LOOP
     loaders = [_Loader(by_rows), _Loader(by_cols)]
     sequence = _Queue(slices=3)
-    offer = 0  # clock in which the next command is offered
-    end = -1  # of the last step
-    releases = [-1] * RING  # of the steps that have the places of the next ones
+    offer = 0  # cycle in which the next command is offered
+    end = -1  # end of the last step
+    releases = [-1] * RING  # cycles in which the ring slots of the next steps are released
     for rows, cols, steps in commands:
         offer = 1 + max(queue.accept(offer) for queue in (sequence, *(loader.queue for loader in loaders)))
         sequence.leave(end)
@@ -83,7 +83,7 @@ def tile_cycles(config: TensorCoreConfig, commands: Iterable[tuple[int, int, int
             end = begin + starts - 1
             releases = [*releases[1:], end]
             left -= 1
-            # Once steps follow each other in the same way they do so to the end.
+            # Once the spacing of steps is periodic, it stays so to the end.
             now = [clock - end for clock in (begin, *releases, *(loader.loaded for loader in loaders))]
             if now == before and left > RING:
                 each = end - releases[-2]
@@ -98,8 +98,9 @@ def tile_cycles(config: TensorCoreConfig, commands: Iterable[tuple[int, int, int
 
 
 def cycles(config: TensorCoreConfig, m: int, n: int, k: int, batch: int = 1) -> int:
-    """Clocks in which the engine computes `batch` products (M, K) @ (K, N) + (M, N), from the first command to the last
-    result, both included, if streams never stall.
+    """Clock cycles of `batch` products (M, K) @ (K, N) + (M, N) if no stream stalls.
+
+    Counted from the first command to the last result, inclusive.
 
     Parameters
     ----------
@@ -108,14 +109,14 @@ def cycles(config: TensorCoreConfig, m: int, n: int, k: int, batch: int = 1) -> 
     m, n, k : int
         Sizes of a product, k a multiple of ``l``.
     batch : int
-        Products, one after the other.
+        Number of products, computed in sequence.
 
     Raises
     ------
     TypeError
         If a size is not an integer.
     ValueError
-        If one is out of range, or k is not a multiple of ``l``.
+        If a size is out of range, or k is not a multiple of ``l``.
     """
     m, n, k = (integer(name, value, (1, 2**24)) for name, value in (("M", m), ("N", n), ("K", k)))
     batch = integer("batch", batch, (1, 2**24))
@@ -126,14 +127,14 @@ def cycles(config: TensorCoreConfig, m: int, n: int, k: int, batch: int = 1) -> 
 
 
 class _Queue:
-    """Register slices in a row: two commands each."""
+    """Chain of register slices holding two commands each."""
 
     def __init__(self, slices: int):
         self._lefts = [[-1, -1] for _ in range(slices)]
         self._arrived = 0
 
     def accept(self, offer: int) -> int:
-        """Clock in which a command offered then is accepted."""
+        """Cycle in which a command offered in cycle `offer` is accepted."""
         accepted = max(offer, self._lefts[0][0] + 1)
         clock = accepted
         for lefts, after in zip(self._lefts, [*self._lefts[1:], None], strict=True):
@@ -146,17 +147,17 @@ class _Queue:
         return accepted
 
     def leave(self, free: int) -> None:
-        """It leaves when it is there and its taker is free."""
+        """Let the last command leave once it has arrived and its consumer is free."""
         self._lefts[-1] = [self._lefts[-1][1], max(self._arrived, free)]
 
     @property
     def left(self) -> int:
-        """Clock in which the last one left."""
+        """Cycle in which the last command left."""
         return self._lefts[-1][1]
 
 
 class _Loader:
-    """Blocks of A, or of B: so many clocks each."""
+    """Loader of the blocks of A or B, with a fixed number of cycles per block."""
 
     def __init__(self, clocks: int):
         self.queue = _Queue(slices=1)
@@ -170,6 +171,6 @@ class _Loader:
         self.loaded = self.queue.left
 
     def load(self, freed: int) -> int:
-        """Clock in which the next step is loaded, if its place was given free then."""
+        """Cycle in which the next step is loaded, if its slot was released in cycle `freed`."""
         self.loaded = max(self.loaded, freed) + self._blocks * self._clocks
         return self.loaded

@@ -1,4 +1,4 @@
-"""The tensor-core engine in software."""
+"""Software half of the tensor-core engine."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,11 +20,11 @@ from .stimuli import random_operands
 __all__ = ["FORMAT_NUMBERS", "MODEL"]
 
 FORMAT_NUMBERS = {"fp32": 0, "tf32": 1, "fp16": 2, "bf16": 3, "e4m3": 4, "e5m2": 5, "int8": 6, "int32": 7}
-"""Formats as the register ``formats`` names them. A new format takes the next number; none ever changes."""
+"""Format codes in the register ``formats``. A new format takes the next number; existing numbers never change."""
 
 
 class TensorCoreModel(EngineModel):
-    """D = A B + C on tiles, bit for bit as NVIDIA's tensor cores."""
+    """D = A B + C on tiles, bit-exact with NVIDIA's tensor cores."""
 
     name = "tensorcore"
     summary = "mixed-precision multiply and add of 4x4x4 tiles, bit-identical to NVIDIA's tensor cores"
@@ -33,13 +33,13 @@ class TensorCoreModel(EngineModel):
     config_class = TensorCoreConfig
     presets = tuple(ARCHITECTURES)
     family_field, follows_device = "family", True
-    # In the order in which they claim a clock.
+    # In order of priority: each cycle counts towards the first that applies.
     counters = {
-        "busy": "clocks in which a part was started",
-        "operand_wait": "clocks without a part for want of blocks of A or B",
-        "addend_wait": "clocks without a part for want of its part of C",
-        "sum_wait": "clocks without a part because its sum was not there yet",
-        "room_wait": "clocks without a part because results were not taken",
+        "busy": "cycles in which a part was started",
+        "operand_wait": "cycles without a part because blocks of A or B were missing",
+        "addend_wait": "cycles without a part because its part of C was missing",
+        "sum_wait": "cycles without a part because its previous sum was not ready",
+        "room_wait": "cycles without a part because results were not accepted",
     }
     roles = {"a": "A (M, K) or (batch, M, K)", "b": "B (K, N) or (batch, K, N)", "c": "C (M, N) or (batch, M, N)"}
     form, example = "MxKxN[xBATCH]", "16x64x16"
@@ -64,7 +64,7 @@ class TensorCoreModel(EngineModel):
             "--board orangecrab-25f --fold 8 --baud 1000000 --placer timing",
         ),
     }
-    # Engines had no floor before it could be said.
+    # Descriptions from before the floor was configurable are of engines without one.
     unsaid = {"min_exponent": None}
 
     board_presets = BOARD_PRESETS
@@ -110,7 +110,7 @@ class TensorCoreModel(EngineModel):
         return Register(
             0x04,
             "r",
-            "rows and columns of a block of D, products of a step, clocks of a product of two blocks",
+            "rows and columns of a block of D, products per step, cycles per product of two blocks",
             {"m": (0, 8), "n": (8, 8), "l": (16, 8), "fold": (24, 8)},
         )
 
@@ -125,11 +125,11 @@ class TensorCoreModel(EngineModel):
             "numbers": Register(
                 0x14,
                 "r",
-                "fraction bits kept in alignment and of D, clocks of a dot-product unit",
+                "fraction bits kept in alignment and fraction bits of D, latency of a dot-product unit in cycles",
                 {"fraction_bits": (0, 8), "out_fraction_bits": (8, 8), "pipeline": (16, 8)},
             ),
         }
 
 
 MODEL = TensorCoreModel()
-"""The model that is registered."""
+"""The registered model."""

@@ -1,4 +1,4 @@
-"""How far a tensor core is from the exact sum: errors in units in the last place, and their statistics over K."""
+"""Errors of a tensor core against the exact sum, in ULP, and their statistics over K."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,28 +14,28 @@ from .model import dot
 __all__ = ["QUANTILES", "ErrorStatistics", "error_statistics", "ulp_errors"]
 
 QUANTILES = (0.01, 0.25, 0.5, 0.75, 0.99)
-"""Shares of the errors that lie below the `quantiles` of `ErrorStatistics`."""
+"""Levels of the `quantiles` of `ErrorStatistics`."""
 
 
 @dataclass(frozen=True)
 class ErrorStatistics:
-    """Errors of many dot products of one length, in units in the last place of D; negative is toward zero.
+    """Errors of many dot products of one length, in ULP of D; negative is toward zero.
 
     Attributes
     ----------
     k : int
-        Products of each.
+        Products per dot product.
     count : int
-        Dot products.
+        Number of dot products.
     bias, spread : float
-        Mean and standard deviation. With operands of both signs a sum that nearly cancels has an error of very many
-        units, and a few of these make up most of both: look at the quantiles.
+        Mean and standard deviation. With operands of both signs, a sum that nearly cancels has an error of very many
+        ULP, and a few such sums dominate both figures: look at the quantiles.
     quantiles : tuple of float
-        At `QUANTILES`.
+        Quantiles at the levels of `QUANTILES`.
     worst : float
-        Largest magnitude.
+        Largest error magnitude.
     equal : float
-        Share that is the exact sum, rounded to the nearest.
+        Fraction of results equal to the exact sum rounded to nearest.
     """
 
     k: int
@@ -48,7 +48,7 @@ class ErrorStatistics:
 
 
 def ulp_errors(a: Any, b: Any, c: Any, config: TensorCoreConfig) -> np.ndarray:
-    """Errors of `dot` against the preset ``exact``.
+    """Compute the errors of `dot` against the preset ``exact``.
 
     Parameters
     ----------
@@ -58,16 +58,15 @@ def ulp_errors(a: Any, b: Any, c: Any, config: TensorCoreConfig) -> np.ndarray:
     Returns
     -------
     (...) float64 array
-        Of each D, in units of the last of its ``out_fraction_bits`` at the exact sum; positive if D is too large in
-        magnitude.
+        Error of each D in ULP of ``out_fraction_bits`` at the exact sum; positive if D is too large in magnitude.
 
     Raises
     ------
     TypeError
         If an array is not of a type for its format.
     ValueError
-        If shapes do not fit, K is not a multiple of ``l``, operands are int8, or a D or an exact sum is infinite or not
-        a number.
+        If shapes do not match, K is not a multiple of ``l``, operands are int8, or a D or an exact sum is infinite or
+        NaN.
     """
     _check_config(config)
     got = np.asarray(dot(a, b, c, config))
@@ -93,21 +92,21 @@ def error_statistics(
     seed: int = 0,
     operands: Literal["normal", "positive"] = "normal",
 ) -> tuple[ErrorStatistics, ...]:
-    """Statistics of the errors of random dot products, for several K.
+    """Compute error statistics of random dot products for several K.
 
     Parameters
     ----------
     config : TensorCoreConfig
         The tensor core.
     ks : iterable of int
-        Numbers of products, multiples of ``l``.
+        Values of K, multiples of ``l``.
     count : int
         Dot products for each K.
     seed : int
-        Of the operands, which for a K do not depend on the other K.
+        Seed of the operands; those for a K do not depend on the other values.
     operands : "normal" or "positive"
-        Operands have a normal distribution around 0 with variance 1, rounded to their formats; "positive" takes their
-        magnitudes. c is 0.
+        Operands follow the standard normal distribution, rounded to their formats; "positive" takes their magnitudes.
+        c is 0.
 
     Returns
     -------
@@ -117,9 +116,9 @@ def error_statistics(
     Raises
     ------
     TypeError
-        If a number is not an integer, or a word not a string.
+        If a number is not an integer, or `operands` is not a string.
     ValueError
-        If one is out of range, a K is not a multiple of ``l``, or operands are int8.
+        If a number is out of range, a K is not a multiple of ``l``, or operands are int8.
     """
     _check_config(config)
     if not isinstance(operands, str):
@@ -142,7 +141,7 @@ def _check_config(config: TensorCoreConfig) -> None:
 
 def _statistics(config: TensorCoreConfig, k: int, count: int, seed: int, operands: str) -> ErrorStatistics:
     rng = np.random.default_rng((seed, k))
-    # So many rows at a time that the Python integers of the exact sums stay few.
+    # Limit the rows per batch to bound the number of Python integers in the exact sums.
     rows = max(1, 2**18 // k)
     parts = [_errors(config, rng, (min(rows, count - start), k), operands) for start in range(0, count, rows)]
     errors = np.concatenate(parts)

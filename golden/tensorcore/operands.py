@@ -1,8 +1,8 @@
 """Order and packing of a product's operands on the streams of the tensor-core engine.
 
-D is cut into tiles of up to `TILE` blocks of (m, n); a command is a tile. `a` and `b` have blocks of a tile step by
-step along K, `l` columns of A and `l` rows of B each: A's from top to bottom, B's from left to right. `c` and `d` have
-a tile's blocks row by row. `block_parts` cuts each block into the parts that a beat holds.
+D is cut into tiles of up to `TILE` blocks of (m, n), with one command per tile. `a` and `b` carry a tile's blocks step
+by step along K, with `l` columns of A and `l` rows of B per step: A's from top to bottom, B's from left to right. `c`
+and `d` carry a tile's blocks row by row. `block_parts` cuts each block into parts of one beat.
 """
 
 from collections.abc import Mapping
@@ -31,15 +31,15 @@ __all__ = [
 ]
 
 Operands = tuple[np.ndarray, np.ndarray, np.ndarray]
-"""Patterns of A (..., M, K), B (..., K, N) and C (..., M, N), as `bind` gives them."""
+"""Patterns of A (..., M, K), B (..., K, N) and C (..., M, N), as returned by `bind`."""
 
 COMMAND_FIELDS = {"rows": (TILE[0] - 1).bit_length(), "cols": (TILE[1] - 1).bit_length(), "steps": 16}
-"""Fields of a command and their bits, the first in the least significant ones: blocks of a tile's height and width, and
-steps along K, each less one."""
+"""Fields of a command and their widths in bits, starting at the LSB: height and width of a tile in blocks, and steps
+along K, each minus one."""
 
 
 def pattern_widths(config: TensorCoreConfig) -> dict[str, int]:
-    """Bits of a pattern of A, of B, and of C or D."""
+    """Pattern widths in bits of A, of B, and of C and D."""
     if config.integers:
         return {"a": 8, "b": 8, "c": 32}
     return {
@@ -50,19 +50,19 @@ def pattern_widths(config: TensorCoreConfig) -> dict[str, int]:
 
 
 def units(config: TensorCoreConfig) -> tuple[int, int]:
-    """Rows and columns of dot-product units."""
+    """Rows and columns of the array of dot-product units."""
     by_rows, by_cols = block_parts(config)
     return config.m // by_rows, config.n // by_cols
 
 
 def part_shapes(config: TensorCoreConfig) -> dict[str, tuple[int, int]]:
-    """Patterns of a beat as (vectors, elements of each): rows of A, columns of B, rows of C or D."""
+    """Shape of a beat as (vectors, elements per vector): rows of A, columns of B, rows of C and D."""
     rows, cols = units(config)
     return {"a": (rows, config.l), "b": (cols, config.l), "c": (rows, cols)}
 
 
 def streams(config: TensorCoreConfig) -> tuple[StreamPort, ...]:
-    """The engine's streams, and the contents of their beats."""
+    """Streams of the engine, with a description of their beats."""
     rows, cols = units(config)
     bits = {
         name: width * vectors * elements
@@ -70,13 +70,13 @@ def streams(config: TensorCoreConfig) -> tuple[StreamPort, ...]:
             pattern_widths(config).items(), part_shapes(config).values(), strict=True
         )
     }
-    fields = ", ".join(f"{name} less 1 ({width} bits)" for name, width in COMMAND_FIELDS.items())
+    fields = ", ".join(f"{name} - 1 ({width} bits)" for name, width in COMMAND_FIELDS.items())
     return (
         StreamPort(
             "commands",
             sum(COMMAND_FIELDS.values()),
             "in",
-            f"least significant first: {fields}: blocks of a tile's height and width, steps along K",
+            f"least significant first: {fields}: height and width of a tile in blocks, steps along K",
         ),
         StreamPort(
             "a",
@@ -96,12 +96,12 @@ def streams(config: TensorCoreConfig) -> tuple[StreamPort, ...]:
             "in",
             f"{rows} rows of {cols} {config.out_format} patterns, the first row's first least significant",
         ),
-        StreamPort("d", bits["c"] + 1, "out", "as c; tlast on the last of a tile"),
+        StreamPort("d", bits["c"] + 1, "out", "as c; tlast on the last beat of a tile"),
     )
 
 
 def order(config: TensorCoreConfig) -> dict[str, str]:
-    """Order of operands in words, for the manifest."""
+    """Description of the operand order, for the manifest."""
     rows, cols = units(config)
     return {
         "commands": f"one for each tile of D, of up to {TILE[0]} x {TILE[1]} blocks of {config.m} x {config.n}; any "
@@ -110,23 +110,23 @@ def order(config: TensorCoreConfig) -> dict[str, str]:
         "rows at a time",
         "b": f"step by step along K, {config.l} rows each: blocks of {config.n} columns from left to right, {cols} "
         "columns at a time",
-        "c": f"a tile's blocks row by row; of each block parts of {rows} x {cols}, row by row",
+        "c": f"a tile's blocks row by row; each block in parts of {rows} x {cols}, row by row",
         "d": "as c",
     }
 
 
 def bind(config: TensorCoreConfig, a: Any, b: Any, c: Any) -> Operands:
-    """Arrays as patterns; errors as of `tercet.golden.tensorcore.mma`."""
+    """Check arrays and convert them to patterns; raises as `tercet.golden.tensorcore.mma` does."""
     return check_mma(a, b, c, config)
 
 
 def job(config: TensorCoreConfig, operands: Operands) -> Job:
-    """The beats of products, from patterns as `bind` gives them."""
+    """Pack products into beats, from patterns returned by `bind`."""
     a, b, c = (array.reshape(-1, *array.shape[-2:]) for array in operands)
     batch, steps = len(a), a.shape[-1] // config.l
     by_rows, by_cols = block_parts(config)
     a_blocks, c_blocks = _blocks(a, config.m, config.l, by_rows), _blocks(c, config.m, config.n, by_rows, by_cols)
-    # A column of B lies side by side.
+    # Store the elements of a column of B contiguously.
     b_blocks = _blocks(np.swapaxes(b, -1, -2), config.n, config.l, by_cols)
     commands: list[tuple[int, int, int]] = []
     beats: dict[str, list[np.ndarray]] = {"a": [], "b": [], "c": []}
@@ -144,7 +144,7 @@ def job(config: TensorCoreConfig, operands: Operands) -> Job:
 
 
 def collect(config: TensorCoreConfig, operands: Operands, outputs: Mapping[str, np.ndarray]) -> np.ndarray:
-    """The result of products from the beats of the outputs: (..., M, N) float32, float16 or int32."""
+    """Unpack the result: (..., M, N) float32, float16 or int32."""
     shape = operands[2].shape
     m, n = shape[-2:]
     high, wide = -(-m // config.m), -(-n // config.n)
@@ -155,18 +155,18 @@ def collect(config: TensorCoreConfig, operands: Operands, outputs: Mapping[str, 
     blocks = parts.reshape(-1, high * wide, by_rows, by_cols, rows, cols).swapaxes(3, 4)
     blocks = blocks.reshape(-1, high * wide, config.m, config.n)
     out = np.empty((len(blocks), high, wide, config.m, config.n), np.int64)
-    at = 0
+    first = 0
     for tile_rows, tile_cols in tiles(config, m, n):
-        here = blocks[:, at : at + len(tile_rows) * len(tile_cols)]
-        at += here.shape[1]
-        tile = here.reshape(-1, len(tile_rows), len(tile_cols), config.m, config.n)
+        tile = blocks[:, first : first + len(tile_rows) * len(tile_cols)]
+        first += tile.shape[1]
+        tile = tile.reshape(-1, len(tile_rows), len(tile_cols), config.m, config.n)
         out[:, tile_rows.start : tile_rows.stop, tile_cols.start : tile_cols.stop] = tile
     whole = out.swapaxes(2, 3).reshape(-1, high * config.m, wide * config.n)[:, :m, :n]
     return result_array(whole.reshape(shape), config)
 
 
 def _blocks(array: np.ndarray, rows: int, cols: int, by_rows: int, by_cols: int = 1) -> np.ndarray:
-    """Patterns (batch, M, N) as blocks (batch, M / rows, N / cols, parts, elements), filled up with zeros.
+    """Cut patterns (batch, M, N) into blocks (batch, M / rows, N / cols, parts, elements), padded with zeros.
 
     A block is cut into `by_rows` times `by_cols` parts.
     """

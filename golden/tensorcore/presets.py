@@ -1,4 +1,4 @@
-"""Tensor cores of each architecture: formats, products of a step, fraction bits, floor under the largest exponent."""
+"""Tensor-core parameters by architecture: formats, products per step, fraction bits, exponent floor."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -7,28 +7,28 @@ from types import MappingProxyType
 __all__ = ["ARCHITECTURES", "FP8", "FP8_RULES", "OPERANDS", "Architecture"]
 
 OPERANDS = ("fp16", "bf16", "tf32", "e4m3", "e5m2", "int8")
-"""Formats of A and of B."""
+"""Formats of A and B."""
 
 FP8 = ("e4m3", "e5m2")
-"""Those of 8 bits, which may be mixed."""
+"""The 8-bit floating-point formats, which may be mixed."""
 
 FP8_RULES = ("native", "mma_sync")
-"""How FP8 operands are multiplied; see ``fp8`` of `tercet.golden.tensorcore.config.TensorCoreConfig`."""
+"""Rules for multiplying FP8 operands; see ``fp8`` of `tercet.golden.tensorcore.config.TensorCoreConfig`."""
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """What a generation of tensor cores computes.
+    """Arithmetic of a generation of tensor cores.
 
     Attributes
     ----------
     steps : mapping of str to (int, int)
-        Products summed in one step and fraction bits kept in alignment, by format of the operands.
+        Products summed in one step and fraction bits kept in alignment, by operand format.
     floors : mapping of str to int or None
-        The least that the largest exponent counts as, by output format; None if there is none. That of "fp16" is for
-        FP16 operands; all others have that of "fp32", whatever their output.
+        Floor under the largest exponent, by output format; None if there is none. "fp16" applies only to FP16 operands;
+        all others use "fp32", whatever their output format.
     fp8 : tuple of str
-        Its `FP8_RULES`, the default first.
+        The supported `FP8_RULES`, default first.
     """
 
     steps: Mapping[str, tuple[int, int]]
@@ -37,16 +37,16 @@ class Architecture:
 
     @property
     def formats(self) -> tuple[str, ...]:
-        """Formats of operands, in the order of `OPERANDS`."""
+        """Supported operand formats, in the order of `OPERANDS`."""
         emulated = FP8 if "mma_sync" in self.fp8 else ()
         return tuple(format for format in OPERANDS if format in self.steps or format in emulated)
 
     def step(self, operand: str, fp8: str) -> tuple[int, int]:
-        """Products and fraction bits of a step, for a format of `formats`."""
+        """Products and fraction bits of a step, for an operand format in `formats`."""
         return self.steps[_multiplied(operand, fp8)]
 
     def floor(self, operand: str, out: str, fp8: str) -> int | None:
-        """The floor under the largest exponent."""
+        """Floor under the largest exponent."""
         half = out == "fp16" and _multiplied(operand, fp8) == "fp16"
         return self.floors["fp16" if half else "fp32"]
 
@@ -80,8 +80,9 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
         "exact": Architecture({format: (1, 0) for format in OPERANDS if format != "int8"}),
     }
 )
-"""By the names of the presets.
+"""Architectures by preset name.
 
 Steps: Fasi et al., PeerJ CS 7:e330, 2021; Khattak and Mikaitis, arXiv 2512.07004; Xie et al., arXiv 2511.10909; results
 recorded from V100, A100, A2, Ada, L40S, H100, H200 and B200. Floors: models published since August 2026, and one dot
-product recorded from an H100. Of Turing nothing was recorded. How many int8 products a step has changes no sum."""
+product recorded from an H100. No results were recorded from Turing. The number of int8 products per step does not
+affect wrapping sums."""

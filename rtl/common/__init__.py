@@ -1,1 +1,1 @@
-"""Components that more than one engine uses."""
+"""Components used by more than one engine."""

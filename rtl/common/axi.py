@@ -1,7 +1,7 @@
-"""AXI at the edge of an engine: stream names, and a register port.
+"""AXI ports of an engine: AXI4-Stream members and an AXI4-Lite register port.
 
-Signals have the names of the ARM specification (AMBA AXI-Stream, AMBA AXI4-Lite), so that a generated block drops into
-other people's designs.
+Signal names follow the ARM specifications (AMBA AXI-Stream, AMBA AXI4-Lite), so a generated block drops into existing
+designs.
 """
 
 from amaranth import *
@@ -14,14 +14,17 @@ _OKAY, _SLVERR = 0b00, 0b10
 
 
 def tdata_bits(width: int) -> int:
-    """Width of ``tdata`` for a payload: a power of two of bytes, as interconnects and width converters expect it."""
+    """Return the width of ``tdata`` for a payload of `width` bits.
+
+    It is a power-of-two number of bytes, as interconnects and width converters expect.
+    """
     return 8 << max(0, (-(-width // 8) - 1).bit_length())
 
 
 def axi_stream_members(name: str, width: int, *, is_input: bool) -> dict[str, wiring.Member]:
-    """Members of an AXI4-Stream port: ``s_axis_<name>_tdata`` and so on, ``m_axis_`` and ``tlast`` for an output.
+    """Members of an AXI4-Stream port, ``s_axis_<name>_*`` for an input or ``m_axis_<name>_*`` for an output.
 
-    ``tdata`` has `tdata_bits`, the payload in the lower ones.
+    Only an output has ``tlast``. ``tdata`` is `tdata_bits` wide, with the payload in the least significant bits.
     """
     prefix = f"{'s' if is_input else 'm'}_axis_{name}"
     forward, back = (In, Out) if is_input else (Out, In)
@@ -34,9 +37,9 @@ def axi_stream_members(name: str, width: int, *, is_input: bool) -> dict[str, wi
 def connect_axi_stream(
     m: Module, component, name: str, inner, *, payload: Value | None = None, last: Value | None = None
 ):
-    """Connect the AXI4-Stream port `name` of a component to a stream inside.
+    """Connect the AXI4-Stream port `name` of a component to the inner stream `inner`.
 
-    An input needs neither `payload` nor `last`; an output may split its payload into both.
+    An input takes neither `payload` nor `last`; an output may split its payload into the two.
     """
     if last is None:
         data, valid, ready = (getattr(component, f"s_axis_{name}_{part}") for part in ("tdata", "tvalid", "tready"))
@@ -56,7 +59,7 @@ def connect_axi_stream(
 
 
 def axi_lite_members(address_bits: int) -> dict[str, wiring.Member]:
-    """Members of a 32-bit AXI4-Lite slave port, all beginning with ``s_axil_``."""
+    """Members of a 32-bit AXI4-Lite slave port, all with the prefix ``s_axil_``."""
     ins = {"awaddr": address_bits, "awprot": 3, "awvalid": 1, "wdata": 32, "wstrb": 4, "wvalid": 1, "bready": 1}
     ins |= {"araddr": address_bits, "arprot": 3, "arvalid": 1, "rready": 1}
     outs = {"awready": 1, "wready": 1, "bresp": 2, "bvalid": 1, "arready": 1, "rdata": 32, "rresp": 2, "rvalid": 1}
@@ -66,12 +69,13 @@ def axi_lite_members(address_bits: int) -> dict[str, wiring.Member]:
 class AxiLitePort(wiring.Component):
     """AXI4-Lite slave with 32-bit registers: one access at a time, whole words only.
 
-    A write of part of a word, to an unknown register or refused by `write_error` answers SLVERR and has no effect.
+    A write of a partial word, to an unknown register or rejected by `write_error` is answered with SLVERR and has no
+    effect.
 
     Parameters
     ----------
     address_bits : int
-        Bits of the byte address.
+        Width of the byte address.
 
     Members
     -------
@@ -80,15 +84,15 @@ class AxiLitePort(wiring.Component):
     address : Out(address_bits - 2)
         Word address of the access.
     write : Out(1)
-        Write `data` there in this clock, unless `write_error`.
+        Write `data` to `address` in this clock. Stays 0 for a rejected write.
     data : Out(32)
-        What to write.
+        Word to write.
     write_error, read_error : In(1)
-        Refuse the access to `address`, by the clock after it shows.
+        Reject the access to `address`; combinational.
     read : Out(1)
-        `value` is taken in this clock.
+        `value` is sampled in this clock.
     value : In(32)
-        What is at `address`; combinational.
+        Register at `address`; combinational.
     """
 
     def __init__(self, *, address_bits: int):

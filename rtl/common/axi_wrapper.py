@@ -1,4 +1,4 @@
-"""AXI edges around an engine: AXI4-Stream for its streams, AXI4-Lite for its registers and counters."""
+"""AXI wrapper of an engine: AXI4-Stream for its streams, AXI4-Lite for its registers and counters."""
 
 from typing import Any, Protocol
 
@@ -17,18 +17,18 @@ __all__ = ["AxiWrapper", "CommandRegisters", "axi_interface"]
 
 
 class CommandRegisters(Protocol):
-    """Registers that feed streams of an engine, made once the engine and the port stand.
+    """Registers that feed streams of an engine; instantiated after the engine and the port.
 
     Attributes
     ----------
     STREAMS : tuple of str
-        The streams that they feed; those get no AXI4-Stream port.
+        Streams that the registers feed; these get no AXI4-Stream port.
     values : dict
-        Values of registers of the model, by name.
+        Register values by name in the model.
     pending : Value
-        A command waits to be taken: the engine counts as running.
+        A command is waiting; the engine counts as running.
     status : tuple of Value
-        Bits of the register ``status`` beside ``running`` and ``error``, in the order of `EngineModel.status`.
+        Bits of the ``status`` register above ``running`` and ``error``, in the order of `EngineModel.status`.
     """
 
     STREAMS: tuple[str, ...]
@@ -39,28 +39,28 @@ class CommandRegisters(Protocol):
     def __init__(self, m: Module, model: EngineModel, config: Any, engine: Any): ...
 
     def write(self, m: Module, port: Any, name: str) -> None:
-        """Within the decoder's case of the register `name`: effects of a write."""
+        """Add the effects of a write to register `name`; called within its case of the decoder."""
 
 
 class AxiWrapper(wiring.Component):
-    """An engine between AXI4-Stream and AXI4-Lite ports.
+    """An engine with AXI4-Stream and AXI4-Lite ports.
 
     Parameters
     ----------
     model : EngineModel
-        Registers and counters.
+        Register map and counters.
     component : type
-        The engine, a `wiring.Component` that takes ``config=`` and has `control_members`; payloads of its outputs have
+        Engine: a `wiring.Component` that takes ``config=`` and has `control_members`. Payloads of its outputs have
         the fields ``data`` and ``last``.
     config : frozen dataclass
-        Its parameters.
+        Engine configuration.
     commands : type or None
-        A `CommandRegisters`.
+        Implementation of `CommandRegisters`; None leaves every stream to an AXI4-Stream port.
 
     Members
     -------
     s_axis_<input>_*, m_axis_<output>_*
-        Streams of the engine; an output's ``tlast`` is its flag ``last``.
+        Streams of the engine; an output's ``tlast`` is its payload's ``last``.
     s_axil_*
         Registers; see `EngineModel.registers`.
     """
@@ -100,13 +100,13 @@ class AxiWrapper(wiring.Component):
 
 
 def axi_streams(component: type, config: Any, commands: type | None) -> list[StreamPort]:
-    """Streams of an engine that have an AXI4-Stream port."""
+    """List the streams of an engine that get an AXI4-Stream port."""
     fed = () if commands is None else commands.STREAMS
     return [port for port in stream_ports(prototype(component, config=config)) if port.name not in fed]
 
 
 def axi_interface(model: EngineModel, component: type, config: Any, commands: type | None) -> dict[str, Any]:
-    """Clock, reset and ports, for the manifest."""
+    """Describe clock, reset and ports for the manifest."""
     packing = {port.name: port.packing for port in model.streams(config)}
     ports: list[dict[str, Any]] = []
     for port in axi_streams(component, config, commands):
@@ -130,7 +130,7 @@ def axi_interface(model: EngineModel, component: type, config: Any, commands: ty
 
 
 def _payload_bits(port: StreamPort) -> int:
-    """Without ``last``, which has a signal of its own."""
+    """Payload width without an output's ``last``, which has its own signal."""
     return port.width - (port.direction == "out")
 
 

@@ -1,4 +1,4 @@
-"""Choices in front of an adder, or among four: a line each, and the smallest form that the FPGA family has."""
+"""Multiplexers, alone or in front of an adder, in the smallest form that the FPGA family offers."""
 
 from collections.abc import Sequence
 
@@ -13,14 +13,14 @@ __all__ = ["add_chosen", "add_inverted", "choose"]
 def add_chosen(
     m: Module, name: str, family: str, term: Value, choice: Value, chosen: Value, otherwise: Value, width: int
 ) -> Signal:
-    """``term + (choice ? chosen : otherwise)``, cut to `width` bits; combinational.
+    """Compute ``term + (choice ? chosen : otherwise)``, truncated to `width` bits; combinational.
 
     Parameters
     ----------
     m : Module
-        Where.
+        Module to add to.
     name : str
-        Of the sum, and of the submodule.
+        Name of the sum and prefix of the submodule's name.
     family : "any", "ecp5" or "ice40"
         FPGA family.
     """
@@ -35,7 +35,7 @@ def add_chosen(
 
 
 def add_inverted(m: Module, name: str, family: str, a: Value, b: Value, invert: Value, width: int) -> Signal:
-    """``a + (invert ? ~b : b)``, both first made `width` bits wide; combinational. See `add_chosen`."""
+    """Compute ``a + (invert ? ~b : b)``, both extended to `width` bits first; combinational. See `add_chosen`."""
     total = Signal(width, name=name)
     if family == "ecp5":
         m.submodules[f"{name}_adder"] = adder = shared(AddInverted, width=width)
@@ -47,7 +47,7 @@ def add_inverted(m: Module, name: str, family: str, a: Value, b: Value, invert: 
 
 
 def choose(m: Module, name: str, family: str, values: Sequence[Value], choice: Value) -> Signal:
-    """The value of that number, unsigned; combinational. See `add_chosen`."""
+    """Select ``values[choice]``, unsigned; combinational. See `add_chosen`."""
     width = max(len(value) for value in values)
     chosen = Signal(width, name=name)
     if family == "ecp5" and len(values) == 4:

@@ -1,7 +1,7 @@
-"""Delay lines, and the triangles of them that skew the edges of an array.
+"""Delay lines, and the triangular skew of an array's edges.
 
-Both are built from halves that are defined once, so that the text and the time to write it grow with the logarithm of
-the size.
+Both are built from halves that are defined once, so the Verilog and the time to write it grow with the logarithm of the
+size.
 """
 
 from amaranth import *
@@ -11,26 +11,26 @@ from tercet.rtl.emit import shared
 
 __all__ = ["Delay", "EventDelay", "Skew"]
 
-# The longest and the widest delay that is written out.
+# Longest and widest delay that is not halved further.
 _CHAIN, _WIDTH = 8, 64
 
 
 class Delay(wiring.Component):
-    """Registers in a row; no reset, one ``width``-bit value a clock.
+    """Chain of registers without reset; one ``width``-bit value per clock.
 
     Parameters
     ----------
     clocks : int
         Length, at least 0.
     width : int
-        Bits of a value, at least 1.
+        Width of a value in bits, at least 1.
 
     Members
     -------
     i : In(width)
         Value.
     o : Out(width)
-        The value `clocks` clocks before.
+        Value of `clocks` clocks ago.
     """
 
     reset_less = True
@@ -71,7 +71,7 @@ class Delay(wiring.Component):
 
 
 class EventDelay(Delay):
-    """A `Delay` that reset empties: for what starts something at its end, and so must not outlive a reset."""
+    """A `Delay` cleared by reset, for events, which must not outlive a reset."""
 
     reset_less = False
 
@@ -89,9 +89,9 @@ class Skew(wiring.Component):
     lanes : int
         Lanes of the vector, at least 1.
     width : int
-        Bits of a lane.
+        Width of a lane in bits.
     reverse : bool
-        Delay lane ``n`` by ``lanes - 1 - n`` instead: what takes the skew out again.
+        Delay lane ``n`` by ``lanes - 1 - n`` instead, to remove the skew.
 
     Members
     -------

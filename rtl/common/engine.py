@@ -1,4 +1,4 @@
-"""What all engines have beside their streams: counters, a control port, and layouts from tables of fields."""
+"""Parts common to all engines apart from their streams: counters, control members, layouts from field tables."""
 
 from collections.abc import Iterable, Mapping
 
@@ -13,21 +13,21 @@ __all__ = ["CounterBank", "control_members", "counter_layout", "stream_ports", "
 
 
 def counter_layout(names: Iterable[str]) -> data.StructLayout:
-    """Counters side by side."""
+    """Layout of counters of `COUNTER_BITS` each, the first in the least significant bits."""
     return data.StructLayout(dict.fromkeys(names, COUNTER_BITS))
 
 
 def control_members(model: EngineModel) -> dict[str, wiring.Member]:
-    """Members of every engine beside its streams.
+    """Members of every engine apart from its streams.
 
-    ``counters`` are performance counters, ``clear`` sets them to zero; ``running``: work is not finished; ``error``:
-    input was refused since the reset.
+    ``counters`` are the performance counters, and ``clear`` zeroes them. ``running`` is 1 while work is unfinished,
+    ``error`` if input has been rejected since the reset.
     """
     return {"counters": Out(counter_layout(model.counters)), "clear": In(1), "running": Out(1), "error": Out(1)}
 
 
 def stream_ports(component: wiring.Component) -> list[StreamPort]:
-    """Streams of a component, from its signature."""
+    """List the streams of a component from its signature."""
     return [
         StreamPort(
             name, Shape.cast(member.signature.members["payload"].shape).width, "in" if member.flow == In else "out"
@@ -38,24 +38,24 @@ def stream_ports(component: wiring.Component) -> list[StreamPort]:
 
 
 def struct_layout(fields: Mapping[str, int]) -> data.StructLayout:
-    """A layout of fields by their bits, negative for a signed one, the first in the least significant ones."""
+    """Build a layout from field widths, negative for signed fields, with the first in the least significant bits."""
     return data.StructLayout({name: signed(-bits) if bits < 0 else bits for name, bits in fields.items()})
 
 
 class CounterBank(wiring.Component):
-    """Performance counters. A step is registered before it is added: latency 2.
+    """Performance counters. A step is registered before it is added, so the latency is 2.
 
     Parameters
     ----------
     steps : mapping of str to shape
-        Counter to the shape of its step in a clock.
+        Shape of each counter's step per clock, by counter.
 
     Members
     -------
     steps : In(StructLayout(steps))
-        What each counter grows by in this clock.
+        Increment of each counter in this clock.
     clear : In(1)
-        Set the counters to zero.
+        Zero the counters.
     counts : Out(counter_layout(steps))
         The counters.
     """

@@ -1,4 +1,4 @@
-"""FIFOs whose writer counts credits: they have no way to say that they are full, and are a good deal faster."""
+"""FIFOs for a writer that counts credits. They have no full flag, which makes them considerably faster."""
 
 from amaranth import *
 from amaranth.lib import memory, stream, wiring
@@ -8,23 +8,23 @@ __all__ = ["CreditFifo", "ShiftFifo"]
 
 
 class CreditFifo(wiring.Component):
-    """Two clocks from `arrive` to `o`: a memory, and its output register, which holds one of the words.
+    """FIFO of a memory and its output register, which holds one of the words. Two clocks from `arrive` to `o`.
 
     Parameters
     ----------
     shape : ShapeLike
-        Payload.
+        Shape of a word.
     depth : int
-        Words, at least 3; more is lost.
+        Capacity in words, at least 3; any excess is lost.
 
     Members
     -------
     arrive : In(1)
         Store `value`.
     value : In(shape)
-        What arrives.
+        Word to store.
     o : Out(stream.Signature(shape))
-        What arrived.
+        Stored words, oldest first.
     """
 
     def __init__(self, *, shape, depth: int):
@@ -36,7 +36,7 @@ class CreditFifo(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         width = Shape.cast(self.value.shape()).width
-        # What is fetched was written in an earlier clock; without the mark synthesis adds logic for the same clock.
+        # A word is fetched at least a clock after its write; without the attribute synthesis adds collision logic.
         m.submodules.words = words = memory.Memory(
             shape=unsigned(width), depth=self.depth - 1, init=[], attrs={"no_rw_check": "1"}
         )
@@ -63,7 +63,7 @@ class CreditFifo(wiring.Component):
         return m
 
     def _place(self, m: Module, name: str, step: Value) -> tuple[Signal, Signal]:
-        """A counter around the memory, and the value it has next."""
+        """Return a wrapping memory pointer and its next value."""
         last = self.depth - 2
         place = Signal(range(last + 1), name=f"{name}_place")
         after = Signal(range(last + 1), name=f"after_{name}_place", init=min(1, last))
@@ -73,25 +73,25 @@ class CreditFifo(wiring.Component):
 
 
 class ShiftFifo(wiring.Component):
-    """A clock from `arrive` to `o`: registers that move on together, for few words::
+    """Shift-register FIFO for a few words. One clock from `arrive` to `o`::
 
         arrive --+-------------+-------------+
                  v             v             v
               [word 2] --> [word 1] --> [word 0] --> o
 
-    What arrives goes into the first place that is free. A bit takes a logic cell with look-up table and flip-flop.
+    A word arriving goes into the first free register. Each bit takes one logic cell, lookup table and flip-flop.
 
     Parameters
     ----------
     shape : ShapeLike
-        Payload.
+        Shape of a word.
     depth : int
-        Words, at least 1; more is lost.
+        Capacity in words, at least 1; any excess is lost.
 
     Members
     -------
     arrive, value, o
-        As those of `CreditFifo`.
+        As in `CreditFifo`.
     """
 
     def __init__(self, *, shape, depth: int):
@@ -103,7 +103,7 @@ class ShiftFifo(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         value = Value.cast(self.value)
-        some = Signal(self.depth)  # from the lowest on
+        some = Signal(self.depth)  # occupied words, filled from word 0
         take = Signal()
         m.d.comb += [take.eq(self.o.valid & self.o.ready), self.o.valid.eq(some[0])]
         with m.If(self.arrive & ~take):
@@ -113,7 +113,7 @@ class ShiftFifo(wiring.Component):
         words = [Signal(len(value), name=f"word_{n}", reset_less=True) for n in range(self.depth)]
         for n, word in enumerate(words):
             last = n + 1 == self.depth
-            # The word behind this one moves here; with none behind it, what arrives now or later.
+            # The word behind this one moves up; with none behind it, take `value`, whether it arrives now or later.
             with m.If(take | ~some[n]):
                 m.d.sync += word.eq(value if last else Mux(some[n + 1], words[n + 1], value))
         m.d.comb += Value.cast(self.o.payload).eq(words[0])

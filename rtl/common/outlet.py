@@ -1,4 +1,4 @@
-"""Where a pipeline that cannot stop meets a stream that can: a FIFO, and permission to start only what has a place."""
+"""Outlets from a pipeline that cannot stall to a stream that can: a FIFO, and credits for what may be started."""
 
 from amaranth import *
 from amaranth.lib import stream, wiring
@@ -13,48 +13,48 @@ __all__ = ["HeldOutlet", "Outlet"]
 
 
 class Outlet(wiring.Component):
-    """Collect what a pipeline delivers, and count what is under way to it::
+    """Collect the results of a pipeline, and count those in flight::
 
         start --> pipeline of `latency` clocks --> arrive --> FIFO --> o
           ^                                                    |
           +------------------------- ready <-------------------+
 
-    Never stalls as long as `o` is taken every clock. The FIFO cannot overflow, so it has no way to say that it is full:
-    that, and a flag that is a register, make it a good deal faster than the library's.
+    Never stalls as long as `o` is taken every clock. The FIFO cannot overflow, so it has no full flag: that, and a
+    registered flag for words waiting, make it considerably faster than the library's.
 
     Parameters
     ----------
     shape : ShapeLike
-        Payload.
+        Shape of a result.
     latency : int
-        Clocks from `start` to the `arrive` that it causes, at least 0.
+        Clocks from `start` to the corresponding `arrive`, at least 0.
     lanes : tuple of int
-        Bits of the payload, from the least significant ones, that have a FIFO of their own each, with all that controls
-        it: many bits are far apart. They arrive through a register and leave through a slice, which take a clock more
-        each. All in one if empty.
+        Widths of the slices of the payload, from the least significant bits, that have a FIFO with its own control
+        each, since the bits of a wide payload are far apart. A register before each FIFO and a register slice behind it
+        add one clock each. Empty for a single FIFO.
 
     Members
     -------
     ready : Out(1)
-        There is room for one more.
+        There is room for one more result.
     start : In(1)
-        Something was started; only together with `ready`.
+        A result is started; only while `ready` is 1.
     arrive : In(1)
-        `value` is the oldest thing started.
+        `value` is the oldest result in flight.
     value : In(shape)
-        What arrives.
+        Arriving result.
     empty : Out(1)
-        Nothing is under way and nothing waits.
+        No result is in flight or waiting.
     o : Out(stream.Signature(shape))
-        What arrived.
+        Results in order of arrival.
     """
 
     def __init__(self, *, shape, latency: int, lanes: tuple[int, ...] = ()):
         width = Shape.cast(shape).width
         if lanes and sum(lanes) != width:
-            raise ValueError(f"Lanes of {sum(lanes)} bits for a payload of {width}; use as many")
+            raise ValueError(f"Lanes add up to {sum(lanes)} bits for a payload of {width}; make them equal")
         self.lanes = lanes
-        # The way of a place: start, pipeline, two clocks in the FIFO, taken, counted.
+        # Round trip of a credit: start, pipeline, two clocks in the FIFO, taken, counted.
         self.depth = latency + 6 + (3 if lanes else 0)
         super().__init__(
             {
@@ -92,7 +92,7 @@ class Outlet(wiring.Component):
         return m
 
     def _side_by_side(self, m: Module) -> None:
-        """All FIFOs do the same in the same clock."""
+        """Add one FIFO per lane; all run in lockstep."""
         low, value, payload = 0, Value.cast(self.value), Value.cast(self.o.payload)
         for n, width in enumerate(self.lanes):
             m.submodules[f"lane_{n}"] = lane = shared(Lane, width=width, depth=self.depth)
@@ -108,9 +108,9 @@ class Outlet(wiring.Component):
 
 
 class Lane(wiring.Component):
-    """A part of an `Outlet`: a register, a `CreditFifo`, whose members it has, and a slice."""
+    """Lane of an `Outlet`: a register, a `CreditFifo`, whose members it has, and a register slice."""
 
-    # Synthesis would make one set of registers out of the equal ones of all lanes.
+    # Otherwise synthesis merges the identical registers of all lanes into one set.
     keep_hierarchy = True
 
     def __init__(self, *, width: int, depth: int):
@@ -129,21 +129,21 @@ class Lane(wiring.Component):
 
 
 class HeldOutlet(wiring.Component):
-    """Deliver what its source holds until the next is started.
+    """Deliver a value that its source holds until the next one is started.
 
     Never stalls as long as `o` is taken every clock.
 
     Parameters
     ----------
     shape : ShapeLike
-        Payload.
+        Shape of a value.
 
     Members
     -------
     ready, start, empty, o
-        As those of `Outlet`.
+        As in `Outlet`.
     value : In(shape)
-        What was started last, from the clock after `start` to the next.
+        The value started last; held from the clock after `start` until the next `start`.
     """
 
     def __init__(self, *, shape):

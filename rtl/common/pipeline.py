@@ -1,4 +1,4 @@
-"""Pipeline registers by the line."""
+"""Pipeline registers in one line of code."""
 
 from amaranth import *
 
@@ -6,18 +6,18 @@ __all__ = ["event", "register"]
 
 
 def register(m: Module, name: str, value: Value, clocks: int = 1) -> Signal:
-    """Register a value, without reset, and give the register.
+    """Delay a value by registers without reset, and return the last of them.
 
     Parameters
     ----------
     m : Module
-        Where.
+        Module to add to.
     name : str
-        Name of the register; with more than one, those before the last have a number behind it.
+        Name of the last register; those before it get a numeric suffix.
     value : Value
-        What to register, of its own shape.
+        Value to register; its shape is kept.
     clocks : int
-        Registers in a row; with 0 the value itself is given.
+        Number of registers; with 0 the value itself is returned.
 
     Returns
     -------
@@ -28,7 +28,7 @@ def register(m: Module, name: str, value: Value, clocks: int = 1) -> Signal:
 
 
 def event(m: Module, name: str, value: Value, clocks: int = 1) -> Signal:
-    """As `register`, but reset empties it: for what starts something, and so must not outlive a reset."""
+    """Delay an event by registers that reset clears, as an event must not outlive a reset. See `register`."""
     return _chain(m, name, value, clocks, reset_less=False)
 
 

@@ -1,4 +1,4 @@
-"""Memories with the same clocks of latency on every FPGA family."""
+"""Memories with the same latency in clocks on every FPGA family."""
 
 from collections import Counter
 
@@ -12,22 +12,28 @@ from tercet.rtl.primitives.sb_spram256ka import SinglePortRam
 __all__ = ["Ram", "has_latency_1", "ram_blocks"]
 
 _FAMILIES = ("any", "ecp5", "ice40")
-_BLOCK = 16384  # words of the deepest block, in both families
-_ECP5_MODES = {512: 36, 1024: 18, 2048: 9, 4096: 4, 8192: 2, _BLOCK: 1}  # words of a block to bits of a word
-_ECP5_DISTRIBUTED = 32  # words that are cheaper in logic cells
-_ICE40_BLOCK_RAM = 1024  # words up to which the small blocks, of which there are many, are the better use
+_BLOCK = 16384  # depth of the deepest block, in both families
+_ECP5_MODES = {512: 36, 1024: 18, 2048: 9, 4096: 4, 8192: 2, _BLOCK: 1}  # depth of a block: width of a word
+_ECP5_DISTRIBUTED = 32  # depth up to which logic cells are cheaper
+_ICE40_BLOCK_RAM = 1024  # depth up to which the small blocks, of which there are many, are preferable
 
 
 def has_latency_1(family: str, depth: int) -> bool:
-    """Whether so many words can be a `Ram` without an output register; blocks of ECP5 are used with theirs only."""
+    """Return whether a `Ram` can do without an output register; ECP5 blocks are only used with theirs."""
     return family != "ecp5" or depth <= _ECP5_DISTRIBUTED
 
 
 def ram_blocks(
     *, width: int, depth: int, family: str, exclusive: bool = False
 ) -> tuple[Counter[str], list[tuple[int, int]]]:
-    """Blocks that a `Ram` instantiates, "bram" or "spram" to their number, and (width, depth) of the memories that it
-    leaves to synthesis; parameters are those of `Ram`.
+    """Count the blocks that a `Ram` with these parameters instantiates.
+
+    Returns
+    -------
+    Counter
+        Blocks by kind, "bram" or "spram".
+    list of tuple
+        (width, depth) of each memory left to synthesis.
     """
     blocks: Counter[str] = Counter()
     if depth <= _inferred_words(family, depth, exclusive):
@@ -45,58 +51,58 @@ def ram_blocks(
 
 
 def _inferred_words(family: str, depth: int, exclusive: bool) -> int:
-    """Words up to which a memory is left to synthesis."""
+    """Return the depth up to which a memory is left to synthesis."""
     return {"ecp5": _ECP5_DISTRIBUTED, "ice40": _ICE40_BLOCK_RAM if exclusive else depth}.get(family, depth)
 
 
 def _ecp5_mode(depth: int) -> int:
-    """Bits of a word of a block of so many words."""
+    """Return the width of a block used at `depth` words."""
     return _ECP5_MODES[max(512, 1 << (depth - 1).bit_length())]
 
 
 class Ram(wiring.Component):
-    """Words of `width` bits; one written and one read every clock (simple dual port)::
+    """Simple dual-port memory: one word written and one read per clock::
 
         read_address --> words --[latch]--[output register]--> read_data
                                   read_enable   out_enable
 
-    What is read while the same word is written is undefined. All words are 0 at first, but those of a single-port
-    memory (see `exclusive`) are undefined.
+    A read of a word in the clock of its write is undefined. Words are initially 0; those of a single-port memory (see
+    `exclusive`) are initially undefined.
 
-    On "ecp5" more than 32 words are in ``DP16KD`` blocks whose own output register is used: 36 bits wide up to 512
-    words, then 18, 9, 4, 2 and 1 as the depth doubles. On "ice40", with `exclusive`, more than 1024 words are in
-    ``SB_SPRAM256KA`` blocks of 16384 words of 16 bits. Deeper memories are several such banks, with a multiplexer
-    behind their output registers. Everything else is left to synthesis, the output register in logic cells.
+    On "ecp5" more than 32 words go into ``DP16KD`` blocks with their output registers: 36 bits wide up to 512 words,
+    then 18, 9, 4, 2 and 1 as the depth doubles. On "ice40", with `exclusive`, more than 1024 words go into
+    ``SB_SPRAM256KA`` blocks of 16384 words of 16 bits. Deeper memories consist of several such banks, with a
+    multiplexer behind their output registers. All other memories are inferred, with the output register in logic cells.
 
     Parameters
     ----------
     width, depth : int
-        Bits of a word, and words; at least 1 each.
+        Width of a word in bits, and number of words; at least 1 each.
     family : "any", "ecp5" or "ice40"
-        Whose blocks to instantiate; "any" leaves the choice to synthesis.
+        Family whose blocks are instantiated; "any" leaves the choice to synthesis.
     exclusive : bool
-        The user never reads and writes in one clock, so that a single-port memory will do; and a word that is still in
-        the latch alone may be lost in a write.
+        The user never reads and writes in the same clock, so a single-port memory suffices. A write may then destroy a
+        word that is only in the latch.
     latency : 1 or 2
-        Clocks from an address to its word; with 1 there is no output register, and the latch is `read_data`.
+        Clocks from an address to its word; with 1 there is no output register, and `read_data` is the latch.
 
     Members
     -------
     read_enable : In(1)
-        Take the word at `read_address` into the latch.
+        Load the word at `read_address` into the latch.
     read_address : In(range(depth))
         Word to read.
     out_enable : In(1)
-        Take the latch into the output register; without effect where there is none.
+        Load the latch into the output register; no effect without one.
     read_data : Out(width)
-        The output register: with both enables 1, the word `latency` clocks after its address.
+        Output register: with both enables 1, the word `latency` clocks after its address.
     write : In(1), write_address : In(range(depth)), write_data : In(width)
         Write a word.
 
     Raises
     ------
     ValueError
-        If `width` or `depth` is below 1, the family is unknown, or the latency is one that it does not have.
+        If `width` or `depth` is below 1, the family is unknown, or the family does not have that latency.
     """
 
     def __init__(self, *, width: int, depth: int, family: str = "any", exclusive: bool = False, latency: int = 2):
@@ -104,11 +110,11 @@ class Ram(wiring.Component):
             if value < 1:
                 raise ValueError(f"Memory {name} is {value}; use at least 1")
         if family not in _FAMILIES:
-            raise ValueError(f"Memory for unknown family {family!r}; use {', '.join(_FAMILIES)}")
+            raise ValueError(f"Memory family {family!r} is unknown; use {', '.join(_FAMILIES)}")
         if latency not in (1, 2) or (latency == 1 and not has_latency_1(family, depth)):
             raise ValueError(
-                f"Memory of {family}, {depth} words, with latency {latency}; use 2, or 1 for any, ice40, or "
-                f"{_ECP5_DISTRIBUTED} words of ecp5"
+                f"Memory latency is {latency} for {depth} words on family {family!r}; use 2, or 1 on any, on ice40, or "
+                f"up to {_ECP5_DISTRIBUTED} words on ecp5"
             )
         self.width, self.depth, self.family, self.exclusive = width, depth, family, exclusive
         self.clocks = latency
@@ -158,7 +164,7 @@ class Ram(wiring.Component):
         self._register(m, read_port.data)
 
     def _register(self, m: Module, latch: Value):
-        """The output register, where no block has one."""
+        """Add an output register in logic cells, for memories without their own."""
         if self.latency == 1:
             m.d.comb += self.read_data.eq(latch)
             return
@@ -168,7 +174,7 @@ class Ram(wiring.Component):
         m.d.comb += self.read_data.eq(out)
 
     def _block_rams(self, m: Module):
-        """Side by side as many bits as a block has at this depth."""
+        """Split the word over blocks side by side, each as wide as this depth allows."""
         mode = _ecp5_mode(self.depth)
         for first in range(0, self.width, mode):
             last = min(first + mode, self.width)
@@ -198,7 +204,7 @@ class Ram(wiring.Component):
         self._register(m, latch)
 
     def _banks(self, m: Module):
-        """One above the other; which of them has the word goes along with it, through latch and output register."""
+        """Stack banks; the bank's index follows the word through latch and output register."""
         low = _BLOCK.bit_length() - 1
         s1_bank = Signal(len(self.read_address) - low, reset_less=True)
         shown = s1_bank

@@ -1,4 +1,4 @@
-"""A stream cut by registers, in both directions, at full throughput."""
+"""Register slice of a stream: cuts the paths in both directions at full throughput."""
 
 from amaranth import *
 from amaranth.lib import stream, wiring
@@ -8,23 +8,23 @@ __all__ = ["RegisterSlice"]
 
 
 class RegisterSlice(wiring.Component):
-    """Two places, so that what arrives while the receiver stops has one::
+    """Skid buffer of two registers; the second takes a payload that arrives as the receiver stalls::
 
         i --+-----------> [first] --> o
             +-> [second] -^
 
-    `i.ready`, `o.valid` and `o.payload` are registers. Latency 1 clock, one payload a clock. Where nothing is valid,
-    `o.payload` is what `i.payload` was in the clock before.
+    `i.ready`, `o.valid` and `o.payload` are registers. Latency 1 clock, one payload per clock. While `o` is not valid,
+    `o.payload` is `i.payload` of the clock before.
 
     Parameters
     ----------
     shape : ShapeLike
-        Payload.
+        Shape of the payload.
 
     Members
     -------
     clear : In(1)
-        Forget everything: in the clock after, `o` is not valid and `i` is ready. What `i` gives in this clock is lost.
+        Drop all payloads, including the one at `i` in this clock. In the next clock `o` is not valid and `i` is ready.
     i : In(stream.Signature(shape))
         Payloads.
     o : Out(stream.Signature(shape))
@@ -44,7 +44,7 @@ class RegisterSlice(wiring.Component):
         width = Shape.cast(self.i.payload.shape()).width
         first = Signal(width, reset_less=True)
         second = Signal(width, reset_less=True)
-        ready = Signal(init=1)  # the second place is free
+        ready = Signal(init=1)  # the second register is free
         valid = Signal()
         move = Signal()
         m.d.comb += [

@@ -1,4 +1,4 @@
-"""Decoder of a map of 32-bit registers, from its table."""
+"""Address decoder of a map of 32-bit registers, generated from its table."""
 
 from collections.abc import Iterator, Mapping
 
@@ -10,7 +10,7 @@ __all__ = ["counter_values", "decode"]
 
 
 def counter_values(counters, names) -> dict[str, Value]:
-    """Values of the registers of `tercet.golden.registers.counter_registers`, from a `counter_layout`."""
+    """Map the registers of `tercet.golden.registers.counter_registers` to their values in a `counter_layout`."""
     values = {}
     for name in names:
         count = counters[name]
@@ -21,19 +21,20 @@ def counter_values(counters, names) -> dict[str, Value]:
 def decode(m: Module, port, registers: Mapping[str, Register], values: Mapping[str, ValueLike]) -> Iterator[str]:
     """Decode the accesses of a port.
 
-    Yields the name of each register within its case of the address, to say what a write to it does; all must be taken.
-    A register without a value reads as 0; one that is only read, or does not exist, refuses to be written.
+    Yields the name of each register within its case of the address, so that the caller can add the effects of a write;
+    the iterator must be exhausted. A register without a value reads as 0. Writes to a read-only or unknown register are
+    rejected, as are reads of an unknown one.
 
     Parameters
     ----------
     m : Module
-        Of the port's parent.
+        Module that contains the port.
     port : AxiLitePort
-        A submodule of it.
+        Port, a submodule of `m`.
     registers : mapping of str to Register
-        The map.
+        Register map.
     values : mapping of str to value
-        What registers show.
+        Register values to read.
     """
     with m.Switch(port.address):
         for name, register in registers.items():

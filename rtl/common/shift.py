@@ -1,4 +1,4 @@
-"""Shifts by up to 7 bits, in two choices, of four and of two; and by groups of 8, which leave the rest to these."""
+"""Barrel shifts: by 0 to 7 bits as a 4:1 and a 2:1 multiplexer, and by 0 to 3 groups of 8 bits as a 4:1 multiplexer."""
 
 from amaranth import *
 
@@ -11,26 +11,28 @@ _GROUP = 8
 
 
 def shift_right(m: Module, name: str, family: str, value: Value, amount: Value, invert: Value | None = None) -> Signal:
-    """``value >> amount``, of the same width; combinational, three tables a bit where the FPGA has choices of four.
+    """Compute ``value >> amount`` at the width of `value`; combinational.
+
+    Takes three lookup tables per bit where the FPGA has 4:1 multiplexers.
 
     Parameters
     ----------
     m : Module
-        Where.
+        Module to add to.
     name : str
-        Of the result, and of what is in between.
+        Name of the result and prefix of the intermediate signals' names.
     family : "any", "ecp5" or "ice40"
         FPGA family.
     value : Value
-        What to shift.
+        Value to shift.
     amount : Value
-        3 bits.
+        Bits to shift by; 3 bits wide.
     invert : Value or None
         Invert the result.
     """
     width = len(value)
     evens = Signal(width, name=f"{name}_evens")
-    # Above, zeros come in: these bits have fewer than four sources.
+    # Zeros are shifted in at the top, so the bits above `low` have fewer than four sources.
     low = max(0, width - _MOST + 1)
     if low:
         values = [value[by : by + low] for by in (0, 2, 4, 6)]
@@ -43,29 +45,29 @@ def shift_right(m: Module, name: str, family: str, value: Value, amount: Value, 
 
 
 def shift_left(m: Module, name: str, family: str, value: Value, amount: Value) -> Value:
-    """``value << amount``, cut to the same width; see `shift_right`."""
+    """Compute ``value << amount``, truncated to the width of `value`; see `shift_right`."""
     return shift_right(m, name, family, value[::-1], amount)[::-1]
 
 
 def shift_groups_right(m: Module, name: str, family: str, value: Value, groups: Value) -> Signal:
-    """``value >> 8 * groups``, of the same width; combinational.
+    """Compute ``value >> 8 * groups`` at the width of `value`; combinational.
 
     Parameters
     ----------
     m : Module
-        Where.
+        Module to add to.
     name : str
-        Of the result, and of what is in between.
+        Name of the result and prefix of the multiplexer's name.
     family : "any", "ecp5" or "ice40"
         FPGA family.
     value : Value
-        What to shift.
+        Value to shift.
     groups : Value
-        2 bits.
+        Groups of 8 bits to shift by; 2 bits wide.
     """
     width = len(value)
     result = Signal(width, name=name)
-    # Above, zeros come in: these bits have one source or two, and fit a table.
+    # Zeros are shifted in at the top: the bits above `low` have one source or two, and fit one lookup table.
     low = max(0, width - 2 * _GROUP)
     if low:
         values = [value[by * _GROUP :][:low] for by in range(4)]
@@ -75,5 +77,5 @@ def shift_groups_right(m: Module, name: str, family: str, value: Value, groups: 
 
 
 def shift_groups_left(m: Module, name: str, family: str, value: Value, groups: Value) -> Value:
-    """``value << 8 * groups``, cut to the same width; see `shift_groups_right`."""
+    """Compute ``value << 8 * groups``, truncated to the width of `value`; see `shift_groups_right`."""
     return shift_groups_right(m, name, family, value[::-1], groups)[::-1]

@@ -1,7 +1,7 @@
-"""Equal units side by side, written once however many there are.
+"""Identical units side by side, in few definitions however many there are.
 
-Beside what every unit has for itself, a row of units has signals that go to all of them. Connecting hundreds of units
-one by one is slow to write and slow to read; here a row is two half rows, each defined once.
+Each unit has its own signals, and others are common to the whole row. Connecting hundreds of units one by one is slow
+to write and to read; here a row consists of two half rows, each defined once.
 """
 
 from typing import Any, ClassVar
@@ -13,12 +13,12 @@ from tercet.rtl.emit import prototype, shared
 
 __all__ = ["SideBySide"]
 
-# The longest row that is written out.
+# Longest row that is not halved further.
 _ROW = 16
 
 
 class SideBySide(wiring.Component):
-    """A row of `count` units, to be subclassed::
+    """A row of `count` units; to be subclassed::
 
         all      ----+---------+---------+---->
                  [unit 0]  [unit 1]  [unit 2]  <-- chain
@@ -27,23 +27,23 @@ class SideBySide(wiring.Component):
     Attributes
     ----------
     unit : type
-        Class of a unit, made with ``params``.
+        Class of a unit, instantiated with ``params``.
     split : frozenset of str
-        Members that every unit has for itself. All outputs are among them, but for the chain's.
+        Members separate for each unit; the rest are common. All outputs except the chain's must be split.
     chain : tuple of str and str, or None
-        An input and an output that are wired from each unit to the one before it; the last unit's input and the first
-        unit's output are those of the row.
+        Input and output that link the units: each unit's output drives the input of the unit before it. The last unit's
+        input and the first unit's output are those of the row.
 
     Parameters
     ----------
     count : int
-        Units, at least 1.
+        Number of units, at least 1.
     **params
-        Those of a unit.
+        Parameters of a unit.
 
     Members
     -------
-    Those of a unit. A split one has `count` times its width, unit 0 in the least significant bits.
+    Those of a unit. A split member is `count` times as wide, with unit 0 in the least significant bits.
     """
 
     unit: ClassVar[type]
@@ -85,9 +85,9 @@ class SideBySide(wiring.Component):
         return m
 
     def _parts(self) -> list[tuple[str, int, int]]:
-        """Name, first unit and count of the rows or units that this row is made of."""
+        """List name, first unit and count of the units or half rows in this row."""
         if self.count <= _ROW:
             return [(f"unit{n}", n, 1) for n in range(self.count)]
-        # Whole written-out rows to the left, so that there are few different ones.
+        # The lower part is a multiple of _ROW, which keeps distinct row lengths few.
         cut = _ROW * (self.count // _ROW + 1 >> 1)
         return [("low", 0, cut), ("high", cut, self.count - cut)]

@@ -1,4 +1,4 @@
-"""A multiplier: the FPGA's own block, or one that synthesis finds."""
+"""Signed 16-bit multiplier: the FPGA's own block, or inferred by synthesis."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -12,14 +12,14 @@ __all__ = ["SignedMultiplier"]
 
 
 class SignedMultiplier(wiring.Component):
-    """An activation times a weight, every clock.
+    """Multiply an activation by a weight; one product per clock.
 
     Parameters
     ----------
     family : "any", "ecp5" or "ice40"
-        Whose multiplier.
+        Family whose multiplier block is instantiated; "any" leaves it to synthesis.
     latency : int
-        3; or 2, but not for "ecp5".
+        Clocks from operands to product: 3, or 2 except on "ecp5".
 
     Members
     -------
@@ -35,7 +35,7 @@ class SignedMultiplier(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Clocks from operands to their product."""
+        """Clocks from operands to product."""
         return self.clocks
 
     def elaborate(self, platform) -> Module:
@@ -45,7 +45,7 @@ class SignedMultiplier(wiring.Component):
             m.d.comb += self.product.eq(register(m, f"s{self.latency}_product", act * weight, self.latency - 1))
             return m
         m.submodules.block = block = self._block()
-        # At the upper end: constants below an operand cost nothing, while its sign would be routed to many pins.
+        # Operands sit at the upper end: constants below cost nothing, sign extension would be routed to many pins.
         spare = len(block.a) - 16
         m.d.comb += [
             block.a.eq(Cat(C(0, spare), self.act)),

@@ -1,4 +1,4 @@
-"""The activations of a PE: two buffers that swap their parts after each layer, and the leaf of the detection tree."""
+"""Activations of a PE: two buffers that swap roles after each layer, and a leaf of the detection tree."""
 
 from amaranth import *
 from amaranth.lib import data, stream, wiring
@@ -13,14 +13,14 @@ __all__ = ["Activations"]
 
 
 class Activations(wiring.Component):
-    """Source and destination in one memory; words of the source become tokens::
+    """Source and destination buffers in one memory; words of the source become tokens::
 
-        place --> [latch]--[output register]--[s3] --> != 0 --> [s4] --> [register slice] --> tokens, unloaded
-                      source and destination
-        write place ------------^
+        address --> [latch]--[output register]--[s3] --> != 0 --> [s4] --> [register slice] --> tokens, unloaded
+                        source and destination
+        write address ----------^
 
-    Places count up from 0 after a restart and wrap behind the end of the buffer, 2**address_width(act_depth) words.
-    A token a clock. Whether one is taken comes late in its clock and from far away: the slice keeps it from the memory.
+    Both addresses count up from 0 after a restart and wrap at the end of the buffer, 2**address_width(act_depth) words.
+    One token per clock. ``tokens.ready`` arrives late in its clock and from far away: the slice isolates the memory.
 
     Parameters
     ----------
@@ -30,23 +30,22 @@ class Activations(wiring.Component):
     Members
     -------
     source : In(1)
-        Buffer that is read; the other is the destination. Stays while anything below is under way.
+        Buffer to read; the other is the destination. Must be stable while any operation is in progress.
     restart : In(1)
-        Both places are 0 in the clock after. Tokens are lost; scanning goes on at place 0. Not together with `unload`
-        or `write`.
+        Both addresses are 0 in the next clock. Tokens are lost; a scan continues at address 0. Not together with
+        `unload` or `write`.
     scan : In(1)
-        While high, the words of the source from its place on are tokens, without end. While low, no token is valid
-        in the clock after; it needs a restart before it is high again, at the latest in the first clock.
+        While high, the words of the source from its address on become tokens, without end. While low, no token is valid
+        in the next clock. Requires a `restart` before it rises again, or in its first clock.
     tokens : Out(stream.Signature(token_layout(0)))
-        A group of one each. The first is valid `scan_latency` clocks after the first clock with `scan` and without
+        Groups of one token each. The first is valid `scan_latency` clocks after the first clock with `scan` and without
         `restart`.
     unload : In(1)
-        Read the next word of the source; as often as every clock, but only where `scan` is low and was low in the
-        clock before.
+        Read the next word of the source; in any clock in which `scan` is low and was low in the clock before.
     unloaded : Out(signed(16))
-        The word, `unload_latency` clocks after `unload`, for one clock.
+        Word read, `unload_latency` clocks after `unload`, for one clock.
     write : In(1), write_data : In(signed(16)), to_source : In(1)
-        Write the next place of the source or of the destination. It can be read `write_latency` clocks later.
+        Write the next word of the source or of the destination. It can be read `write_latency` clocks later.
     """
 
     def __init__(self, *, config: EieConfig):
@@ -77,7 +76,7 @@ class Activations(wiring.Component):
 
     @property
     def write_latency(self) -> int:
-        """Clocks from `write` to the first clock in which the place can be read: scanned or unloaded."""
+        """Clocks from `write` until the word can be read, by a scan or an unload."""
         return 1
 
     def elaborate(self, platform) -> Module:
@@ -85,7 +84,7 @@ class Activations(wiring.Component):
         width = address_width(self.config.act_depth)
         m.submodules.words = words = Ram(width=16, depth=2 << width, family=self.config.family)
 
-        # The other parts of a token do not change.
+        # The other fields of a token are constant.
         m.submodules.outlet = outlet = RegisterSlice(shape=data.StructLayout({"act": signed(16), "item": 1}))
         move = outlet.i.ready
         stop = self.restart | ~self.scan
@@ -104,7 +103,7 @@ class Activations(wiring.Component):
             m.d.sync += valid.eq(0)
         with m.Elif(move):
             m.d.sync += valid.eq(Cat(1, valid))
-        # The memory lies where there is a block; its word needs a clock of its own to get here.
+        # Block RAMs are at fixed sites, possibly far away; the word gets a clock of its own to travel here.
         s3_act = Signal(16, reset_less=True)
         s4 = Signal(outlet.i.payload.shape(), reset_less=True)
         with m.If(move):

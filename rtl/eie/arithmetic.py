@@ -1,4 +1,4 @@
-"""Multiply and accumulate: a row's sum is read, added to and written while younger entries are on their way."""
+"""Multiply-accumulate: a row's sum is read, added to and written while younger entries are in flight."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -16,21 +16,21 @@ __all__ = ["Arithmetic"]
 
 
 class Arithmetic(wiring.Component):
-    """The accumulators of a PE and the pipeline around them::
+    """Accumulators of a PE and the pipeline around them::
 
         s6   act, weight          row
         s7   [multiplier]        [accumulators]
         s8   [          ]        [            ]
-        s9   [          ]         sum of the row, or one on its way: s11, s12, s13 (two to four entries before)
+        s9   [          ]         sum of the row, or one in flight: s11, s12, s13 (two to four entries before)
         s10  product (or bias) + (sum of the row, or the one at s11: the entry before)
         s11  sum                 --> written
         s12  sum
         s13  sum
 
-    An entry whose row was written up to four entries before takes the sum on its way; five entries before, it is in the
-    memory. Inside a column rows rise, so that this happens only from one column to the next.
+    If the row was written up to four entries before, the sum in flight is forwarded; from five entries before on it is
+    in the memory. Rows increase within a column, so forwarding only occurs from one column to the next.
 
-    A swept row gives its sum away at s10, and its bias takes the place of product and sum.
+    A swept row outputs its sum at s10, and its bias replaces product and sum.
 
     Parameters
     ----------
@@ -46,13 +46,13 @@ class Arithmetic(wiring.Component):
     row : In
         Row, at s6.
     write : In(1)
-        The entry is no filler, or its row is swept; at s6.
+        The entry is not a filler, or its row is swept; at s6.
     swept : In(1)
         The row is swept; at s6.
     total : Out(signed(acc_width))
-        The sum of a swept row; at s10.
+        Sum of a swept row; at s10.
     total_valid : Out(1)
-        There is one.
+        `total` is valid.
     """
 
     def __init__(self, *, config: EieConfig):
@@ -106,9 +106,9 @@ class Arithmetic(wiring.Component):
         return m
 
     def _compare(self, m: Module, row: dict[int, Value], write: dict[int, Value]) -> tuple[Value, Value]:
-        """Whether the entry before wrote the row, for s10; and whether one of the three before that did, for s9.
+        """Return whether the entry before wrote the row, for s10, and which of the three before that did, for s9.
 
-        Rows are compared a clock ahead, and the youngest that wrote is chosen ahead, so that either is a register.
+        Rows are compared and the youngest writer is selected a clock ahead, so both results are registers.
         """
         s9_equal = register(m, "s9_equal", row[8] == row[9])
         s10_one = register(m, "s10_one", s9_equal & write[10])

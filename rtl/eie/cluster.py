@@ -1,4 +1,4 @@
-"""Four branches of the tree that joins the PEs: everything on its way down and up is registered here."""
+"""Four branches of the tree that joins the PEs, with registers for all signals on their way down and up."""
 
 from amaranth import *
 from amaranth.lib import stream, wiring
@@ -14,12 +14,12 @@ from .tile import Tile
 
 __all__ = ["Cluster"]
 
-# Bits of the broadcast and of the setup that make something happen.
+# Fields of the broadcast and of the setup that trigger an action.
 _EVENTS = ("column", "sweep", "scan", "restart", "store", "unload")
 
 
 class Cluster(wiring.Component):
-    """Up to four clusters of the level below, or tiles; all full but perhaps the last::
+    """Up to four clusters of the level below, or tiles; all are full except possibly the last::
 
               broadcast, setup, load, acts        tokens      full, done, busy, filler, saturated, unloaded
                           |                         ^                     ^
@@ -27,21 +27,21 @@ class Cluster(wiring.Component):
                        | | | |                   ^ ^ ^ ^               ^ ^ ^ ^
                       four branches             four branches        four branches
 
-    In a shallow engine nothing is registered here.
+    A shallow engine has no registers here.
 
     Parameters
     ----------
     config : EieConfig
-        Everything.
+        Engine configuration.
     level : int
-        Levels of clusters, this one included.
+        Levels of clusters, including this one.
     count : int
-        PEs in it, 1 to ``4**level``.
+        PEs in the cluster, 1 to ``4**level``.
 
     Members
     -------
     broadcast, setup, load : In
-        See the layouts.
+        See `broadcast_layout`, `setup_layout` and `load_layout`.
     acts, unloaded : In and Out(16 * count)
         Activations, the first PE's in the least significant bits.
     tokens : Out(stream.Signature(token_layout(level)))
@@ -51,10 +51,10 @@ class Cluster(wiring.Component):
     done : Out(1)
         All PEs have read their last column.
     busy, filler, saturated : Out
-        How many PEs issue an entry, and a filler, and write a result that does not fit.
+        Number of PEs that issue an entry, that issue a filler, and that write a saturated result.
     """
 
-    # Synthesis would make one set of registers out of the equal ones of all clusters, with wires across the chip.
+    # Otherwise synthesis merges the identical registers of all clusters into one set, with wires across the chip.
     keep_hierarchy = True
 
     def __init__(self, *, config: EieConfig, level: int, count: int):
@@ -113,7 +113,7 @@ class Cluster(wiring.Component):
         return m
 
     def _below(self, m: Module, above: View) -> View:
-        """What all branches are told, behind registers; what makes something happen is reset."""
+        """Register a payload on its way to all branches; only fields that trigger an action are reset."""
         if self.config.shallow:
             return above
         layout = above.shape()
@@ -130,14 +130,14 @@ class Cluster(wiring.Component):
         return shared(Cluster, config=self.config, level=self.level - 1, count=size)
 
     def _load(self, m: Module, branch: int) -> Value:
-        """The word, if it is for this branch: registers of its own, since the branches lie far apart."""
+        """Pass on a load word for this branch; each branch has its own registers, since branches are far apart."""
         load: View = self.load  # pyright: ignore[reportAssignmentType]
         here = load.every | (load.pe[2 * self.level - 2 :] == branch)
         strobes = Cat(load[name] for name in LOADED)
         below = []
         for name, field in load_layout(self.config, self.level - 1):
             if not field.width:
-                continue  # the number of a PE in a tile
+                continue  # `pe` has no bits below level 1
             if self.config.shallow:
                 below.append(load[name] & here if name in LOADED else load[name][: field.width])
                 continue

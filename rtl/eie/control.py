@@ -1,4 +1,4 @@
-"""The central control: a program of steps, run once for every vector, without the host in between."""
+"""Central control: runs a program of steps once per vector, without host intervention."""
 
 from typing import Any
 
@@ -16,74 +16,74 @@ __all__ = ["Control"]
 
 
 class _Progress:
-    """Where a run stands."""
+    """Progress of a run."""
 
     def __init__(self, config: EieConfig):
-        # Clocks from a program address to its step, and one in hand; or to the first word of it.
+        # Clocks from a program address to its step, plus one spare; in a shallow engine, to the step's first word.
         self.fetch = 1 if config.shallow else 3
         self.place = Signal(range(config.program_depth))  # of the next step
-        self.wait = Signal(range(self.fetch + 1))  # until it is fetched
-        # In a shallow engine the word of a step that the program memory shows, and the one that it shows next.
+        self.wait = Signal(range(self.fetch + 1))  # clocks until it is fetched
+        # Shallow engine: index of the step's word at the program memory's output, now and in the next clock.
         self.part, self.ahead = Signal(range(step_words(config))), Signal(range(step_words(config)))
-        self.vectors = Signal(24)  # behind this one
-        self.loaded = Signal()  # this step's activations
-        # Beats, rows or groups behind this one, less one: below 0 when there is none.
+        self.vectors = Signal(24)  # vectors after this one
+        self.loaded = Signal()  # this step's activations are loaded
+        # Beats, rows or groups after this one, less one; negative if there is none.
         self.left = Signal(signed(config.act_depth.bit_length() + 1))
         self.over = Signal()
-        # Results behind this row, below 0 when it is none itself.
+        # Results after this row; negative if the row itself is not a result.
         self.results = Signal(signed(config.act_depth.bit_length() + 1))
         self.timer = Signal(range(max(config.drain_clocks, config.settle_clocks)))
 
 
 class Control(wiring.Component):
-    """Run through the steps of a program::
+    """Sequencer for the steps of a program::
 
         IDLE -> STEP -> BEGIN -> LOAD -> BEGIN -> COMPUTE -> DRAIN -> SWEEP -> SETTLE -> UNLOAD -> FLUSH -> STEP, IDLE
                                                                                   `-> STEP
 
-    What a step does not ask for is left out. The next step is fetched while one runs, so that only a clock each is
-    spent on STEP and BEGIN. The last step is followed by the first of the next vector. A shallow engine reads the step
-    in STEP, a word a clock, from one narrow memory.
+    States that a step does not need are skipped. The next step is fetched while the current one runs, so STEP and BEGIN
+    take one clock each. The last step is followed by the first of the next vector. A shallow engine reads the step in
+    STEP, one word per clock, from a single narrow memory.
 
     Parameters
     ----------
     config : EieConfig
-        Everything.
+        Engine configuration.
 
     Members
     -------
     run : In(1), first_step, vectors : In
-        Start a run of at least one vector; ``first_step`` stays until it is over.
+        Start a run of at least one vector; ``first_step`` must be stable until it ends.
     running : Out(1)
-        A run is not over.
+        A run is in progress.
     program : In(1), program_address, program_data : In
-        Write a word of a step, of 64 bits, or of 16 in a shallow engine.
+        Write a word of a step: 64 bits, or 16 in a shallow engine.
     acts_valid : In(1), acts_ready : Out(1)
-        A beat of activations, taken when both are 1.
+        Handshake of a beat of activations.
     setup : Out(setup_layout(config))
-        For the PEs.
+        Settings and triggers for the PEs.
     step : Out(step_layout(config))
-        The step that runs.
+        Current step.
     start : Out(1)
-        The detection tree starts with the next clock.
+        The detection tree starts in the next clock.
     compute : Out(1)
-        It runs.
+        The detection tree runs.
     done : In(1)
         All PEs have read their last column.
     sweep, sweep_first : Out(1)
-        The next row goes out; it is the first.
+        Sweep the next row; it is the first.
     result : Out(1)
-        That row is one of the step's results.
+        The swept row is one of the step's results.
     bias_address : Out
-        The row's bias, ``config.timing.bias`` clocks later.
+        Address of the row's bias, ``config.timing.bias`` clocks after `sweep`.
     room : In(1)
-        Another group of results may be read.
+        There is room for another group of results.
     unload, unload_last : Out(1)
-        A group of results is read; it is the vector's last.
+        Read a group of results; it is the vector's last.
     delivered : In(1)
-        All groups that were read have left the engine.
+        All groups read have left the engine.
     computing, loading, unloading : Out(1)
-        For the counters: what this clock of a run belongs to.
+        Phase of the run in this clock, for the counters.
     """
 
     def __init__(self, *, config: EieConfig):
@@ -150,7 +150,7 @@ class Control(wiring.Component):
         return m
 
     def _proceed(self, m: Module, step: View):
-        """Behind a step: the next one, or the vector's results."""
+        """Continue with the next step or, after the last, with the vector's results."""
         with m.If(step.last):
             m.next = "UNLOAD"
         with m.Else():
@@ -260,8 +260,8 @@ class Control(wiring.Component):
                 with m.Else():
                     m.next = "STEP"
 
-    def _program(self, m: Module, place: Signal) -> View:
-        """The program memory, as many 64-bit words wide as a step; gives the step at a place two clocks before."""
+    def _program(self, m: Module, address: Signal) -> View:
+        """Add the program memory, one step wide in columns of 64 bits; return the step two clocks after its address."""
         beats = step_beats(self.config)
         beat, number = C(0, 1), self.program_address
         if beats > 1:
@@ -273,7 +273,7 @@ class Control(wiring.Component):
             m.d.comb += [
                 column.read_enable.eq(1),
                 column.out_enable.eq(1),
-                column.read_address.eq(place),
+                column.read_address.eq(address),
                 column.write.eq(self.program & (beat == n)),
                 column.write_address.eq(number),
                 column.write_data.eq(self.program_data),
@@ -283,7 +283,7 @@ class Control(wiring.Component):
         return View(layout, Cat(columns)[: layout.size])
 
     def _words(self, m: Module, now: "_Progress") -> Value:
-        """The program memory, 16 bits wide; gives the word at the place and part of the clock before."""
+        """Add the program memory, 16 bits wide; return the step's word one clock after its address."""
         words = step_words(self.config)
         depth, family = self.config.program_depth * words, self.config.family
         m.submodules.program = memory = Ram(width=16, depth=depth, family=family, latency=1)
@@ -297,7 +297,7 @@ class Control(wiring.Component):
         return memory.read_data
 
     def _biases(self, m: Module):
-        """Mark the first row, and let the addresses of biases follow their rows."""
+        """Flag the first row of a sweep, and step the bias address behind the rows."""
         swept = Signal(self.config.timing.bias)
         m.d.sync += swept.eq(Cat(self.sweep, swept))
         m.d.comb += self.sweep_first.eq(~swept[0])

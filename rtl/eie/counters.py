@@ -1,4 +1,4 @@
-"""Performance counters: what the clocks of all PEs were spent on, and results that did not fit."""
+"""Performance counters: how the clocks of all PEs were spent, and saturated results."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -11,19 +11,19 @@ __all__ = ["Counters"]
 
 
 class Counters(wiring.Component):
-    """Count clocks, and over all PEs the clocks in which each does something.
+    """Count the clocks of each phase, and the activity of the PEs summed over all PEs.
 
     Members
     -------
     computing, loading, unloading, stalled : In(1)
-        What this clock belongs to.
+        Phase of this clock.
     issued, fillers, clamped : In(range(n_pe + 1))
-        PEs that issue an entry; PEs whose entry is a filler; PEs that write a result that was saturated.
+        Number of PEs that issue an entry, that issue a filler, and that write a saturated result.
     clear : In(1)
-        Start again from zero.
+        Zero the counters.
     counts : Out(counter_layout(MODEL.counters))
         ``total, stall, load, unload`` in clocks; ``busy, starve, filler, saturated`` summed over all PEs, where
-        ``busy + starve == n_pe * total``, but for the clocks on the way from a PE to here.
+        ``busy + starve == n_pe * total`` except for the latency from a PE to here.
     """
 
     def __init__(self, *, config: EieConfig):
@@ -34,7 +34,7 @@ class Counters(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        # Negative where a PE's last entry comes a clock after computing.
+        # Negative if a PE's last entry arrives a clock after computing.
         starved = Signal(signed(len(self.issued) + 1))
         m.d.comb += starved.eq(Mux(self.computing, self.config.n_pe, 0) - self.issued)
         steps = {"total": self.computing, "stall": self.stalled, "load": self.loading, "unload": self.unloading}

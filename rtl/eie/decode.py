@@ -1,4 +1,4 @@
-"""Codebook lookup beside address accumulation: an entry becomes a weight and a row."""
+"""Entry decoder: looks up the weight in the codebook and accumulates the row address."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -14,14 +14,14 @@ __all__ = ["Decode"]
 
 
 class Decode(wiring.Component):
-    """Weights and biases come from one memory, which is free for biases while rows are swept::
+    """Turn entries into weights and rows. Biases share the weights' memory, which is idle while rows are swept::
 
         s4  value -------->[constants]           zeros --> row + zeros + 1
         s5                 [         ]                     row
         s6  constant: a weight                             row
         s9  constant: a bias
 
-    In a shallow engine an entry that comes at s1 has its row and its weight at s2, and a swept row its bias at s4.
+    In a shallow engine an entry arrives at s1 and has its row and weight at s2; a swept row has its bias at s4.
 
     Parameters
     ----------
@@ -31,25 +31,25 @@ class Decode(wiring.Component):
     Members
     -------
     valid, first, value, zeros : In
-        An entry, at s4; zeros and value are 0 if there is none.
+        Entry, at s4; `zeros` and `value` are 0 if there is none.
     sweep, sweep_first : In(1)
-        Instead of an entry: the next row, or the first one.
+        Sweep the next row, or the first one, instead of an entry.
     bias_address : In
-        The row's bias, ``config.timing.bias`` clocks after `sweep`.
+        Address of the row's bias, ``config.timing.bias`` clocks after `sweep`.
     codebook : In
-        Which codebook: the upper bits of a weight's address.
+        Codebook number: the upper bits of a weight's address.
     load : In(1), load_address, load_data : In
         Write a constant.
     constant : Out(signed)
-        A weight `latency` clocks behind its entry; a bias as many behind its address.
+        Weight, `latency` clocks after its entry; or bias, `latency` clocks after its address.
     row : Out
-        The row, with the weight.
+        Row, in the clock of the weight.
     write : Out(1)
-        The row is to be written: the entry is no filler, or the row is swept; with the weight.
+        The row is to be written: the entry is not a filler, or the row is swept; in the clock of the weight.
     swept : Out(1)
-        The row is swept; with the weight.
+        The row is swept; in the clock of the weight.
     filler : Out(1)
-        The entry is a filler; a clock behind it.
+        The entry is a filler; one clock after it.
     """
 
     def __init__(self, *, config: EieConfig):
@@ -87,7 +87,7 @@ class Decode(wiring.Component):
         s5_row = Signal.like(self.row, reset_less=True)
         first = Signal()
         m.d.comb += first.eq(Mux(self.sweep, self.sweep_first, self.first))
-        # The row behind the last one, or the first; a bit below holds the carry for that.
+        # row + 1 + zeros, or zeros for the first entry; an extra bit below the LSB generates the carry for the 1.
         width = len(s5_row) + 1
         row = add_chosen(
             m, "next_row", self.config.family, Cat(~first, self.zeros), first, C(0, width), Cat(1, s5_row), width

@@ -1,4 +1,4 @@
-"""The EIE engine: frames in, activations in, results out."""
+"""EIE engine: frames and activations in, results out."""
 
 from amaranth import *
 from amaranth.lib import data, stream, wiring
@@ -24,7 +24,7 @@ __all__ = ["Engine"]
 
 
 class Engine(wiring.Component):
-    """Layers of a compressed network, one after the other::
+    """Compute the layers of a compressed network in sequence::
 
         frames --> FrameReader --words--------------------> +---------------------+
                        |                                    |                     |
@@ -39,18 +39,18 @@ class Engine(wiring.Component):
     Parameters
     ----------
     config : EieConfig
-        The engine.
+        Engine configuration.
 
     Members
     -------
     frames : In(stream.Signature(64))
-        Contents of the memories, and runs; see `FrameReader`.
+        Memory contents and run commands; see `FrameReader`.
     acts : In(stream.Signature(ArrayLayout(signed(16), n_pe)))
-        Activations, a group of `n_pe` a beat.
+        Activations, a group of `n_pe` per beat.
     outs : Out(stream.Signature(output_layout(config)))
-        Results, a group a beat.
+        Results, a group of `n_pe` per beat.
     counters, clear, running, error
-        As in `control_members`; a frame that does not fit is skipped, and sets `error`.
+        As in `control_members`; a frame that does not fit is skipped and sets `error`.
     """
 
     def __init__(self, *, config: EieConfig):
@@ -106,7 +106,7 @@ class Engine(wiring.Component):
         return m
 
     def _broadcast(self, m: Module, reader, control, issue, pes):
-        """Columns while the detection tree runs, rows to sweep when it does not."""
+        """Broadcast columns while the detection tree runs, and rows to sweep otherwise."""
         cast: View = pes.broadcast
         other_address = Mux(control.running, control.bias_address, reader.load.address)
         wiring.connect(m, pes.tokens, issue.tokens)
@@ -122,7 +122,7 @@ class Engine(wiring.Component):
         ]
 
     def _delivered_result(self, m: Module, control) -> Value:
-        """Whether what the PEs write is a result, and not what is left in rows that only the next layer has."""
+        """Return whether the PEs write a result, rather than a leftover in a row that only the next layer has."""
         clocks = self.config.settle_clocks + self.config.tree_clocks
         m.submodules.result = result = EventDelay(clocks=clocks, width=1)
         m.d.comb += result.i.eq(control.result)
@@ -148,7 +148,7 @@ class Engine(wiring.Component):
         ]
 
     def _unload_held(self, m: Module, control, pes):
-        """The memories of the activations hold the group that was read."""
+        """Unload without a FIFO: the activation memories hold the group that was read."""
         m.submodules.outlet = outlet = shared(HeldOutlet, shape=output_layout(self.config))
         wiring.connect(m, outlet.o, wiring.flipped(self.outs))
         with m.If(control.unload):

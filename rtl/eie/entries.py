@@ -1,4 +1,4 @@
-"""Sparse-matrix read: the entries of one column after the other, one every clock."""
+"""Sparse-matrix read: the entries of column after column, one per clock."""
 
 from amaranth import *
 from amaranth.lib import stream, wiring
@@ -15,15 +15,15 @@ __all__ = ["EntryRead"]
 
 
 class EntryRead(wiring.Component):
-    """Walk through the columns of the queue::
+    """Read the entries of the queued columns::
 
-        s0  word, offset, left                    the next column is taken when left is below zero
+        s0  word, offset, left                    the next column is taken when left is negative
         s1  matrix memory
         s2  word of entries --> 2 of them
         s3                      1 of those
         s4  value, zeros
 
-    In a shallow engine all choices are made at the memory's word: entries come at s1.
+    In a shallow engine the entry is selected directly at the memory's output, at s1.
 
     Parameters
     ----------
@@ -35,17 +35,17 @@ class EntryRead(wiring.Component):
     columns : In(stream.Signature(column_layout(config)))
         Columns; the next is taken in the clock in which the last entry of the one before is at s0.
     scan : In(1)
-        Low between the last column and the next first one.
+        Low between the last column of a step and the first column of the next.
     load : In(1), load_address, load_data : In
         Write a word of entries, the first in the least significant bits.
     valid : Out(1)
-        There is an entry, `latency` clocks behind s0.
+        There is an entry, `latency` clocks after s0.
     first : Out(1)
-        It is the first one of its column.
+        The entry is the first of its column.
     value, zeros : Out
         The entry; 0 if there is none.
     act : Out(signed(16))
-        Activation of its column.
+        Activation of the entry's column.
     busy : Out(1)
         There is an entry at s0.
     done : Out(1)
@@ -79,7 +79,7 @@ class EntryRead(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         shallow = self.config.shallow
-        # Clocks of the memory, and registers behind the choice of two entries.
+        # Latency of the memory, and registers after the selection of two entries.
         self._read_clocks, self._between = (1, 0) if shallow else (2, 1)
         self._domain = "comb" if shallow else "sync"
         head: View = self.columns.payload  # pyright: ignore[reportAssignmentType]
@@ -87,7 +87,7 @@ class EntryRead(wiring.Component):
         over = Signal()  # no further entry of this column
         take = Signal()
         m.d.comb += [over.eq(s0_left < 0), self.columns.ready.eq(over), take.eq(over & self.columns.valid)]
-        # Less one, from what the column brings or from what is left.
+        # Decrement the new column's count or the remaining one.
         left = add_chosen(m, "left", self.config.family, C(-1, len(s0_left)), over, head.more, s0_left, len(s0_left))
         with m.If(~over | self.columns.valid):
             m.d.sync += s0_left.eq(left)
@@ -116,7 +116,7 @@ class EntryRead(wiring.Component):
         return m
 
     def _read(self, m: Module, over: Signal, s0_valid: Signal, s0_first: Signal) -> tuple[Value, Signal]:
-        """Follow the entries; gives the word at s2, and the place in the word at s0."""
+        """Step through the entries; return the word at s2, and the offset in it at s0."""
         config = self.config
         begin = self.columns.payload.begin
         offset_width = config.offset_width
@@ -145,7 +145,7 @@ class EntryRead(wiring.Component):
         )
         m.d.comb += [
             matrix.read_address.eq(s0_word),
-            # A word serves until the next one is reached.
+            # A word stays in the latch until the next one is reached.
             matrix.read_enable.eq(s0_valid & (s0_first | (s0_offset == 0))),
             matrix.out_enable.eq(1),
             matrix.write.eq(self.load),
@@ -155,7 +155,7 @@ class EntryRead(wiring.Component):
         return matrix.read_data, s0_offset
 
     def _choose(self, m: Module, s2_word: Value, s0_offset: Signal) -> Value:
-        """The entry at s3, from one of even and one of odd place."""
+        """Select the entry at s3 from one at an even and one at an odd offset."""
         width, count = self.config.entry_width, self.config.entries_per_word
         entries = [s2_word[n * width : (n + 1) * width] for n in range(count)]
         if count == 1:

@@ -1,4 +1,4 @@
-"""The host's side of the engine: frames that fill the memories, and that start a run."""
+"""Frame reader, the host's side of the engine: frames load the memories and start runs."""
 
 from amaranth import *
 from amaranth.lib import stream, wiring
@@ -13,32 +13,32 @@ __all__ = ["FrameReader"]
 
 
 class FrameReader(wiring.Component):
-    """Frames of a head and the words that it announces, one word a clock::
+    """Decode frames of a head and as many words as it announces, one word per clock::
 
         head: kind, pe, address, count      word 0      word 1      ...      word count - 1
 
-    A run has no words; what follows waits until it is over. A frame that does not fit its memory is skipped, word for
-    word, and leaves a mark.
+    A run has no words; the next frame waits until the run ends. A frame that does not fit its memory is skipped word by
+    word, and sets `error`.
 
     Parameters
     ----------
     config : EieConfig
-        Depths.
+        Depths of the memories.
 
     Members
     -------
     i : In(stream.Signature(64))
         Frames.
     load : Out(load_layout(config, tree_levels))
-        A word for a memory of a PE.
+        Word for a memory of a PE.
     program : Out(1), program_data : Out(64)
-        A step, or half of one, for the program memory, at the address of ``load``.
+        Write a step, or half of one, to the program memory, at the address in ``load``.
     run : Out(1)
-        Start a run, of the steps from ``first_step`` on, of ``vectors`` vectors.
+        Start a run of ``vectors`` vectors, from the step ``first_step`` on.
     first_step, vectors : Out
         See ``run``.
     running : In(1)
-        From the clock after ``run`` to the end of the run.
+        1 from the clock after ``run`` to the end of the run.
     error : Out(1)
         A frame was skipped.
     """
@@ -63,7 +63,7 @@ class FrameReader(wiring.Component):
         m = Module()
         load: View = self.load  # pyright: ignore[reportAssignmentType]
         head = Signal(frame_layout())
-        left = Signal(signed(25))  # words behind this one, less one: below 0 at the last
+        left = Signal(signed(25))  # words after this one, less one: negative at the last
         none = Signal()
         fits = self._fits(m, head)
         strobes = Cat(*(load[name] for name in LOADED), self.program)
@@ -115,11 +115,11 @@ class FrameReader(wiring.Component):
         return m
 
     def _fits(self, m: Module, head: View) -> Signal:
-        """Whether a frame is one that the engine knows, within its memory; two clocks after the head."""
+        """Return whether the engine knows the frame and it lies within its memory; two clocks after the head."""
         config = self.config
         depths = (config.matrix_depth, config.pointer_depth, config.constant_depth)
         depths = (*depths, config.program_depth * step_beats(config))
-        # Behind the last word, and where its memory ends; the parts of the answer.
+        # End of the frame's words, and depth of its memory; then the terms of the result.
         s1_end, s1_depth = Signal(25), Signal(range(max(depths) + 1))
         s1_pe, s1_step, s1_some = Signal(), Signal(), Signal()
         s1_memory, s1_program, s1_run = Signal(), Signal(), Signal()

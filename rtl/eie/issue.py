@@ -1,4 +1,4 @@
-"""From the detection tree to the broadcast: which column a non-zero activation belongs to, and when it goes out."""
+"""Column issue: finds the columns of the detection tree's non-zero activations, and broadcasts them."""
 
 from amaranth import *
 from amaranth.lib import stream, wiring
@@ -12,7 +12,7 @@ __all__ = ["Issue"]
 
 
 class Issue(wiring.Component):
-    """A non-zero a clock, unless a queue is full; a group of zeros takes a clock.
+    """Issue one non-zero activation per clock unless a queue is full; a group of zeros takes one clock.
 
     Parameters
     ----------
@@ -30,9 +30,9 @@ class Issue(wiring.Component):
     full : In(1)
         A queue is full.
     broadcast : Out(broadcast_layout(config))
-        Its part that belongs to columns; valid in the clock in which ``column`` is set.
+        Only the fields of a column; valid while ``column`` is 1.
     stalled : Out(1)
-        A column waits for a queue.
+        A column is waiting for a full queue.
     """
 
     def __init__(self, *, config: EieConfig):
@@ -54,8 +54,8 @@ class Issue(wiring.Component):
         token = self.tokens.payload
         m.submodules.slice = held = RegisterSlice(shape=broadcast_layout(self.config))
         address = Signal.like(self.pointers)  # of the group's first column
-        after = Signal.like(self.pointers)  # one more
-        left = Signal(signed(len(self.groups) + 1), init=-1)  # groups behind this one, below 0 when all are over
+        after = Signal.like(self.pointers)  # address + 1
+        left = Signal(signed(len(self.groups) + 1), init=-1)  # groups after this one, less one: negative at the last
         running, final = Signal(), Signal()
         column, end, take = Signal.like(held.i.payload), Signal(), Signal()
         m.d.comb += [

@@ -1,4 +1,4 @@
-"""What moves between the parts of the EIE engine."""
+"""Payload layouts between the parts of the EIE engine."""
 
 from amaranth import *
 from amaranth.lib import data
@@ -22,33 +22,34 @@ __all__ = [
 ]
 
 LOADED = ("matrix", "pointers", "constants")
-"""Memories of a PE that the host fills."""
+"""Memories of a PE that the host loads."""
 
 
 def address_width(depth: int) -> int:
-    """Bits of an address among `depth` words."""
+    """Return the address width of a memory of `depth` words."""
     return max(1, (depth - 1).bit_length())
 
 
 def count_width(config: EieConfig) -> int:
-    """Bits of a signed number of entries left in a column, of which there are at most as many as rows."""
+    """Return the width of the signed count of entries left in a column, which has at most one per row."""
     return config.act_depth.bit_length() + 1
 
 
 def token_layout(level: int) -> data.StructLayout:
-    """What a subtree of the leading non-zero detection says of the next group of activations, one of each PE.
+    """Token of a subtree of the leading non-zero detection.
 
-    The tokens of a group are its non-zero activations, lowest PE first, or one token without an item.
+    A group has one activation per PE. Its tokens are its non-zero activations, lowest PE first, or a single token
+    without an item.
 
     Parameters
     ----------
     level : int
-        Levels of nodes below: 0 for a PE's own activations.
+        Levels of nodes in the subtree: 0 for a PE's own activations.
     """
     return data.StructLayout(
         {
             "act": signed(16),  # 0 if there is no item
-            "item": 1,  # not zero
+            "item": 1,  # `act` is not zero
             "close": 1,  # the last token of its group
             "index": 2 * level,  # PE within the subtree
         }
@@ -56,37 +57,37 @@ def token_layout(level: int) -> data.StructLayout:
 
 
 def broadcast_layout(config: EieConfig) -> data.StructLayout:
-    """What all PEs are told in a clock: a column to multiply, or a row to sweep."""
+    """Broadcast to all PEs in one clock: a column to multiply, or a row to sweep."""
     address = max(address_width(config.pointer_depth), address_width(config.constant_depth))
     return data.StructLayout(
         {
-            "column": 1,  # an activation and the number of its column
-            "item": 1,  # the activation is not zero; all columns are empty for one that is
-            "end": 1,  # the last column
+            "column": 1,  # an activation with the pointer addresses of its column
+            "item": 1,  # the activation is not zero; the column of a zero counts as empty
+            "end": 1,  # it is the last column
             "act": signed(16),
-            # Of p_j; of a bias, three clocks after its row is swept; or of a pointer that is loaded.
+            # Of p_j; of a bias, ``config.timing.bias`` clocks after its row is swept; or of a pointer being loaded.
             "address": address,
             "next_address": address_width(config.pointer_depth),  # of p_j+1
-            "sweep": 1,  # the next row's sum goes out, and a bias takes its place
-            "first": 1,  # it is row 0
+            "sweep": 1,  # output the next row's sum, and replace it by a bias
+            "first": 1,  # the swept row is row 0
         }
     )
 
 
 def column_layout(config: EieConfig) -> data.StructLayout:
-    """A column of a PE that waits for its turn."""
+    """Queued column of a PE."""
     return data.StructLayout(
         {
             "act": signed(16),
-            "begin": config.pointer_width,  # its first entry
-            "more": signed(count_width(config)),  # its entries less one: below 0 if it has none
-            "end": 1,  # it is the last one
+            "begin": config.pointer_width,  # first entry
+            "more": signed(count_width(config)),  # number of entries less one: negative if there is none
+            "end": 1,  # it is the last column
         }
     )
 
 
 def load_layout(config: EieConfig, level: int) -> data.StructLayout:
-    """A word for a memory of one of the PEs below `level` levels of branches."""
+    """Word for a memory of a PE, or of every PE, below `level` levels of branches."""
     address = max(address_width(depth) for depth in (config.matrix_depth, config.pointer_depth, config.constant_depth))
     width = max(config.word_width, config.pointer_width, config.acc_width)
     fields = {"every": 1, "pe": 2 * level, "address": address, "data": width}
@@ -94,16 +95,16 @@ def load_layout(config: EieConfig, level: int) -> data.StructLayout:
 
 
 def setup_layout(config: EieConfig) -> data.StructLayout:
-    """What holds during a whole phase of a step, and what starts it."""
+    """Settings held for a whole phase of a step, and triggers that start it."""
     return data.StructLayout(
         {
             "codebook": address_width(config.constant_depth) - config.code_bits,
             "shift": 6,
             "relu": 1,
             "deliver": 1,  # sums of swept rows are results
-            "source": 1,  # the buffer of activations that is read
+            "source": 1,  # activation buffer to read
             "scan": 1,  # detect non-zero activations
-            "restart": 1,  # begin again at the first activation
+            "restart": 1,  # restart at the first activation
             "store": 1,  # the lanes hold activations for the source
             "unload": 1,  # read the next activation of the source
         }
@@ -111,28 +112,28 @@ def setup_layout(config: EieConfig) -> data.StructLayout:
 
 
 def frame_layout() -> data.StructLayout:
-    """Head of a frame; `count` words follow, of 64 bits each, but for a run.
+    """Head of a frame; ``count`` words of 64 bits follow, except for a run.
 
-    ``kind`` is one of `FRAMES`; a run has its first step in ``address`` and the number of vectors in ``count``.
+    ``kind`` is an index into `FRAMES`. A run has its first step in ``address`` and its number of vectors in ``count``.
     """
     return data.StructLayout(FRAME_FIELDS)
 
 
 def step_layout(config: EieConfig) -> data.StructLayout:
-    """A step of a program."""
+    """Step of a program."""
     return data.StructLayout(step_fields(config))
 
 
 def program_width(config: EieConfig) -> int:
-    """Bits of a word of the program memory."""
+    """Return the width of a word of the program memory."""
     return 16 if config.shallow else 64
 
 
 def step_words(config: EieConfig) -> int:
-    """Words of a step there."""
+    """Return the number of program-memory words per step."""
     return step_beats(config) * 64 // program_width(config)
 
 
 def output_layout(config: EieConfig) -> data.StructLayout:
-    """A group of results, one of each PE; `last` marks the vector's final one."""
+    """Group of results, one per PE; ``last`` marks the vector's final group."""
     return data.StructLayout({"data": data.ArrayLayout(signed(16), config.n_pe), "last": 1})

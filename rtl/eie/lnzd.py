@@ -1,4 +1,4 @@
-"""Leading non-zero detection: a quadtree that finds the activations that are not zero, in order, one a clock."""
+"""Leading non-zero detection: a quadtree that finds the non-zero activations in order, one per clock."""
 
 from amaranth import *
 from amaranth.lib import data, stream, wiring
@@ -18,26 +18,26 @@ class Node(wiring.Component):
         i2  2.    -.
         o   5 7 2.  3 9.
 
-    One token a clock, also across groups and through empty ones. A subtree whose last item has gone waits with it for
-    the end of the group; then all move on together.
+    One token per clock, across group boundaries and for empty groups too. A subtree whose last item has been passed on
+    holds that token until the group ends; then all subtrees advance together.
 
     Parameters
     ----------
     level : int
-        Levels of nodes in this tree, this one included; at least 1.
+        Levels of nodes in this tree, including this one; at least 1.
     children : int
-        Subtrees, 1 to 4.
+        Number of subtrees, 1 to 4.
     shallow : bool
-        The token is chosen in the clock in which the subtrees show theirs, and registered once.
+        Select the token in the clock in which the subtrees present theirs, and register it once.
 
     Members
     -------
     enable : In(1)
-        While it is low, what is taken is lost; in the clock after, nothing is valid, and a token begins a group.
+        While low, tokens taken are lost. In the next clock no token is valid, and the next token begins a group.
     i0 .. i3 : In(stream.Signature(token_layout(level - 1)))
-        Tokens of the subtrees, as many as there are.
+        Tokens of the `children` subtrees.
     o : Out(stream.Signature(token_layout(level)))
-        Tokens of this tree, `latency` clocks later; the subtree's number is the upper part of their index.
+        Tokens of this tree, `latency` clocks later; the subtree's number forms the upper bits of their index.
 
     Raises
     ------
@@ -53,7 +53,7 @@ class Node(wiring.Component):
         if level < 1:
             raise ValueError(f"Level {level} has no subtrees; use at least 1")
         if not 1 <= children <= 4:
-            raise ValueError(f"A node of {children} subtrees; use 1 to 4")
+            raise ValueError(f"Node has {children} subtrees; use 1 to 4")
         self.level, self.children, self.shallow = level, children, shallow
         below = In(stream.Signature(token_layout(level - 1)))
         super().__init__(
@@ -71,12 +71,12 @@ class Node(wiring.Component):
 
     @property
     def inputs(self) -> list:
-        """The streams `i0`, `i1`, ..."""
+        """Input streams `i0`, `i1`, ..."""
         return [getattr(self, f"i{n}") for n in range(self.children)]
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        # Subtrees that are not there have no items.
+        # Missing subtrees have no items.
         absent = Signal(token_layout(self.level - 1), init={"close": 1})
         inputs = self.inputs if self.level == 1 or self.shallow else self._near(m)
         tokens = [i.payload for i in inputs] + [absent] * (4 - self.children)
@@ -103,7 +103,7 @@ class Node(wiring.Component):
         return m
 
     def _at_once(self, m: Module, inputs: list, tokens: list, valid: Value) -> Module:
-        """Show the first item that waits in the next clock."""
+        """Select the first waiting item in one clock, into a single register."""
         move = Signal()
         waits, last = self._subtrees(m, inputs, tokens, valid, move)
         each = [Cat(token.act, token.index, Const(n, 2)) for n, token in enumerate(tokens)]
@@ -119,9 +119,10 @@ class Node(wiring.Component):
         return m
 
     def _leaves(self, m: Module, tokens: list, valid: Value, room: Value) -> tuple[list, Value, Value, Value]:
-        """Take whole groups: leaves have one token each. Gives a group, which of its items wait, and whether it ends.
+        """Take whole groups, since leaves have one token each.
 
-        What is left of the group after each clock is known a clock ahead: it is a long way from here to many leaves.
+        Returns the tokens of a group, whether there is one, which of its items wait, and whether it ends. The items
+        left are computed a clock ahead, as it is a long way from here to many leaves.
         """
         held = [Signal(token_layout(0), name=f"held{n}", reset_less=True) for n in range(4)]
         some, last = Signal(), Signal()
@@ -143,7 +144,7 @@ class Node(wiring.Component):
         return held, some, waits, last
 
     def _near(self, m: Module) -> list:
-        """The subtrees' tokens behind register slices: the subtrees are far away, and what takes tokens takes time."""
+        """Put register slices on the subtrees' tokens: the subtrees are far away, and taking a token is a long path."""
         near = []
         for n, i in enumerate(self.inputs):
             m.submodules[f"inlet{n}"] = inlet = RegisterSlice(shape=token_layout(self.level - 1))
@@ -153,12 +154,12 @@ class Node(wiring.Component):
         return near
 
     def _subtrees(self, m: Module, inputs: list, tokens: list, valid: Value, room: Value) -> tuple[Value, Value]:
-        """Which subtrees' items wait, and whether the group ends: all tokens close, and at most one waits.
+        """Return which subtrees' items wait, and whether the group ends: all tokens close, and at most one waits.
 
-        A token that does not close has an item that waits.
+        A token that does not close always has a waiting item.
         """
         close = Cat(token.close for token in tokens)
-        done = Signal(4)  # the token shown has been given
+        done = Signal(4)  # the token at the input has been passed on
         waits = Signal(4)
         go, last = Signal(), Signal()
         m.d.comb += [
@@ -166,7 +167,7 @@ class Node(wiring.Component):
             waits.eq(Cat(token.item for token in tokens) & ~done),
             last.eq(close.all() & _at_most(1, waits)),
         ]
-        # Whether no lower one waits; then a token that does not close is the first.
+        # No lower subtree waits, so a token that does not close is the first waiting one.
         front = Cat(1, ~waits[0], ~waits[:2].any(), ~waits[:3].any())
         m.d.comb += [i.ready.eq(go & (last | (front[n] & ~close[n]))) for n, i in enumerate(inputs)]
         with m.If(~self.enable):
@@ -176,9 +177,9 @@ class Node(wiring.Component):
         return waits, last
 
     def _choose(self, m: Module, name: str, tokens: list, n: int, waits: Value, room: Value) -> Value:
-        """Activation and index of the one of two subtrees that is first, as a register.
+        """Register activation and index of the first waiting item of two subtrees.
 
-        If none waits it is the second: without an item its activation is 0.
+        If none waits, the second is selected: without an item its activation is 0.
         """
         one, other = (Cat(tokens[k].act, tokens[k].index, Const(k, 2)) for k in (n, n + 1))
         chosen = Signal(len(one), name=name, reset_less=True)
@@ -187,7 +188,7 @@ class Node(wiring.Component):
         return chosen
 
     def _outlet(self, m: Module, valid: Value, room: Signal) -> data.View:
-        """Hold the chosen token until the register slice takes it; says a clock ahead whether there will be room."""
+        """Hold the selected token until the register slice takes it; `room` is computed a clock ahead."""
         m.submodules.outlet = outlet = RegisterSlice(shape=token_layout(self.level))
         wiring.connect(m, outlet.o, wiring.flipped(self.o))
         s1_valid = Signal()
@@ -204,7 +205,7 @@ class Node(wiring.Component):
 
 
 def _at_most(count: int, bits: Value) -> Value:
-    """Whether one, or two, of four bits are set, or fewer."""
+    """Return whether at most `count`, 1 or 2, of four bits are set."""
     lower, upper = bits[:2], bits[2:]
     if count == 1:
         return ~lower.all() & ~upper.all() & ~(lower.any() & upper.any())

@@ -1,4 +1,4 @@
-"""A processing element: from a broadcast activation to accumulated products."""
+"""Processing element: from a broadcast activation to accumulated products."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -20,27 +20,27 @@ __all__ = ["Pe"]
 
 
 class Pe(wiring.Component):
-    """One slice of a layer::
+    """Compute one slice of a layer::
 
         broadcast -> PointerRead -> ActivationQueue -> EntryRead -> Decode -> Arithmetic -> total
              |                                                        ^
              +-- sweep -----------------------------------------------+
 
-    ``config.timing`` has the clocks of these parts; s4, s6 and so on are those of a deep pipeline.
+    ``config.timing`` gives the latencies of these parts; s4, s6 etc. are the stages of a deep pipeline.
 
     Parameters
     ----------
     config : EieConfig
-        Everything.
+        Engine configuration.
 
     Members
     -------
     broadcast : In(broadcast_layout(config))
         Columns, and rows to sweep.
     setup : In(setup_layout(config))
-        Its ``codebook`` and ``scan`` are used.
+        Only ``codebook`` and ``scan`` are used.
     load : In(load_layout(config, 0))
-        Words for the memories; a pointer's address comes with ``broadcast``.
+        Words for the memories; a pointer's address is in ``broadcast``.
     full : Out(1)
         The queue is full.
     done : Out(1)
@@ -48,7 +48,7 @@ class Pe(wiring.Component):
     busy, filler : Out(1)
         An entry is issued; an entry is a filler.
     total : Out(signed(acc_width)), total_valid : Out(1)
-        The sum of a swept row, `sweep_latency` clocks after it.
+        Sum of a swept row, `sweep_latency` clocks after ``broadcast.sweep``.
     """
 
     def __init__(self, *, config: EieConfig):

@@ -1,4 +1,4 @@
-"""Pointer read: where a column begins in a PE's matrix memory, and how many entries it has there."""
+"""Pointer read: the first entry of a column in a PE's matrix memory, and the number of its entries."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -14,16 +14,18 @@ __all__ = ["PointerRead"]
 
 
 class PointerRead(wiring.Component):
-    """Both pointers of a column in one clock: from both ports of one memory, where a block of the FPGA has those and is
-    large enough, or from two banks by the lowest bit of the column's number::
+    """Read both pointers of a column in one clock.
+
+    They come from the two ports of one block RAM, if the FPGA has a true dual-port block that is large enough, or from
+    two banks selected by the LSB of the column's number::
 
         address ------>[p_1, p_3, p_5 ...]--> lower or upper --> begin
         next_address ->[p_0, p_2, p_4 ...]--> upper or lower --> less begin: entries
 
-    The pointers are read in two clocks and two more make the column of them; in a shallow engine one clock is for both.
+    The read takes two clocks and forming the column two more; a shallow engine takes one clock for both.
 
-    It never waits, so it stands before the queue: what is queued can run at once, and a column that is empty in this PE
-    does not get there at all.
+    It never stalls, so it sits in front of the queue: a queued column can start at once, and a column that is empty in
+    this PE is never queued.
 
     Parameters
     ----------
@@ -33,13 +35,13 @@ class PointerRead(wiring.Component):
     Members
     -------
     column, item, end, act, address, next_address : In
-        Of `broadcast_layout`.
+        Fields of `broadcast_layout`.
     load : In(1), load_data : In
-        Write the pointer at `address`: the word in the upper bits, the entry in the word in the lower.
+        Write the pointer at `address`: the word in the upper bits, the entry within the word in the lower.
     o : Out(column_layout(config))
         The column, `latency` clocks later.
     keep, drop : Out(1)
-        `o` holds a column to queue; it holds one that is empty and not the last.
+        `o` is a column to queue; `o` is an empty column and not the last.
     """
 
     def __init__(self, *, config: EieConfig):
@@ -63,19 +65,19 @@ class PointerRead(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Clocks from a column's number to `o`."""
+        """Clocks from a column's addresses to `o`."""
         return self.config.timing.pointers
 
     def elaborate(self, platform) -> Module:
         m = Module()
         shallow = self.config.shallow
-        # Clocks of the memory, and registers behind its words.
+        # Latency of the memory, and registers behind its words.
         self._read, self._between = (1, 0) if shallow else (2, 1)
         self._domain = "comb" if shallow else "sync"
-        # Entries in a word are a power of two: a pointer is a plain number.
+        # With a power of two of entries per word a pointer is a linear index.
         linear = 1 << self.config.offset_width == self.config.entries_per_word
         if self.true_dual_port:
-            # As if every column were an odd one: its pointer is where the odd ones are.
+            # Treat every column as odd: its own pointer takes the odd bank's role.
             odd, even, s2_odd = *self._ports(m), C(1, 1)
         else:
             odd, even = self._banks(m)
@@ -106,12 +108,12 @@ class PointerRead(wiring.Component):
 
     @property
     def true_dual_port(self) -> bool:
-        """Whether one block holds all pointers."""
+        """Whether a single true dual-port block holds all pointers."""
         config = self.config
         return config.family == "ecp5" and config.pointer_depth <= 1024 and config.pointer_width <= 18
 
     def _ports(self, m: Module) -> list[Value]:
-        """The words at both addresses, two clocks after them."""
+        """Return the words at `address` and `next_address`, two clocks later."""
         m.submodules.block = block = BlockRam(mode=18, true_dual_port=True)
         m.d.comb += [
             block.read_address.eq(self.next_address),
@@ -123,7 +125,7 @@ class PointerRead(wiring.Component):
         return [block.write_port_data[:width], block.read_data[:width]]
 
     def _banks(self, m: Module) -> list[Value]:
-        """The words of the odd and of the even bank, two clocks after their addresses."""
+        """Return the words of the odd and of the even bank, `_read` clocks after their addresses."""
         depth = -(-self.config.pointer_depth // 2)
         words = []
         for name, address, here in (
@@ -144,20 +146,20 @@ class PointerRead(wiring.Component):
         return words
 
     def _count(self, m: Module, odd: Value, even: Value, s2_odd: Value) -> Value:
-        """Entries of a column less one, at s3.
+        """Return the number of entries of a column less one, at s3.
 
-        The even bank's pointer less the odd one's is the count or its negative: ``odd - even - 1 == ~(even - odd)``. A
-        column has fewer entries than the lower bits can count; what is above is equal, or carries into them.
+        The even bank's pointer minus the odd one's is the count or its negative: ``odd - even - 1 == ~(even - odd)``.
+        The lower bits can count all entries of a column, so the upper bits, equal or one carry apart, are left out.
         """
         low = count_width(self.config)
         s3_difference = Signal(low + 1, reset_less=True)
-        # A bit below, to borrow the 1 from: synthesis folds no third term into a carry chain.
+        # An extra bit below the LSB supplies the borrow of 1: synthesis folds no third term into a carry chain.
         m.d[self._domain] += s3_difference.eq(Cat(C(0, 1), even[:low]) - Cat(s2_odd, odd[:low]))
         s3_even = register(m, "s3_even", ~s2_odd, self._between)
         return (s3_difference[1:] ^ s3_even.replicate(low)).as_signed()
 
     def _count_words(self, m: Module, odd: Value, even: Value, s2_odd: Value) -> Value:
-        """The same, from pointers that are words and places in words."""
+        """Return the number of entries less one, from pointers of a word and an offset within it."""
         offsets, low = self.config.offset_width, count_width(self.config)
         words = Signal(low, name="s3_words", reset_less=True)
         places = Signal(signed(offsets + 1), name="s3_places", reset_less=True)

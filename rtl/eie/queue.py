@@ -1,4 +1,4 @@
-"""The activation queue of a PE, and when the broadcast has to wait for it."""
+"""Activation queue of a PE, with back-pressure on the broadcast."""
 
 from amaranth import *
 from amaranth.lib import stream, wiring
@@ -13,14 +13,14 @@ __all__ = ["ActivationQueue"]
 
 
 class ActivationQueue(wiring.Component):
-    """Columns that wait for their turn::
+    """Queue of the columns that a PE still has to process::
 
         arrive ------> +1  [level] --> full
         drop, o taken --> -1
         keep, i ------> FIFO --> o
 
-    A column counts from its arrival at the pointer read until it is taken, or found to be empty. `full` needs some
-    clocks to reach the root of the broadcast and to show there; columns of those clocks have a place here too.
+    A column counts from its arrival at the pointer read until it is taken or found to be empty. `full` takes some
+    clocks to reach the root of the broadcast and take effect; the queue has room for the columns of those clocks too.
 
     Parameters
     ----------
@@ -32,13 +32,13 @@ class ActivationQueue(wiring.Component):
     arrive : In(1)
         A column begins its pointer read.
     keep, drop : In(1)
-        It has been read: `i` is to be queued; it is not.
+        A column has been read: queue `i`; or leave it out.
     i : In(column_layout(config))
-        The column.
+        Column to queue.
     full : Out(1)
-        No more should be broadcast.
+        Stop broadcasting columns.
     o : Out(stream.Signature(column_layout(config)))
-        The oldest column.
+        Queued columns, oldest first.
     """
 
     def __init__(self, *, config: EieConfig):
@@ -61,7 +61,7 @@ class ActivationQueue(wiring.Component):
         m.submodules.fifo = fifo = shared(kind, shape=column_layout(self.config), depth=depth)
         m.d.comb += [fifo.value.eq(self.i), fifo.arrive.eq(self.keep)]
         wiring.connect(m, fifo.o, wiring.flipped(self.o))
-        # Below zero while there is room, so that `full` is one bit of a register.
+        # Negative while there is room, so `full` depends on one bit of a register.
         level = Signal(signed(1 + depth.bit_length()), init=-self.config.full_level)
         left = Signal(2)
         m.d.sync += [left.eq((self.o.valid & self.o.ready) + self.drop), level.eq(level + self.arrive - left)]

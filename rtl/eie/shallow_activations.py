@@ -1,4 +1,4 @@
-"""The activations of a PE of a shallow engine: what the memory has read is the token."""
+"""Activations of a PE of a shallow engine: the word at the memory's output is the token."""
 
 from amaranth import *
 from tercet.rtl.common.ram import Ram
@@ -10,11 +10,11 @@ __all__ = ["ShallowActivations"]
 
 
 class ShallowActivations(Activations):
-    """Source and destination in one memory, as in `Activations`; its latch holds a word until that is taken::
+    """Source and destination in one memory, as in `Activations`; its latch holds a word until it is taken::
 
-        place --> [latch] --> != 0 --> tokens, unloaded
-           source and destination
-        write place --^
+        address --> [latch] --> != 0 --> tokens, unloaded
+             source and destination
+        write address --^
 
     Parameters
     ----------
@@ -24,9 +24,9 @@ class ShallowActivations(Activations):
     Members
     -------
     source, restart, scan, tokens, unload, write, write_data, to_source
-        As those of `Activations`.
+        As in `Activations`.
     unloaded : Out(signed(16))
-        The word, `unload_latency` clocks after `unload`, until the next one is read.
+        Word read, `unload_latency` clocks after `unload`, until the next read.
     """
 
     @property

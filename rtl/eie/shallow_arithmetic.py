@@ -1,4 +1,4 @@
-"""Multiply and accumulate in few logic cells: one entry at a time is between reading a sum and writing it."""
+"""Multiply-accumulate in few logic cells: only one entry at a time is between the read and the write of its sum."""
 
 from amaranth import *
 from tercet.rtl.common.pipeline import event, register
@@ -12,16 +12,15 @@ __all__ = ["ShallowArithmetic"]
 
 
 class ShallowArithmetic(Arithmetic):
-    """The accumulators of a PE of a shallow engine; it does what `Arithmetic` does::
+    """Accumulators of a PE of a shallow engine, with the function of `Arithmetic`::
 
         s2   act, weight          row
         s3   [multiplier]        [accumulators]
         s4   product (or bias) + (sum of the row, or the one at s5: the entry before) --> written
         s5   sum
 
-    The sum is written in the clock in which it is made, so that only that of the entry before can be on its way: one
-    register, and one comparison of rows. A swept row gives its sum away at s4, where its bias takes the place of
-    product and sum.
+    The sum is written in the clock in which it is computed, so only the previous entry's can be in flight: one register
+    and one comparison of rows suffice. A swept row outputs its sum at s4, where its bias replaces product and sum.
 
     Parameters
     ----------
@@ -31,11 +30,11 @@ class ShallowArithmetic(Arithmetic):
     Members
     -------
     act, row, write, swept : In
-        As those of `Arithmetic`, at s2.
+        As in `Arithmetic`, at s2.
     constant : In(signed)
         Weight at s2, or bias at s4.
     total, total_valid : Out
-        As those of `Arithmetic`, at s4.
+        As in `Arithmetic`, at s4.
     """
 
     def elaborate(self, platform) -> Module:
@@ -48,7 +47,7 @@ class ShallowArithmetic(Arithmetic):
         s3_row, s3_write = register(m, "s3_row", self.row), event(m, "s3_write", self.write)
         s4_row, s4_write = register(m, "s4_row", s3_row), event(m, "s4_write", s3_write)
         s4_swept = event(m, "s4_swept", self.swept, 2)
-        # The entry before is written while this one's sum is read.
+        # The previous entry is written while this one's sum is read.
         s4_again = register(m, "s4_again", (s3_row == s4_row) & s4_write)
 
         s4_sum, s4_old, s4_term = Signal(width), Signal(signed(width)), Signal(signed(width))

@@ -1,4 +1,4 @@
-"""The host's side of a shallow engine: frames whose words go on to their memories in the clock in which they come."""
+"""Frame reader of a shallow engine: words pass on to their memories in the clock in which they arrive."""
 
 from amaranth import *
 from amaranth.lib import stream, wiring
@@ -13,24 +13,24 @@ __all__ = ["ShallowFrameReader"]
 
 
 class ShallowFrameReader(wiring.Component):
-    """Frames as `FrameReader` has them; a word of the program takes as many clocks as it fills words there::
+    """Decode the frames of `FrameReader`; a word of a program takes one clock per program-memory word::
 
         head: kind, pe, address, count     (check)     word 0     word 1     ...     word count - 1
 
-    A word is held by the stream until it has been written, so that it needs no register. Where it goes and how many
-    follow is counted in the head itself.
+    The stream holds a word until it has been written, so it needs no register. The registers of the head's address and
+    count double as counters.
 
     Parameters
     ----------
     config : EieConfig
-        Depths.
+        Depths of the memories.
 
     Members
     -------
     i, load, run, first_step, vectors, running, error
-        As those of `FrameReader`.
+        As in `FrameReader`.
     program : Out(1), program_address, program_data : Out
-        A word for the program memory, of `program_width` bits.
+        Write a word of `program_width` bits to the program memory.
     """
 
     def __init__(self, *, config: EieConfig):
@@ -56,9 +56,9 @@ class ShallowFrameReader(wiring.Component):
         load: View = self.load  # pyright: ignore[reportAssignmentType]
         head = View(frame_layout(), self.i.payload)
         depths = self._depths()
-        # Of addresses, only the bits that one within a memory has.
+        # The address keeps only the bits needed within a memory.
         kind, count, address = Signal(4), Signal(24), Signal(range(max(depths) + 1))
-        goes = Signal(len(FRAMES))  # where the words of this frame go, if it fits
+        goes = Signal(len(FRAMES))  # one-hot target of this frame's words; 0 if it does not fit
         part = Signal(range(64 // program_width(self.config)))
         program = kind == FRAMES.index("program")
         strobes = Cat(*(load[name] for name in LOADED), self.program)
@@ -106,17 +106,17 @@ class ShallowFrameReader(wiring.Component):
         return m
 
     def _depths(self) -> tuple[int, ...]:
-        """Words of the memories, by the kind of their frames."""
+        """Depths of the memories in words, in the order of their frame kinds."""
         config = self.config
         steps = config.program_depth * step_beats(config)
         return config.matrix_depth, config.pointer_depth, config.constant_depth, steps
 
     def _fits(self, m: Module, head: View, kind: Value, address: Signal, count: Signal) -> Value:
-        """Whether a frame is one that the engine knows, within its memory; in the clock after the head."""
+        """Return whether the engine knows the frame and it lies within its memory; one clock after the head."""
         config, depths = self.config, self._depths()
         width = len(address)
         within, known_pe, step = Signal(), Signal(), Signal()
-        # Neither address nor count is beyond all memories; behind the last word.
+        # The address is not beyond all memories; end of the frame's words.
         small, end = Signal(), Signal(width + 1)
         m.d.sync += [
             small.eq(~head.address[width:].any()),

@@ -1,4 +1,4 @@
-"""A PE with its share of the activations: what the engine has `n_pe` times."""
+"""PE with its share of the activations; the engine has `n_pe` of these."""
 
 from amaranth import *
 from amaranth.lib import stream, wiring
@@ -17,7 +17,7 @@ __all__ = ["Tile"]
 
 
 class Tile(wiring.Component):
-    """Activations of a layer are scanned while those of the next are made::
+    """A PE and its activation buffers: one layer's activations are scanned while the next layer's are produced::
 
         acts ---> Activations (two buffers) --tokens--> to the detection tree, and back as
                       ^    |
@@ -27,22 +27,22 @@ class Tile(wiring.Component):
     Parameters
     ----------
     config : EieConfig
-        Everything.
+        Engine configuration.
 
     Members
     -------
     broadcast, setup, load : In
-        See the layouts.
+        See `broadcast_layout`, `setup_layout` and `load_layout`.
     acts : In(16)
-        An activation for the source buffer, with ``setup.store``.
+        Activation for the source buffer, with ``setup.store``.
     tokens : Out(stream.Signature(token_layout(0)))
-        The source's activations.
+        Activations of the source buffer.
     full, done, busy, filler : Out(1)
-        Of the PE.
+        As in `Pe`.
     saturated : Out(1)
-        A result that does not fit is written.
+        A saturated result is written.
     unloaded : Out(16)
-        An activation of the source, `unload_latency` clocks after ``setup.unload``.
+        Activation of the source buffer, `unload_latency` clocks after ``setup.unload``.
     """
 
     def __init__(self, *, config: EieConfig):

@@ -1,4 +1,4 @@
-"""From an accumulator to an activation: shift, round half to even, saturate, ReLU."""
+"""Write-back from an accumulator to an activation: shift, round half to even, saturate, ReLU."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -8,13 +8,13 @@ from tercet.rtl.common.pipeline import event
 
 __all__ = ["Writeback"]
 
-# Widths that are kept behind a shift by 16s, 8, 4, 2 and 1: 15 bits of the result, one for half, and what is still to
-# be shifted.
+# Widths kept after the shifts by 16s, 8, 4, 2 and 1: 15 bits of the result, the half bit, and the bits still to be
+# shifted out.
 _KEPT = (31, 23, 19, 17, 16)
 
 
 class Writeback(wiring.Component):
-    """An activation a clock; never stalls::
+    """Convert sums to activations, one per clock, without stalls::
 
         s1  acc ^ sign, >> 0, 16 or 32      31 bits
         s2  >> 0 or 8                       23 bits
@@ -23,10 +23,9 @@ class Writeback(wiring.Component):
         s5  >> 0 or 1, ^ sign               15 bits, half
         s6  round, ReLU                     16 bits, saturated
 
-    Inverted where it is negative, the sum has zeros above its magnitude: there is no sign to shift in, a bit lost at
-    the top is an overflow if it is 1, and saturation is all ones. A stage is one multiplexer of two a bit. Each also
-    collects whether a bit below half was 1. The largest result is not rounded up. In a shallow engine of all these
-    registers only those of s1, s3 and s5 are there.
+    A negative sum is inverted, so there are zeros above its magnitude: no sign is shifted in, a 1 lost at the top is an
+    overflow, and saturation is all ones. Each stage is one 2:1 multiplexer per bit, and also collects whether a bit
+    below half was 1. The largest result is not rounded up. A shallow engine has only the registers of s1, s3 and s5.
 
     Parameters
     ----------
@@ -36,24 +35,24 @@ class Writeback(wiring.Component):
     Members
     -------
     valid : In(1)
-        There is a sum.
+        `acc` is valid.
     acc : In(signed(acc_width))
         Sum.
     shift : In(6)
         Right shift, 0 to ``acc_width - 1``.
     relu : In(1)
-        Negative activations become 0. This and `shift` stay the same while sums are under way.
+        Set negative activations to 0. `relu` and `shift` must be stable while sums are in flight.
     o_valid : Out(1)
-        There is an activation.
+        `act` is valid.
     act : Out(signed(16))
         Activation, `latency` clocks after its sum.
     saturated : Out(1)
-        With ``o_valid``: the sum, divided by ``2**shift``, lies outside [-32768, 32767.5), and if it is negative, there
-        is no ReLU.
+        With `o_valid`: the sum divided by ``2**shift`` lies outside [-32768, 32767.5) and, if it is negative, `relu` is
+        0.
 
     Notes
     -----
-    Source: ``golden/eie_product.py``, `network_spmv`.
+    Source: ``golden/eie/product.py``, `network_spmv`.
     """
 
     def __init__(self, *, config: EieConfig):
@@ -90,22 +89,23 @@ class Writeback(wiring.Component):
         return m
 
     def _domain(self, stage: int) -> str:
-        """Whether a stage begins with registers."""
+        """Return "sync" if a stage begins with registers, else "comb"."""
         return "sync" if stage in self._stages else "comb"
 
     def _at(self, m: Module, stage: int, name: str, value: Value) -> Signal:
-        """What a stage begins with."""
+        """Return a signal at the beginning of a stage, registered or not."""
         signal = Signal(value.shape(), name=f"s{stage}_{name}" if name else f"s{stage}", reset_less=True)
         m.d[self._domain(stage)] += signal.eq(value)
         return signal
 
     def _set(self, bits: Value, stage: int) -> Value:
-        """Whether one of the magnitude's `bits` is 1 in the sum itself."""
+        """Return whether any of the magnitude's `bits` is 1 in the sum itself."""
         return (bits ^ self._sign[stage].replicate(len(bits))).any()
 
     def _shift_coarse(self, m: Module) -> tuple[Value, Value, Value]:
-        """Magnitude with half below it, shifted by 0, 16 or 32; is it too large, has a 1 been lost; not yet as a
-        register.
+        """Shift the magnitude, with the half bit below it, by 0, 16 or 32.
+
+        Also returns whether it is too large and whether a 1 has been lost, both not yet registered.
         """
         by_16, by_32 = self.shift[4], self.shift[5] if self.config.acc_width > 32 else Const(0)
         raw = Cat(Const(0, 1), self.acc[:-1])
@@ -127,7 +127,7 @@ class Writeback(wiring.Component):
         return s1, over, lost
 
     def _shift(self, m: Module, stage: int, value: Value, over: Value, lost: Value) -> tuple[Value, Value, Value]:
-        """Shift by half of the step before."""
+        """Shift by 0 or by half of the previous stage's step."""
         kept = _KEPT[stage - 1]
         step = len(value) - kept
         here = self.shift[step.bit_length() - 1]
@@ -138,7 +138,7 @@ class Writeback(wiring.Component):
         )
 
     def _saturate(self, m: Module, s3: Value, over: Value, lost: Value) -> tuple[Value, Value, Value]:
-        """Shift by 2 or not; all ones if a bit is lost here or in the shift by 1 to come."""
+        """Shift by 0 or 2; all ones if a 1 is lost at the top here or in the shift by 1 that follows."""
         by_1, by_2 = self.shift[0], self.shift[1]
         above = (s3[16] & ~by_2 & ~by_1) | (s3[17] & ~by_2) | (s3[18] & ~(by_2 & by_1))
         s4 = Signal(_KEPT[3], reset_less=True)
@@ -150,14 +150,14 @@ class Writeback(wiring.Component):
         return s4, s4_over, self._at(m, 4, "lost", lost | (self._set(s3[:2], 3) & by_2))
 
     def _round(self, m: Module, s4: Value, over: Value, lost: Value) -> None:
-        """Shift by 1 or not, back to two's complement, and round; two clocks."""
+        """Shift by 0 or 1, convert back to two's complement, and round; two clocks."""
         by_1 = self.shift[0]
         shifted = Mux(by_1, s4[1:], s4[:16])
         s5 = self._at(m, 5, "", shifted ^ self._sign[4].replicate(16))
         s5_lost = self._at(m, 5, "lost", lost | (self._set(s4[0], 4) & by_1))
         s5_full = self._at(m, 5, "full", shifted[1:].all() & ~self._sign[4])
         s5_zero = self._at(m, 5, "zero", self._sign[4] & self.relu)
-        # A positive sum of all ones, half included, is too large already by the rounding that it does not get.
+        # A positive sum of all ones, half bit included, is out of range by the rounding that it does not get.
         s5_full_half = shifted.all() & ~self._sign[4]
         s5_saturated = self._at(m, 5, "saturated", s5_full_half | (over & self._sign[4] & ~self.relu))
         m.d.comb += self.saturated.eq(self._at(m, 6, "saturated", s5_saturated))

@@ -1,8 +1,8 @@
 """Verilog from Amaranth components: define once, instantiate many.
 
-Amaranth writes one module per *instance*, so an array of 65536 processing elements would be 65536 copies. Here a
-component made by `shared` is converted once per distinct (component, parameters) and instantiated by name everywhere
-else; the parent reads and drives its members as if it were an ordinary submodule.
+Amaranth writes one module per *instance*, so an array of 65536 processing elements would be 65536 copies. A component
+made by `shared` is converted once per distinct (component, parameters) and instantiated by name everywhere else; its
+parent reads and drives its members like those of an ordinary submodule.
 """
 
 import contextlib
@@ -24,28 +24,28 @@ __all__ = ["SharedDefinition", "check_module_name", "prototype", "shared", "veri
 
 
 def shared(component: type, **params) -> "SharedDefinition":
-    """Make ``component(**params)`` as a submodule that is defined once.
+    """Create ``component(**params)`` as a submodule whose module is defined once.
 
     Parameters
     ----------
     component : type
         A `wiring.Component` class whose `elaborate` depends on nothing but `params`. If it has
-        ``keep_hierarchy = True``, so has its module: synthesis then does not make one register of equal ones in several
+        ``keep_hierarchy = True``, so does its module: synthesis then does not merge identical registers of several
         instances.
     **params
-        Its keyword arguments; all hashable. Numbers and strings among them appear in the module's name.
+        Keyword arguments of the component; all hashable. Numbers and strings among them appear in the module's name.
 
     Returns
     -------
     SharedDefinition
-        Use it like the component itself. Under `verilog`, and in a build for a board, it becomes an instance of a
-        module that stands once in the output; in Amaranth's own simulator it is the component.
+        Used like the component itself. Under `verilog`, and in a build for a board, it becomes an instance of a module
+        that appears once in the output; in Amaranth's own simulator it is the component.
     """
     return SharedDefinition(component, params)
 
 
 def prototype(component: type, **params):
-    """Make ``component(**params)`` only to look at its members: Amaranth does not warn that it is never elaborated."""
+    """Create ``component(**params)`` only to inspect it; silences Amaranth's warning that it is never elaborated."""
     made = component(**params)
     made._MustUse__silence = True
     return made
@@ -56,7 +56,7 @@ class SharedDefinition(Elaboratable):
 
     def __init__(self, component: type, params: dict):
         self._key = (component, tuple(sorted(params.items())))
-        # All but the first of a kind are never elaborated, on purpose.
+        # By design only the first of each kind is elaborated.
         self._component = prototype(component, **params)
 
     def __getattr__(self, name):
@@ -78,12 +78,12 @@ class SharedDefinition(Elaboratable):
 
 
 def check_module_name(name: str) -> None:
-    """Refuse what cannot be the name of a module in Verilog or SystemVerilog.
+    """Reject a name that a Verilog or SystemVerilog module cannot have.
 
     Raises
     ------
     ValueError
-        If it is not an identifier, or is a reserved word.
+        If `name` is not an identifier, or is a reserved word.
     """
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise ValueError(f"Module name {name!r} is not a Verilog identifier; use letters, digits and _")
@@ -92,12 +92,13 @@ def check_module_name(name: str) -> None:
 
 
 def verilog(component, *, name: str, language: str = "verilog") -> str:
-    """Convert a component and everything below it to one Verilog text.
+    """Convert a component and its whole hierarchy to one Verilog text.
 
     Parameters
     ----------
     component : wiring.Component
-        The top. Its members become ports named by path with ``__`` (``acts__payload``), beside ``clk`` and ``rst``.
+        Top-level component. Its members become ports named by path with ``__`` (``acts__payload``), in addition to
+        ``clk`` and ``rst``.
     name : str
         Name of the top module and prefix of the names of all modules below it.
     language : "verilog" or "sv"
@@ -106,12 +107,12 @@ def verilog(component, *, name: str, language: str = "verilog") -> str:
     Returns
     -------
     str
-        The text, the same bytes every time, children before parents, the top last.
+        Verilog text, byte-identical on every run, with children before parents and the top last.
 
     Raises
     ------
     EmitError
-        If yosys cannot be found or refuses the design.
+        If yosys cannot be found or rejects the design.
     """
     check_module_name(name)
     if language not in LANGUAGES:
@@ -128,7 +129,7 @@ def verilog(component, *, name: str, language: str = "verilog") -> str:
 
 @contextlib.contextmanager
 def _no_collection():
-    """Let the garbage collector rest: it finds nothing in the netlists and takes a quarter of the time."""
+    """Disable the garbage collector, which finds nothing in the netlists and takes a quarter of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -148,7 +149,7 @@ class _Definition:
 
 @dataclass
 class _Definitions:
-    """The modules defined so far, in the order in which they were finished (children first)."""
+    """Modules defined so far, in order of completion (children first)."""
 
     prefix: str
     by_key: dict = field(default_factory=dict)
@@ -179,7 +180,7 @@ class _Definitions:
 
 
 class _PlatformDefinitions(_Definitions):
-    """The same for a board build: each definition becomes a source file of the platform."""
+    """Definitions of a board build: each becomes a source file of the platform."""
 
     def __init__(self, platform):
         super().__init__(prefix="")
@@ -211,7 +212,7 @@ def _convert(component, name: str) -> _Definition:
             rf"^module \\{re.escape(name)}$", f"attribute \\\\keep_hierarchy 1\nmodule \\\\{name}", text, flags=re.M
         )
     if len(re.findall(r"\\rst\b", _module(text, name))) == 1:
-        # Nothing inside is reset: leave the port out instead of routing a net that ends nowhere.
+        # Nothing inside is reset: drop the port instead of routing a net without loads.
         text = re.sub(r"^ *wire (width 1 )?input \d+ +\\rst\n", "", text, flags=re.M)
     return _Definition(name, plain_names(text), _has_port(text, name, "clk"), _has_port(text, name, "rst"))
 

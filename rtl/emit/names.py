@@ -1,7 +1,7 @@
-"""Names that no Verilog tool needs to have escaped.
+"""Renaming of identifiers to plain Verilog names that need no escapes.
 
-Amaranth joins the path of a submodule by ``.``, tells the second signal of a name apart by ``$``, and knows nothing of
-Verilog's reserved words. Each such name becomes a plain one, unique within the text.
+Amaranth joins the path of a submodule by ``.``, distinguishes signals of the same name by ``$``, and ignores Verilog's
+reserved words. Each such name becomes a plain one, unique within the text.
 """
 
 import re
@@ -37,17 +37,17 @@ _FIELD = re.compile(r"\\\$?\w+(?:\$\d+)?[.\[]")
 
 
 def plain_names(rtlil: str) -> str:
-    """Rename what Verilog would have to escape, in one module's RTLIL, and leave out what nobody reads."""
-    # Amaranth names every field of a struct again.
+    """Rename identifiers that Verilog would have to escape, in one module's RTLIL, and remove unread struct fields."""
+    # Amaranth adds a wire for every field of a struct.
     rtlil = re.sub(rf"^\s*wire [^\n]*{_FIELD.pattern}\S*\n", "", rtlil, flags=re.M)
     rtlil = re.sub(rf"^\s*connect {_FIELD.pattern}\S* [^\n]*\n", "", rtlil, flags=re.M)
     # yosys 0.70's synth_ecp5 loses an instance whose ports are on signed wires; the operators carry their own signs.
     rtlil = re.sub(r"^(\s*wire .*?)signed ", r"\1", rtlil, flags=re.M)
-    found = set(_NAME.findall(rtlil))
-    taken = {name for name in found if _is_plain(name)}
+    names = set(_NAME.findall(rtlil))
+    taken = {name for name in names if _is_plain(name)}
     plain: dict[str, str] = {}
-    for name in sorted(found - taken):
-        # A name ends with _ where nothing else would set it apart.
+    for name in sorted(names - taken):
+        # A trailing _ is added only if nothing else makes the name plain and unique.
         stem = re.sub(r"\W", "_", re.sub(r"\$(\d+)$", r"__\1", name).lstrip("$"))
         candidate = stem if _is_plain(stem) else f"{stem}_" if not stem[:1].isdigit() else f"n{stem}"
         while candidate in taken:

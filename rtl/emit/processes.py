@@ -1,8 +1,8 @@
-"""Always blocks as Verilog-2005 or SystemVerilog, from those that yosys writes.
+"""Rewriting of yosys' always blocks as Verilog-2005 or SystemVerilog.
 
-yosys gives each signal a block of its own, and each register two: what it becomes next, and the clock's edge. Here a
-register has one block again. What is combinational becomes in Verilog a function of what it reads, assigned
-continuously::
+yosys gives each signal its own block, and each register two: one for its next value and one for the clock edge. Here
+each register has a single block again. In Verilog, combinational logic becomes a function of the signals that it reads,
+with a continuous assignment::
 
     always_comb begin          function [1:0] x_value(input a, input [1:0] b);
       x = 2'h0;                  begin
@@ -13,11 +13,11 @@ continuously::
                                endfunction
                                assign x = x_value(a, b);
 
-An ``always @*`` would wait for a first change, and registers have their value before time 0: Icarus never starts such
-a block. An assignment has its value from the beginning. It is also made once, where a block that gives its signal a
-default and then overrides it makes the signal jump there and back in no time at all: who listens wakes up for nothing,
-and two blocks that listen to different bits of each other wake each other for ever. So SystemVerilog's ``always_comb``
-works on a variable of its own, and its signal gets the outcome.
+An ``always @*`` waits for a first change, but registers have their value before time 0, so Icarus never starts such a
+block. A continuous assignment has its value from the start, and it assigns once. A block that assigns a default and
+then overrides it makes its signal glitch in zero time: listeners wake up for nothing, and two blocks that listen to
+different bits of each other wake each other forever. SystemVerilog's ``always_comb`` therefore works on a local
+variable, and assigns the result to its signal at the end.
 """
 
 import re
@@ -31,25 +31,25 @@ _COMBINATIONAL = re.compile(r"^  always_comb(?: begin\n(.*?)^  end\n|\n(    [^\n
 _REGISTER = re.compile(r"^  always_ff @\(posedge clk\)\n    (\w+) <= (_\d+_);\n", re.M)
 _DECLARED = re.compile(r"^  (?:input|output|wire|reg) (\[\d+:\d+\] )?(\w+)\b", re.M)
 _LEFT = re.compile(r"^ +(\{[^\n}]*\}|\w+(?:\[[\d:]+\])?) = ", re.M)
-# A name and the constant bits taken of it; neither a literal's digits nor a system function.
+# A name and its constant bit select; neither a literal's digits nor a system function.
 _READ = re.compile(r"(?<![\w'$])([A-Za-z_]\w*)(?:\[(\d+(?::\d+)?)\])?")
 
 
 def rewrite(module: str, language: str) -> str:
-    """Write the always blocks of one module, in the form of yosys' SystemVerilog, in another language.
+    """Rewrite the always blocks of one module.
 
     Parameters
     ----------
     module : str
-        Text of the module.
+        Text of the module, as yosys' SystemVerilog.
     language : "verilog" or "sv"
-        Verilog-2005 or SystemVerilog.
+        Language of the result, Verilog-2005 or SystemVerilog.
     """
     return _Rewriter(module, language).text
 
 
 class _Rewriter:
-    """One module on its way."""
+    """State of the rewriting of one module."""
 
     def __init__(self, module: str, language: str):
         self._verilog = language == "verilog"
@@ -67,7 +67,7 @@ class _Rewriter:
     def _combinational(self, body: str, registers: dict[str, str]) -> str:
         targets = {name for left in _LEFT.findall(body) for name, _ in _READ.findall(left)}
         (target,) = targets
-        # Besides the block: its declaration, and the register that it feeds.
+        # Uses outside the block: its declaration, and the register that it feeds.
         if target in registers and self._uses[target] == len(re.findall(rf"\b{target}\b", body)) + 2:
             self._next[target] = body
             return ""
@@ -75,13 +75,13 @@ class _Rewriter:
             self._wires.add(target)
             return f"  assign{body[3:]}"
         bits = list(dict.fromkeys(re.findall(rf"^    {target}(\[[\d:]+\])? = ", body, re.M)))
-        # Other blocks may assign the rest of a signal's bits. Those of this one have a default at its beginning, unless
-        # all cases assign them.
+        # Other blocks may assign the signal's other bits. The bits assigned here have a default at the beginning of the
+        # block, unless all cases assign them.
         bits = bits or list(dict.fromkeys(re.findall(rf"^ +{target}(\[[\d:]+\])? = ", body, re.M))) or [""]
         return self._function(target, bits, body) if self._verilog else self._block(target, bits, body)
 
     def _new(self, signal: str, suffix: str) -> str:
-        """Name what belongs to a signal; yosys' own names are numbers between underscores."""
+        """Return an unused name derived from a signal's; yosys' own names are numbers between underscores."""
         stem = signal.strip("_")
         name = f"{'n' if stem[:1].isdigit() else ''}{stem}_{suffix}"
         while name in self._taken:
@@ -89,7 +89,7 @@ class _Rewriter:
         return name
 
     def _block(self, target: str, assigned: list[str], body: str) -> str:
-        """SystemVerilog: a variable, and its outcome."""
+        """Write a SystemVerilog block that computes a variable and assigns it to the signal."""
         value, block = self._new(target, "value"), self._new(target, "block")
         self._taken |= {value, block}
         body = _rename_target(body, target, value)
@@ -98,7 +98,7 @@ class _Rewriter:
         return f"  always_comb begin : {block}\n{declaration}{body}{outcome}  end\n"
 
     def _function(self, target: str, assigned: list[str], body: str) -> str:
-        """Verilog: a function, and what it is of."""
+        """Write a Verilog function of the signals read, and its assignment to the signal."""
         function, outcome = self._new(target, "value"), self._new(target, "outcome")
         self._taken |= {function, outcome}
         body = _rename_target(body, target, function)
@@ -108,7 +108,7 @@ class _Rewriter:
                 taken.setdefault(read, set()).add(part)
         inputs, given = [], []
         for read, parts in taken.items():
-            # Only the bits that are read are of interest to the assignment.
+            # The assignment should only be sensitive to the bits that are read.
             part = parts.pop() if len(parts) == 1 else ""
             high, _, low = part.partition(":")
             bits = self._widths[read] if not part else f"[{int(high) - int(low)}:0] " if low else ""
@@ -132,7 +132,7 @@ class _Rewriter:
         if following not in self._next:
             return match[0]
         body = self._next[following]
-        # A register keeps its value by itself.
+        # A register holds its value by itself.
         body = body.removeprefix(f"    {following} = {register};\n")
         body = re.sub(_LEFT, lambda left: left[0].replace(" = ", " <= "), body)
         body = re.sub(rf"\b{following}\b", register, body)
@@ -148,11 +148,11 @@ class _Rewriter:
 
 
 def _span(parts: list[str]) -> str:
-    """The range that parts such as ``[5]`` and ``[3:0]`` lie in."""
+    """Return the range that covers bit selects such as ``[5]`` and ``[3:0]``."""
     bits = [int(bit) for part in parts for bit in re.findall(r"\d+", part)]
     return f"[{max(bits)}:{min(bits)}]"
 
 
 def _rename_target(body: str, target: str, value: str) -> str:
-    """Give the left sides another name; what is read of the signal itself, other bits of it, stays."""
+    """Rename the target on left-hand sides only; reads of the signal's other bits keep its name."""
     return _LEFT.sub(lambda match: re.sub(rf"\b{target}\b", value, match[0]), body)

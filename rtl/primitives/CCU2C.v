@@ -1,5 +1,5 @@
-// Behavioural model of the Lattice ECP5 carry cell: two bits of a ripple carry behind two 4-input tables. Where a table
-// gives 1 the carry goes through; where it gives 0 the carry is the table's own lower quarter, looked up by A and B.
+// Behavioural model of the Lattice ECP5 carry cell: two bits of a ripple carry behind two 4-input lookup tables. A
+// table output of 1 propagates the carry; for 0 the carry comes from the table's lowest quarter, indexed by A and B.
 /* verilator lint_off WIDTHEXPAND */ // strings of different lengths are compared
 module CCU2C #(
     parameter [15:0] INIT0 = 16'h0000, parameter [15:0] INIT1 = 16'h0000,
@@ -8,7 +8,7 @@ module CCU2C #(
     input wire CIN, A0, B0, C0, D0, A1, B1, C1, D1,
     output wire S0, S1, COUT
 );
-    // Input by input, so that an undefined one that makes no difference makes none here.
+    // Looked up input by input, so that an undefined input without effect on the result has none here.
     function look_up(input [15:0] init, input a, b, c, d);
         reg [7:0] by_d;
         reg [3:0] by_c;

@@ -1,6 +1,6 @@
-// Behavioural model of the Lattice ECP5 block RAM as dp16kd.py uses it: both ports of one width (36, 18, 9, 4, 2 or 1),
-// port A writes or reads, port B reads, both output registers in use. Written from the vendor's memory usage guide
-// (FPGA-TN-02204); other modes stop.
+// Behavioural model of the Lattice ECP5 block RAM as used by dp16kd.py: both ports of equal width (36, 18, 9, 4, 2 or
+// 1), port A writes or reads, port B reads, both output registers in use. Written from the vendor's memory usage guide
+// (FPGA-TN-02204); other modes stop the simulation.
 /* verilator lint_off WIDTHEXPAND */ // strings of different lengths are compared, narrow words extended
 module DP16KD #(
     parameter DATA_WIDTH_A = 18, parameter DATA_WIDTH_B = 18,
@@ -21,7 +21,7 @@ module DP16KD #(
         DOA16, DOA17, DOB0, DOB1, DOB2, DOB3, DOB4, DOB5, DOB6, DOB7, DOB8, DOB9, DOB10, DOB11, DOB12, DOB13,
         DOB14, DOB15, DOB16, DOB17
 );
-    // Address pins that select no word. Of an impossible width nothing is modelled but the message.
+    // Address pins that select no word. An impossible width only gets the message below.
     localparam UNUSED = DATA_WIDTH_A == 18 ? 4 : DATA_WIDTH_A == 9 ? 3 : DATA_WIDTH_A == 4 ? 2 :
         DATA_WIDTH_A == 2 ? 1 : DATA_WIDTH_A == 1 ? 0 : 5;
     localparam WIDTH = UNUSED == 5 ? 36 : DATA_WIDTH_A;
@@ -33,7 +33,7 @@ module DP16KD #(
     };
     wire [13:0] ada = {ADA13, ADA12, ADA11, ADA10, ADA9, ADA8, ADA7, ADA6, ADA5, ADA4, ADA3, ADA2, ADA1, ADA0};
     wire [13:0] adb = {ADB13, ADB12, ADB11, ADB10, ADB9, ADB8, ADB7, ADB6, ADB5, ADB4, ADB3, ADB2, ADB1, ADB0};
-    // At widths of several times nine bits the lowest address bits of the writing port enable each nine of them.
+    // At widths of 18 and 36 bits the lowest address bits of the write port enable nine data bits each.
     wire [35:0] enables = {{9{ADA3}}, {9{ADA2}}, {9{ADA1}}, {9{ADA0}}} | {36{WIDTH < 18}};
     wire write = CEA & WEA & ~|{CSA2, CSA1, CSA0};
     wire read = CEB & ~WEB & ~|{CSB2, CSB1, CSB0};
@@ -44,7 +44,7 @@ module DP16KD #(
 
     wire unused = &{1'b0, di, ada, adb, enables, out_a, RSTA, RSTB};
 
-    // A word of 36 bits takes the outputs of both ports.
+    // A word of 36 bits occupies the outputs of both ports.
     wire [35:0] outputs = WIDTH == 36 ? out : {18'd0 | out, 18'd0 | out_a};
     assign {
         DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5, DOB4, DOB3, DOB2,

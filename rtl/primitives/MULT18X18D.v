@@ -1,9 +1,9 @@
 // MULT18X18D: 18x18 multiplier of the Lattice ECP5, a behavioural model for simulation.
 //
 // Written for this project from the block's public description (Lattice FPGA-TN-02205, sysDSP usage guide; parameters
-// as Project Trellis and nextpnr know them); it stands in where no vendor model is at hand. Order of reset and enable,
-// the registers of the sign controls and of SIGNEDP were checked by reading Lattice's simulation library. Ports and
-// parameters are those of the primitive.
+// as in Project Trellis and nextpnr); substitutes for the vendor's model where that is not available. The order of
+// reset and enable and the registers of the sign controls and of SIGNEDP were checked by reading Lattice's simulation
+// library. Ports and parameters are those of the primitive.
 //
 //              +---------+   +----------+               +--------+
 //   A, SRIA -->| INPUTA  |-->|          |   +--------+  |        |
@@ -14,14 +14,14 @@
 //                             ROA, ROB
 //
 // Each register has its own clock, enable and reset, picked from four by REG_x_CLK, _CE and _RST; with REG_x_CLK "NONE"
-// it is a wire. The sign controls travel with their operand. Reset wins over the enable. All registers start at 0, as
-// the global reset at the end of configuration leaves them.
+// it is a wire. The sign controls travel with their operand. Reset has priority over enable. All registers start at 0,
+// as the global reset at the end of configuration leaves them.
 //
-// Not modelled, and refused at time 0: SOURCEB_MODE other than "B_SHIFT" (operand C and the high-speed mode),
-// MULT_BYPASS, CAS_MATCH_REG, CLKx_DIV other than "ENABLED". ROC, which only the ALU54B beside the block can read, is
+// Not modelled, and rejected at time 0: SOURCEB_MODE other than "B_SHIFT" (operand C and the high-speed mode),
+// MULT_BYPASS, CAS_MATCH_REG, CLKx_DIV other than "ENABLED". ROC, which only the adjacent ALU54B can read, is
 // undefined.
 
-/* verilator lint_off DECLFILENAME */ // the register is of use to this model only
+/* verilator lint_off DECLFILENAME */ // only this model uses the register
 /* verilator lint_off WIDTHEXPAND */ // strings of different lengths are compared
 module MULT18X18D_register #(
     parameter WIDTH = 1,
@@ -60,7 +60,7 @@ module MULT18X18D_register #(
         end
     endgenerate
 
-    // One clear line instead of a wrong product.
+    // Stop with a clear message rather than compute a wrong product.
     initial begin
         if (CLK != "NONE" && CLK != "CLK0" && CLK != "CLK1" && CLK != "CLK2" && CLK != "CLK3") begin
             $display("MULT18X18D: register clock %0s not modelled", CLK);
@@ -164,7 +164,7 @@ module MULT18X18D #(
         .WIDTH(36), .CLK(REG_OUTPUT_CLK), .CE(REG_OUTPUT_CE), .RST(REG_OUTPUT_RST), .RESETMODE(RESETMODE)
     ) out (clks, ces, rsts, pipelined[35:0], result);
 
-    // Not through the output register, which is off where SIGNEDP has a use: beside an ALU54B.
+    // Bypasses the output register, which is off wherever SIGNEDP is used: beside an ALU54B.
     assign SIGNEDP = pipelined[36];
     assign {
         P35, P34, P33, P32, P31, P30, P29, P28, P27, P26, P25, P24, P23, P22, P21, P20, P19, P18,
@@ -183,7 +183,7 @@ module MULT18X18D #(
     wire unused = &{1'b0,
         C17, C16, C15, C14, C13, C12, C11, C10, C9, C8, C7, C6, C5, C4, C3, C2, C1, C0};
 
-    // One clear line instead of a wrong product.
+    // Stop with a clear message rather than compute a wrong product.
     initial begin
         if (SOURCEB_MODE != "B_SHIFT") begin
             $display("MULT18X18D: SOURCEB_MODE %0s not modelled", SOURCEB_MODE);

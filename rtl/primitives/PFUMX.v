@@ -1,4 +1,4 @@
-// Behavioural model of the Lattice ECP5 multiplexer behind the two 4-input tables of a slice.
+// Behavioural model of the Lattice ECP5 multiplexer behind the two 4-input lookup tables of a slice.
 module PFUMX (
     input wire ALUT, BLUT, C0,
     output wire Z

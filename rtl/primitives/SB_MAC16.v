@@ -1,7 +1,7 @@
 // SB_MAC16: multiplier and accumulator of the Lattice iCE40 UltraPlus, a behavioural model for simulation.
 //
 // Written for this project from the block's public description (Lattice FPGA-TN-02007, DSP function usage guide; yosys'
-// model, with which a test compares it); the letters are those of the guide's figure. Every parameter and port works.
+// model, with which a test compares it); letters are those of the guide's figure. Every parameter and port is modelled.
 //
 //   A[15:8] B[15:8] -> F --+-------------------------+        C or Q -> W -+
 //   A[7:0]  B[15:8] -> J --+                         | A, F, H or sign -> X -+-> P -> Q
@@ -10,10 +10,10 @@
 //                                                      B, G, H or sign -> Z -+-> R -> S
 //   O[31:16] = P, Q, F or H[31:16]; O[15:0] = R, S, G or H[15:0]
 //
-// MODE_8x8 makes the low bytes signed where their operand is, and stops the registers that only 16x16 products need.
+// MODE_8x8 makes the low bytes signed if their operand is, and holds the registers that only 16x16 products need.
 // All registers start at 0. They share CE; their resets are asynchronous.
 
-/* verilator lint_off PROCASSINIT */ // the state after configuration, which no reset has to precede
+/* verilator lint_off PROCASSINIT */ // the state after configuration; no reset is required
 module SB_MAC16 #(
     parameter [0:0] NEG_TRIGGER = 0,
     parameter [0:0] C_REG = 0,
@@ -50,7 +50,7 @@ module SB_MAC16 #(
 );
     wire clk = CLK ^ NEG_TRIGGER;
 
-    // Bytes times bytes, extended so that 16 bits of the product are exact.
+    // Bytes are extended so that 16 bits of their product are exact.
     function [15:0] extend(input [7:0] value, input is_signed);
         extend = {{8{is_signed & value[7]}}, value};
     endfunction
@@ -73,7 +73,7 @@ module SB_MAC16 #(
     wire [15:0] k = PIPELINE_16x16_MULT_REG1 ? k_reg : k_in;
     wire [15:0] g = BOT_8x8_MULT_REG ? g_reg : g_in;
 
-    // Their sum, 16x16.
+    // Their sum, the 16x16 product.
     wire [31:0] l = {f, g} + {{8{B_SIGNED & j[15]}}, j, 8'b0} + {{8{A_SIGNED & k[15]}}, k, 8'b0};
     reg [31:0] h_reg = 0;
     wire [31:0] h = PIPELINE_16x16_MULT_REG2 ? h_reg : l;
@@ -121,7 +121,7 @@ module SB_MAC16 #(
         if (ORSTBOT) s <= 0;
         else if (CE && !OHOLDBOT) s <= r;
 
-    // Top adder, which can continue the bottom one.
+    // Top adder, which can extend the bottom one.
     reg [15:0] q = 0;
     wire [15:0] w = TOPADDSUB_UPPERINPUT ? c : q;
     wire [15:0] x = TOPADDSUB_LOWERINPUT == 0 ? a : TOPADDSUB_LOWERINPUT == 1 ? f :

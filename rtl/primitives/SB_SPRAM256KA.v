@@ -2,8 +2,8 @@
 // simulation.
 //
 // Written for this project from the block's public description (Lattice TN1314, SPRAM usage guide, and yosys' model).
-// What is undefined is a pattern here, the same on every simulator, that nobody can take for data: the words at first,
-// and the output from a write to the next read. The states that save power stop.
+// Undefined values (the initial words, and the output from a write to the next read) are a recognisable pattern, the
+// same on every simulator. The power-saving states stop the simulation.
 
 module SB_SPRAM256KA (
     input CLOCK,

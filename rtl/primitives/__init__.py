@@ -14,28 +14,28 @@ FAMILIES = {
     "SB_MAC16": "ice40",
     "SB_SPRAM256KA": "ice40",
 }
-"""Family of FPGAs that has each primitive."""
+"""FPGA family of each primitive."""
 
 MODELS: dict[str, Path] = {name: Path(__file__).with_name(f"{name}.v") for name in FAMILIES}
-"""Verilog file that simulates each primitive."""
+"""Verilog model of each primitive."""
 
 
 def models(names) -> list[Path]:
-    """Return the files that simulate the named primitives, each once, in the order of `MODELS`.
+    """Return the model files of the named primitives, each once, in the order of `MODELS`.
 
     Raises
     ------
     ValueError
-        If there is no model of a primitive.
+        If a primitive has no model.
     """
     names = set(names)
     for name in sorted(names - MODELS.keys()):
-        raise ValueError(f"Primitive {name!r} has no model; there are {', '.join(MODELS)}")
+        raise ValueError(f"Primitive {name!r} has no model; use one of {', '.join(MODELS)}")
     return [path for name, path in MODELS.items() if name in names]
 
 
 def used(verilog: str) -> list[Path]:
-    """Return the models that a Verilog text needs: of the primitives that it names and does not define."""
+    """Return the models that a Verilog text needs: those of primitives that it names but does not define."""
     code = re.sub(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', " ", verilog, flags=re.S)
     defined = re.findall(r"\bmodule\s+(\w+)", code)
     return models(name for name in MODELS if name not in defined and re.search(rf"\b{name}\b", code))

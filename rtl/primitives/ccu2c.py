@@ -1,7 +1,7 @@
-"""The carry cell of the Lattice ECP5 with a choice, or an inversion, folded into its adder.
+"""Carry cell of the Lattice ECP5 with a multiplexer or an inversion folded into its adder.
 
-Synthesis puts either into tables of its own in front of the carry chain, which costs a table a bit and a quarter of
-the clock.
+Synthesis puts either into separate lookup tables in front of the carry chain, which costs a table per bit and a quarter
+of the clock period.
 """
 
 from amaranth import *
@@ -10,14 +10,14 @@ from amaranth.lib.wiring import In, Out
 
 __all__ = ["AddChosen", "AddInverted"]
 
-# A ^ (B ? D : C). Where this is 0 the carry is A: what the table holds for C = D = 0.
+# A ^ (B ? D : C). Where this is 0 the carry is A, which is the table's value for C = D = 0.
 _CHOSEN = sum(((n & 1) ^ (n >> 3 & 1 if n & 2 else n >> 2 & 1)) << n for n in range(16))
-# A ^ C ^ D; the same holds.
+# A ^ C ^ D, with the same carry.
 _INVERTED = sum(((n ^ n >> 2 ^ n >> 3) & 1) << n for n in range(16))
 
 
 class AddChosen(wiring.Component):
-    """``a + (choice ? c : b)``, without a register; half a ``CCU2C`` a bit::
+    """Adder for ``a + (choice ? c : b)``, combinational; half a ``CCU2C`` per bit::
 
         a[n], choice, b[n], c[n] --> table --(^)--> o[n]
                                         carry ^
@@ -25,7 +25,7 @@ class AddChosen(wiring.Component):
     Parameters
     ----------
     width : int
-        Bits, at least 1.
+        Width in bits, at least 1.
 
     Members
     -------
@@ -34,7 +34,7 @@ class AddChosen(wiring.Component):
     choice : In(1)
         Add `c` instead of `b`.
     o : Out(width)
-        The sum, cut to its width.
+        Sum, truncated to `width` bits.
     """
 
     def __init__(self, *, width: int):
@@ -50,21 +50,21 @@ class AddChosen(wiring.Component):
 
 
 class AddInverted(wiring.Component):
-    """``a + (invert ? ~b : b)``, without a register; half a ``CCU2C`` a bit.
+    """Adder for ``a + (invert ? ~b : b)``, combinational; half a ``CCU2C`` per bit.
 
     Parameters
     ----------
     width : int
-        Bits, at least 1.
+        Width in bits, at least 1.
 
     Members
     -------
     a, b : In(width)
         Terms.
     invert : In(1)
-        Invert `b` bit by bit.
+        Invert `b` bitwise.
     o : Out(width)
-        The sum, cut to its width.
+        Sum, truncated to `width` bits.
     """
 
     def __init__(self, *, width: int):
@@ -81,7 +81,7 @@ class AddInverted(wiring.Component):
 
 
 def _chain(m: Module, init: int, a, b, c, d, o: Signal) -> None:
-    """Cells from the lowest bit up; the inputs are by bit, the carry into the lowest one is 0."""
+    """Add the cells from the LSB up; inputs are indexed by bit, and the carry into the LSB is 0."""
     carry: Value = Const(0, 1)
     for low in range(0, len(o), 2):
         after = Signal(name=f"carry{low + 2}")

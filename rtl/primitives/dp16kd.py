@@ -1,7 +1,7 @@
-"""The block RAM of the Lattice ECP5 with its output register in use.
+"""Block RAM of the Lattice ECP5 with its output register in use.
 
-Synthesis infers the RAM but leaves that register in the fabric, and the unregistered output comes 5.6 ns after the
-clock.
+Synthesis infers the RAM but leaves that register in the fabric, and the unregistered output is valid only 5.6 ns after
+the clock edge.
 """
 
 from amaranth import *
@@ -10,11 +10,11 @@ from amaranth.lib.wiring import In, Out
 
 __all__ = ["BlockRam"]
 
-_UNUSED = {36: 5, 18: 4, 9: 3, 4: 2, 2: 1, 1: 0}  # mode to address pins, the lowest ones, that select no word
+_UNUSED = {36: 5, 18: 4, 9: 3, 4: 2, 2: 1, 1: 0}  # mode: number of low address pins that select no word
 
 
 class BlockRam(wiring.Component):
-    """512 to 16384 words, one written and one read every clock; one ``DP16KD``::
+    """Memory of 512 to 16384 words, one written and one read per clock; one ``DP16KD``::
 
         mode    36   18    9     4     2     1
         words   512  1024  2048  4096  8192  16384
@@ -22,41 +22,41 @@ class BlockRam(wiring.Component):
         read_address --> words --[latch]--[output register]--> read_data
                                   read_enable   out_enable
 
-    All words are 0 after configuration. What is read while the same word is written is undefined.
+    All words are 0 after configuration. A read of a word in the clock of its write is undefined.
 
     Parameters
     ----------
     mode : int
-        Bits of a word: 36, 18, 9, 4, 2 or 1.
+        Width of a word in bits: 36, 18, 9, 4, 2 or 1.
     true_dual_port : bool
-        The port that writes reads as well, where it does not write; not in mode 36, whose words take both ports.
+        The write port also reads, in clocks without a write; not in mode 36, whose words occupy both ports.
 
     Members
     -------
     read_enable : In(1)
-        Take the word at `read_address` into the latch; 1 if nothing drives it.
+        Load the word at `read_address` into the latch; 1 if not driven.
     read_address : In(range(words))
         Word to read.
     out_enable : In(1)
-        Take the latch into the output register; 1 if nothing drives it.
+        Load the latch into the output register; 1 if not driven.
     read_data : Out(mode)
-        The output register: with both enables 1, the word `latency` clocks after its address.
+        Output register: with both enables 1, the word `latency` clocks after its address.
     write : In(1), write_address : In(range(words)), write_data : In(mode)
         Write a word.
     write_port_data : Out(mode)
-        With `true_dual_port`: the word at `write_address`, as `read_data` is that at `read_address`, both enables 1.
+        With `true_dual_port`: the word at `write_address`, `latency` clocks later; always enabled.
 
     Raises
     ------
     ValueError
-        If there is no such mode.
+        If the mode does not exist, or has no second read port for `true_dual_port`.
     """
 
     def __init__(self, *, mode: int = 36, true_dual_port: bool = False):
         if mode not in _UNUSED:
             raise ValueError(f"Block RAM mode {mode} does not exist; use {', '.join(map(str, _UNUSED))}")
         if true_dual_port and mode == 36:
-            raise ValueError("Block RAM mode 36 has no second reading port; use 18 or less")
+            raise ValueError("Block RAM mode 36 has no second read port; use 18 or less")
         self.mode, self.true_dual_port = mode, true_dual_port
         address = 14 - _UNUSED[mode]
         super().__init__(
@@ -109,7 +109,7 @@ class BlockRam(wiring.Component):
         return m
 
     def _data(self) -> dict:
-        """In mode 36 a word has its lower half on the pins of port A, its upper half on those of port B."""
+        """Map the data pins; in mode 36 port A has the lower half of a word, port B the upper half."""
         pins = {f"i_DI{'AB'[n // 18]}{n % 18}": self.write_data[n] if n < self.mode else Const(0, 1) for n in range(36)}
         if self.mode == 36:
             return pins | {f"o_DO{'AB'[n // 18]}{n % 18}": self.read_data[n] for n in range(36)}
@@ -118,7 +118,10 @@ class BlockRam(wiring.Component):
         return pins | {f"o_DOB{n}": self.read_data[n] for n in range(self.mode)}
 
     def _addresses(self) -> dict:
-        """Of the pins that select no word, one for every 9 bits enables the write of those, where there are several."""
+        """Map the address pins.
+
+        In modes 36 and 18 the lowest of the pins that select no word are write enables for 9 bits each.
+        """
         unused = _UNUSED[self.mode]
         enables = self.mode // 9 if self.mode >= 18 else 0
         writes = Cat(self.write.replicate(enables), Const(0, unused - enables), self.write_address)

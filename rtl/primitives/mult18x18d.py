@@ -1,7 +1,7 @@
-"""The 18x18 multiplier of the Lattice ECP5, with every register of the block in use.
+"""18x18 multiplier of the Lattice ECP5, with every register of the block in use.
 
-Synthesis infers the multiplier but leaves its registers in the fabric, and the unregistered block takes 3.9 ns; so
-it is instantiated here.
+Synthesis infers the multiplier but leaves its registers in the fabric, and the unregistered block takes 3.9 ns, so it
+is instantiated here.
 """
 
 from amaranth import *
@@ -26,13 +26,13 @@ class Mult18x18D(wiring.Component):
         b_load   1    0    0
         p                       a0*B a1*B
 
-    An `a` that comes together with `b_load` is multiplied by the new `b`. One product per clock; one ``MULT18X18D``.
-    Nothing is reset: the registers are 0 after configuration.
+    An `a` that arrives together with `b_load` is multiplied by the new `b`. One product per clock; one ``MULT18X18D``.
+    There is no reset: the registers are 0 after configuration.
 
-    Four neighbouring multipliers share four enables, and one of those is the constant here: with more than three
-    different `b_load` among them nextpnr searches for a placement without end. So either share `b_load`, or leave a
-    quarter of the device's multipliers free, or tie it to 1 and keep `b` outside. nextpnr times the block at its ports
-    only, never between its registers.
+    Four neighbouring multipliers share four enables, one of which is constant here: with more than three different
+    `b_load` signals among them nextpnr's placement never ends. Either share `b_load`, or leave a quarter of the
+    device's multipliers free, or tie it to 1 and keep `b` outside. nextpnr times the block at its ports only, never
+    between its registers.
 
     Members
     -------
@@ -58,10 +58,10 @@ class Mult18x18D(wiring.Component):
         m = Module()
         registers = ("INPUTA", "INPUTB", "PIPELINE", "OUTPUT")
         parameters = {f"p_REG_{register}_CLK": "CLK0" for register in registers}
-        # nextpnr knows no enable of the output register but CE0, so CE0 is the constant one.
+        # nextpnr supports only CE0 as the enable of the output register, so CE0 is the constant one.
         parameters |= {f"p_REG_{register}_CE": "CE0" for register in registers} | {"p_REG_INPUTB_CE": "CE1"}
         bits = {f"i_A{n}": self.a[n] for n in range(18)} | {f"i_B{n}": self.b[n] for n in range(18)}
-        # The cascade inputs SRIA and SRIB stay open: no route leads there from a constant (nextpnr issue 208).
+        # The cascade inputs SRIA and SRIB stay open: nextpnr cannot route a constant to them (nextpnr issue 208).
         m.submodules.mult = Instance(
             "MULT18X18D",
             **parameters,

@@ -1,6 +1,6 @@
-"""The multiplexer of a Lattice ECP5 slice as the second half of a choice of four.
+"""Multiplexer of a Lattice ECP5 slice as the second stage of a 4:1 multiplexer.
 
-Synthesis uses it for functions of five inputs; a choice of four has six, and takes a third table.
+Synthesis uses it for functions of five inputs; a 4:1 multiplexer has six, and would take a third lookup table.
 """
 
 from amaranth import *
@@ -14,7 +14,7 @@ _INIT = sum((n >> 1 & 1 if n & 4 else n & 1) << n for n in range(16))
 
 
 class ChooseOfFour(wiring.Component):
-    """One of four values, without a register; two tables and a ``PFUMX`` a bit::
+    """4:1 multiplexer, combinational; two lookup tables and a ``PFUMX`` per bit::
 
         i0[n], i1[n], choice[0] --> table --+
                                             [PFUMX] --> o[n]
@@ -24,16 +24,16 @@ class ChooseOfFour(wiring.Component):
     Parameters
     ----------
     width : int
-        Bits, at least 1.
+        Width of a value in bits, at least 1.
 
     Members
     -------
     i0, i1, i2, i3 : In(width)
         Values.
     choice : In(2)
-        Number of the value.
+        Index of the value.
     o : Out(width)
-        The value.
+        Selected value.
     """
 
     def __init__(self, *, width: int):
@@ -47,8 +47,8 @@ class ChooseOfFour(wiring.Component):
         for n in range(self.width):
             lower, upper = Signal(name=f"lower{n}"), Signal(name=f"upper{n}")
             for name, table, first, second in (("lower", lower, self.i0, self.i1), ("upper", upper, self.i2, self.i3)):
-                # Not left to synthesis, which would share one table between two multiplexers, or let one vanish; the
-                # multiplexer has wires to its own two tables only.
+                # Not left to synthesis, which would share a table between two multiplexers or optimise one away; a
+                # PFUMX is wired to its own two tables only.
                 m.submodules[f"{name}{n}"] = Instance(
                     "LUT4",
                     p_INIT=Const(_INIT, 16),

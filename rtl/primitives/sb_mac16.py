@@ -1,4 +1,4 @@
-"""The multiplier of the Lattice iCE40 UltraPlus: one 16x16 or two 8x8 products a clock, with its registers in use.
+"""Multiplier of the Lattice iCE40 UltraPlus: one 16x16 or two 8x8 products per clock, with its registers in use.
 
 Synthesis never infers the mode of two products. The register settings here are among those for which Lattice's tools
 have timing (``MUL_S_8X8_ALL_PIPELINE``, ``MUL_S_16X16_ALL_PIPELINE`` and, with latency 2, ``MUL_S_16X16_IM_BYPASS`` in
@@ -11,12 +11,13 @@ from amaranth.lib.wiring import In, Out
 
 __all__ = ["SbMac16", "SbMac16Dual"]
 
-_MULT_8X8, _MULT_16X16 = 2, 3  # what O can be, beside the adder and its register
+_MULT_8X8, _MULT_16X16 = 2, 3  # selections of O other than the adder and its register
 
 
 def _instance(a: Value, b: Value, b_load: Value, o: Value, *, dual: bool, middle: bool = True) -> Instance:
-    """Signed multiplier without the adder behind it; all registers on the way are used, or not those in the `middle`,
-    of the partial products.
+    """Instantiate a signed multiplier without its adder.
+
+    All registers on the path are used; those of the partial products only with `middle`.
     """
     select = _MULT_8X8 if dual else _MULT_16X16
     zeros = ("AHOLD", "CHOLD", "DHOLD", "IRSTTOP", "IRSTBOT", "ORSTTOP", "ORSTBOT", "OLOADTOP", "OLOADBOT")
@@ -60,8 +61,8 @@ class SbMac16(wiring.Component):
         b_load   1    0    0
         p                       a0*B a1*B
 
-    An `a` that comes together with `b_load` is multiplied by the new `b`. One product per clock; one ``SB_MAC16``.
-    Nothing is reset.
+    An `a` that arrives together with `b_load` is multiplied by the new `b`. One product per clock; one ``SB_MAC16``.
+    There is no reset.
 
     Parameters
     ----------
@@ -75,7 +76,7 @@ class SbMac16(wiring.Component):
     b : In(signed(16))
         Multiplier, taken when `b_load` is 1.
     b_load : In(1)
-        Takes `b`; the register holds otherwise.
+        Load `b`; its register holds otherwise.
     p : Out(signed(32))
         Product, `latency` clocks after `a`.
 
@@ -87,7 +88,7 @@ class SbMac16(wiring.Component):
 
     def __init__(self, *, latency: int = 3):
         if latency not in (2, 3):
-            raise ValueError(f"Multiplier of latency {latency}; use 2 or 3")
+            raise ValueError(f"Multiplier latency is {latency}; use 2 or 3")
         self.clocks = latency
         super().__init__({"a": In(signed(16)), "b": In(signed(16)), "b_load": In(1), "p": Out(signed(32))})
 
@@ -118,8 +119,8 @@ class SbMac16Dual(wiring.Component):
         b_load   1    0    0
         p0                 x0*B x1*B
 
-    An operand that comes together with `b_load` is multiplied by the new one. Two products per clock; one ``SB_MAC16``.
-    Nothing is reset.
+    An operand that arrives together with `b_load` is multiplied by the new multiplier. Two products per clock; one
+    ``SB_MAC16``. There is no reset.
 
     Members
     -------
@@ -128,7 +129,7 @@ class SbMac16Dual(wiring.Component):
     b0, b1 : In(signed(8))
         Multipliers, both taken when `b_load` is 1: they share a register.
     b_load : In(1)
-        Takes `b0` and `b1`; the register holds otherwise.
+        Load `b0` and `b1`; their register holds otherwise.
     p0, p1 : Out(signed(16))
         ``a0 * b0`` and ``a1 * b1``, `latency` clocks after `a0` and `a1`.
     """

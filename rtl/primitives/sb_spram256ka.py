@@ -1,6 +1,6 @@
-"""The large single-port RAM of the Lattice iCE40 UltraPlus, of which a device has four.
+"""Large single-port RAM of the Lattice iCE40 UltraPlus, of which a device has four.
 
-Synthesis infers it only for words that need not be 0 at first, and Amaranth's memories are always 0 at first.
+Synthesis infers it only for memories without initial values, and Amaranth's memories are always initialised to 0.
 """
 
 from amaranth import *
@@ -11,7 +11,7 @@ __all__ = ["SinglePortRam"]
 
 
 class SinglePortRam(wiring.Component):
-    """16384 words of 16 bits, one written or one read in a clock; one ``SB_SPRAM256KA``::
+    """Memory of 16384 words of 16 bits, one written or one read per clock; one ``SB_SPRAM256KA``::
 
         address --> words --[latch]--> read_data
                              read
@@ -23,9 +23,9 @@ class SinglePortRam(wiring.Component):
     address : In(14)
         Word to read or to write.
     read : In(1)
-        Take the word into the latch; without effect in a clock that writes.
+        Load the word into the latch; no effect in a clock that writes.
     read_data : Out(16)
-        The latch, which keeps its word until the next read or write; `latency` clocks after the address.
+        Latch, `latency` clocks after the address; holds its word until the next read or write.
     write : In(1), write_data : In(16)
         Write a word.
     """

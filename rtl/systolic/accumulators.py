@@ -1,4 +1,4 @@
-"""The accumulators: where the sums of several planes along K meet, beside where finished ones wait to leave."""
+"""Accumulators: one bank adds up the planes along K while finished sums wait in the other."""
 
 from amaranth import *
 from amaranth.lib import data, memory, wiring
@@ -15,7 +15,7 @@ __all__ = ["AccumulatorColumn", "AccumulatorColumns", "Accumulators"]
 
 
 class AccumulatorColumn(wiring.Component):
-    """One column: two banks of `acc_depth` words, an adder, a bias::
+    """Column of the accumulators: two banks of `acc_depth` words, an adder and a bias::
 
         read_a -> bank a --[ ]--+--> base --[ ]--> (+) --[ ]--> write, to the bank that was read
         read_b -> bank b --[ ]--+      ^            ^
@@ -30,23 +30,23 @@ class AccumulatorColumn(wiring.Component):
     Members
     -------
     sum : In(signed(sum_width))
-        In clock 4.
+        Sum, in clock 4.
     read_a, read_b : In(range(acc_depth))
-        Addresses, in clock 1.
+        Read addresses, in clock 1.
     base : In(2)
-        In clock 3, what the sum is added to: 0 bank a, 1 bank b, 2 the bias.
+        Addend of the sum, in clock 3: 0 bank a, 1 bank b, 2 the bias.
     write : In(2)
-        In clock 5: write bank a, bank b.
+        Write enables of bank a and bank b, in clock 5.
     write_address : In(range(acc_depth))
-        In clock 5.
+        Write address, in clock 5.
     drain : In(1)
-        In clock 3: the bank that `drained` shows.
+        Bank to output on `drained`, in clock 3.
     drained : Out(signed(acc_width))
-        In clock 4.
+        Word read, in clock 4.
     bias_i, bias_o : In and Out(signed(acc_width))
-        A chain of next biases, which moves one column on with every `bias_shift`.
+        Chain of next biases, which advances by one column with every `bias_shift`.
     bias_shift, bias_load, bias_use : In(1)
-        Move the chain; make the next bias (or, without `bias_use`, zero) the bias.
+        Advance the chain; load the next bias (or, without `bias_use`, zero) as the bias.
     """
 
     def __init__(self, *, config: SystolicConfig):
@@ -96,10 +96,10 @@ class AccumulatorColumn(wiring.Component):
         return m
 
     def _bank(self, m: Module, name: str, read_address: Value, write: Value, value: Value) -> Value:
-        """One bank; gives the word read, two clocks after its address.
+        """Add a bank; return the word read, two clocks after its address.
 
-        A block RAM's own output is slow, so there is one register before anything is done with it: the block's own
-        where it can be instantiated.
+        A block RAM's output is slow, so it is registered before use: in the block itself where that can be
+        instantiated.
         """
         word = value.shape()
         if self.config.mac == "ecp5" and self.config.acc_depth <= 512:
@@ -107,7 +107,7 @@ class AccumulatorColumn(wiring.Component):
             m.d.comb += [ram.read_address.eq(read_address), ram.write.eq(write)]
             m.d.comb += [ram.write_address.eq(self.write_address), ram.write_data.eq(value)]
             return ram.read_data[: len(value)].as_signed()
-        # A row is never read in the clock in which it is written; without the mark synthesis adds logic for that.
+        # A row is never read in the clock of its write; without the attribute synthesis adds logic for that case.
         bank = memory.Memory(shape=word, depth=self.config.acc_depth, init=[], attrs={"no_rw_check": "1"})
         m.submodules[name] = bank
         read_port = bank.read_port()
@@ -126,7 +126,7 @@ class AccumulatorColumns(SideBySide):
 
 
 class Accumulators(wiring.Component):
-    """All columns, and what steers them: one bank gathers a block of sums while the other is read out.
+    """All columns and their control: one bank accumulates a block of sums while the other is read out.
 
     Parameters
     ----------
@@ -136,15 +136,15 @@ class Accumulators(wiring.Component):
     Members
     -------
     mark : In(mark_layout())
-        What the row of sums is that comes 4 clocks later.
+        Flags of the row of sums that follows 4 clocks later.
     sums : In(ArrayLayout(signed(sum_width), cols))
         A row of sums.
     full : Out(1)
         A block is complete and may be read from the next clock on.
     draining, drain_bank, drain_address : In
-        Whether to read out, which bank and row. Banks alternate from block to block, bank 0 first.
+        Read enable, bank and row. Banks alternate from block to block, bank 0 first.
     drained : Out(ArrayLayout(signed(acc_width), cols))
-        The row read, 4 clocks later.
+        Row read, 4 clocks later.
     bias : In(signed(acc_width)), bias_shift : In(1)
         Biases of the next column tile, column 0 first.
     bias_taken : Out(1)
@@ -174,7 +174,7 @@ class Accumulators(wiring.Component):
         address = [Signal(range(self.config.acc_depth), name=f"s{n}_address", reset_less=True) for n in range(6)]
         bank = [Signal(name=f"s{n}_bank", reset_less=n > 0) for n in range(6)]
         drain = [Signal(name=f"s{n}_drain", reset_less=True) for n in range(4)]
-        row = Signal(range(self.config.acc_depth))  # of the next mark that does not begin a block
+        row = Signal(range(self.config.acc_depth))  # row of the next sums that do not begin a block
         m.d.comb += [s0.eq(self.mark), address[0].eq(Mux(s0.begin, 0, row)), drain[0].eq(self.drain_bank)]
         for pipeline in (stages, address, bank, drain):
             m.d.sync += [b.eq(a) for a, b in zip(pipeline, pipeline[1:], strict=False)]
@@ -183,8 +183,8 @@ class Accumulators(wiring.Component):
             with m.If(s0.end):
                 m.d.sync += bank[0].eq(~bank[0])
         m.d.comb += [self.full.eq(s5.valid & s5.end), self.bias_taken.eq(s2.valid & s2.tile & s2.params)]
-        # A bank is never read out and added to at once, so its one read port serves both. The addresses go to all
-        # columns, which is a clock's way.
+        # A bank is never read out and accumulated at the same time, so one read port serves both. The addresses fan out
+        # to all columns, which takes a clock.
         read_a, read_b = (Signal(range(self.config.acc_depth), name=name) for name in ("s1_read_a", "s1_read_b"))
         m.d.sync += read_a.eq(Mux(self.draining & ~self.drain_bank, self.drain_address, address[0]))
         m.d.sync += read_b.eq(Mux(self.draining & self.drain_bank, self.drain_address, address[0]))

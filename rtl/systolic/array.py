@@ -1,4 +1,4 @@
-"""The systolic array: a grid of cells between the skew of its inputs and the de-skew of its sums."""
+"""Systolic array: a grid of cells between the skew of its inputs and the de-skew of its sums."""
 
 from amaranth import *
 from amaranth.lib import data, wiring
@@ -13,15 +13,15 @@ __all__ = ["Grid", "SystolicArray"]
 
 
 class Grid(wiring.Component):
-    """Cells in a rectangle, each wired to its neighbours only.
+    """Rectangle of cells, each wired to its neighbours only.
 
-    A grid is two grids side by side or one above the other, down to a single cell. Halves of one size are one module,
-    so a 256x256 array is some twenty definitions.
+    A grid consists of two grids side by side or one above the other, down to a single cell. Halves of equal size share
+    a module, so a 256x256 array takes some twenty definitions.
 
     Parameters
     ----------
     config : SystolicConfig
-        What a cell is.
+        Configuration of the cells.
     rows, cells : int
         Cells down and across.
 
@@ -89,9 +89,9 @@ class Grid(wiring.Component):
 
 
 class SystolicArray(wiring.Component):
-    """The array as its surroundings see it: whole rows in, whole rows out, no clock ever lost::
+    """Grid with skewed inputs and de-skewed sums: whole rows in and out, every clock::
 
-                       weights (a row a clock)
+                       weights (one row per clock)
                           |
                         [skew]
                           v
@@ -101,7 +101,7 @@ class SystolicArray(wiring.Component):
                           v
                         sums
 
-    It feeds forward only; what no activation of a pass takes part in is garbage, and its consumer knows when.
+    It is purely feed-forward. Sums in clocks without a pass are garbage; the consumer knows which clocks these are.
 
     Parameters
     ----------
@@ -111,20 +111,20 @@ class SystolicArray(wiring.Component):
     Members
     -------
     acts : In(ArrayLayout(signed(act_width), rows))
-        One activation per row: a row of A (weight stationary) or a column of it (output stationary).
+        One activation per row: a row of A (weight stationary) or a column of A (output stationary).
     weights : In(ArrayLayout(signed(weight_width), cols))
         A row of W.
     load : In(rows)
-        Weight stationary: the rows of the array that take this row of weights, usually one.
+        Weight stationary: rows of the array that load this row of weights, usually one.
     swap : In(1)
-        Weight stationary: these activations are the first to meet the weights loaded before.
+        Weight stationary: these activations are the first to use the weights loaded before.
     clear : In(1)
         Output stationary: these operands begin new sums.
     capture : In(1)
         Output stationary: these operands end the sums. At least ``2 * rows - 1`` clocks apart.
     sums : Out(ArrayLayout(signed(sum_width), cols))
-        `latency` clocks after the operands. Output stationary: row 0 of the block `latency` clocks after ``capture``,
-        every further row two clocks later.
+        Sums, `latency` clocks after the operands. Output stationary: row 0 of the block `latency` clocks after
+        ``capture``, each further row two clocks later.
     """
 
     def __init__(self, *, config: SystolicConfig):
@@ -142,7 +142,7 @@ class SystolicArray(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Clocks from the last operands of a sum to the sum, of row 0 in an output-stationary array."""
+        """Clocks from the last operands of a sum to the sum; in an output-stationary array, to that of row 0."""
         return self.config.array_latency
 
     def elaborate(self, platform) -> Module:
@@ -170,11 +170,11 @@ class SystolicArray(wiring.Component):
         return m
 
     def _marks(self, m: Module) -> list[tuple[Value, Value]]:
-        """The two marks of every row."""
+        """Return the two flags of every row."""
         rows = range(self.config.rows)
         if self.config.dataflow == "ws":
             return [(self.load[row], self.swap) for row in rows]
-        # The marks meet the products: `clear` with the first one, `capture` when the last one has been added.
+        # The flags are aligned with the products: `clear` with the first, `capture` after the last has been added.
         clocks = self.config.multiplier_latency
         m.submodules.clear_delay = clear = shared(Delay, clocks=clocks, width=1)
         m.submodules.capture_delay = capture = shared(Delay, clocks=clocks + 1, width=1)

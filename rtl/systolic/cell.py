@@ -1,4 +1,4 @@
-"""The cells of both arrays: a multiplier, an adder, and the registers through which everything moves on."""
+"""Cells of both arrays: a multiplier, an adder, and the registers towards the neighbours."""
 
 from amaranth import *
 from amaranth.lib import data, wiring
@@ -12,25 +12,26 @@ __all__ = ["CELLS", "OsCell", "WsCell", "lane_layout"]
 
 
 def lane_layout(config: SystolicConfig) -> data.StructLayout:
-    """What moves along a row of the array: an activation and two marks.
+    """Payload that moves along a row of the array: an activation and two flags.
 
-    ``load`` and ``swap`` in a weight-stationary array, ``clear`` and ``capture`` in an output-stationary one.
+    The flags are ``load`` and ``swap`` in a weight-stationary array, ``clear`` and ``capture`` in an output-stationary
+    one.
     """
-    marks = ("load", "swap") if config.dataflow == "ws" else ("clear", "capture")
-    return data.StructLayout({"act": signed(config.act_width), **dict.fromkeys(marks, 1)})
+    flags = ("load", "swap") if config.dataflow == "ws" else ("clear", "capture")
+    return data.StructLayout({"act": signed(config.act_width), **dict.fromkeys(flags, 1)})
 
 
 class _Cell(wiring.Component):
-    """Members of a cell, which has `cell_cols` columns.
+    """Base class of a cell of `cell_cols` columns.
 
     Members
     -------
     lane_i, lane_o : In and Out(lane_layout(config))
-        From the left, and one clock later to the right.
+        From the left, and to the right one clock later.
     weights_i, weights_o : In and Out(ArrayLayout(signed(weight_width), cell_cols))
-        From the top, and one clock later downwards.
+        From above, and downwards one clock later.
     sums_i, sums_o : In and Out(ArrayLayout(signed(sum_width), cell_cols))
-        From above (weight stationary) or below (output stationary), and on to the other side.
+        From above (weight stationary) or below (output stationary), and out on the opposite side.
     """
 
     def __init__(self, *, config: SystolicConfig):
@@ -50,7 +51,7 @@ class _Cell(wiring.Component):
         )
 
     def _move_on(self, m: Module):
-        """Pass activations and weights to the neighbours, and give the registered ones."""
+        """Register activations and weights towards the neighbours; return the registers."""
         lane = Signal(self.lane_i.shape(), reset_less=True)
         weights = Signal(self.weights_i.shape(), reset_less=True)
         m.d.sync += [lane.eq(self.lane_i), weights.eq(self.weights_i)]
@@ -59,7 +60,7 @@ class _Cell(wiring.Component):
 
 
 class WsCell(_Cell):
-    """A weight-stationary cell: the next weight arrives while this one multiplies::
+    """Weight-stationary cell: the next weight arrives while the current one multiplies::
 
                    weights_i           sums_i
                        |                 |
@@ -73,8 +74,9 @@ class WsCell(_Cell):
                        v                 v
                    weights_o           sums_o
 
-    ``load`` takes the weight that passes into ``shadow``; ``swap`` comes with the first activation of a pass and makes
-    it ``active``. Both in one clock: the old shadow becomes active. Parameters and members: see `_Cell`.
+    ``load`` stores the passing weight in ``shadow``; ``swap`` comes with the first activation of a pass and copies
+    ``shadow`` to ``active``. With both in one clock, the old shadow becomes active. Parameters and members: see
+    `_Cell`.
     """
 
     @property
@@ -89,7 +91,7 @@ class WsCell(_Cell):
         m.d.comb += multiplier.act.eq(lane.act)
         shadow = Signal(self.weights_i.shape(), reset_less=True)
         if multiplier.keeps_weights:
-            # That is `active`. It takes a weight a clock later, with the activation, and so does `shadow`.
+            # The multiplier's register is `active`. It loads a clock later, with the activation, and so does `shadow`.
             with m.If(lane.load):
                 m.d.sync += shadow.eq(weights)
             m.d.comb += [multiplier.weights.eq(shadow), multiplier.load.eq(lane.swap)]
@@ -108,7 +110,7 @@ class WsCell(_Cell):
 
 
 class OsCell(_Cell):
-    """An output-stationary cell: the sum stays, and leaves upwards when it is complete::
+    """Output-stationary cell: the sum stays, and leaves upwards when it is complete::
 
         lane_i --[ ]--+---->(x)--...-->(+)<--+      sums_o
                       |      |          |    |        ^
@@ -116,9 +118,9 @@ class OsCell(_Cell):
                              |                        |
         weights_i --[ ]------+--> weights_o         sums_i
 
-    ``clear`` starts a new sum, ``capture`` copies the sum into the register that otherwise moves those of the rows
-    below up. Both marks enter the array later than their activation by the multiplier's latency, so that they meet
-    its product here. Parameters and members: see `_Cell`.
+    ``clear`` starts a new sum; ``capture`` copies the sum into the register that otherwise shifts up the sums of the
+    rows below. Both flags enter the array later than their activation by the multiplier's latency, so they meet its
+    product here. Parameters and members: see `_Cell`.
     """
 
     @property

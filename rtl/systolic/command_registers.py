@@ -1,4 +1,4 @@
-"""Registers from which the systolic engine takes its commands."""
+"""Command registers of the systolic engine."""
 
 from amaranth import *
 from tercet.golden.engine import EngineModel
@@ -13,10 +13,10 @@ _SETTINGS = ("m", "k_steps", "n_tiles", "mode", "output")
 
 
 class CommandRegisters:
-    """A `tercet.rtl.common.axi_wrapper.CommandRegisters`: START sends what is set up in the registers before it.
+    """Implementation of `tercet.rtl.common.axi_wrapper.CommandRegisters`: START sends the command in the others.
 
-    A write to START that cannot be run answers SLVERR: a count of zero, ``requant`` without ``params`` or on an engine
-    without a requantiser, a ``rounding`` that there is not, or the command before not yet taken.
+    A write to START is answered with SLVERR if the command cannot run: a count of zero, ``requant`` without ``params``
+    or on an engine without a requantiser, an unknown ``rounding``, or a previous command that is still waiting.
     """
 
     STREAMS = ("commands",)
@@ -43,7 +43,7 @@ class CommandRegisters:
     def write(self, m: Module, port, name: str) -> None:
         """Store a setting, or start."""
         if name in _SETTINGS:
-            # What is set up does not change while it waits to be taken.
+            # Settings are locked while a command is waiting.
             m.d.comb += port.write_error.eq(self.pending)
             with m.If(port.write):
                 m.d.sync += self.values[name].eq(port.data & self._masks[name])

@@ -1,4 +1,4 @@
-"""Performance counters: what every clock of a run was spent on."""
+"""Performance counters: how every clock of a run was spent."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -15,15 +15,15 @@ class Counters(wiring.Component):
     Members
     -------
     started, finished : In(1)
-        A command is taken; the last result of a command is taken. Both clocks count.
+        A command is accepted; the last result of a command is taken. Both clocks count.
     computing, shifting, stalled : In(1)
-        The array takes activations; it waits for weights, and one comes or none comes.
+        The array takes activations; it waits for weights, and a row of them arrives; it waits, and none arrives.
     clear : In(1)
-        Set the counters to zero.
+        Zero the counters.
     counts : Out(counter_layout(MODEL.counters))
-        Clocks, by the first that holds of `computing`, `shifting`, `stalled`; `non_matrix` is the rest.
+        Clocks, by the first of `computing`, `shifting`, `stalled` that is 1; `non_matrix` counts the rest.
     running : Out(1)
-        A command is not finished.
+        A command is unfinished.
     """
 
     def __init__(self):

@@ -1,4 +1,4 @@
-"""The drain: finished blocks leave the accumulators, as they are or requantised to int8."""
+"""Drain: finished blocks leave the accumulators as sums, or requantised to int8."""
 
 from amaranth import *
 from amaranth.lib import data, stream, wiring
@@ -16,7 +16,7 @@ __all__ = ["Drain"]
 
 
 class Drain(wiring.Component):
-    """Read block after block, a row a clock, or `requant_lanes` results of a row a clock through the requantiser::
+    """Read out blocks in order: one row, or `requant_lanes` results through the requantiser, per clock::
 
         accumulators --row--+-------------------------------> outlet --> sums
                             +--chunk--> requantiser lanes --> outlet --> outs
@@ -33,17 +33,17 @@ class Drain(wiring.Component):
     full : In(1)
         The oldest block not yet announced is complete.
     freed : Out(1)
-        A bank may be used again.
+        A bank may be reused.
     draining, bank, address : Out
-        What to read from the accumulators.
+        Read enable, bank and row of the accumulators.
     row : In(ArrayLayout(signed(acc_width), cols))
-        What they hold there, 4 clocks later.
+        Row read, 4 clocks later.
     params : In(param_layout(config)), params_valid, params_slot, params_channel : In
-        Scales to keep (only with requantiser).
+        Scales to store (only with requantiser).
     params_freed : Out(1)
-        The oldest tile's scales are not needed any more.
+        The oldest tile's scales are no longer needed.
     sums : Out(stream.Signature(output_layout(acc_width, cols)))
-        Rows of sums, of commands without requantisation.
+        Rows of sums, for commands without requantisation.
     outs : Out(stream.Signature(output_layout(8, requant_lanes)))
         Requantised results, each row in chunks from column 0 on (only with requantiser).
     """
@@ -82,7 +82,7 @@ class Drain(wiring.Component):
         upcoming = Signal(layout)
         current = Signal(layout, reset_less=True)
         start_bank = Signal()
-        blocks = Signal(range(3))  # complete, and not being read
+        blocks = Signal(range(3))  # complete and not yet being read
         chunk = Signal(range(self.chunks))
         slot = Signal()
         issue = Signal()
@@ -91,7 +91,7 @@ class Drain(wiring.Component):
         m.submodules.sums = sums = Outlet(shape=self.sums.payload.shape(), latency=READ_CLOCKS)
         empty = sums.empty
         m.d.comb += room.eq(sums.ready)
-        # Long before the block is complete: there is time for the way here.
+        # Registered on the way here: the block completes much later.
         s1_block = Signal(layout, reset_less=True)
         s1_start = Signal()
         m.d.sync += [s1_block.eq(self.block), s1_start.eq(self.block_start)]
@@ -101,7 +101,7 @@ class Drain(wiring.Component):
                 with m.If(start_bank == n):
                     m.d.sync += started[n].eq(s1_block)
 
-        # What was read, and when.
+        # Tags that follow each read.
         read = data.StructLayout(
             {**dict.fromkeys(("raw", "requant", "last", "frees", "slot"), 1), "chunk": range(self.chunks)}
         )
@@ -137,7 +137,7 @@ class Drain(wiring.Component):
             with m.State("IDLE"):
                 m.d.comb += upcoming.eq(Mux(self.bank, started[1], started[0]))
                 m.d.sync += [self.address.eq(0), chunk.eq(0)]
-                # What a command sets must not change under results of the one before.
+                # A command's settings must not change while results of the previous command are in flight.
                 with m.If((blocks != 0) & (empty | ~upcoming.starts)):
                     m.d.comb += taken.eq(1)
                     m.d.sync += current.eq(upcoming)

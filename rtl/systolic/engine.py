@@ -1,4 +1,4 @@
-"""The systolic engine: a command, operands in, results out."""
+"""Systolic engine: commands and operands in, results out."""
 
 from amaranth import *
 from amaranth.lib import data, stream, wiring
@@ -21,7 +21,7 @@ from .sequencer import Sequencer
 
 __all__ = ["Engine"]
 
-# The accumulators read what a sum is added to before the sum comes.
+# Clocks by which flags precede their sums, since the accumulators read the addend before the sum arrives.
 _MARK_LEAD = 4
 
 
@@ -37,14 +37,14 @@ class Engine(wiring.Component):
                         |                                 |
                         +------scales----------------> Drain --> sums, outs
 
-    Output stationary: there is no WeightLoader, the feeder takes activations and weights together.
+    Output stationary: there is no WeightLoader; the feeder takes activations and weights together.
 
-    Operands come in the order of `tercet.golden.systolic.operands`.
+    Operands arrive in the order of `tercet.golden.systolic.operands`.
 
     Parameters
     ----------
     config : SystolicConfig
-        The engine.
+        Engine configuration.
 
     Members
     -------
@@ -55,11 +55,11 @@ class Engine(wiring.Component):
     weights : In(stream.Signature(ArrayLayout(signed(weight_width), cols)))
         Weights.
     params : In(stream.Signature(param_layout(config)))
-        Per-channel parameters, `cols` beats a column tile, for commands with ``params``.
+        Per-channel parameters, `cols` beats per column tile, for commands with ``params``.
     sums : Out(stream.Signature(output_layout(acc_width, cols)))
-        A row of sums a beat, for commands without ``requant``.
+        One row of sums per beat, for commands without ``requant``.
     outs : Out(stream.Signature(output_layout(8, requant_lanes)))
-        `requant_lanes` results a beat, a row in several beats, for commands with ``requant`` (only with requantiser).
+        `requant_lanes` results per beat, a row in several beats, for commands with ``requant`` (only with requantiser).
     counters, clear, running, error
         As in `control_members`; every command is accepted, so `error` stays 0.
     """
@@ -114,7 +114,7 @@ class Engine(wiring.Component):
         return m
 
     def _feed(self, m: Module, sequencer, array, counters):
-        """Connect what brings operands to the array."""
+        """Connect the components that feed operands to the array."""
         if self.config.dataflow == "ws":
             m.submodules.weight_loader = loader = WeightLoader(config=self.config)
             m.submodules.feeder = feeder = WsFeeder(config=self.config)
@@ -135,7 +135,7 @@ class Engine(wiring.Component):
         return feeder
 
     def _mark(self, m: Module, feeder, array, accumulators):
-        """Let every mark reach the accumulators ahead of its row of sums."""
+        """Deliver the flags of each row to the accumulators ahead of its sums."""
         width = mark_layout().size
         m.submodules.mark_delay = delay = shared(EventDelay, clocks=array.latency - _MARK_LEAD, width=width)
         m.d.comb += delay.i.eq(feeder.mark)
@@ -147,7 +147,7 @@ class Engine(wiring.Component):
             m.d.comb += [Value.cast(rows.i).eq(delay.o), accumulators.mark.eq(rows.o)]
 
     def _drain(self, m: Module, feeder, params, accumulators, drain):
-        """Connect what takes results and parameters away."""
+        """Connect the paths of results and parameters."""
         m.d.comb += [
             drain.block.eq(feeder.block),
             drain.block_start.eq(feeder.block_start),

@@ -1,4 +1,4 @@
-"""From passes to the clocked operands of the array, for both dataflows."""
+"""Feeders of both dataflows: turn passes into the clocked operands of the array."""
 
 from typing import Any
 
@@ -15,10 +15,10 @@ __all__ = ["OsFeeder", "WeightLoader", "WsFeeder"]
 
 
 class WeightLoader(wiring.Component):
-    """Load the plane of weights of a pass while the pass before computes.
+    """Load the weight plane of a pass while the previous pass computes.
 
-    A pass goes in, its plane is shifted into the array, and it comes out: then its activations may start. The next
-    plane begins in the clock after that.
+    A pass enters, its plane is shifted into the array, and the pass leaves: then its activations may start. The next
+    plane begins one clock later.
 
     Parameters
     ----------
@@ -28,15 +28,15 @@ class WeightLoader(wiring.Component):
     Members
     -------
     i, o : In and Out(stream.Signature(pass_layout(config)))
-        Passes without and with their weights in the array.
+        Passes before and after their weights are loaded into the array.
     weights : In(stream.Signature(ArrayLayout(signed(weight_width), cols)))
         Rows of the planes, row 0 first.
     row : Out(ArrayLayout(signed(weight_width), cols))
-        To the array, registered.
+        Row of weights for the array, registered.
     load : Out(rows)
-        The row of the array that takes it, one-hot or zero, registered.
+        Row of the array that loads it, one-hot or zero, registered.
     waiting : Out(1)
-        A pass is here, its plane not yet complete.
+        A pass is present whose plane is not yet complete.
     """
 
     def __init__(self, *, config: SystolicConfig):
@@ -80,26 +80,26 @@ class WeightLoader(wiring.Component):
 
 
 class _Feeder(wiring.Component):
-    """Members of a feeder.
+    """Base class of the feeders.
 
     Members
     -------
     passes : In(stream.Signature(pass_layout(config)))
-        What to run; taken with the first operands.
+        Passes to run; each is taken with its first operands.
     operands : In(stream.Signature(ArrayLayout(signed(act_width), rows)))
-        Activations, a beat a step.
+        Activations, one beat per step.
     bank_free, params_ready : In(1)
-        Whether in the next clock a new block, and a column tile with parameters, may begin.
+        A new block may begin in the next clock; a column tile with parameters may.
     acts : Out(ArrayLayout(signed(act_width), rows))
-        To the array, registered.
+        Activations for the array, registered.
     step, idle : Out(1)
         Operands are taken in this clock; no pass has begun.
     block : Out(block_layout(config))
-        The block of the pass that begins.
+        Block of the pass that begins.
     block_start, params_taken : Out(1)
-        With its first operands: a block begins, a column tile with parameters begins.
+        A block begins with the operands of this clock; a column tile with parameters does.
     mark : Out(mark_layout())
-        To the accumulators, in the clock of `acts`; of the last operands of a block if output stationary.
+        Flags for the accumulators, in the clock of `acts`; if output stationary, with the last operands of a block.
     """
 
     def __init__(self, *, config: SystolicConfig, **members):
@@ -125,8 +125,8 @@ class _Feeder(wiring.Component):
     def _count_steps(self, m: Module, hold: Value) -> tuple[Signal, Signal, Signal, Any]:
         """Count the steps of a pass.
 
-        Returns ``go`` (operands may be taken), ``starting`` and ``ending`` (they would be the first, the last ones of
-        the pass) and the pass's own flags. ``hold`` keeps a pass from beginning in the next clock.
+        Returns ``go`` (operands may be taken), ``starting`` and ``ending`` (the next operands are the first or the last
+        of the pass) and the flags of the pass. ``hold`` prevents a pass from beginning in the next clock.
         """
         new = self.passes.payload
         flags = data.StructLayout(dict.fromkeys(("first", "last", "tile", "params"), 1))
@@ -138,8 +138,8 @@ class _Feeder(wiring.Component):
         ending = Signal()
         left = Signal(new.steps.shape(), reset_less=True)
         one_left = Signal(reset_less=True)
-        # From here `ready` goes on to the loader and the sequencer, so the decision is made a clock before: what it
-        # needs of a pass is there a clock before the pass.
+        # `ready` continues to the loader and the sequencer, so it is decided a clock ahead: the fields of a pass needed
+        # for that are valid a clock before the pass.
         allowed = Signal()
         room = (self.bank_free | ~new.first) & (self.params_ready | ~(new.tile & new.params))
         m.d.sync += allowed.eq(room & ~hold & ~(starting & self.step))
@@ -165,12 +165,12 @@ class _Feeder(wiring.Component):
 
 
 class WsFeeder(_Feeder):
-    """Feed a weight-stationary array: an activation row a clock, the first of a pass with the swap of weights.
+    """Feed a weight-stationary array: one row of activations per clock, the first of a pass with the weight swap.
 
     Further members
     ---------------
     swap : Out(1)
-        With `acts`: the first of a pass.
+        `acts` are the first of a pass.
     """
 
     def __init__(self, *, config: SystolicConfig):
@@ -178,8 +178,8 @@ class WsFeeder(_Feeder):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        # The accumulators have a row read, added to and written back before the next pass may reach it: from a row's
-        # step to its next, as many steps of other rows or clocks between the passes.
+        # The accumulators must have read, added to and written back a row before the next pass reaches it: the starts
+        # of two passes are at least ACCUMULATE_CLOCKS apart, in steps or in clocks between the passes.
         age = Signal(range(ACCUMULATE_CLOCKS))
         # At age 1 it is old enough in the next clock, or the pass is still busy then.
         go, starting, ending, now = self._count_steps(m, hold=age > 1)
@@ -202,18 +202,18 @@ class WsFeeder(_Feeder):
 
 
 class OsFeeder(_Feeder):
-    """Feed an output-stationary array: a column of A and a row of W a clock.
+    """Feed an output-stationary array: one column of A and one row of W per clock.
 
     Further members
     ---------------
     weights : In(stream.Signature(ArrayLayout(signed(weight_width), cols)))
         Rows of W, taken together with the activations.
     row : Out(ArrayLayout(signed(weight_width), cols))
-        With `acts`.
+        Row of W, in the clock of `acts`.
     clear, capture : Out(1)
-        With `acts`: the first and the last operands of a block.
+        `acts` and `row` are the first operands of a block; they are the last.
     starved : Out(1)
-        Activations are here in this clock, and weights are not.
+        Activations are available in this clock, weights are not.
     """
 
     def __init__(self, *, config: SystolicConfig):
@@ -229,7 +229,7 @@ class OsFeeder(_Feeder):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        # Captured sums leave a column of the array at half of the clock rate.
+        # Captured sums leave a column of the array at half the clock rate.
         spacing = 2 * self.config.rows - 1
         age = Signal(range(spacing))
         young = Signal()
@@ -246,7 +246,7 @@ class OsFeeder(_Feeder):
             m.d.sync += [age.eq(spacing - 1), young.eq(spacing > 1)]
         with m.Elif(young):
             m.d.sync += [age.eq(age - 1), young.eq(age != 1)]
-        # A clock without operands must leave the sums as they are.
+        # A clock without operands must not change the sums.
         acts = Mux(self.step, self.operands.payload.as_value(), 0)
         m.d.comb += self.acts.eq(register(m, "s1_acts", acts))
         m.d.comb += self.row.eq(register(m, "s1_row", self.weights.payload.as_value()))

@@ -1,4 +1,4 @@
-"""What the streams of the engine and its parts carry."""
+"""Payload layouts of the engine's streams and parts."""
 
 from amaranth import *
 from amaranth.lib import data
@@ -21,31 +21,31 @@ REQUANT_SETTINGS = {
     name: signed(-COMMAND_FIELDS[name]) if COMMAND_FIELDS[name] < 0 else COMMAND_FIELDS[name]
     for name in ("rounding", "zero_point", "qmin", "qmax")
 }
-"""Requantisation of a whole command, beside its channels' scales: ``rounding`` is a `rounding_code`."""
+"""Requantisation settings of a whole command, apart from the per-channel scales; ``rounding`` is a `rounding_code`."""
 
 OUTPUT_SETTINGS = {"requant": 1, **REQUANT_SETTINGS}
-"""Output of a command: ``requant`` results leave as int8."""
+"""Output settings of a command; with ``requant`` its results leave as int8."""
 
 
 def command_layout(config: SystolicConfig) -> data.StructLayout:
-    """A whole tiled product: `COMMAND_FIELDS`."""
+    """Command for a whole tiled product: the fields of `COMMAND_FIELDS`."""
     return struct_layout(COMMAND_FIELDS)
 
 
 def block_layout(config: SystolicConfig) -> data.StructLayout:
-    """A block of results: what the drain must know of it.
+    """Block of results, as described to the drain.
 
-    ``rows`` its rows less one, ``starts`` and ``ends`` whether it is the first and the last of its command, ``frees``
-    whether it is the last to use its tile's parameters.
+    ``rows`` is its number of rows less one. ``starts`` and ``ends`` mark the first and the last block of a command,
+    ``frees`` the last one to use its tile's parameters.
     """
     return data.StructLayout({"rows": range(config.block_rows), "starts": 1, "ends": 1, "frees": 1, **OUTPUT_SETTINGS})
 
 
 def pass_layout(config: SystolicConfig) -> data.StructLayout:
-    """A run of the array without a change of weights (weight stationary) or of outputs (output stationary).
+    """Run of the array without a change of weights (weight stationary) or of outputs (output stationary).
 
-    ``steps`` its clocks less one, ``first`` and ``last`` its place along K, ``tile`` whether it begins a column tile,
-    ``params`` whether that tile has parameters, ``block`` what it contributes to.
+    ``steps`` is its number of clocks less one. ``first`` and ``last`` mark its position along K, ``tile`` the first
+    pass of a column tile, ``params`` a tile with parameters. ``block`` is the block it contributes to.
     """
     steps = config.block_rows if config.dataflow == "ws" else 2 ** COMMAND_FIELDS["k_steps"]
     return data.StructLayout(
@@ -54,16 +54,16 @@ def pass_layout(config: SystolicConfig) -> data.StructLayout:
 
 
 def mark_layout() -> data.StructLayout:
-    """What accompanies a row of sums to the accumulators.
+    """Flags that accompany a row of sums to the accumulators.
 
-    ``begin`` it is row 0 of its block, ``first`` nothing is there yet to add it to, ``end`` the block is complete with
-    it, ``tile`` it is the first of a column tile, ``params`` that tile has biases.
+    ``begin``: row 0 of its block. ``first``: first sum along K, not added to a stored one. ``end``: the row completes
+    the block. ``tile``: first row of a column tile. ``params``: that tile has biases.
     """
     return data.StructLayout(dict.fromkeys(("valid", "begin", "first", "end", "tile", "params"), 1))
 
 
 def param_layout(config: SystolicConfig) -> data.StructLayout:
-    """Parameters of one output channel: a bias, and how to requantise if the engine can."""
+    """Parameters of one output channel: a bias and, if the engine has a requantiser, a scale."""
     return struct_layout(param_fields(config))
 
 

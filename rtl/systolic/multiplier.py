@@ -1,4 +1,4 @@
-"""The multiplier of a cell: left to synthesis, or the FPGA's own block with its registers in use."""
+"""Multiplier of a cell: inferred by synthesis, or the FPGA's own block with its registers in use."""
 
 from amaranth import *
 from amaranth.lib import data, wiring
@@ -12,10 +12,10 @@ __all__ = ["Multiplier"]
 
 
 class Multiplier(wiring.Component):
-    """One activation times the weights of the columns of a cell; a product per column and clock.
+    """Multiply an activation by the weights of a cell's columns; one product per column and clock.
 
-    Whatever the block, the product is registered once more in the fabric: the way from a block to an adder's carry
-    chain would otherwise be the longest of the array. No data register is reset.
+    With any block, the product is registered once more in the fabric: the path from a block to an adder's carry chain
+    would otherwise be the critical path of the array. Data registers are not reset.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class Multiplier(wiring.Component):
     weights : In(ArrayLayout(signed(weight_width), cell_cols))
         One weight per column of the cell.
     load : In(1)
-        Take the weights, with the first activation that they multiply; if it `keeps_weights`, else without effect.
+        Load the weights, with the first activation that they multiply; no effect unless `keeps_weights`.
     products : Out(ArrayLayout(signed(product_width), cell_cols))
         ``act * weights[n]``, `latency` clocks later.
     """
@@ -52,7 +52,7 @@ class Multiplier(wiring.Component):
 
     @property
     def keeps_weights(self) -> bool:
-        """Whether weights stay until the next `load`, in the block's own register."""
+        """Whether the block's own register holds the weights until the next `load`."""
         return self.config.mac == "ice40"
 
     def elaborate(self, platform) -> Module:
@@ -66,7 +66,7 @@ class Multiplier(wiring.Component):
             raw = [self.act * self.weights[0]]
         else:
             m.submodules.block = block = shared({"ecp5": Mult18x18D, "ice40": SbMac16}[self.config.mac])
-            # At the upper end: constants below an operand cost nothing, while its sign would be routed to many pins.
+            # Operands sit at the upper end: constants below cost nothing, sign extension would be routed to many pins.
             spare_a, spare_b = len(block.a) - self.config.act_width, len(block.b) - self.config.weight_width
             m.d.comb += [
                 block.a.eq(Cat(C(0, spare_a), self.act)),

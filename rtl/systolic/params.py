@@ -1,4 +1,4 @@
-"""Per-channel parameters: taken a column tile ahead, so that the array never waits for them."""
+"""Per-channel parameters, loaded a column tile ahead so that the array never waits for them."""
 
 from amaranth import *
 from amaranth.lib import stream, wiring
@@ -15,31 +15,31 @@ __all__ = ["ParamLoader"]
 class ParamLoader(wiring.Component):
     """Distribute the parameters of a column tile: biases to the accumulators, the rest to the requantiser.
 
-    Two tiles may be on their way through the engine; their scales lie in the two slots of `RequantLanes` in turn.
+    Two tiles may be in flight in the engine; their scales alternate between the two slots of `RequantLanes`.
 
     Parameters
     ----------
     config : SystolicConfig
-        Columns of a tile, and what a channel's parameters are.
+        Columns of a tile, and parameters of a channel.
 
     Members
     -------
     i : In(stream.Signature(param_layout(config)))
-        Parameters, one channel a beat, `cols` beats a tile.
+        Parameters, one channel per beat, `cols` beats per tile.
     tiles : In(range(2**16)), request : In(1)
-        A command with parameters begins: tiles to load. At most one of those before is not loaded by then.
+        A command with parameters begins, with `tiles` tiles to load. At most one earlier tile is not loaded by then.
     ready : Out(1)
-        A tile is loaded and was not taken yet.
+        A tile is loaded and has not been taken.
     taken : In(1)
-        Its first operands go into the array.
+        The tile's first operands enter the array.
     bias_taken : In(1)
-        Its biases are in use: there is room for the next ones.
+        The tile's biases are in use: there is room for the next ones.
     freed : In(1)
-        The oldest tile's scales are not needed any more.
+        The oldest tile's scales are no longer needed.
     o : Out(param_layout(config)), o_valid : Out(1)
         Parameters, registered.
     slot : Out(1), channel : Out(range(cols))
-        Where they belong.
+        Destination of `o`.
     """
 
     def __init__(self, *, config: SystolicConfig):
@@ -62,10 +62,10 @@ class ParamLoader(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        left = Signal(COMMAND_FIELDS["n_tiles"] + 1)  # tiles to load, this one included
+        left = Signal(COMMAND_FIELDS["n_tiles"] + 1)  # tiles to load, including this one
         slot = Signal()
         channel = Signal(range(self.config.cols))
-        held = Signal(range(3))  # tiles whose scales are loaded or being loaded, and not freed
+        held = Signal(range(3))  # tiles with scales loaded or being loaded, not yet freed
         begins = Signal()
         complete = Signal()
         fire = self.i.valid & self.i.ready

@@ -1,4 +1,4 @@
-"""The lanes that requantise a row of sums, and the scales of its channels."""
+"""Lanes that requantise a row of sums, and the scales of its channels."""
 
 from amaranth import *
 from amaranth.lib import data, memory, wiring
@@ -15,7 +15,7 @@ __all__ = ["LaneRow", "RequantLane", "RequantLanes"]
 
 
 class RequantLane(wiring.Component):
-    """One lane: takes the column of a chunk, reads its scale, and requantises::
+    """Lane that selects the column of a chunk, reads its scale, and requantises::
 
         columns --> column of `chunk` --[ ]--> Requantizer --> o
         scales ---> of `chunk` and `slot` --[ ]--^
@@ -25,18 +25,18 @@ class RequantLane(wiring.Component):
     mac : str
         As in `Requantizer`.
     acc_width : int
-        Bits of a sum.
+        Width of a sum in bits.
     chunks : int
-        Columns that this lane serves.
+        Number of columns that this lane serves.
 
     Members
     -------
     columns : In(chunks * acc_width)
-        Its columns of the row, chunk 0 in the least significant bits.
+        The lane's columns of the row, chunk 0 in the least significant bits.
     chunk : In(range(chunks)), slot : In(1)
-        Which of them to take, and which of the two tiles' scales.
+        Column to select, and tile, of the two, whose scale to use.
     write : In(1), write_chunk, write_slot, multiplier, shift : In
-        Keep a scale.
+        Store a scale.
     rounding, zero_point, qmin, qmax : In
         As in `Requantizer`.
     o : Out(signed(8))
@@ -98,10 +98,10 @@ class LaneRow(SideBySide):
 
 
 class RequantLanes(wiring.Component):
-    """Requantise a row in chunks of `requant_lanes` columns, one chunk a clock.
+    """Requantise a row in chunks of `requant_lanes` columns, one chunk per clock.
 
-    Column ``n`` is that of lane ``n % requant_lanes`` in chunk ``n // requant_lanes``. The scales of two column tiles
-    are kept, each tile's channels written in order.
+    Column ``n`` belongs to lane ``n % requant_lanes`` in chunk ``n // requant_lanes``. The scales of two column tiles
+    are stored; each tile's channels are written in order.
 
     Parameters
     ----------
@@ -111,13 +111,13 @@ class RequantLanes(wiring.Component):
     Members
     -------
     params : In(param_layout(config)), params_valid, params_slot : In(1), params_channel : In(range(cols))
-        Scales to keep; their biases do not matter here.
+        Scales to store; biases are ignored.
     row : In(ArrayLayout(signed(acc_width), cols)), chunk : In(range(chunks)), slot : In(1)
-        The row, which chunk of it to take, and which tile's scales.
+        Row, chunk of it to requantise, and tile whose scales to use.
     rounding, zero_point, qmin, qmax : In
         As in `Requantizer`.
     o : Out(ArrayLayout(signed(8), requant_lanes))
-        Codes, `latency` clocks later; of columns beyond the last undefined.
+        Codes, `latency` clocks later; undefined for columns beyond the last.
     """
 
     def __init__(self, *, config: SystolicConfig):
@@ -158,10 +158,10 @@ class RequantLanes(wiring.Component):
                 m.d.sync += chunk.eq(chunk + 1)
             with m.If(self.params_channel == config.cols - 1):
                 m.d.sync += [lane.eq(1), chunk.eq(0)]
-        places = [chunk * self.lanes + lane for lane in range(self.lanes) for chunk in range(self.chunks)]
+        columns = [chunk * self.lanes + lane for lane in range(self.lanes) for chunk in range(self.chunks)]
         missing = Const(0, config.acc_width)
         m.d.comb += [
-            lanes.columns.eq(Cat(self.row[n] if n < config.cols else missing for n in places)),
+            lanes.columns.eq(Cat(self.row[n] if n < config.cols else missing for n in columns)),
             lanes.chunk.eq(self.chunk),
             lanes.slot.eq(self.slot),
             lanes.write.eq(Mux(self.params_valid, lane, 0)),

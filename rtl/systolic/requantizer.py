@@ -1,4 +1,4 @@
-"""The requantiser: one INT32 sum to one int8 code a clock, bit for bit as the golden model in every rounding."""
+"""Requantiser: one INT32 sum to one int8 code per clock, bit-exact with the golden model in every rounding mode."""
 
 from amaranth import *
 from amaranth.lib import stream, wiring
@@ -14,7 +14,7 @@ from .layouts import REQUANT_SETTINGS
 
 __all__ = ["Requantizer", "RequantizerStream"]
 
-# Widths that are kept while shifting right: what does not fit them saturates whatever shift is still to come.
+# Widths kept while shifting right: a value that does not fit saturates, whatever shift is still to come.
 _COARSE, _MIDDLE, _FINE = 27, 15, 12
 
 
@@ -27,17 +27,16 @@ class Requantizer(wiring.Component):
               +---------------------------------------------------------+
               +--> first rounding, at bit 31 --> v --> >> n --> rounding --> + zero point --> clamp --> o
 
-    All roundings share the datapath. ``single`` is one rounding shift of the product by ``31 - shift``. ``away`` is the
-    same with the product of a negative sum lowered by one: so a tie, which the shift rounds up, goes down, away from
-    zero, and nothing else changes. In ``double`` the product is first rounded at bit 31, its lower bits cleared; then
-    the same shift, with positive shifts counted as 0, rounds once more, a negative value in between lowered by one to
-    the same end.
+    All rounding modes share the datapath. ``single`` is one rounding shift of the product by ``31 - shift``. ``away``
+    also decrements the product of a negative sum: a tie, which the shift would round up, then goes down, away from
+    zero, and nothing else changes. ``double`` first rounds the product at bit 31 and clears the lower bits; the same
+    shift, with positive shifts counted as 0, then rounds again, after decrementing a negative value to the same end.
 
     Parameters
     ----------
     mac : "infer", "ecp5" or "ice40"
-        ``ecp5`` instantiates four ``MULT18X18D``. ``ice40`` leaves its products to synthesis as ``infer`` does; they
-        take four of the ``SB_MAC16`` that the array would need.
+        ``ecp5`` instantiates four ``MULT18X18D``. ``ice40`` leaves the products to synthesis, like ``infer``; four
+        ``SB_MAC16`` would be taken from the array.
 
     Members
     -------
@@ -50,7 +49,7 @@ class Requantizer(wiring.Component):
     rounding : In(2)
         `tercet.golden.numerics.requantization.rounding_code`; 3 is reserved.
     zero_point, qmin, qmax : In(signed(8))
-        Output offset and clamp. These and `rounding` stay the same while results are under way.
+        Output offset and clamp. These and `rounding` must be stable while results are in flight.
     o : Out(signed(8))
         Code, `latency` clocks later.
 
@@ -61,7 +60,7 @@ class Requantizer(wiring.Component):
 
     Notes
     -----
-    Source: ``golden/requantize.py``.
+    Source: ``golden/numerics/requantization.py``.
     """
 
     def __init__(self, *, mac: str = "infer"):
@@ -102,9 +101,9 @@ class Requantizer(wiring.Component):
         return m
 
     def _shift_left(self, m: Module, double: Value):
-        """Saturating left shift of the sum in double rounding.
+        """Shift the sum left with saturation, in double rounding only.
 
-        Returns 32 bits, the multiplier, and the right shift of the product less 30.
+        Returns the 32-bit sum, the multiplier, and the right shift of the product less 30.
         """
         positive = ~self.shift[-1] & double
         left = register(m, "s0_left", Mux(positive, self.shift[:5], 0))
@@ -113,8 +112,8 @@ class Requantizer(wiring.Component):
         multiplier = register(m, "s4_multiplier", self.multiplier, 5)
         right = register(m, "s4_right", s0_right, 4)
         sign = register(m, "s3_sign", acc[-1], 3)
-        # By 0, 8, 16 or 24, then by 0, 2, 4 or 6, then by 0 or 1. A shift overflows if it changes the sign on the way;
-        # which groups of bits differ from the sign is registered first, and judged by the amount a clock later.
+        # By 0, 8, 16 or 24, then by 0, 2, 4 or 6, then by 0 or 1. A shift overflows if it changes the sign on the way:
+        # which groups of bits differ from the sign is registered first, and compared with the amount a clock later.
         overflow = pending = Const(0, 1)
         for stage, (step, bits) in enumerate(((8, 2), (2, 2), (1, 1)), start=1):
             low = {8: 3, 2: 1, 1: 0}[step]
@@ -138,10 +137,10 @@ class Requantizer(wiring.Component):
         return x, multiplier, right
 
     def _multiply(self, m: Module, x: Value, multiplier: Value, lower: Value) -> Value:
-        """32 by 31 bits from halves, less one if `lower`: 63 bits, three clocks after the products.
+        """Multiply 32 by 31 bits from halves, less one if `lower`: 63 bits, three clocks after the partial products.
 
-        `lower` comes with the products. The lowest of them has no other addition in its first clock, so the subtraction
-        takes no time of its own.
+        `lower` arrives with the partial products. The lowest of them has no other addition in its first clock, so the
+        subtraction adds no delay.
         """
         a = {"h": x[16:].as_signed(), "l": x[:16]}
         b = {"h": multiplier[16:], "l": multiplier[:16]}
@@ -168,13 +167,13 @@ class Requantizer(wiring.Component):
     def _round_double(self, m: Module, p: Value, right: Value, double: Value) -> tuple[Value, Value]:
         """Round at bit 31 in double rounding, and prepare the second rounding; two clocks.
 
-        `right` comes a clock before the product.
+        `right` arrives a clock before the product.
         """
         p8_double = register(m, "p8_double", double)
         p8_later = register(m, "p8_later", (right > 0) & double)
         half, negative = p[30], p[-1]
-        # Rounded up is one more; negative and still to be shifted is one less. What is negative only before it is
-        # rounded up becomes -1 instead of 0, which the shift rounds to 0 as well.
+        # Rounding up adds one; a negative value still to be shifted loses one. A value that is negative only before
+        # rounding up becomes -1 instead of 0, which the shift rounds to 0 as well.
         up = half & p8_double
         down = negative & p8_later
         p9 = register(m, "p9", p)
@@ -213,7 +212,7 @@ class Requantizer(wiring.Component):
         return register(m, "v15", Mux(v14_big, limit, ((v14 + 1) >> 1)[:_FINE].as_signed()))
 
     def _shift_part(self, m: Module, name: str, value: Value, amount: Value, step: int, width: int):
-        """Shift right by 0 to 3 steps, keep `width` bits, and tell whether something else than sign was lost."""
+        """Shift right by 0 to 3 steps; return the `width` bits kept, and whether any bit lost differs from the sign."""
         kept, lost = Signal(signed(width), name=name), Signal(name=f"{name}_lost")
         with m.Switch(amount):
             for n in range(4):
@@ -225,8 +224,8 @@ class Requantizer(wiring.Component):
     def _clamp(self, m: Module, rounded: Value):
         """Add the zero point and clamp; two clocks.
 
-        The limits are compared with the value before the zero point is added: the sign of a difference is a carry
-        chain and nothing behind it.
+        The limits are compared with the value before the zero point is added: the sign of a difference comes straight
+        from a carry chain.
         """
         low = register(m, "low", self.qmin - self.zero_point)
         high = register(m, "high", self.qmax - self.zero_point)
@@ -237,9 +236,9 @@ class Requantizer(wiring.Component):
 
 
 class RequantizerStream(wiring.Component):
-    """A requantiser alone between streams, to measure and to test it; values, then settings, in one payload.
+    """Requantiser between streams, for measurements and tests; a payload holds a value and its settings.
 
-    Takes a value every clock and expects its result to be taken at once.
+    Takes a value every clock and requires its result to be taken at once.
 
     Parameters
     ----------
@@ -264,7 +263,7 @@ class RequantizerStream(wiring.Component):
         m = Module()
         m.submodules.unit = unit = Requantizer(mac=self.mac)
         m.submodules.valid = valid = EventDelay(clocks=unit.latency, width=1)
-        # Between values the settings stay.
+        # Settings are held between values.
         last = Signal(self.i.payload.shape())
         with m.If(self.i.valid):
             m.d.sync += last.eq(self.i.payload)

@@ -1,4 +1,4 @@
-"""Marks for the rows of an output-stationary block, which leave the array one after another."""
+"""Flags of the rows of an output-stationary block, which leave the array one after another."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -11,7 +11,7 @@ __all__ = ["RowTags"]
 
 
 class RowTags(wiring.Component):
-    """Turn the mark of a block into marks of its rows, every second clock::
+    """Turn the flags of a block into flags of its rows, one row every second clock::
 
         i    B . . . . . . B
         o    0 . 1 . 2 . . 0 . 1
@@ -24,9 +24,9 @@ class RowTags(wiring.Component):
     Members
     -------
     block : In(block_layout(config)), block_start : In(1)
-        A block has begun; its mark comes when it ends, at most one other block being under way.
+        A block has begun; its flags arrive when it ends. At most one other block is in flight.
     i, o : In and Out(mark_layout())
-        Mark of a block, and in the same clock that of its first row.
+        Flags of a block, and in the same clock those of its first row.
     """
 
     def __init__(self, *, config: SystolicConfig):

@@ -1,4 +1,4 @@
-"""From commands to passes: the loops over column tiles, blocks of M and K."""
+"""Sequencer from commands to passes: loops over column tiles, blocks of M, and K."""
 
 from amaranth import *
 from amaranth.lib import stream, wiring
@@ -11,7 +11,7 @@ __all__ = ["Sequencer"]
 
 
 class Sequencer(wiring.Component):
-    """Cut each command into passes, column tile by column tile, block of M by block, along K inside.
+    """Split each command into passes: column tile by column tile, block of M by block, with K innermost.
 
     Parameters
     ----------
@@ -21,10 +21,10 @@ class Sequencer(wiring.Component):
     Members
     -------
     commands : In(stream.Signature(command_layout(config)))
-        Products to compute; the next is taken when all passes of this one are on their way.
+        Products to compute; the next is taken when all passes of the current one have been issued.
     passes : Out(stream.Signature(pass_layout(config)))
-        A pass a clock inside a block, two or three clocks from one block to the next; ``first``, ``tile`` and
-        ``params`` show a clock before ``valid``.
+        One pass per clock within a block, two or three idle clocks between blocks; ``first``, ``tile`` and ``params``
+        are valid a clock before ``valid``.
     """
 
     def __init__(self, *, config: SystolicConfig):
@@ -43,14 +43,14 @@ class Sequencer(wiring.Component):
         command = Signal(command_layout(self.config), reset_less=True)
         m_left = Signal(command.m.shape(), reset_less=True)
         k_left = Signal(command.k_steps.shape(), reset_less=True)
-        n_left = Signal(command.n_tiles.shape(), reset_less=True)  # after this tile
+        n_left = Signal(command.n_tiles.shape(), reset_less=True)  # tiles after this one
         last_m = Signal(reset_less=True)
         starts = Signal(reset_less=True)
         run = Signal(self.passes.payload.shape(), reset_less=True)
         block = run.block
         m.d.comb += self.passes.payload.eq(run)
 
-        # `ready` of a pass comes late in its clock: as little as possible depends on it.
+        # `ready` of a pass arrives late in its clock, so as little as possible depends on it.
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.commands.ready.eq(1)

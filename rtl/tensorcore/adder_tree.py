@@ -1,4 +1,4 @@
-"""The exact sum of the aligned terms."""
+"""Adder tree: exact sum of the aligned terms."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -12,24 +12,26 @@ __all__ = ["AdderTree"]
 
 
 class AdderTree(wiring.Component):
-    """Signs are taken relative to the addend's, which is therefore added; a product to be subtracted comes inverted,
-    and lacks 1. There are as many adders as products: each takes such a 1 as its carry::
+    """Exact sum of the aligned products and the addend.
 
-        add_1   0 + 1, carry of 0     2 + 3, carry of 2
-        add_2                  +, carry of 1
+    Signs are relative to the addend's, so the addend is always added. A product to be subtracted arrives inverted. The
+    1 that its two's complement still lacks is the carry-in of an adder; there are as many adders as products::
+
+        add_1   0 + 1, carry of 0     2 + 3, carry of 1
+        add_2                  +, carry of 2
         add_c                          + addend, carry of 3
 
     Parameters
     ----------
     config : TensorCoreConfig
-        Products, fraction bits, pipeline.
+        Number of products, fraction bits, pipeline.
 
     Members
     -------
     terms : In
-        Aligned products, inverted where `negate` is 1.
+        ``l`` aligned products of ``term_width`` bits, inverted where `negate` is 1.
     negate : In(l)
-        Products that are subtracted.
+        Products to subtract.
     addend : In(term_width)
         The aligned addend.
     total : Out(signed(sum_width + 1))
@@ -50,7 +52,7 @@ class AdderTree(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Clocks from terms to their sum."""
+        """Clocks from terms to sum."""
         return Plan(self.config).clocks("add_1", "add_c")
 
     def elaborate(self, platform) -> Module:
@@ -63,7 +65,7 @@ class AdderTree(wiring.Component):
             step = f"add_{level}"
             sums = []
             for n, (lower, upper) in enumerate(zip(values[0::2], values[1::2], strict=True)):
-                # The first carries of a level are used in it.
+                # Each adder of a level takes one carry; the rest go on to the next level.
                 sums.append(plan.behind(m, step, f"sum_{level}_{n}", _add(lower, upper, carries[n])))
             rest = carries[len(sums) :]
             carries = [plan.behind(m, step, f"carry_{level}_{n}", carry) for n, carry in enumerate(rest)]
@@ -75,5 +77,5 @@ class AdderTree(wiring.Component):
 
 
 def _add(a: Value, b: Value, carry: Value) -> Value:
-    """``a + b + carry``, signed; a bit below makes the carry, since synthesis folds no third term into an adder."""
+    """``a + b + carry``, signed. The carry enters through an extra LSB: synthesis folds no third term into an adder."""
     return (Cat(Const(1, 1), a).as_signed() + Cat(carry, b).as_signed())[1:].as_signed()

@@ -1,4 +1,4 @@
-"""Alignment by truncation: a term's magnitude, as far to the right as its exponent is below the largest."""
+"""Alignment: shifts a term's magnitude right to the largest exponent, truncating."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -10,14 +10,14 @@ from .plan import Plan
 
 __all__ = ["Align"]
 
-_FINE = 3  # bits of a distance in the fine shift
+_FINE = 3  # bits of the distance that the fine shift takes
 
 
 class Align(wiring.Component):
-    """Shift right without rounding, then invert what is to be subtracted::
+    """Right shift by the distance from the largest exponent, without rounding; inverts a term to be subtracted::
 
         distance   maximum - exponent
-        coarse     by eights, and to zero what is further
+        coarse     by multiples of 8; zero if the distance is beyond the width
         fine       by 0 to 7; inverted
 
     Parameters
@@ -25,24 +25,24 @@ class Align(wiring.Component):
     config : TensorCoreConfig
         Formats, fraction bits, pipeline.
     addend : bool
-        For the addend, which is never inverted, instead of a product.
+        Align the addend, which is never inverted, instead of a product.
 
     Members
     -------
     maximum, exponent : In
-        On the common scale.
+        Exponents on the common scale.
     significand : In
-        Of the term, `lead` clocks after its exponent.
+        Significand of the term, `lead` clocks after its exponent.
     negate : In(1)
-        Invert it; `lead` clocks after its exponent.
+        Invert the term; `lead` clocks after its exponent.
     term : Out(term_width)
-        The magnitude, cut to ``fraction_bits`` below the point, `latency` clocks after the exponent.
+        Aligned magnitude, truncated to ``fraction_bits`` fraction bits, `latency` clocks after the exponent.
     """
 
     def __init__(self, *, config: TensorCoreConfig, addend: bool = False):
         self.config, self.addend = config, addend
         plan = Plan(config)
-        # Where the addend has few fraction bits it is like a product of them, with a bit less above the point.
+        # The addend is aligned like a product with its fraction bits, but has one integer bit instead of two.
         self.fraction = plan.c.fraction_bits if addend else plan.product_fraction
         super().__init__(
             {
@@ -56,12 +56,12 @@ class Align(wiring.Component):
 
     @property
     def lead(self) -> int:
-        """Clocks by which exponents come before significands."""
+        """Clocks by which exponents precede significands."""
         return Plan(self.config).clocks("distance")
 
     @property
     def latency(self) -> int:
-        """Clocks from exponents to the aligned term."""
+        """Clocks from exponents to aligned term."""
         return Plan(self.config).clocks("distance", "fine")
 
     def elaborate(self, platform) -> Module:
@@ -69,7 +69,7 @@ class Align(wiring.Component):
         plan = Plan(self.config)
         distance = plan.behind(m, "distance", "distance", (self.maximum - self.exponent)[: plan.exponent_width])
         width = plan.term_width
-        # Bits below those that are kept come first, and are cut off at the end.
+        # The shift includes the excess bits below the kept ones; they are cut off at the end.
         excess = max(0, self.fraction - self.config.fraction_bits)
         value = self.significand << max(0, self.config.fraction_bits - self.fraction)
         total = width + excess

@@ -1,4 +1,4 @@
-"""A conventional dot-product unit, to compare the fused one with: every product and every sum is an FP32 number."""
+"""Conventional dot-product unit, the baseline for the fused one: every product and every sum is an FP32 number."""
 
 from typing import Any
 
@@ -21,8 +21,8 @@ __all__ = ["ConventionalUnit"]
 
 
 class ConventionalUnit(wiring.Component):
-    """A tree of operators, each as in IEEE 754: rounded to nearest even, with subnormal numbers, infinities and signed
-    zeros. One result a clock; never stalls::
+    """Tree of IEEE 754 operators: round to nearest even, subnormal numbers, infinities and signed zeros. One result per
+    clock; never stalls::
 
         a[0], b[0] --> FloatProduct --+
                                       +--> FloatAdd --+
@@ -33,28 +33,28 @@ class ConventionalUnit(wiring.Component):
         a[3], b[3] --> FloatProduct --+                               |
         c ---------------------------------------------[ delay ]------+
 
-    Latency ``16 + 8 * log2(l)``: 7 clocks of a product, 8 of an adder, and 1 for the pattern.
+    Latency ``16 + 8 * log2(l)``: 7 clocks for a product, 8 for each adder, and 1 for the output pattern.
 
     Parameters
     ----------
     config : TensorCoreConfig
-        Formats, products, NaN, family. The rest is of the fused unit: here all of a product and of a sum is kept, and
-        registers have fixed places.
+        Formats, number of products, NaN, family. The other fields belong to the fused unit: here products and sums keep
+        all bits, and the pipeline is fixed.
 
     Members
     -------
     a, b : In
-        Patterns of the factors.
+        Bit patterns of the factors.
     c : In(32)
-        Pattern of the addend.
+        Bit pattern of the addend.
     d : Out(32)
-        Pattern of the result, `latency` clocks later.
+        Bit pattern of the result, `latency` clocks later.
 
     Raises
     ------
     ValueError
-        If there are products that FP32 does not hold, results are not FP32, or the number of products is no size of a
-        tree.
+        If FP32 cannot hold every product exactly, results are not FP32, or the number of products is not a power of two
+        of at least 2.
     """
 
     def __init__(self, *, config: TensorCoreConfig):
@@ -73,7 +73,7 @@ class ConventionalUnit(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Clocks from operands to their result."""
+        """Clocks from operands to result."""
         return self._before_c + self._add.latency + 1
 
     @property
@@ -95,7 +95,7 @@ class ConventionalUnit(wiring.Component):
             pairs = zip(terms[0::2], terms[1::2], strict=True)
             terms = [self._sum(m, f"add_{level}_{n}", *pair) for n, pair in enumerate(pairs)]
         total = self._sum(m, "add_c", terms[0], self._addend(m))
-        # Infinities and NaNs as the format has them.
+        # Encode infinities and NaNs as FP32 does.
         infinite = total.unbounded
         exponent = total.exponent | infinite.replicate(8)
         number = Cat(total.fraction & ~infinite.replicate(23), exponent, total.sign)
@@ -108,7 +108,7 @@ class ConventionalUnit(wiring.Component):
         return add.o
 
     def _addend(self, m: Module) -> Any:
-        """The addend, when the sum of the products is there."""
+        """The addend, delayed to meet the sum of the products."""
         m.submodules.delay = delay = shared(Delay, clocks=self._before_c - 1, width=32)
         m.submodules.unpack = unpack = shared(Unpack, format="fp32")
         kind = unpack.number.kind

@@ -1,4 +1,4 @@
-"""Dot-product units with the sums that stay beside them."""
+"""Dot-product units with their partial-sum memories."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -19,7 +19,7 @@ __all__ = ["Core"]
 
 
 class Core(wiring.Component):
-    """What is started goes through, and its sums are kept for the next step, or leave::
+    """Array of dot-product units. The sums of an issued part are kept for the next step, or leave::
 
         a, b ----------> [    ]
                          [Grid] --+--> d
@@ -29,30 +29,30 @@ class Core(wiring.Component):
     Parameters
     ----------
     config : TensorCoreConfig
-        Everything.
+        Configuration of the engine.
 
     Members
     -------
     issue : In(1), item : In(issue_layout(config))
-        A part is started; all else is counted from that clock.
+        A part is issued; the latencies below count from this clock.
     a, b : In
-        Its rows of A and columns of B, 2 clocks later.
+        Rows of A and columns of B of the part, 2 clocks later.
     c : In
-        Its part of C, at once; matters only with ``item.first``.
+        C of the part, in the same clock; ignored unless ``item.first``.
     retire : Out(1)
-        What is started from the next clock on can have the oldest sum that is under way as its addend.
+        Parts issued from the next clock on can use the oldest sum in flight as their addend.
     arrive : Out(1)
         `d` is a result; `latency` clocks later.
     d : Out
         Results of all units, row by row.
     close : Out(1)
-        They are the last of a tile.
+        `d` is the last of its tile.
     """
 
     def __init__(self, *, config: TensorCoreConfig):
         self.config, self._grid_size = config, self.size(config)
         grid = prototype(Grid, config=config, rows=self._grid_size[0], cols=self._grid_size[1])
-        # Places go through two registers on their way to the sums.
+        # Addresses pass two registers on their way to the partial sums.
         self._clocks = 2 + prototype(PartialSumMemory, config=config).latency - grid.lead + grid.latency
         self._lead = grid.lead
         members = {name: len(Value.cast(getattr(grid, name))) for name in "abcd"}
@@ -76,12 +76,12 @@ class Core(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Clocks from a start to its results."""
+        """Clocks from issue to results."""
         return self._clocks
 
     @property
     def under_way(self) -> int:
-        """Clocks from a start to its `retire`."""
+        """Clocks from issue to `retire`."""
         return self._clocks - self._lead
 
     def elaborate(self, platform) -> Module:
@@ -90,16 +90,16 @@ class Core(wiring.Component):
         by_rows, by_cols = block_parts(self.config)
         width = Plan(self.config).c_width
         m.submodules.grid = grid = shared(Grid, config=self.config, rows=rows, cols=cols)
-        # Where a sum is kept: by block and part, not by its place in the tile.
-        place = Cat(
+        # Address of a partial sum: by block and part, not by position in the tile.
+        address = Cat(
             item.col_part[: (by_cols - 1).bit_length()],
             item.row_part[: (by_rows - 1).bit_length()],
             item.col,
             item.row,
         )
-        # What the middle, rows and units register for themselves leaves here three clocks before.
-        m.submodules.places = places = shared(Delay, clocks=self.latency - 3, width=len(place) + 2)
-        # Unlike what it is, whether there is a sum is reset.
+        # Leaves three clocks early: the middle, the row and the unit add a register each.
+        m.submodules.places = places = shared(Delay, clocks=self.latency - 3, width=len(address) + 2)
+        # Unlike the address, the valid bits are reset.
         valid = Signal(self.latency - 1)
         m.d.sync += [
             valid.eq(Cat(self.issue, valid)),
@@ -107,8 +107,8 @@ class Core(wiring.Component):
         ]
         m.submodules.retires = retires = shared(FanoutRegister, width=1)
         addend = register(m, "addend", self.c, 4)
-        # From the sequencer to the middle of the units, and from there to each row.
-        control = Cat(place, register(m, "first", item.first), valid[-3], places.o[: len(place)])
+        # Fan out from the sequencer to the middle of the array, and from there to each row.
+        control = Cat(address, register(m, "first", item.first), valid[-3], places.o[: len(address)])
         m.submodules.middle = middle = shared(FanoutRegister, width=len(control))
         m.d.comb += middle.i.eq(control)
         for n in range(rows * cols):
@@ -116,18 +116,18 @@ class Core(wiring.Component):
                 m.submodules[f"spread_{n // cols}"] = spread = shared(FanoutRegister, width=len(control))
                 m.d.comb += spread.i.eq(middle.o)
             m.submodules[f"sums_{n}"] = sums = shared(PartialSumMemory, config=self.config)
-            here = slice(n * width, (n + 1) * width)
+            lane = slice(n * width, (n + 1) * width)
             m.d.comb += [
                 Cat(sums.place, sums.first, sums.write, sums.write_place).eq(spread.o),
-                sums.addend.eq(addend[here]),
-                Value.cast(grid.c)[here].eq(sums.c),
-                sums.value.eq(Value.cast(grid.d)[here]),
+                sums.addend.eq(addend[lane]),
+                Value.cast(grid.c)[lane].eq(sums.c),
+                sums.value.eq(Value.cast(grid.d)[lane]),
             ]
         m.d.comb += [
             Value.cast(grid.a).eq(self.a),
             Value.cast(grid.b).eq(self.b),
-            places.i.eq(Cat(place, item.last, item.close)),
-            # What is started in the clock of the write reads in the one after. The sequencer is far from sums.
+            places.i.eq(Cat(address, item.last, item.close)),
+            # A part issued in the clock of the write reads in the next one. A register covers the way to the sequencer.
             retires.i.eq(valid[self.under_way - 2]),
             self.retire.eq(retires.o),
             self.d.eq(Value.cast(grid.d)),

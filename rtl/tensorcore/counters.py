@@ -1,4 +1,4 @@
-"""Performance counters: what every clock of a tile was spent on."""
+"""Performance counters: attribute each clock of a tile to one cause."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -10,19 +10,19 @@ __all__ = ["Counters"]
 
 
 class Counters(wiring.Component):
-    """Count the clocks in which there is a tile, each in exactly one counter.
+    """Count the clocks with a tile in progress, each in exactly one counter.
 
     Members
     -------
     running : In(1)
-        There is a tile.
+        A tile is in progress.
     issue, operands, addend, sum : In(1)
-        A part is started; the operands of its step are here, its part of C, its sum.
+        A part is issued; the operands of its step, its part of C, its partial sum are available.
     clear : In(1)
-        Start again from zero.
+        Reset the counters to zero.
     counts : Out(counter_layout(MODEL.counters))
-        Clocks with a part started, and without for want of operands, of its part of C, of a sum or of room for results:
-        the first of these.
+        Clocks with a part issued, and clocks stalled for operands, a part of C, a partial sum or room for results; the
+        first of these causes counts.
     """
 
     def __init__(self):

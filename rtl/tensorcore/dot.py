@@ -1,4 +1,4 @@
-"""The fused dot-product unit: products and an addend, summed as the tensor cores do."""
+"""Fused dot-product unit: sums products and an addend as tensor cores do."""
 
 from typing import Any
 
@@ -25,33 +25,33 @@ __all__ = ["Dot", "DotUnit"]
 
 
 class Dot(wiring.Component):
-    """One result a clock; never stalls::
+    """Fused dot product of unpacked factors and an addend. One result per clock; never stalls::
 
         a, b --> ExactProduct --exponent--> ExponentMaximum --+
-                    |                                    v
-                    +----significand-----------------> Align --> Sum --> Normalise --> Pack --> d
-        c ----> Unpack --------------------------------> Align ---^                      ^
-                    +--> Specials -------------------------------------------------------+
+                    |                                         v
+                    +----significand-----------------------> Align --> AdderTree --> Normalise --> Pack --> d
+        c ----> Unpack ------------------------------------> Align -------^                         ^
+                    +--> Specials ------------------------------------------------------------------+
 
-    The factors come apart, since several units can have them in common.
+    Factors arrive unpacked, since several units can share them.
 
-    Where all terms can lie below ``min_exponent``, the addend stands for that, too: among the exponents it is the
-    larger of both, and always counts. That costs a register of an exponent and saves more behind, since sums do not
-    have to go as far to the right, see `Plan`.
+    If all terms can lie below ``min_exponent``, the addend's exponent also represents that floor in the search for the
+    maximum: it is the larger of the two, and always counts. This costs one exponent register and saves more later, as
+    sums need a shorter right shift; see `Plan`.
 
     Parameters
     ----------
     config : TensorCoreConfig
-        Everything but the size of a tile.
+        Formats and arithmetic; the size of a tile is not used.
 
     Members
     -------
     a, b : In(l numbers of number_layout)
         Factors.
     c : In
-        Pattern of the addend, of the output's format.
+        Bit pattern of the addend, in the output's format.
     d : Out
-        Pattern of the result, `latency` clocks later.
+        Bit pattern of the result, `latency` clocks later.
 
     Notes
     -----
@@ -72,7 +72,7 @@ class Dot(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Clocks from operands to their result."""
+        """Clocks from operands to result."""
         return self.config.pipeline
 
     def elaborate(self, platform) -> Module:
@@ -98,7 +98,7 @@ class Dot(wiring.Component):
             maximum.nonzero.eq(Cat(product.nonzero for product in products)),
             *self._floored(m, maximum, number, exponent, s1_exponent, s1_kind),
         ]
-        # From exponents, behind their step, to their distances from the largest, and on to the shift of significands.
+        # From the registered exponents to their distances from the maximum, and on to the shift of the significands.
         front = maximum.latency
         lead = front + plan.clocks("distance")
         m.submodules.sum = total = shared(AdderTree, config=config)
@@ -143,14 +143,14 @@ class Dot(wiring.Component):
     def _floored(
         self, m: Module, maximum: Any, number: Any, exponent: Value, s1_exponent: Value, s1_kind: Kind
     ) -> list:
-        """The addend among those of which the largest is looked for; where there is a floor, no less than that."""
+        """Feed the addend's exponent to the search for the maximum, raised to the floor if there is one."""
         plan = Plan(self.config)
         if plan.floor is None:
             return [maximum.addend.eq(s1_exponent), maximum.addend_nonzero.eq(s1_kind.nonzero)]
         low = ~number.kind.nonzero
         if plan.floor > plan.addend_exponents[0]:
             low |= number.exponent < plan.floor - plan.addend_offset
-        # Always something that counts, so that all others are looked at as they are.
+        # Always counts, so the other exponents need no floor of their own.
         floored = Mux(low, Const(plan.floor, plan.exponent_width), exponent)
         return [
             maximum.addend.eq(plan.behind(m, "exponent", "s1_floored", floored)),
@@ -158,7 +158,7 @@ class Dot(wiring.Component):
         ]
 
     def _specials(self, m: Module, products: list, s1_sign: Value, s1_kind: Any) -> None:
-        """Infinities and NaNs, around everything else."""
+        """Connect the path of infinities and NaNs, which bypasses the datapath."""
         plan = Plan(self.config)
         m.submodules.specials = specials = shared(Specials, config=self.config)
         m.submodules.pack = self._pack = pack = shared(Pack, config=self.config)
@@ -174,21 +174,21 @@ class Dot(wiring.Component):
 
 
 class DotUnit(wiring.Component):
-    """A `Dot` of its own, with what takes its factors apart.
+    """Stand-alone `Dot` or `IntDot`, with its factors' unpackers.
 
     Parameters
     ----------
     config : TensorCoreConfig
-        Everything but the size of a tile.
+        Formats and arithmetic; the size of a tile is not used.
 
     Members
     -------
     a, b : In
-        Patterns of the factors.
+        Bit patterns of the factors.
     c : In
-        Pattern of the addend, of the output's format.
+        Bit pattern of the addend, in the output's format.
     d : Out
-        Pattern of the result, `latency` clocks later.
+        Bit pattern of the result, `latency` clocks later.
     """
 
     def __init__(self, *, config: TensorCoreConfig):
@@ -205,7 +205,7 @@ class DotUnit(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Clocks from operands to their result."""
+        """Clocks from operands to result."""
         return self.config.pipeline
 
     def elaborate(self, platform) -> Module:

@@ -1,4 +1,4 @@
-"""The tensor-core engine: tiles of D = A B + C from streams of blocks."""
+"""Tensor-core engine: computes tiles of D = A B + C from streams of blocks."""
 
 from amaranth import *
 from amaranth.lib import data, stream, wiring
@@ -22,8 +22,8 @@ __all__ = ["Engine"]
 
 
 class Engine(wiring.Component):
-    """A part of a product of two blocks is started each clock; `fold` parts are a whole one. Blocks come and go in the
-    same parts::
+    """Issue one part of the product of two blocks per clock; `fold` parts make a whole product. Blocks are streamed in
+    the same parts::
 
         a --> Operands --rows-------> [    ]
         b --> Operands --columns----> [Core] --> Outlet --> d
@@ -33,31 +33,31 @@ class Engine(wiring.Component):
     Parameters
     ----------
     config : TensorCoreConfig
-        The engine.
+        Configuration of the engine.
 
     Raises
     ------
     ValueError
-        If only the golden model computes what the config asks for.
+        If only the golden model supports `config`, or `Plan` rejects its `l` or `pipeline`.
 
     Members
     -------
     commands : In(stream.Signature(command_layout()))
-        Tiles.
+        Tiles to compute.
     a, b : In(stream)
-        Blocks of a tile, step by step along K: of A from top to bottom, its rows one after the other; of B from left to
-        right, its columns one after the other. Each comes in the parts of `block_parts`.
+        Blocks of a tile, step by step along K: A's from top to bottom, their rows in order; B's from left to right,
+        their columns in order. Each block is cut into the parts of `block_parts`.
     c : In(stream)
-        Blocks of a tile, row by row; of each its parts row by row.
+        Blocks of a tile, row by row; the parts of each block, row by row.
     d : Out(stream)
-        The same of the results; `last` with the last one of a tile.
+        Results in the order of `c`; `last` marks the last beat of a tile.
     counters, clear, running, error
-        As in `control_members`; `running` until all results of a tile are taken; every command is accepted, so `error`
-        stays 0.
+        As in `control_members`. `running` stays high until all results of a tile are taken. Every command is accepted,
+        so `error` stays 0.
     """
 
     def __init__(self, *, config: TensorCoreConfig):
-        _ = Plan(config).registers  # refuses what only the golden model computes
+        _ = Plan(config).registers  # rejects what only the golden model supports
         self.config = config
         block = addend_layout(config)
         super().__init__(
@@ -110,8 +110,7 @@ class Engine(wiring.Component):
             Value.cast(outlet.value.data).eq(core.d),
             outlet.value.last.eq(core.close),
         ]
-        # Tiles in the register slices, in the sequencer and in the outlet; that one has ended is known a
-        # clock later.
+        # Tiles in the register slices, the sequencer and the outlet. The end of a tile is known one clock later.
         tiles = Signal(range(outlet.depth + 11))
         begins, ended = Signal(), Signal()
         m.d.comb += [
@@ -130,7 +129,7 @@ class Engine(wiring.Component):
         return m
 
     def _connect_inputs(self, m: Module, sequencer, a, b) -> None:
-        """A command goes to three places, each of which takes it when it can."""
+        """Fork each command to three consumers, which accept it independently; connect the operand streams."""
         taken = Signal(3)
         command = self.commands.payload
         takers = (sequencer.command, a.sizes, b.sizes)
@@ -139,7 +138,7 @@ class Engine(wiring.Component):
             m.submodules[name] = cut = RegisterSlice(shape=taker.payload.shape())
             after = cut.o
             if taker is sequencer.command:
-                # Operands come some clocks later: the next tiles wait for them here.
+                # Operands arrive some clocks later: the next tiles wait for theirs here.
                 for number in range(2):
                     m.submodules[f"waiting_{number}"] = waiting = RegisterSlice(shape=taker.payload.shape())
                     wiring.connect(m, after, waiting.i)

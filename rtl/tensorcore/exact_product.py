@@ -1,4 +1,4 @@
-"""The exact product of two floating-point numbers."""
+"""Exact product of two floating-point numbers."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -14,7 +14,7 @@ __all__ = ["ExactProduct"]
 
 
 class ExactProduct(wiring.Component):
-    """One product, not normalised; its exponent is known before::
+    """Exact product, not normalised; its exponent is available before its significand::
 
         a, b --significands--> [     multiplier     ] --> product
              --exponents----> + --> exponent
@@ -28,13 +28,14 @@ class ExactProduct(wiring.Component):
     Members
     -------
     a, b : In(number_layout)
-        Operands.
+        Factors.
     exponent : Out
-        Sum of their biased exponents, behind the step "exponent".
+        Sum of their biased exponents, after the step "exponent".
     sign, nonzero, nan, infinite : Out(1)
-        Of the product, at the same time. If it is infinite or not a number, the rest means nothing.
+        Class of the product, in the same clock as `exponent`. If it is infinite or a NaN, the other outputs are
+        meaningless.
     product : Out
-        Product of their significands, `latency` clocks after the operands.
+        Product of the significands, `latency` clocks after the factors.
     """
 
     def __init__(self, *, config: TensorCoreConfig):
@@ -55,7 +56,7 @@ class ExactProduct(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Clocks from operands to the product of their significands."""
+        """Clocks from factors to the product of their significands."""
         return 3
 
     def elaborate(self, platform) -> Module:
@@ -72,7 +73,7 @@ class ExactProduct(wiring.Component):
             self.product.eq(multiplier.product),
             self.nonzero.eq(s1_a.nonzero & s1_b.nonzero),
             self.infinite.eq(s1_a.infinite | s1_b.infinite),
-            # Infinity times zero too.
+            # Infinity times zero is a NaN too.
             self.nan.eq(s1_a.nan | s1_b.nan | (s1_a.infinite & ~s1_b.nonzero) | (s1_b.infinite & ~s1_a.nonzero)),
         ]
         return m

@@ -1,4 +1,4 @@
-"""Registers on the way of control signals to where they are needed, a row of units for instance."""
+"""Register that splits the fan-out of control signals, for example to a row of units."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -8,12 +8,12 @@ __all__ = ["FanoutRegister"]
 
 
 class FanoutRegister(wiring.Component):
-    """A clock later, for one place alone.
+    """Copy of control signals for one destination alone, one clock later.
 
     Parameters
     ----------
     width : int
-        Bits; reset to 0.
+        Number of bits; they reset to 0.
 
     Members
     -------
@@ -21,7 +21,7 @@ class FanoutRegister(wiring.Component):
         Control signals.
     """
 
-    # Synthesis would make one set of registers out of the equal ones of several places, with wires across the chip.
+    # Otherwise synthesis merges the equal registers of several destinations, with wires across the chip.
     keep_hierarchy = True
 
     def __init__(self, *, width: int):

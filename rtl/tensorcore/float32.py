@@ -1,4 +1,4 @@
-"""An FP32 number on its way between rounded operators."""
+"""FP32 number as passed between rounded operators."""
 
 from amaranth import *
 from amaranth.lib import data
@@ -7,10 +7,10 @@ __all__ = ["Float32"]
 
 
 class Float32(data.Struct):
-    """A pattern, and beside it what is known of it before the pattern is.
+    """FP32 bit pattern with flags that are known before the pattern.
 
-    An operator that overflows or has no result then changes no bit of its pattern, and the next one need not look for
-    its leading 1: only the last one of a tree writes infinities and NaNs as the format has them.
+    An operator that overflows or yields a NaN thus leaves its pattern unchanged, and the next one need not look for the
+    leading 1. Only the last operator of a tree encodes infinities and NaNs.
     """
 
     fraction: 23  # pyright: ignore
@@ -18,23 +18,23 @@ class Float32(data.Struct):
     """Biased. All ones is infinity, whatever the fraction."""
     sign: 1  # pyright: ignore
     normal: 1  # pyright: ignore
-    """A finite number's exponent is not 0: it has a leading 1."""
+    """The exponent of a finite number is not 0: the significand has a leading 1."""
     infinite: 1  # pyright: ignore
-    """Infinity of that sign, whatever the exponent."""
+    """Infinity with this sign, whatever the exponent."""
     nan: 1  # pyright: ignore
-    """Not a number, whatever all the rest."""
+    """Not a number, whatever the other fields."""
 
     @property
     def magnitude(self) -> Value:
-        """Orders finite numbers as they are without their signs."""
+        """Magnitude of a finite number; compares as an unsigned integer."""
         return Cat(self.fraction, self.exponent)
 
     @property
     def scale(self) -> Value:
-        """The biased exponent of a finite number, 1 for subnormal ones and zero."""
+        """Biased exponent of a finite number; 1 for subnormal numbers and zero."""
         return Cat(self.exponent[0] | ~self.normal, self.exponent[1:])
 
     @property
     def unbounded(self) -> Value:
-        """Infinite in either form."""
+        """Infinite in either encoding."""
         return self.infinite | self.exponent.all()

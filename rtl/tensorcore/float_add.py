@@ -1,4 +1,4 @@
-"""The FP32 adder of IEEE 754: rounded to the nearest number, ties to even."""
+"""IEEE 754 adder for FP32: rounds to nearest, ties to even."""
 
 from itertools import pairwise
 
@@ -15,27 +15,27 @@ from .float_normalise import FloatNormalise
 __all__ = ["FloatAdd"]
 
 _BITS = 24  # of a significand
-_GUARD = 2  # places below it: guard and round
-_FINE = 3  # bits of a distance in the fine shift
+_GUARD = 2  # bits below it: guard and round
+_FINE = 3  # bits of the distance that the fine shift takes
 
 
 class FloatAdd(wiring.Component):
-    """One sum a clock; never stalls::
+    """FP32 adder. One sum per clock; never stalls::
 
-        compare     which one has the larger magnitude; both differences of exponents
-        coarse      the smaller one to the right by 0, 8, 16 or 24, or to zero
-        fine        by 0 to 7; inverted for a difference; one bit for all that is lost, the sticky bit
+        compare     the larger magnitude; both differences of exponents
+        coarse      shift the smaller one right by 0, 8, 16 or 24, or to zero
+        fine        shift by 0 to 7; invert for a difference; collect all lost bits in the sticky bit
         add
         normalise   three clocks, see `FloatNormalise`
         round
 
-    Places of the sum, and the biased exponents that they have::
+    Bits of the sum and their biased exponents::
 
         carry   24 bits of the larger one    guard   round    (sticky)
         e + 1   e ...               e - 23   e - 24  e - 25
 
-    A sum has the exponent of its uppermost place less 1, and the leading bit is added to that when it is rounded. So a
-    sum whose leading bit is 0, since the exponent could not go further down, has exponent 0 as subnormal numbers do.
+    A sum carries the exponent of its MSB less 1, and rounding adds the leading bit to it. A sum whose leading bit is 0,
+    because its exponent reached the minimum, thus gets exponent 0, as subnormal numbers have.
 
     Parameters
     ----------
@@ -60,7 +60,7 @@ class FloatAdd(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Clocks from terms to their sum."""
+        """Clocks from terms to sum."""
         return 8
 
     def elaborate(self, platform) -> Module:
@@ -75,11 +75,11 @@ class FloatAdd(wiring.Component):
         s3_smaller, s3_sticky = self._align(m, s1_smaller, Mux(s1_swap, s1_ba, s1_ab), s2_subtract)
         s3_larger = register(m, "s3_larger", s1_larger[:_BITS], 2)
         s3_subtract = register(m, "s3_subtract", s2_subtract)
-        # A difference lacks 1 from the inversion, unless something is lost and takes it. A bit below makes the carry.
+        # Inversion leaves a difference 1 short, unless lost bits absorb it. The carry enters through an extra LSB.
         upper = Cat(Const(1, 1 + _GUARD), s3_larger)
         lower = Cat(s3_subtract & ~s3_sticky, s3_smaller, s3_subtract)
         s4_sum = register(m, "s4_sum", (upper + lower)[1 : len(lower)])
-        # It need not be shifted: behind more than one place to the left of a number's own there is nothing lost.
+        # Needs no shift: no bits are lost if the sum's leading 1 is more than one bit below the larger term's.
         s7_sticky = register(m, "s7_sticky", s3_sticky, 4)
 
         m.submodules.normalise = normalise = shared(FloatNormalise, width=len(s4_sum), family=self.family)
@@ -87,18 +87,18 @@ class FloatAdd(wiring.Component):
             normalise.value.eq(s4_sum),
             normalise.exponent.eq(register(m, "s4_exponent", s1_larger[_BITS:], 3)),
         ]
-        # An infinite sum has its sign already, whatever is cancelled.
+        # An infinite sum keeps its sign, whatever cancels.
         s7_cancels = register(m, "s7_cancels", s2_subtract & ~s2_infinite, 5)
         sign = register(m, "s7_sign", s2_sign, 5) & ~(s7_cancels & normalise.zero)
 
         below, significand = normalise.significand[:-_BITS], normalise.significand[-_BITS:]
         up = below[-1] & (below[:-1].any() | s7_sticky | significand[0])
         fraction, leading = significand[:-1], significand[-1]
-        # Of the largest numbers the exponent becomes all ones, and never more.
+        # An overflow makes the exponent all ones, and never more.
         rounded = Cat(fraction, normalise.lowered) + Cat(up, Const(0, len(fraction) - 1), leading)
         m.d.comb += [
             Cat(self.o.fraction, self.o.exponent).eq(register(m, "s8_rounded", rounded[:-1])),
-            # No subnormal sum is rounded, which could make it normal: all terms are multiples of its last bit.
+            # Rounding cannot make a subnormal sum normal: it is exact, as all terms are multiples of its LSB.
             self.o.normal.eq(register(m, "s8_normal", leading)),
             self.o.sign.eq(register(m, "s8_sign", sign)),
             self.o.infinite.eq(register(m, "s8_infinite", s2_infinite, 6)),
@@ -107,14 +107,14 @@ class FloatAdd(wiring.Component):
         return m
 
     def _flags(self, m: Module, s1_swap: Value) -> tuple[Signal, ...]:
-        """Sign, whether the magnitudes are subtracted, whether the sum is infinite, or no number; in step 2."""
+        """Flags in stage 2: sign, magnitudes are subtracted, sum is infinite, sum is a NaN."""
         a, b = self.a, self.b
         differ = a.sign ^ b.sign
         s1_a_sign, s1_b_sign = register(m, "s1_a_sign", a.sign), register(m, "s1_b_sign", b.sign)
         s1_a_infinite = register(m, "s1_a_infinite", a.unbounded)
         s1_b_infinite = register(m, "s1_b_infinite", b.unbounded)
         s1_nan = register(m, "s1_nan", a.nan | b.nan | (a.unbounded & b.unbounded & differ))
-        # Exponents order infinities only where they are all ones.
+        # Magnitudes order an infinity only if its exponent is all ones.
         b_leads = ~s1_a_infinite & (s1_b_infinite | s1_swap)
         return (
             register(m, "s2_sign", Mux(b_leads, s1_b_sign, s1_a_sign)),
@@ -124,7 +124,7 @@ class FloatAdd(wiring.Component):
         )
 
     def _align(self, m: Module, s1_smaller: Value, s1_distance: Value, s2_subtract: Value) -> tuple[Signal, Signal]:
-        """The smaller significand, inverted if it is subtracted, and the sticky bit; in step 3."""
+        """The smaller significand, inverted if it is subtracted, and the sticky bit; in stage 3."""
         smaller, by, eights, far = Signal(_BITS), Signal(_FINE), Signal(2), Signal()
         m.d.comb += [smaller.eq(s1_smaller), Cat(by, eights, far).eq(s1_distance)]
         coarse = Signal(_BITS + _GUARD, reset_less=True)
@@ -132,8 +132,8 @@ class FloatAdd(wiring.Component):
         with m.If(far):
             m.d.sync += coarse.eq(0)
         s2_by, s2_eights = register(m, "s2_by", by), register(m, "s2_eights", eights)
-        # Parts that the coarse shift loses, each with one shift more than the one before. Of a term that is far it does
-        # not matter what is found: it is less than a quarter of the last place, and the larger one is the sum.
+        # Groups of bits that the coarse shift loses, one more with each step. For a far term the sticky bit does
+        # not matter: the term is below a quarter of an ULP, and the larger one is the sum.
         ends = [0, *((n << _FINE) - _GUARD for n in (1, 2, 3))]
         lost = [
             register(m, f"s2_some_{n}", smaller[low:high].any()) & (s2_eights > n)
@@ -145,6 +145,6 @@ class FloatAdd(wiring.Component):
 
 
 def _distance(larger: Float32, smaller: Float32) -> Value:
-    """Of their exponents: 5 bits, and whether it is 32 or more."""
+    """Difference of the exponents: 5 bits, and a flag for 32 or more."""
     distance = larger.scale - smaller.scale
     return Cat(distance[:5], distance[5:8].any())

@@ -1,4 +1,4 @@
-"""The leading 1 of a significand to the top, as IEEE 754 has it: not beyond the least exponent."""
+"""Normalisation for IEEE 754: shifts the leading 1 to the top, but not below the minimum exponent."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -13,38 +13,38 @@ _GROUP = 2**_FINE
 
 
 class FloatNormalise(wiring.Component):
-    """Shift left by the leading zeros, or as far as the exponent goes down::
+    """Shift left by the number of leading zeros, or until the exponent reaches 0::
 
-        leading   of each group of 8 bits: whether it has a 1, or the exponent ends in it; zeros in front of the 1
-        coarse    by the groups in front of the first of these
-        fine      by 0 to 7: as many as there are zeros, or as are left of the exponent
+        leading   per group of 8 bits: it has a 1, or the exponent ends in it; its leading zeros
+        coarse    shift by the groups before the first of these
+        fine      shift by 0 to 7: by the leading zeros of that group, or by the rest of the exponent
 
     Parameters
     ----------
     width : int
-        Bits of a significand, up to 32.
+        Width of the significand in bits, up to 32.
     limited : bool
-        The exponent can be less than the leading zeros. If it never is, what looks for that is left out.
+        Whether the exponent can be less than the number of leading zeros. If not, the check is left out.
     family : "any", "ecp5" or "ice40"
         FPGA family.
 
     Members
     -------
     value : In(width)
-        What to shift.
+        Significand to shift.
     exponent : In(8)
-        Goes down by 1 with each place, and not below 0.
+        Its exponent; each bit shifted takes 1 from it, down to 0.
     significand : Out(width)
-        The value, shifted; `latency` clocks later, like the rest.
+        `value`, shifted; `latency` clocks later, like the other outputs.
     lowered : Out(8)
-        The exponent less the shift; of zero 0.
+        `exponent` less the shift; 0 if `value` is zero.
     zero : Out(1)
-        The value is.
+        `value` is zero.
     """
 
     def __init__(self, *, width: int, limited: bool = True, family: str = "any"):
         if not 1 <= width <= 32:
-            raise ValueError(f"Significand of width {width}; use 1 to 32")
+            raise ValueError(f"Significand width {width} is out of range; use 1 to 32")
         self.limited, self.family = limited, family
         super().__init__(
             {
@@ -58,14 +58,14 @@ class FloatNormalise(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Clocks from the value to what becomes of it."""
+        """Clocks from `value` to the outputs."""
         return 3
 
     def elaborate(self, platform) -> Module:
         m = Module()
         width = len(self.value)
         groups = -(-width // _GROUP)
-        # The uppermost group first, the last one filled up with zeros.
+        # Most significant group first; the last one is padded with zeros.
         filled = Cat(Const(0, groups * _GROUP - width), self.value)
         parts = [filled[n * _GROUP :][:_GROUP] for n in reversed(range(groups))]
         ends = [(self.exponent[_FINE:] == n) & self.limited for n in range(groups)]
@@ -103,7 +103,7 @@ class FloatNormalise(wiring.Component):
 def _zeros(m: Module, n: int, part: Value) -> Signal:
     """Leading zeros of a group; 7 if it has no 1."""
     zeros = Signal(_FINE, name=f"zeros_{n}", init=_GROUP - 1)
-    for place in range(1, _GROUP):
-        with m.If(part[place]):
-            m.d.comb += zeros.eq(_GROUP - 1 - place)
+    for index in range(1, _GROUP):
+        with m.If(part[index]):
+            m.d.comb += zeros.eq(_GROUP - 1 - index)
     return zeros

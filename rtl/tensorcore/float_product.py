@@ -1,4 +1,4 @@
-"""The product of two small floating-point numbers as an FP32 number, always exact."""
+"""Product of two small floating-point numbers as an FP32 number, always exact."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -20,7 +20,7 @@ _FORMATS = ("fp16", "e4m3", "e5m2")
 
 
 class FloatProduct(wiring.Component):
-    """A `ExactProduct`, normalised: subnormal factors give it leading zeros, and FP32 has room for its exponent::
+    """Normalised `ExactProduct`: subnormal factors cause leading zeros, and FP32 has room for the exponent::
 
         a, b --> ExactProduct --significand--> FloatNormalise --> product
                     +------exponent-------------^               ^
@@ -41,14 +41,14 @@ class FloatProduct(wiring.Component):
     Raises
     ------
     ValueError
-        If there are products that FP32 does not hold, or results are not FP32.
+        If FP32 cannot hold every product exactly, or results are not FP32.
     """
 
     def __init__(self, *, config: TensorCoreConfig):
         a, b, out = config.a_format, config.b_format, config.out_format
         if not (a in _FORMATS and b in _FORMATS and out == "fp32"):
             raise ValueError(
-                f"Rounded operators are for FP32 sums of exact products, not {a} times {b} to {out}; "
+                f"Rounded operators need exact products and FP32 sums, not {a} times {b} to {out}; "
                 f"use {', '.join(_FORMATS)} to fp32"
             )
         self.config = config
@@ -62,7 +62,7 @@ class FloatProduct(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Clocks from factors to their product."""
+        """Clocks from factors to product."""
         return 7
 
     def elaborate(self, platform) -> Module:
@@ -72,13 +72,13 @@ class FloatProduct(wiring.Component):
         m.submodules.normalise = normalise = shared(
             FloatNormalise, width=plan.product_width, limited=False, family=config.family
         )
-        # The uppermost bit of a product of significands counts 2.
+        # The MSB of a product of significands has weight 2.
         exponent = exact.exponent + (result.bias - plan.a.bias - plan.b.bias + 1)
         spent = plan.clocks("exponent")
         m.d.comb += [
             exact.a.eq(self.a),
             exact.b.eq(self.b),
-            # Multipliers lie far from the rest.
+            # Multipliers are far from the other logic.
             normalise.value.eq(register(m, "s4_product", exact.product)),
             normalise.exponent.eq(register(m, "s4_exponent", exponent[:8], exact.latency + 1 - spent)),
             self.product.exponent.eq(normalise.lowered),

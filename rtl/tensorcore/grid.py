@@ -1,4 +1,4 @@
-"""Dot-product units in rows and columns: as many elements of a tile as are computed at once."""
+"""Array of dot-product units: the elements of a tile that are computed at once."""
 
 from typing import Any
 
@@ -19,7 +19,8 @@ __all__ = ["Grid"]
 
 
 class Grid(wiring.Component):
-    """A row of A meets all columns of B; what takes a factor apart stands once, and serves a row or a column::
+    """Rows and columns of dot-product units: each row of A meets all columns of B. A factor is unpacked once for its
+    row or column::
 
                   b[0]   b[1]
                    |      |
@@ -29,9 +30,9 @@ class Grid(wiring.Component):
     Parameters
     ----------
     config : TensorCoreConfig
-        Everything but the size of a tile.
+        Formats and arithmetic; the size of a tile is not used.
     rows, cols : int
-        Units.
+        Rows and columns of units.
 
     Members
     -------
@@ -40,9 +41,9 @@ class Grid(wiring.Component):
     b : In(cols of l patterns)
         Columns of B.
     c : In(rows of cols patterns)
-        Addends, `lead` clocks later than their factors.
+        Addends, `lead` clocks after their factors.
     d : Out(rows of cols patterns)
-        Results, `latency` clocks later than their factors.
+        Results, `latency` clocks after their factors.
     """
 
     def __init__(self, *, config: TensorCoreConfig, rows: int, cols: int):
@@ -60,7 +61,7 @@ class Grid(wiring.Component):
 
     @property
     def lead(self) -> int:
-        """Clocks by which factors come before addends: they have registers of their own, since each goes far."""
+        """Clocks by which factors precede addends: registers for their long wires."""
         return 3
 
     @property

@@ -1,4 +1,4 @@
-"""The dot-product unit of integers: exact products and sums, cut or clipped to 32 bits."""
+"""Integer dot-product unit: exact products and sums, wrapped or saturated to 32 bits."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -15,22 +15,22 @@ __all__ = ["IntDot"]
 
 
 class IntDot(wiring.Component):
-    """One result a clock; never stalls::
+    """Dot product of int8 factors plus an int32 addend. One result per clock; never stalls::
 
         multiply   0, 1, 2, 3
         add_1      0 + 1      2 + 3
         add_2            +
         add_c            + c
-        pack       to 32 bits
+        pack       wrap or saturate to 32 bits
 
     Parameters
     ----------
     config : TensorCoreConfig
-        Products, overflow, pipeline.
+        Number of products, overflow, pipeline.
 
     Members
     -------
-    a, b : In(l numbers)
+    a, b : In(l of signed(8))
         Factors.
     c : In(32)
         Addend.
@@ -49,7 +49,7 @@ class IntDot(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Clocks from operands to their result."""
+        """Clocks from operands to result."""
         return self.config.pipeline
 
     def elaborate(self, platform) -> Module:

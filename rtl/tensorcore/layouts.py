@@ -19,12 +19,12 @@ def column_layout(config: TensorCoreConfig) -> data.ArrayLayout:
 
 
 def addend_layout(config: TensorCoreConfig) -> data.ArrayLayout:
-    """A part of a block of C or D: rows of patterns, as many as units compute at once."""
+    """A part of a block of C or D: rows of patterns, one for each unit."""
     return _part(config, "c")
 
 
 def command_layout() -> data.StructLayout:
-    """A tile of products: `COMMAND_FIELDS`."""
+    """Command for one tile: `COMMAND_FIELDS`."""
     return struct_layout(COMMAND_FIELDS)
 
 

@@ -1,4 +1,4 @@
-"""The largest exponent of the products and the addend that are not zero."""
+"""Largest exponent of the non-zero products and the addend."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -12,20 +12,20 @@ __all__ = ["ExponentMaximum"]
 
 
 class ExponentMaximum(wiring.Component):
-    """A tree, the addend compared with both products of its first pair::
+    """Tree of comparisons; the addend is compared with both products of the first pair::
 
         compare    0 >= 1, addend >= 0, addend >= 1       2 >= 3
         select     one of three                           one of two
         maximum_2                      the larger one
 
-    A term that is zero never wins: whether it is not is the upper bit of what is compared. If all are zero, the result
-    means nothing, and nothing is all that is aligned with it. A floor under the largest exponent comes in as the
-    addend's: see `Dot`.
+    A zero term never wins: the MSB of a comparison key is set for non-zero terms. If all terms are zero, the result is
+    meaningless, and harmless, since only zeros are aligned with it. A floor under the largest exponent enters as the
+    addend's exponent; see `Dot`.
 
     Parameters
     ----------
     config : TensorCoreConfig
-        Formats, products, pipeline.
+        Formats, number of products, pipeline.
 
     Members
     -------
@@ -34,9 +34,9 @@ class ExponentMaximum(wiring.Component):
     addend : In
         Exponent of the addend, on the common scale.
     nonzero : In(l), addend_nonzero : In(1)
-        The terms that count.
+        The terms that are not zero.
     maximum : Out
-        The largest, on the common scale, `latency` clocks later.
+        Largest exponent, on the common scale, `latency` clocks later.
     """
 
     def __init__(self, *, config: TensorCoreConfig):
@@ -54,7 +54,7 @@ class ExponentMaximum(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Clocks from exponents to the largest."""
+        """Clocks from exponents to maximum."""
         plan = Plan(self.config)
         return plan.clocks("compare", plan.steps[plan.steps.index("distance") - 1])
 
@@ -64,7 +64,7 @@ class ExponentMaximum(wiring.Component):
         addend = Cat(self.addend, self.addend_nonzero)
         keys = [Cat(self.exponents[n], self.nonzero[n]) for n in range(self.config.l)]
         wide = [Cat(plan.common(self.exponents[n]), self.nonzero[n]) for n in range(self.config.l)]
-        # Registered together with what was compared.
+        # Registered together with the compared keys.
         after = [
             Cat(
                 plan.behind(m, "compare", f"first_{n}", keys[n] >= keys[n + 1]),

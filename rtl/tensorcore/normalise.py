@@ -1,4 +1,4 @@
-"""From the sum to sign, significand and exponent: the leading 1 to the top."""
+"""Normalisation: splits the sum into sign, significand and exponent, with the leading 1 at the top."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -16,16 +16,17 @@ _GROUP = 8  # bits of a group of the coarse shift
 
 
 class Normalise(wiring.Component):
-    """Shift left by the leading zeros, or as far as the exponent goes down::
+    """Shift left by the number of leading zeros, or until the exponent reaches 1::
 
-        negate       magnitude; beside it, of its one's complement: the first group of 8 bits with a 1, and where in it
+        negate       magnitude; from its one's complement, the first group of 8 bits with a 1 and the zeros before it
         leading      shift by whole groups
         normalise    shift by 0 to 7
 
-    A negative power of two has a zero less than its one's complement: its 1 ends up above the top, in `above`.
+    A negative power of two has one leading zero less than its one's complement, so its 1 ends up above the top, in
+    `above`.
 
-    Where the exponent would be less than 1, a mark in front of the leading 1 stops the shift: the significand is
-    subnormal. Sums may have to go to the right for that, so there is room above them.
+    Where the exponent would fall below 1, a mark ahead of the leading 1 stops the shift: the significand is subnormal.
+    This may require a right shift, so there is room above the sum.
 
     Parameters
     ----------
@@ -39,15 +40,15 @@ class Normalise(wiring.Component):
     total : In(signed(sum_width + 1))
         The sum.
     negative : Out(1)
-        The sum is; `latency` clocks after it, like the rest.
+        The sum is negative; `latency` clocks after it, like the other outputs.
     significand : Out(kept)
         Upper bits of the magnitude.
     below : Out
-        The others.
+        Lower bits of the magnitude.
     above : Out(1)
-        The magnitude is a 1 above `significand`.
+        The magnitude is a single 1 above `significand`.
     exponent : Out
-        Biased, of the uppermost bit of `significand`; cut to its width, which matters only without a 1 there.
+        Biased exponent of the MSB of `significand`, truncated to its width, which matters only if that bit is 0.
     """
 
     def __init__(self, *, config: TensorCoreConfig):
@@ -67,12 +68,12 @@ class Normalise(wiring.Component):
 
     @property
     def lead(self) -> int:
-        """Clocks by which the exponent comes before the sum."""
+        """Clocks by which the exponent precedes the sum."""
         return Plan(self.config).clocks("add_c")
 
     @property
     def latency(self) -> int:
-        """Clocks from the sum to its parts."""
+        """Clocks from sum to outputs."""
         return Plan(self.config).clocks("negate", "normalise")
 
     def elaborate(self, platform) -> Module:
@@ -88,23 +89,23 @@ class Normalise(wiring.Component):
         inverted = self.total[:-1] ^ negative.replicate(plan.sum_width)
         magnitude = add_inverted(m, "absolute", self.config.family, negative, self.total[:-1], negative, plan.sum_width)
         magnitude = plan.behind(m, "negate", "magnitude", magnitude)
-        found = Cat(inverted, Const(0, field - plan.sum_width)) | mark
-        # Of -1 the complement has no 1 at all: the last bit counts as one, and then it is one. The uppermost group
-        # first, the last one filled up with zeros.
+        marked = Cat(inverted, Const(0, field - plan.sum_width)) | mark
+        # The one's complement of -1 has no 1, but its magnitude has one in the LSB: the LSB always counts as a 1. Most
+        # significant group first; the last one is padded with zeros.
         ones = Signal(groups * _GROUP)
-        m.d.comb += ones.eq(Cat(Const(0, groups * _GROUP - field), Const(1, 1), found[1:]))
+        m.d.comb += ones.eq(Cat(Const(0, groups * _GROUP - field), Const(1, 1), marked[1:]))
         parts = [ones[n * _GROUP :][:_GROUP] for n in reversed(range(groups))]
-        some = [plan.behind(m, "negate", f"some_{n}", part.any()) for n, part in enumerate(parts[:-1])]
-        where = [plan.behind(m, "negate", f"where_{n}", _zeros(m, n, part)) for n, part in enumerate(parts)]
+        nonzero = [plan.behind(m, "negate", f"some_{n}", part.any()) for n, part in enumerate(parts[:-1])]
+        leading = [plan.behind(m, "negate", f"where_{n}", _zeros(m, n, part)) for n, part in enumerate(parts)]
         top = plan.behind(m, "negate", "negated_top", top)
 
         group = Signal(range(groups))
         zeros = Signal(range(_GROUP))
-        m.d.comb += [group.eq(groups - 1), zeros.eq(where[-1])]
+        m.d.comb += [group.eq(groups - 1), zeros.eq(leading[-1])]
         for n in reversed(range(groups - 1)):
-            with m.If(some[n]):
-                m.d.comb += [group.eq(n), zeros.eq(where[n])]
-        # One bit more, for what goes above.
+            with m.If(nonzero[n]):
+                m.d.comb += [group.eq(n), zeros.eq(leading[n])]
+        # One extra bit, for `above`.
         whole = Signal(field + 1)
         m.d.comb += whole.eq(Cat(magnitude, Const(0, field + 1 - plan.sum_width)) << (group * _GROUP))
         whole = plan.behind(m, "leading", "whole", whole)
@@ -115,7 +116,7 @@ class Normalise(wiring.Component):
         exponent = plan.behind(m, "normalise", "normal_exponent", (top - zeros)[: len(top)])
         clocks = plan.clocks("negate", "normalise")
         m.d.comb += [
-            # A short sum has nothing to cut off.
+            # A sum shorter than the significand is padded.
             Cat(self.below, self.significand, self.above).eq(fine << max(0, plan.kept + 1 - field)),
             self.exponent.eq(exponent),
             self.negative.eq(register(m, "negative", negative, clocks)),
@@ -123,25 +124,25 @@ class Normalise(wiring.Component):
         return m
 
     def _mark(self, top: Signal) -> Value:
-        """A 1 at the bit that has exponent 1, where it can lie above the leading 1."""
+        """A 1 at the bit with exponent 1, where that bit can lie above the leading 1."""
         plan = Plan(self.config)
         field = plan.field_width
-        places = []
-        for place in range(field):
-            exponent = field - place  # of the uppermost bit, with `place` at exponent 1
+        bits = []
+        for index in range(field):
+            exponent = field - index  # of the MSB, if the bit `index` has exponent 1
             if exponent == 1 and plan.lowest_top <= 1:
-                places.append(top <= 1)
+                bits.append(top <= 1)
             elif exponent >= plan.lowest_top or exponent == plan.addend_top:
-                places.append(top == exponent)
+                bits.append(top == exponent)
             else:
-                places.append(Const(0, 1))
-        return Cat(places)
+                bits.append(Const(0, 1))
+        return Cat(bits)
 
 
 def _zeros(m: Module, n: int, part: Value) -> Signal:
     """Leading zeros of a group that has a 1."""
     zeros = Signal(range(_GROUP), name=f"zeros_{n}")
-    for place in range(_GROUP):
-        with m.If(part[place]):
-            m.d.comb += zeros.eq(_GROUP - 1 - place)
+    for index in range(_GROUP):
+        with m.If(part[index]):
+            m.d.comb += zeros.eq(_GROUP - 1 - index)
     return zeros

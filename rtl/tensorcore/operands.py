@@ -1,4 +1,4 @@
-"""Operands of a step, kept while all pairs of its blocks are multiplied, and those of the next ones meanwhile."""
+"""Operand buffer: holds a step while all pairs of its blocks are multiplied, and loads the next ones meanwhile."""
 
 from amaranth import *
 from amaranth.lib import data, stream, wiring
@@ -11,7 +11,7 @@ __all__ = ["Operands"]
 
 
 class Operands(wiring.Component):
-    """Blocks of A, or of B, in a ring of steps::
+    """Ring buffer of steps, for the blocks of A or of B::
 
         blocks, part by part --> [step | step | step | step] --> part
                                    release ^     read_block, read_part
@@ -21,7 +21,7 @@ class Operands(wiring.Component):
     width : int
         Bits of a part.
     blocks : int
-        Most blocks of a step.
+        Maximum number of blocks in a step.
     parts : int
         Parts of a block.
     family : str
@@ -30,17 +30,17 @@ class Operands(wiring.Component):
     Members
     -------
     sizes : In(stream)
-        For steps to come: blocks of each less one, and how many steps less one.
+        Steps to load: blocks in each less one, and number of steps less one.
     blocks : In(stream.Signature(width))
         Blocks of these steps, each part by part.
     ready : Out(1)
-        The oldest step is here.
+        The oldest step is loaded.
     release : In(1)
-        Give its place free. Only when `ready`; what was asked for before may still be read.
+        Free the oldest step. Only when `ready`; reads in flight complete.
     read_block, read_part : In
-        Of the oldest step.
+        Part to read, of the oldest step.
     part : Out(width)
-        Part of a block, `latency` clocks after its number.
+        That part, `latency` clocks later.
     """
 
     def __init__(self, *, width: int, blocks: int, parts: int, family: str):
@@ -59,13 +59,13 @@ class Operands(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Clocks from a part's number to the part."""
+        """Clocks from a read index to the part."""
         return 2
 
     def elaborate(self, platform) -> Module:
         m = Module()
         m.submodules.words = words = Ram(width=self.width, depth=RING * self.most * self.parts, family=self.family)
-        # The steps that are being taken in: their size, and how many are left less one.
+        # Steps being loaded: their size, and how many are left, less one.
         size = Signal(range(self.most))
         left = Signal(16)
         taking = Signal()
@@ -76,8 +76,8 @@ class Operands(wiring.Component):
         room = Signal(init=1)
         loaded = Signal()
         write = Signal()
-        # What comes next is the last part of a step; that is the last of its size. Known a clock ahead, so that the way
-        # from a block to the next size is short.
+        # The next part is the last of its step; that step is the last of its size. Known one clock ahead, to keep the
+        # path from a block to the next size short.
         closing, final = Signal(), Signal()
         last_part = part == self.parts - 1 if self.parts > 1 else Const(1, 1)
         m.d.comb += [
@@ -108,23 +108,23 @@ class Operands(wiring.Component):
                 m.d.sync += block.eq(Mux(closing, 0, block + 1))
         after = Signal.like(here)
         m.d.comb += after.eq(here + loaded - self.release)
-        # What is loaded in this clock is not yet written.
+        # A step loaded in this clock is not yet written.
         m.d.sync += [here.eq(after), room.eq(after != RING), self.ready.eq(here != self.release)]
         with m.If(loaded):
             m.d.sync += write_step.eq(write_step + 1)
         with m.If(self.release):
             m.d.sync += read_step.eq(read_step + 1)
 
-        def place(step: Value, number: Value, piece: Value) -> Value:
-            return Cat(piece[: (self.parts - 1).bit_length()], number, step)
+        def address(step: Value, block: Value, part: Value) -> Value:
+            return Cat(part[: (self.parts - 1).bit_length()], block, step)
 
-        # Words lie far apart: what writes them comes from registers.
+        # Memory blocks are far apart: the write port is registered.
         m.d.sync += words.write.eq(write)
         m.d.comb += [
-            words.write_address.eq(register(m, "s1_write_place", place(write_step, block, part))),
+            words.write_address.eq(register(m, "s1_write_place", address(write_step, block, part))),
             words.write_data.eq(register(m, "s1_payload", self.blocks.payload)),
             words.read_enable.eq(1),
-            words.read_address.eq(place(read_step, self.read_block, self.read_part)),
+            words.read_address.eq(address(read_step, self.read_block, self.read_part)),
             words.out_enable.eq(1),
             self.part.eq(words.read_data),
         ]

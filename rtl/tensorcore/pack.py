@@ -1,4 +1,4 @@
-"""The result's bit pattern: rounding, overflow, zeros, and what is no number."""
+"""Encoding of the result: rounding, overflow, zeros, infinities and NaNs."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -11,23 +11,23 @@ __all__ = ["Pack"]
 
 
 class Pack(wiring.Component):
-    """Put a result together. FP32 is cut off where `Normalise` cut it; FP16 is rounded to nearest, ties to even.
+    """Assemble the bit pattern of a result. FP32 is truncated by `Normalise`; FP16 is rounded to nearest, ties to even.
 
     Parameters
     ----------
     config : TensorCoreConfig
-        Output format, bits that are kept, NaN.
+        Output format, fraction bits kept, NaN.
 
     Members
     -------
     negative, significand, below, above, exponent : In
-        Of `Normalise`.
+        Outputs of `Normalise`.
     nan, infinite : In(1)
-        The result is not a number; it is infinite.
+        The result is a NaN; it is infinite.
     infinite_sign : In(1)
-        Its sign then.
+        Sign of an infinite result.
     value : Out
-        The pattern, `latency` clocks later.
+        Bit pattern, `latency` clocks later.
     """
 
     def __init__(self, *, config: TensorCoreConfig):
@@ -49,7 +49,7 @@ class Pack(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Clocks from parts to pattern."""
+        """Clocks from inputs to bit pattern."""
         return Plan(self.config).clocks("pack")
 
     def elaborate(self, platform) -> Module:
@@ -57,22 +57,21 @@ class Pack(wiring.Component):
         plan = Plan(self.config)
         bits, most = plan.c.exponent_bits, 2**plan.c.exponent_bits - 1
         fraction, leading = self.significand[:-1], self.significand[-1]
-        # What is above has no fraction, and no leading 1 either.
+        # A 1 in `above` comes without a fraction and without a leading 1.
         exponent = self.exponent[:bits] & (leading | self.above).replicate(bits)
         up = Signal()
         number = Signal(len(fraction) + bits)
         if plan.rounds:
             m.d.comb += up.eq(self.below[-1] & (self.below[:-1].any() | self.significand[0]))
-            # A carry out of the fraction is one to the exponent, from subnormal to normal and from the largest to
-            # infinity.
+            # A carry out of the fraction increments the exponent: subnormal becomes normal, the largest infinite.
             step = Cat(up, Const(0, len(fraction) - 1), self.above)
             m.d.comb += number.eq(Cat(fraction, exponent) + step)
         else:
             m.d.comb += number.eq(Cat(fraction, (exponent + self.above)[:bits]))
         too_large = Signal()
         zero = Signal()
-        # As tables, since comparing with a constant would go through a carry chain. Of the last term the addition takes
-        # care, too; but without it yosys finds 91 tables more for the whole unit.
+        # Written for lookup tables, since a comparison with a constant would become a carry chain. The addition covers
+        # the last term too, but without it Yosys needs 91 more LUTs for the whole unit.
         beyond, low = self.exponent[bits:].any(), self.exponent[:bits]
         m.d.comb += [
             too_large.eq(((leading | self.above) & (beyond | low.all())) | (self.above & low[1:].all())),

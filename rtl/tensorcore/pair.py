@@ -1,4 +1,4 @@
-"""Two engines side by side: what the largest ECP5 has multipliers for."""
+"""Two engines side by side, to use the multipliers of the largest ECP5."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -12,17 +12,17 @@ __all__ = ["Pair"]
 
 
 class Pair(wiring.Component):
-    """Two engines that have nothing but the clock in common.
+    """Two engines that share nothing but the clock.
 
     Parameters
     ----------
     config : TensorCoreConfig
-        Of each.
+        Configuration of each engine.
 
     Members
     -------
     first, second
-        Those of `Engine`.
+        Members of `Engine`.
     """
 
     def __init__(self, *, config: TensorCoreConfig):

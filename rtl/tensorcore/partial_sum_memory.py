@@ -1,4 +1,4 @@
-"""The addends of one dot-product unit: a part of C in the first step, then its own sums, which stay beside it."""
+"""Addends of one dot-product unit: C in the first step, then the partial sums stored beside the unit."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -14,7 +14,8 @@ __all__ = ["PartialSumMemory"]
 
 
 class PartialSumMemory(wiring.Component):
-    """Sums by their place in a tile. What decides arrives a clock early, and is registered here for this unit alone::
+    """Memory of one unit's partial sums, by block and part. Control signals arrive one clock early and are registered
+    here, for this unit alone::
 
                                  first ----v
         addend -----------------------> [choice] --> c
@@ -22,7 +23,7 @@ class PartialSumMemory(wiring.Component):
                           ^
         write_place ------+------ value (the unit's d)
 
-    Units lie all over the chip, and so would wires from one set of registers for all.
+    Units are spread over the whole chip; registers shared by all would need wires across it.
 
     Parameters
     ----------
@@ -32,20 +33,20 @@ class PartialSumMemory(wiring.Component):
     Members
     -------
     place : In
-        Of the sum that is the next addend, `latency` clocks before it.
+        Address of the sum that is the next addend, `latency` clocks before `c`.
     first : In(1)
-        The addend is part of C; 2 clocks before it.
+        The addend comes from C; 2 clocks before `c`.
     addend : In
-        That part; 1 clock before it.
+        Element of C; 1 clock before `c`.
     c : Out
         The addend.
     write : In(1), write_place : In
-        In the next clock `value` is a sum for that place.
+        In the next clock `value` is the sum for that address.
     value : In
-        A sum.
+        Sum to store.
     """
 
-    # Synthesis would make one set of registers out of the equal ones of all units, with wires across the chip.
+    # Otherwise synthesis merges the equal registers of all units, with wires across the chip.
     keep_hierarchy = True
 
     def __init__(self, *, config: TensorCoreConfig):
@@ -71,7 +72,7 @@ class PartialSumMemory(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         depth = TILE[0] * TILE[1] * self.config.fold
-        # The output register is behind the choice where it can be: what takes addends apart is slow enough.
+        # The output register follows the multiplexer where possible: the unpacking of the addend is slow enough.
         early = has_latency_1(self.config.family, depth)
         m.submodules.words = words = Ram(
             width=len(self.c), depth=depth, family=self.config.family, latency=1 if early else 2

@@ -1,4 +1,4 @@
-"""What follows from a config for a dot-product unit: widths, one scale for all exponents, places of the registers."""
+"""Parameters of a dot-product unit: widths, a common scale of exponents, placement of the pipeline registers."""
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -10,7 +10,7 @@ from tercet.rtl.common.pipeline import register
 
 __all__ = ["Plan"]
 
-# Nanoseconds of a step on an ECP5, without those of a register; of the numbered ones each.
+# Delay of a step on an ECP5 in ns, without that of a register; numbered steps have this delay each.
 _DELAYS = {
     "exponent": 3.4,
     "compare": 2.8,
@@ -25,17 +25,17 @@ _DELAYS = {
     "normalise": 2.6,
     "pack": 4.0,
 }
-_MULTIPLIER = 3  # registers inside of the multiplier, which significands pass before the coarse shift
+_MULTIPLIER = 3  # registers inside the multiplier, which significands pass before the coarse shift
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Numbers of a dot-product unit.
+    """Widths, exponents and pipeline of a dot-product unit.
 
-    All exponents are on one scale that is never negative. A product's is the sum of its operands' biased exponents with
+    All exponents are on one scale that is never negative. A product's is the sum of its factors' biased exponents with
     a constant bit above; the addend's has a constant added. `origin` stands for 2**0.
 
-    A term is a magnitude of ``fraction_bits`` and two more bits, so that it can be any product, in [0, 4)::
+    A term is a magnitude of ``fraction_bits`` fraction bits and two integer bits, which hold any product, in [0, 4)::
 
         term   i i . f f f ... f          sum   s i i i i i . f f f ... f
                      `fraction_bits`            top ^
@@ -43,7 +43,13 @@ class Plan:
     Parameters
     ----------
     config : TensorCoreConfig
-        Everything.
+        Configuration of the engine.
+
+    Raises
+    ------
+    ValueError
+        If only the golden model supports `config`, or ``l`` is not a power of two of at least 2; in `registers`, if
+        ``pipeline`` is out of range for ``l``.
     """
 
     config: TensorCoreConfig
@@ -51,11 +57,11 @@ class Plan:
     def __post_init__(self):
         config = self.config
         if config.unlimited:
-            raise ValueError("fraction_bits 0 keeps all, which only the golden model does; use 13 to 25 for instance")
+            raise ValueError("fraction_bits 0 (keep all) is for the golden model only; use 13 to 25 for example")
         if config.emulated:
-            raise ValueError("fp8 'mma_sync' is what only the golden model does; use native, of ada or hopper")
+            raise ValueError("fp8 'mma_sync' is for the golden model only; use native, as in presets ada and hopper")
         if config.l < 2 or config.l & (config.l - 1):
-            raise ValueError(f"l {config.l} is no size of a tree of adders; use 2, 4, 8, 16 or 32")
+            raise ValueError(f"l {config.l} is not a size of an adder tree; use 2, 4, 8, 16 or 32")
 
     @property
     def a_width(self) -> int:
@@ -82,7 +88,7 @@ class Plan:
 
     @cached_property
     def c(self) -> Format:
-        """Of the addend and of the result."""
+        """Format of the addend and of the result."""
         return FORMATS[self.config.out_format]
 
     @property
@@ -108,7 +114,7 @@ class Plan:
 
     @cached_property
     def _product_base(self) -> int:
-        """A power of two above the sum of two biased exponents, if the addend's could be negative without it."""
+        """Power of two above the sum of two biased exponents; 0 if the addend's cannot be negative without it."""
         lacking = self.c.bias - self.a.bias - self.b.bias
         if lacking <= 0:
             return 0
@@ -116,17 +122,17 @@ class Plan:
 
     @cached_property
     def origin(self) -> int:
-        """The exponent of 1."""
+        """Exponent of 1 on the common scale."""
         return self._product_base + self.a.bias + self.b.bias
 
     @cached_property
     def addend_offset(self) -> int:
-        """What the addend's biased exponent lacks on the common scale."""
+        """Offset from the addend's biased exponent to the common scale."""
         return self.origin - self.c.bias
 
     @cached_property
     def floor(self) -> int | None:
-        """The least that the largest exponent counts as, on the common scale; None if it never is less."""
+        """Lower bound of the largest exponent, on the common scale; None if it has no effect."""
         low = self.config.min_exponent
         return self.origin + low if low is not None and self.config.reaches_floor else None
 
@@ -162,57 +168,57 @@ class Plan:
 
     @property
     def rounds(self) -> bool:
-        """Whether results are rounded to nearest even, not cut off."""
+        """Whether results are rounded to nearest even, not truncated."""
         return self.config.out_format == "fp16"
 
     @cached_property
     def _room(self) -> int:
-        """Bits above a sum, through which it goes to the right where its exponent would be below 1.
+        """Bits above a sum, for its right shift where the exponent would be below 1.
 
-        With as many as are kept and one for half of the last, nothing is left of one that goes further.
+        At most the bits kept and one for half an LSB: nothing is left of a sum that is shifted further.
         """
         lowest = self._least(self.product_exponents) - self.addend_offset + self._sum_top
         return min(max(0, 1 - lowest), self.kept + 1)
 
     def _least(self, exponents: range) -> int:
-        """The least that these count as."""
+        """Smallest of these exponents, no lower than the floor."""
         return max(exponents[0], exponents[0] if self.floor is None else self.floor)
 
     @property
     def _sum_top(self) -> int:
-        """Exponent of a sum's uppermost bit, beyond that of its terms."""
+        """Exponent of a sum's MSB, relative to that of its terms."""
         return self.sum_width - 1 - self.config.fraction_bits
 
     @property
     def field_width(self) -> int:
-        """Bits that are normalised: a sum, and the room above it."""
+        """Bits to normalise: a sum and the room above it."""
         return self.sum_width + self._room
 
     @property
     def top_offset(self) -> int:
-        """From an exponent of terms on the common scale to the biased one of the uppermost bit of the field."""
+        """Offset from the terms' exponent on the common scale to the biased exponent of the field's MSB."""
         return self._sum_top + self._room - self.addend_offset
 
     @property
     def lowest_top(self) -> int:
-        """The least exponent of the uppermost bit where there is a product."""
+        """Smallest exponent of the field's MSB if a product is not zero."""
         return self._least(self.product_exponents) + self.top_offset
 
     @property
     def addend_top(self) -> int:
-        """Exponent of the uppermost bit where all is zero but an addend that is subnormal, or below the floor."""
+        """Exponent of the field's MSB if the only non-zero term is an addend that is subnormal or below the floor."""
         return self._least(self.addend_exponents) + self.top_offset
 
     @cached_property
     def top_shape(self) -> Shape:
-        """Of the exponent of the uppermost bit of the field, before its shift."""
+        """Shape of the exponent of the field's MSB before the shift."""
         least = min(self._least(self.product_exponents), self._least(self.addend_exponents))
         most = max(self.product_exponents[-1], self.addend_exponents[-1])
         return Shape.cast(range(least + self.top_offset, most + self.top_offset + 1))
 
     @property
     def result_width(self) -> int:
-        """Bits of a result's exponent before it is known to fit; where a 1 is above the fraction it is positive."""
+        """Bits of a result's exponent before the overflow check; it is positive if there is a leading 1."""
         return (max(self.product_exponents[-1], self.addend_exponents[-1]) + self.top_offset).bit_length()
 
     @property
@@ -222,7 +228,7 @@ class Plan:
 
     @cached_property
     def steps(self) -> tuple[str, ...]:
-        """Steps from operands to result, in order; a register can stand behind each."""
+        """Steps from operands to result, in order; a register can follow each."""
         if self.config.integers:
             adders = (f"add_{n}" for n in range(1, self.levels + 1))
             return ("multiply_1", "multiply_2", "multiply_3", *adders, "add_c", "pack")
@@ -233,35 +239,35 @@ class Plan:
 
     @cached_property
     def registers(self) -> frozenset[str]:
-        """Steps with a register behind them: ``pipeline`` of them, where they cut the way into the most equal parts."""
+        """Steps followed by a register: ``pipeline`` of them, so as to balance the delays of the stages."""
         if self.config.integers:
             inside, rest = self.steps[:_MULTIPLIER], self.steps[_MULTIPLIER:]
-            found = _cut(rest, self.config.pipeline - _MULTIPLIER, _MULTIPLIER)
-            found = found and inside + found
+            ends = _cut(rest, self.config.pipeline - _MULTIPLIER, _MULTIPLIER)
+            ends = ends and inside + ends
         else:
-            found = _cut(self.steps, self.config.pipeline)
-        if found is None:
+            ends = _cut(self.steps, self.config.pipeline)
+        if ends is None:
             raise ValueError(
-                f"Pipeline of {self.config.pipeline} clocks; with l {self.config.l} use {_MULTIPLIER + 1} to "
+                f"pipeline {self.config.pipeline} is out of range for l {self.config.l}; use {_MULTIPLIER + 1} to "
                 f"{len(self.steps)}"
             )
-        return frozenset(found)
+        return frozenset(ends)
 
     def clocks(self, *steps: str) -> int:
-        """Registers behind the steps from the first to the last of these, both included."""
+        """Registers after the steps from the first to the last of these, inclusive."""
         first, last = self.steps.index(steps[0]), self.steps.index(steps[-1])
         return sum(step in self.registers for step in self.steps[first : last + 1])
 
     def behind(self, m: Module, step: str, name: str, value: Value) -> Value:
-        """The value behind a step: registered if there is a register."""
+        """The value after a step, registered if a register follows the step."""
         return register(m, name, value) if step in self.registers else value
 
 
 @lru_cache
 def _cut(steps: tuple[str, ...], parts: int, passed: int = 0) -> tuple[str, ...] | None:
-    """Last steps of the parts into which the steps are cut, the longest part as short as can be; None if too few.
+    """Last step of each of `parts` stages, with the longest stage as short as possible; None if there is no such cut.
 
-    `passed` registers stand before.
+    `passed` registers precede these steps.
     """
     if parts < 1 or len(steps) < parts:
         return None
@@ -271,14 +277,14 @@ def _cut(steps: tuple[str, ...], parts: int, passed: int = 0) -> tuple[str, ...]
             break
         rest = _cut(steps[count:], parts - 1, passed + 1) if parts > 1 else () if count == len(steps) else None
         if rest is not None:
-            found = (steps[count - 1], *rest)
-            if best is None or _lengths(steps, found) < _lengths(steps, best):
-                best = found
+            ends = (steps[count - 1], *rest)
+            if best is None or _lengths(steps, ends) < _lengths(steps, best):
+                best = ends
     return best
 
 
 def _lengths(steps: tuple[str, ...], ends: tuple[str, ...]) -> list[float]:
-    """Nanoseconds of the parts, the longest first."""
+    """Delays of the stages in ns, longest first."""
     lengths, start = [], 0
     for end in ends:
         stop = steps.index(end) + 1

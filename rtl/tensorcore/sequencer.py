@@ -1,4 +1,4 @@
-"""Tiles step by step: which blocks meet when."""
+"""Sequencer: issues the block products of a tile, step by step."""
 
 from amaranth import *
 from amaranth.lib import data, stream, wiring
@@ -12,57 +12,57 @@ __all__ = ["Sequencer", "issue_layout"]
 
 
 def issue_layout(config: TensorCoreConfig) -> data.StructLayout:
-    """What is started: a part of the product of two blocks."""
+    """Payload of an issue: a part of the product of two blocks."""
     by_rows, by_cols = block_parts(config)
     return data.StructLayout(
         {
             "row": range(TILE[0]),
             "col": range(TILE[1]),
-            # At least a bit: a signal without any is no Verilog.
+            # At least one bit: Verilog has no zero-width signals.
             "row_part": range(max(2, by_rows)),
             "col_part": range(max(2, by_cols)),
-            "first": 1,  # the addend is C
-            "last": 1,  # the result is D
-            "close": 1,  # of the tile
+            "first": 1,  # the addend comes from C
+            "last": 1,  # the result goes to D
+            "close": 1,  # the last of the tile
         }
     )
 
 
 class Sequencer(wiring.Component):
-    """For each step along K all pairs of its blocks, for each pair all pairs of their parts.
+    """Issue, for each step along K, all pairs of its blocks, and for each pair all pairs of their parts.
 
-    A part's result is its addend in the next step: as many starts later as a step has. It is there when fewer than so
-    many are under way.
+    A part's result is its addend in the next step, as many issues later as a step has parts. It is available once fewer
+    parts than that are in flight.
 
     Parameters
     ----------
     config : TensorCoreConfig
         Size of a block, fold.
     under_way : int
-        Clocks from a start to `retire`, and so starts that can be under way.
+        Clocks from issue to `retire`, and thus the maximum number of parts in flight.
 
     Members
     -------
     command : In(stream.Signature(command_layout()))
-        A tile.
+        Next tile.
     a_ready, b_ready : In(1)
-        Operands of the next step are here.
+        Operands of the step are loaded.
     release : Out(1)
-        The step is over.
+        The step ends; its operands can be dropped.
     c_valid : In(1)
-        The next part of C is here.
+        The next part of C is available.
     c_take : Out(1)
-        It is started.
+        Consume that part of C.
     room : In(1)
         There is room for a result.
     issue : Out(1), item : Out(issue_layout(config))
-        A part is started.
+        A part is issued.
     retire : In(1)
-        What is started from the next clock on can have the oldest result that is under way as its addend.
+        Parts issued from the next clock on can use the oldest result in flight as their addend.
     running : Out(1)
-        There is a tile.
+        A tile is in progress.
     operands, addend, sum : Out(1)
-        What the next part needs is here: operands of its step, its part of C, its sum.
+        Inputs of the next part that are available: operands of its step, its part of C, its partial sum.
     """
 
     def __init__(self, *, config: TensorCoreConfig, under_way: int):
@@ -93,12 +93,12 @@ class Sequencer(wiring.Component):
         tile = Signal(command_layout())
         row, col = Signal(range(TILE[0])), Signal(range(TILE[1]))
         row_part, col_part = Signal.like(self.item.row_part), Signal.like(self.item.col_part)
-        # Starts of a step, those left of this one, and those whose result is not there yet, also with one more.
+        # Parts per step; parts left in this step; parts in flight, also plus one.
         starts = Signal(range(TILE[0] * TILE[1] * config.fold + 1))
         left = Signal.like(starts)
         under_way, one_more = Signal(range(self.under_way + 1)), Signal(range(self.under_way + 2), init=1)
-        # Known a clock ahead, so that the way to `issue` and from it is short: the step is the first of its tile, the
-        # last; this start is the last of its step; fewer are under way than a step has.
+        # Known one clock ahead, to keep the paths to and from `issue` short: the step is the first of its tile, or
+        # the last; the next part is the last of its step; fewer parts are in flight than a step has.
         first, last, ends, free = Signal(), Signal(), Signal(), Signal()
         last_col_part, last_row_part = col_part == by_cols - 1, row_part == by_rows - 1
         last_part = last_col_part & last_row_part
@@ -135,9 +135,9 @@ class Sequencer(wiring.Component):
             (self.issue & last_part, col == tile.cols, col),
             (self.issue & last_col, row == tile.rows, row),
         )
-        for step, wrap, place in counters:
+        for step, wrap, index in counters:
             with m.If(step):
-                m.d.sync += place.eq(Mux(wrap, 0, place + 1))
+                m.d.sync += index.eq(Mux(wrap, 0, index + 1))
         with m.If(self.issue):
             m.d.sync += [left.eq(left - 1), ends.eq(left == 2)]
         with m.If(self.release):

@@ -1,4 +1,4 @@
-"""Whether a result is infinite, or not a number."""
+"""Detection of results that are infinite or NaN."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -10,7 +10,7 @@ __all__ = ["Specials"]
 
 
 class Specials(wiring.Component):
-    """Look at all terms at once; two clocks.
+    """Combine the infinities and NaNs of all terms.
 
     Parameters
     ----------
@@ -20,13 +20,13 @@ class Specials(wiring.Component):
     Members
     -------
     sign, nan, infinite : In(l + 1)
-        Of the products, and of the addend last.
+        Flags of the products, and of the addend in the MSB.
     any_nan : Out(1)
-        A term is not a number, or there are infinities of both signs; `latency` clocks later.
+        A term is a NaN, or there are infinities of both signs; `latency` clocks later, like the other outputs.
     any_infinite : Out(1)
         A term is infinite.
     infinite_sign : Out(1)
-        One that is negative is.
+        A negative term is infinite.
     """
 
     def __init__(self, *, config: TensorCoreConfig):
@@ -44,7 +44,7 @@ class Specials(wiring.Component):
 
     @property
     def latency(self) -> int:
-        """Clocks from terms to the result."""
+        """Clocks from terms to outputs."""
         return 2
 
     def elaborate(self, platform) -> Module:

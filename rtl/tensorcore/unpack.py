@@ -1,4 +1,4 @@
-"""From a bit pattern to sign, exponent and significand."""
+"""Unpacking of a bit pattern into sign, exponent and significand."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ __all__ = ["Kind", "Unpack", "number_layout", "take_apart"]
 
 
 class Kind(data.Struct):
-    """What a number is, in a form that is cheap to register: a gate behind it says the rest."""
+    """Class of a number, encoded to be cheap to register: one gate derives each property."""
 
     normal: 1  # pyright: ignore
     """The exponent is not 0."""
     some: 1  # pyright: ignore
     """The fraction is not 0."""
     special: 1  # pyright: ignore
-    """Infinite, or not a number."""
+    """Infinite or a NaN."""
 
     @property
     def nonzero(self) -> Value:
@@ -35,10 +35,10 @@ class Kind(data.Struct):
 
 
 def number_layout(format: str) -> Any:
-    """A number taken apart, or an int8 as it is.
+    """Layout of an unpacked number; an int8 stays as it is.
 
-    The exponent is biased, and 1 for subnormal numbers and zero; the significand has its leading 1 unless the number is
-    one of these. Both mean nothing if it is infinite or none.
+    The exponent is biased, and 1 for subnormal numbers and zero; the significand has a leading 1 except for these. Both
+    are meaningless for infinities and NaNs.
     """
     if format == "int8":
         return signed(8)
@@ -49,19 +49,19 @@ def number_layout(format: str) -> Any:
 
 
 class Unpack(wiring.Component):
-    """Take a floating-point number apart, without a register.
+    """Unpack a floating-point number. Combinational.
 
     Parameters
     ----------
     format : str
-        Its format, a name of `tercet.golden.numerics.floats.FORMATS`.
+        Format of the number, a key of `tercet.golden.numerics.floats.FORMATS`.
 
     Members
     -------
     pattern : In(format.width)
         Bit pattern.
     number : Out(number_layout(format))
-        Its parts.
+        Unpacked number.
     """
 
     def __init__(self, *, format: str):
@@ -88,7 +88,7 @@ class Unpack(wiring.Component):
 
 
 def take_apart(m: Module, name: str, format: str, patterns: Any) -> Value:
-    """An array of patterns as one of numbers."""
+    """Unpack an array of patterns into an array of numbers, the first in the least significant bits."""
     if format == "int8":
         return Value.cast(patterns)
     numbers = []

@@ -1,4 +1,4 @@
-"""A report as nextpnr writes it."""
+"""Sample report of nextpnr."""
 
 REPORT = {
     "fmax": {"$glbnet$clk": {"achieved": 61.5, "constraint": 75.0}},

@@ -1,4 +1,4 @@
-"""Small boards for tests, and how to open one."""
+"""Small boards for tests, and helpers to open them."""
 
 import contextlib
 
@@ -23,44 +23,44 @@ CONFIGS = {
 
 
 def soc_of(name: str, depth: int = 64, **fields) -> SocConfig:
-    """A board with an engine of `CONFIGS`."""
+    """Return a configuration with an engine of `CONFIGS`."""
     config = CONFIGS[name]
     depths = tuple((port.name, depth) for port in engine(name).streams(config))
     return SocConfig(name, config, depths, **{"clock_hz": 24_000_000, "baud": 3_000_000, "board": "bench", **fields})
 
 
 FAULTS = soc_of("systolic", 128, frame_bytes=1024)
-"""The board whose line is bad."""
+"""Configuration for fault injection."""
 
 
 @contextlib.contextmanager
 def running(soc: SocConfig, mode: str = "bytes"):
-    """The simulated board."""
+    """Run a simulated board."""
     with SimulatedBoard(soc, soc_sources(soc, uart=mode != "bytes"), mode=mode) as board:
         yield board
 
 
 @contextlib.contextmanager
 def opened(soc: SocConfig, mode: str = "bytes", **options):
-    """A `Device` on the simulated board."""
+    """Open a `Device` on a simulated board."""
     with running(soc, mode) as board, open_port(board.path, soc.baud) as port:
         yield Device(HostLink(port, timeout=20.0), **options)
 
 
 def int8(generator: np.random.Generator, *shape: int) -> np.ndarray:
-    """Random int8."""
+    """Return a random int8 array."""
     return generator.integers(-128, 128, shape).astype(np.int8)
 
 
 def same(got: np.ndarray, want: np.ndarray) -> None:
-    """By bits, and of the same type and shape."""
+    """Assert equal bits, dtype and shape."""
     assert got.dtype == want.dtype
     assert got.shape == want.shape
     assert got.tobytes() == want.tobytes()
 
 
 def compressed() -> tuple[list[CompressedLayer], np.ndarray]:
-    """A small network, and inputs."""
+    """Return a small compressed network and inputs."""
     generator = np.random.default_rng(5)
     layers = []
     for n_in, n_out in ((12, 10), (10, 4)):

@@ -1,4 +1,4 @@
-"""Bitstreams: two boards with a small engine, and what goes wrong with tools that only pretend."""
+"""Bitstreams: two real builds with a small engine, and failures of fake tools."""
 
 import json
 import stat
@@ -15,7 +15,7 @@ from tercet.sim.cache import FolderBusy, sole_writer
 
 from .reports import REPORT
 
-# An echo, with a counter and a memory so that there is something to place.
+# Echo with a counter and a memory, to have something to place.
 STUB = """
 module tercet_soc(input clk, input rst, input rx, output reg tx, output reg busy);
   reg [23:0] count;
@@ -44,13 +44,13 @@ def stub(name, folder, engine="systolic", text=STUB, clock_hz=None, **options):
 @pytest.mark.parametrize(
     ("name", "suffix", "marks"),
     [
-        # Synchronisation, and the ID by which the FPGA knows its own; a 12F differs from a 25F in it alone.
+        # Synchronisation word, and the IDCODE that the FPGA checks, the only difference between a 12F and a 25F.
         ("icebreaker", "bin", [bytes.fromhex("7eaa997e")]),
         ("ulx3s-12f", "bit", [b"LFE5U-12F", bytes.fromhex("e200000021111043")]),
     ],
 )
 def test_bitstream(tmp_path, name, suffix, marks):
-    """The clock is met, and the file is one that the FPGA takes for its own."""
+    """The clock is met, and the file has the header that the FPGA accepts."""
     lines, states = [], []
     depths: dict[str, int] = dict.fromkeys(("commands", "acts", "weights", "params", "sums"), 16)
     soc = soc_config(name, "systolic", rows=2, cols=2, acc_depth=8, requant_lanes=0, depths=depths)
@@ -72,7 +72,7 @@ def test_bitstream(tmp_path, name, suffix, marks):
     assert content["utilisation"]["lut4"]["available"] == board(name).device.capacity["lut4"]
     assert "not" in content["power"]
     (clock,) = content["fmax_mhz"].values()
-    # nextpnr counts in whole picoseconds.
+    # nextpnr rounds to whole picoseconds.
     assert clock["asked"] == pytest.approx(soc.clock_hz / 1e6, rel=1e-3)
     assert content["timing_met"]
     assert clock["reached"] > clock["asked"]
@@ -80,16 +80,16 @@ def test_bitstream(tmp_path, name, suffix, marks):
     assert set(content["tools"]) == {"tercet", "amaranth", "amaranth-boards", "yosys", board(name).nextpnr}
     assert "unknown" not in content["tools"].values()
     assert len(lines) == STAGES
-    # A tool that has never been started compiles itself.
+    # A tool compiles itself on its first start.
     phases = list(dict.fromkeys(state.partition(",")[0] for state in states if "compiling" not in state))
-    assert phases == ["synthesising", "placing", "moving what is placed", "routing", "packing"]
+    assert phases == ["synthesising", "placing", "refining the placement", "routing", "packing"]
     assert f"MHz of {clock['asked']:.1f}" in lines[1]
     assert content["critical_path"][0].endswith("clk-to-q to " + content["critical_path"][0].rpartition(" ")[2])
 
 
 @pytest.fixture
 def pretend(tmp_path, monkeypatch):
-    """Makes a tool that leaves files, says something and ends with a status."""
+    """Make a fake tool that writes files, prints a message and exits with a status."""
 
     def make(variable, files=(), says="", status=0):
         program = tmp_path / variable.lower()
@@ -102,7 +102,7 @@ def pretend(tmp_path, monkeypatch):
         if variable != "YOSYS":
             monkeypatch.setenv(variable, str(program))
             return
-        # That one is looked for once only.
+        # The lookup of yosys is cached.
         for module in ("fpga.netlist", "bitstream"):
             monkeypatch.setattr(f"tercet.boards.{module}.yosys_command", lambda: (str(program),))
 
@@ -110,24 +110,24 @@ def pretend(tmp_path, monkeypatch):
 
 
 def netlist(**cells):
-    """A netlist with so many cells of some types."""
+    """Netlist with the given numbers of cells by type."""
     names = {f"{kind}{n}": {"type": kind} for kind, count in cells.items() for n in range(count)}
     return json.dumps({"modules": {"top": {"attributes": {"top": "1"}, "cells": names}}})
 
 
 @pytest.fixture
 def small(pretend):
-    """Synthesis, place and route that misses the clock, and a packer."""
+    """Fake synthesis, place and route that misses the clock, and a packer."""
     pretend("YOSYS", {"top.json": netlist(LUT4=7, TRELLIS_FF=3), "yosys.log": "synthesised\n"})
     pretend("NEXTPNR_ECP5", {"report.json": json.dumps(REPORT), "top.tim": "placed\n"})
     pretend("ECPPACK", {"top.bit": "bits"}, "packed")
 
 
 def test_missed_timing(tmp_path, small):
-    with pytest.raises(TimingMissed, match="use a slower clock, another seed or placer, or allow it") as caught:
+    with pytest.raises(TimingMissed, match="use a slower clock, another seed or placer, or allow the miss") as caught:
         stub("ulx3s-25f", tmp_path / "out", "eie")
     assert str(caught.value).startswith(
-        "eie on ulx3s-25f reaches 61.50 MHz, not 75.00 MHz, for the path from a.Q to c.D; "
+        "eie on ulx3s-25f reaches 61.50 MHz, not 75.00 MHz, on the path from a.Q to c.D; "
     )
     assert caught.value.path == [
         "0.50 ns clk-to-q to a.Q",
@@ -155,7 +155,7 @@ def test_orangecrab_gets_its_suffix(tmp_path, small):
 
 
 def test_gowin(tmp_path, pretend, monkeypatch):
-    """The names of nextpnr's options, the frequency, Gowin's cells."""
+    """Options of nextpnr-himbaechel, the clock and Gowin's cells."""
     clock = {"fmax": {"clk": {"achieved": 200, "constraint": 54}}}
     seen = tmp_path / "seen"
     pretend("NEXTPNR_HIMBAECHEL", {"report.json": json.dumps(clock)})
@@ -182,7 +182,7 @@ def test_gowin(tmp_path, pretend, monkeypatch):
 
 def test_nextpnr_refuses(tmp_path, small, pretend):
     pretend("NEXTPNR_ECP5", {}, "ERROR: Unable to place cell 'a', no BELs remaining", 1)
-    with pytest.raises(DoesNotFit, match="no place on ulx3s-25f: Unable to pl"):
+    with pytest.raises(DoesNotFit, match="cannot place the design on ulx3s-25f: Unable to pl"):
         stub("ulx3s-25f", tmp_path / "out")
 
 
@@ -194,8 +194,8 @@ def test_packer_refuses(tmp_path, small, pretend):
 
 
 def test_one_build_in_a_folder(tmp_path, small):
-    """A second one is refused, whatever it builds; once the first has ended there is room for another."""
-    message = f"^Another build writes into '{tmp_path}/out'; wait until it has ended, or use another folder$"
+    """A second build is refused, whatever it builds, until the first has ended."""
+    message = f"^Another build is writing into '{tmp_path}/out'; wait for it to finish, or use another folder$"
     with sole_writer(tmp_path / "out"), pytest.raises(FolderBusy, match=message):
         stub("ulx3s-25f", tmp_path / "out", allow_timing_fail=True)
     assert list((tmp_path / "out").iterdir()) == []
@@ -223,7 +223,7 @@ def test_refuses(tmp_path, monkeypatch):
         stub("icebreaker", tmp_path, placer="x")
     soc = soc_config("ulx3s-25f", "eie")
     object.__setattr__(soc, "clock_hz", 77_000_000)
-    with pytest.raises(ValueError, match="77000000 Hz is none that ulx3s-25f can have; use 75000000 Hz"):
+    with pytest.raises(ValueError, match="ulx3s-25f cannot generate a clock of 77000000 Hz; use 75000000 Hz"):
         build("ulx3s-25f", STUB, soc, tmp_path)
     with pytest.raises(SynthesisError, match="yosys: .*tercet_soc"):
         stub("icebreaker", tmp_path, text="module other(); endmodule")

@@ -1,4 +1,4 @@
-"""Boards: FPGA, clock, link and programmer of each, and presets that are within what is there."""
+"""Boards: FPGA, clock, link and programmer of each, and presets within its capacity."""
 
 import pytest
 from tercet.boards.catalog import BOARDS, board, soc_config
@@ -21,7 +21,7 @@ EXPECTED = {
     "icepi-zero": ("LFE5U-25F BG256", "ecp5-25k", 50, ("K16", "K15")),
     "tang-nano-9k": ("GW1NR-LV9QN88PC6/I5", "gw1nr-9c", 27, ("18", "17")),
 }
-# Bits of a block RAM by its words, without parity on iCE40.
+# Word width of a block RAM by depth; iCE40 has no parity bits.
 WIDTHS = {
     "ecp5": {512: 36, 1024: 18, 2048: 9, 4096: 4, 8192: 2, 16384: 1},
     "ice40": {256: 16, 512: 8, 1024: 4},
@@ -54,7 +54,7 @@ PRESETS = [(name, engine) for name in BOARDS for engine in board(name).presets]
 
 @pytest.mark.parametrize(("name", "engine"), PRESETS, ids=["-".join(each) for each in PRESETS])
 def test_presets(name, engine):
-    """Each is a whole SoC, of the family's blocks, and its buffers leave room for the rest."""
+    """Each preset is a complete SoC with the family's blocks, and its buffers leave room for the rest."""
     found, preset = board(name), board(name).presets[engine]
     soc = soc_config(name, engine)
     assert (soc.board, soc.engine, soc.clock_hz) == (name, engine, preset.clock_hz)
@@ -62,7 +62,7 @@ def test_presets(name, engine):
     assert soc.baud <= 3_000_000
     assert soc.frame_bytes == (2048 if found.device.family == "ecp5" else 512)
     assert soc.family == (found.device.family if found.device.family != "gowin" else "any")
-    # On iCE40, more than 1024 words are in a RAM of 16 bits by 16384.
+    # On iCE40, buffers of more than 1024 words use large RAMs of 16384 by 16 bits.
     large = 1024 if found.device.family == "ice40" else 2**24
     blocks = spram = 0
     for port in ENGINES[engine].streams(soc.config):

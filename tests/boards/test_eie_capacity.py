@@ -1,4 +1,4 @@
-"""Blocks that an EIE engine takes, before synthesis: those that synthesis has counted."""
+"""Predicted blocks of EIE engines, compared with synthesis."""
 
 import json
 from dataclasses import replace
@@ -9,7 +9,7 @@ from tercet.boards.eie_capacity import eie_blocks, over_capacity
 from tercet.boards.fpga.families import FAMILIES
 from tercet.boards.measured import MEASURED
 
-# Words, bits, and what yosys takes for such a memory on iCE40 and, alike, on ECP5 and Gowin.
+# Depth, width, and block RAMs used by yosys on iCE40 and on ECP5 or Gowin.
 INFERRED = [
     (16, 16, 1, 0),
     (40, 16, 1, 0),
@@ -50,7 +50,7 @@ def blocks(name: str, **fields) -> dict[str, int]:
 
 
 def test_what_each_memory_takes():
-    """On an ECP5, block RAMs of 512 words of 36 bits, 1024 of 18 and so on; four PEs."""
+    """ECP5 block RAMs are 512 words of 36 bits, 1024 of 18 and so on; the engine has four PEs."""
     usual = blocks("ulx3s-25f")
     for fields, more in (
         ({"matrix_depth": 1025}, 4 * 4),
@@ -64,9 +64,9 @@ def test_what_each_memory_takes():
         ({"word_width": 32}, -4 * 2),
     ):
         assert blocks("ulx3s-25f", **fields)["bram"] == usual["bram"] + more, fields
-    # Two engines differ in their PEs only: 16 columns of buffers stand beside each.
+    # One multiplier for each PE.
     assert blocks("ulx3s-25f", n_pe=5)["dsp"] == 5
-    # Beyond four large RAMs, and a queue that does not fit logic cells.
+    # All four large RAMs, and a queue too deep for logic cells.
     assert blocks("icebreaker", matrix_depth=2**15)["spram"] == 4
     assert blocks("icebreaker", fifo_depth=20)["bram"] > blocks("icebreaker")["bram"]
 

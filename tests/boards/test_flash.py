@@ -1,4 +1,4 @@
-"""Programming: the command for each board, and one line with what helps for everything that a tool may say."""
+"""Programming: the command for each board, and a one-line remedy for every failure of a tool."""
 
 import json
 import os
@@ -11,7 +11,7 @@ from tercet.boards.catalog import BOARDS, board
 from tercet.boards.flash import FlashError, built_bitstream, dfu_suffix, flash, flash_command
 from tercet.boards.fpga.tools import ToolNotFound
 
-# What the tools really say; openFPGALoader 1.1, iceprog of icestorm, dfu-util 0.11.
+# Real output of the tools; openFPGALoader 1.1, iceprog of icestorm, dfu-util 0.11.
 NO_LIBRARY = "openFPGALoader: error while loading shared libraries: libusb-1.0.so.0: cannot open shared object file"
 NO_DEVICE = (
     "empty\nunable to open ftdi device: -3 (device not found)\nJTAG init failed with: unable to open ftdi device"
@@ -41,7 +41,7 @@ DFU_DONE = (
 
 @pytest.fixture
 def tools(tmp_path, monkeypatch):
-    """Makes programs that write their arguments to a file, say something and end with a status."""
+    """Make fake programs that record their arguments, print a message and exit with a status."""
     folder = tmp_path / "bin"
     folder.mkdir()
     monkeypatch.setenv("PATH", f"{folder}:/bin:/usr/bin")
@@ -96,7 +96,7 @@ def test_a_boards_own_tool_comes_first(tools, file):
 
 
 def test_a_cable_would_overwrite_the_boot_loader(tools, file):
-    with pytest.raises(ValueError, match="orangecrab-25f would lose its boot loader; leave the cable or persist out"):
+    with pytest.raises(ValueError, match="orangecrab-25f's flash by cable would erase its boot loader; omit cable or"):
         flash_command(board("orangecrab-25f"), file, cable="ft232", persist=True)
 
 
@@ -120,28 +120,33 @@ def test_pips_tool(tools, file):
             "ulx3s-25f",
             "openFPGALoader",
             NO_LIBRARY,
-            r"lacks the system's library libusb-1\.0\.so\.0; install libusb and",
+            r"cannot load the system library libusb-1\.0\.so\.0; install libusb and",
         ),
-        ("ulx3s-25f", "openFPGALoader", NO_DEVICE, "No ulx3s-25f is there.*connect its USB port US1 by a cable.*lsusb"),
-        ("tang-nano-9k", "openFPGALoader", NO_DEVICE, "No tang-nano-9k is there"),
+        (
+            "ulx3s-25f",
+            "openFPGALoader",
+            NO_DEVICE,
+            "ulx3s-25f was not found.*connect its USB port US1 with a .*lsusb",
+        ),
+        ("tang-nano-9k", "openFPGALoader", NO_DEVICE, "tang-nano-9k was not found"),
         ("colorlight-5a75b", "openFPGALoader", NO_DEVICE, "connect a JTAG adapter to J27 to J34"),
-        ("orangecrab-25f", "openFPGALoader", NO_DFU, "No orangecrab-25f is there.*hold its button while you connect"),
+        ("orangecrab-25f", "openFPGALoader", NO_DFU, "orangecrab-25f was not found.*hold its button while connecting"),
         ("orangecrab-25f", "dfu-util", "dfu-util: No DFU capable USB device available", "hold its button while"),
-        ("icebreaker", "iceprog", NO_ICE, "No icebreaker is there, or this user may not open it"),
-        ("icebreaker", "openFPGALoader", NO_ACCESS, "This user may not open icebreaker; add a udev rule"),
-        ("orangecrab-85f", "dfu-util", DFU_ACCESS, "This user may not open orangecrab-85f; add a udev rule"),
-        ("ulx3s-85f", "openFPGALoader", BUSY, "Another program uses ulx3s-85f; close terminals"),
+        ("icebreaker", "iceprog", NO_ICE, "icebreaker was not found, or this user may not open it"),
+        ("icebreaker", "openFPGALoader", NO_ACCESS, "No permission to open icebreaker; add a udev rule"),
+        ("orangecrab-85f", "dfu-util", DFU_ACCESS, "No permission to open orangecrab-85f; add a udev rule"),
+        ("ulx3s-85f", "openFPGALoader", BUSY, "Another program is using ulx3s-85f; close terminals"),
         (
             "ulx3s-85f",
             "openFPGALoader",
             WRONG_DEVICE,
-            "for another FPGA than the one found, and ulx3s-85f has LFE5U-85F",
+            "does not match the FPGA found, and ulx3s-85f has LFE5U-85F",
         ),
         (
             "orangecrab-25f",
             "dfu-util",
             "dfu-util: Error: File ID 1209:5bf0 does not match device (1209:5af0)",
-            "for another FPGA than the one found",
+            "does not match the FPGA found",
         ),
         (
             "orangecrab-25f",
@@ -153,23 +158,33 @@ def test_pips_tool(tools, file):
             "colorlight-i5",
             "openFPGALoader",
             NO_CMSISDAP,
-            "does not drive cmsisdap adapters, which colorlight-i5 has; put",
+            "does not support the cmsisdap adapter of colorlight-i5; put",
         ),
-        ("colorlight-5a75b", "openFPGALoader", "Error: no device found", "No FPGA answers on JTAG; see whether"),
-        ("icebreaker", "iceprog", "Found difference between flash and file!\nABORT.", "does not hold what was written"),
-        ("ulx3s-85f", "openFPGALoader", "error : bogus not found", "knows no adapter bogus; see openFPGALoader --list"),
+        ("colorlight-5a75b", "openFPGALoader", "Error: no device found", "No FPGA responds on JTAG; check the"),
+        (
+            "icebreaker",
+            "iceprog",
+            "Found difference between flash and file!\nABORT.",
+            "Verification of .* icebreaker failed",
+        ),
+        (
+            "ulx3s-85f",
+            "openFPGALoader",
+            "error : bogus not found",
+            "know the adapter bogus; see openFPGALoader --list",
+        ),
         ("ecpix5-45f", "openFPGALoader", "a\nError: it rains\nb", "cannot program ecpix5-45f: Error: it rains$"),
         ("ecpix5-45f", "openFPGALoader", "", "cannot program ecpix5-45f: exit status 1$"),
     ],
 )
-def test_what_a_tool_says(tools, file, name, tool, says, message):
+def test_tool_failures(tools, file, name, tool, says, message):
     tools(tool, says, status=1)
     with pytest.raises(FlashError, match=message) as caught:
         flash(board(name), file)
     assert "\n" not in str(caught.value)
 
 
-def test_orangecrab_goes_away_when_it_is_done(tools, file):
+def test_orangecrab_disappears_when_done(tools, file):
     tools("dfu-util", DFU_DONE, status=74)
     flash(board("orangecrab-25f"), file)
 
@@ -180,7 +195,7 @@ def test_ice40_tells_whether_it_starts(tools, file, last, right):
     if right:
         flash(board("icebreaker"), file)
     else:
-        with pytest.raises(FlashError, match="does not start from what was written"):
+        with pytest.raises(FlashError, match="does not start from the written bitstream; build it"):
             flash(board("icebreaker"), file)
 
 
@@ -198,7 +213,7 @@ def written(builds, name, board_name, engine, content=b"bits"):
     return folder / bitstream
 
 
-def test_takes_what_was_built_last(tmp_path):
+def test_uses_the_latest_build(tmp_path):
     first = written(tmp_path, "a", "ulx3s-25f", "eie")
     second = written(tmp_path, "b", "ulx3s-25f", "systolic")
     written(tmp_path, "c", "icebreaker", "eie")
@@ -224,10 +239,10 @@ def test_refuses_files(tools, tmp_path):
 
 
 def test_dfu_suffix():
-    """Sixteen bytes: device, versions, signature, length; a CRC that makes the whole file's a constant."""
+    """16 bytes: device, versions, signature, length, and a CRC that makes that of the whole file a constant."""
     whole = dfu_suffix(b"data", 0x1209, 0x5AF0)
     device, product, vendor, version, signature, length, crc = struct.unpack("<HHHH3sBI", whole[4:])
     assert (device, product, vendor, version, signature, length) == (0xFFFF, 0x5AF0, 0x1209, 0x100, b"UFD", 16)
     assert crc == zlib.crc32(whole[:-4]) ^ 0xFFFFFFFF
-    # The register of a reflected CRC that runs over its own value is 0.
+    # A reflected CRC that includes its own value leaves a register of 0.
     assert zlib.crc32(whole) == 0xFFFFFFFF

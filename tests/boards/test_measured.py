@@ -1,4 +1,4 @@
-"""What bitstreams have reached: the file, and what is read from it."""
+"""Results of bitstreams: the file and its reader."""
 
 import json
 from dataclasses import asdict, replace
@@ -11,7 +11,7 @@ from tercet.boards.measured import MEASURED, measured, record
 
 
 def built(soc, reached=101.25, placer="heap"):
-    """A report of a bitstream."""
+    """Return a bitstream report."""
     cells = {"lut4": {"used": 7, "available": 9}, "spram": {"used": 0, "available": 0}}
     clocks = {"clk": {"reached": reached, "asked": 1.0}, "other": {"reached": 500.0, "asked": 1.0}}
     facts = {
@@ -61,7 +61,7 @@ def test_round_trip(file):
 
 
 def test_marked_as_outdated(file):
-    """A line of older gateware stays, and says so."""
+    """An entry of older gateware is kept and marked."""
     soc = soc_config("ulx3s-25f", "systolic")
     record(soc, built(soc), file)
     content = json.loads(file.read_text())
@@ -86,19 +86,21 @@ def test_marked_as_outdated(file):
     ids=lambda change: next(iter(change)),
 )
 def test_of_another_preset(file, change):
-    """What was measured of something else is not told of this."""
+    """A result of a different preset is not returned."""
     soc = soc_config("ulx3s-25f", "systolic", **change)
     record(soc, built(soc), file)
     assert measured("ulx3s-25f", "systolic") is None
 
 
-def test_nothing_unknown_is_skipped(file):
+def test_rejects_unknown_names(file):
     record(soc_config("ulx3s-25f", "systolic"), built(soc_config("ulx3s-25f", "systolic")), file)
     content = json.loads(file.read_text())
     entry = content["ulx3s-25f"]["systolic"]
     entry["reached"] = entry.pop("reached_mhz")
     file.write_text(json.dumps(content))
-    message = r"systolic on ulx3s-25f: has 'reached' \(is 'reached_mhz' meant\?\), .* lacks reached_mhz; use build"
+    message = (
+        r"systolic on ulx3s-25f: has unknown name 'reached' \(did you mean 'reached_mhz'\?\) and lacks reached_mhz"
+    )
     with pytest.raises(ValueError, match=message):
         measured("ulx3s-25f", "systolic")
     file.write_text("{")
@@ -113,7 +115,7 @@ def test_of_another_placer(file):
 
 
 def test_presets_are_below_what_was_reached():
-    """Every preset is in the file, no other one is, and no preset's clock is too fast for its bitstream."""
+    """The file has exactly the presets, and no preset's clock exceeds the fmax of its bitstream."""
     content = json.loads(MEASURED.read_text())
     assert {name: {*engines} for name, engines in content.items()} == {name: {*board(name).presets} for name in BOARDS}
     for name, engines in content.items():

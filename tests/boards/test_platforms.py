@@ -1,4 +1,4 @@
-"""Platforms that amaranth-boards lacks or has outdated."""
+"""Platforms that amaranth-boards lacks or that are outdated there."""
 
 import json
 
@@ -9,7 +9,7 @@ from tercet.boards.platforms import PLATFORMS, ColorlightI5Platform, OrangeCrab2
 
 
 class Wire(Elaboratable):
-    """From the UART's input to its output, through a register and an LED."""
+    """Connects the UART's input to its output through a register, and to an LED."""
 
     def __init__(self, led):
         self.led = led

@@ -1,6 +1,4 @@
-"""Engines for a network on a board: the board's own where that suffices, deeper ones where there is room, or a refusal
-that names everything.
-"""
+"""Engine sizing: the preset if it suffices, deeper memories if there is room, else an error naming all shortages."""
 
 import dataclasses
 from typing import Any
@@ -18,7 +16,7 @@ from ..compressed_networks import AUTOENCODER, compressed
 
 LARGE = Compressed(compressed(AUTOENCODER))
 SMALL = Compressed(compressed((60, 20, 10)))
-# Of the range that the weights need; the fraction bits are not what is tried here.
+# Covers the range of the weights; fraction bits are not under test here.
 FRACTION: dict[str, Any] = {"weight_frac": 9}
 
 
@@ -51,21 +49,21 @@ def test_the_autoencoder_fits(name):
 def test_buffers_become_deeper():
     wide = Compressed(compressed((2000, 4, 900)))
     soc = network_soc("ulx3s-25f", wide)
-    # Four activations in a word.
+    # Four activations per word.
     assert dict(soc.depths) == {"frames": 2048, "acts": 512, "outs": 512}
     soc = network_soc("ulx3s-25f", wide, fields={"n_pe": 1})
     assert dict(soc.depths) == {"frames": 2048, "acts": 2000, "outs": 900}
-    # The input goes in parts, for which the board's buffers of activations would do.
+    # The input is processed in parts, which fit the preset's activation buffers.
     assert soc.config.act_depth == 900
 
 
 def test_depths_shrink_where_others_must_grow():
-    """Where the preset's other depths leave no room they become what is needed, but for those that are given."""
+    """If the preset's other depths leave no room, they shrink to the minimum, except those given explicitly."""
     deep = Compressed(compressed((4000, 3, 3), density=0.02))
     found = board("tang-nano-9k")
     soc = network_soc("tang-nano-9k", deep)
     assert (soc.config.pointer_depth, soc.config.constant_depth) == (4000 + 4 + 2, 2 * 16 + 2 * 2)
-    # The input in parts of what a block RAM holds.
+    # The input is processed in parts that fill one block RAM.
     assert (soc.config.act_depth, soc.config.program_depth) == (128, 2000 // 128 + 1 + 2)
     assert soc.config.matrix_depth < board("tang-nano-9k").preset("eie").params["matrix_depth"]
     assert over_capacity(eie_blocks(soc, found.device), found.device) == {}
@@ -90,7 +88,7 @@ def test_what_does_not_fit_names_all_and_who_has_room():
 
 
 def test_fewer_pes_where_those_fit():
-    """Each PE has constants and pointers of its own; what is told is then taken."""
+    """Each PE has its own constants and pointers; the suggested number of PEs is then accepted."""
     long = Compressed(compressed((3000, 16, 16), density=0.02, code_bits=8))
     with pytest.raises(NetworkTooLarge, match=r"does not fit ulx3s-85f: with n_pe 16, .*; use n_pe=\d+") as caught:
         network_soc("ulx3s-85f", long, depths={"frames": 2**15}, fields={"constant_depth": 4000})

@@ -1,4 +1,4 @@
-"""How tests run the command line: in this process, as a user would."""
+"""Helpers that run the command line in this process, as a user would."""
 
 import re
 
@@ -13,7 +13,7 @@ def tercet(*args, **options):
 
 
 def fails(*args):
-    """Standard error of a command that a user got wrong."""
+    """Run a command that must fail with exit status 2 and one line; returns that line."""
     result = tercet(*args)
     assert result.exit_code == 2
     assert result.stderr.startswith("tercet: error: ")
@@ -22,4 +22,4 @@ def fails(*args):
 
 
 def cycles_agree(stdout):
-    return re.findall(r"cycles(?: by the model)? +│ +(\d+) │", stdout)
+    return re.findall(r"cycles(?: predicted)? +│ +(\d+) │", stdout)

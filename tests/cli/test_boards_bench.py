@@ -1,4 +1,4 @@
-"""The bench of the boards, short: damaged frames, and bitstreams that a pretender builds."""
+"""Bench of the boards, shortened: damaged frames, and bitstreams from a fake build."""
 
 import json
 
@@ -17,7 +17,7 @@ from .reports import pretended
 
 @pytest.fixture
 def built(monkeypatch):
-    """What `build` is called with; the tensor core does not fit."""
+    """Arguments of calls to a fake `build`, in which the tensor core does not fit."""
     calls = []
 
     def build(board, text, soc, folder, **options):
@@ -44,14 +44,14 @@ def built(monkeypatch):
 
 @pytest.fixture
 def kept(tmp_path, monkeypatch):
-    """Another file than the one that is part of this."""
+    """A file of measurements other than the one in the repository."""
     path = tmp_path / "measured.json"
     monkeypatch.setattr("tercet.boards.measured.MEASURED", path)
     return path
 
 
 def test_matrix(tmp_path, built, kept, capsys):
-    """Every engine of the boards that are named, each once; what does not fit is told, and the rest goes on."""
+    """Builds every engine of the named boards once; an engine that does not fit is reported, and the rest continue."""
     assert bench.run_bench(["matrix"], tmp_path, ["ulx3s-85f", "tang-nano-9k", "ulx3s-85f"])
     made = [(name, engine) for name in ("ulx3s-85f", "tang-nano-9k") for engine in ("systolic", "eie", "tensorcore")]
     assert sorted(call[:2] for call in built) == sorted(made)
@@ -67,7 +67,7 @@ def test_matrix(tmp_path, built, kept, capsys):
 
 
 def test_matrix_keeps(tmp_path, built, kept):
-    """What was built, of the engines that are named, and nothing of what failed."""
+    """Records successful builds of the named engines, and no failures."""
     boards, engines = ["ulx3s-25f"], ["eie", "tensorcore"]
     assert bench.run_bench(["matrix"], tmp_path, boards, engines, keep=tmp_path)
     assert sorted(call[1] for call in built) == engines
@@ -82,7 +82,7 @@ def test_matrix_keeps(tmp_path, built, kept):
 
 
 def test_matrix_of_what_is_missing(tmp_path, built, kept, monkeypatch):
-    """What is not kept, and what is kept of other gateware."""
+    """Builds only bitstreams that are absent, or recorded from other gateware."""
     assert bench.run_bench(["matrix"], tmp_path, ["ulx3s-25f"], ["systolic"], keep=tmp_path)
     built.clear()
     assert bench.run_bench(["matrix"], tmp_path, ["ulx3s-25f"], ["systolic", "eie"], keep=tmp_path, missing=True)
@@ -102,7 +102,7 @@ def test_matrix_of_what_is_missing(tmp_path, built, kept, monkeypatch):
 
 
 def test_matrix_keeps_a_table(tmp_path, built, kept):
-    """Of all that the file has, in the order of the boards, not in that of the builds."""
+    """The table holds all entries of the file, ordered by board rather than by build."""
     for name in ("ulx3s-25f", "icebreaker"):
         assert bench.run_bench(["matrix"], tmp_path, [name], ["eie", "tensorcore"], keep=tmp_path)
     lines = kept.with_suffix(".md").read_text().splitlines()
@@ -118,7 +118,7 @@ def test_matrix_keeps_a_table(tmp_path, built, kept):
 
 
 def test_faults(tmp_path, monkeypatch):
-    # The board that other tests have compiled.
+    # Shares the simulated board compiled by other tests.
     monkeypatch.setattr(bench, "_soc", lambda: FAULTS)
     monkeypatch.setattr(bench, "_BYTES", 40)
     monkeypatch.setattr(bench, "_BITS", 11)

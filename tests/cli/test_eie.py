@@ -1,4 +1,4 @@
-"""The EIE engine on the command line."""
+"""EIE engine on the command line."""
 
 import dataclasses
 import json
@@ -21,7 +21,7 @@ TINY = ["--n-pe", "3", "--act-depth", "8", "--pointer-depth", "32", "--matrix-de
 
 
 def shown(stdout, name):
-    """A value of a table."""
+    """Value of a named table row."""
     return next(line.split("│")[2].strip() for line in stdout.splitlines() if line.startswith(f"│ {name} "))
 
 
@@ -91,7 +91,7 @@ def test_sim_eie_model(folder):
     np.save(folder / "fixed.npy", np.rint(x * 256).astype(np.int16))
     options = ["--n-pe", "3", "--fifo-depth", "4", "--permute", "balance"]
     config = sized_layers(load(folder / "model.tercet"), {"n_pe": 3}, permute="balance")[0].config
-    # Pointers of 30 inputs and 21 places of 3 PEs; the input's 10 groups; two codebooks, 7 zeros and 2 biases.
+    # Pointers: 30 + 21 columns and 2 ends. Activations: 30 inputs on 3 PEs. Constants: 2 codebooks of 16, 7 + 2 biases.
     assert (config.pointer_depth, config.act_depth, config.constant_depth, config.program_depth) == (53, 10, 41, 3)
     for name in ("real", "fixed"):
         given = ["--model", "model.tercet", "--acts", f"{name}.npy", "-o", f"{name}_out.npy", "--act-frac", "8"]
@@ -108,8 +108,8 @@ def test_sim_eie_model(folder):
     np.testing.assert_allclose(real / 256, want, atol=0.1)
     result = tercet("sim", "eie", *options, "--model", "model.tercet")
     assert result.exit_code == 0
-    assert (shown(result.stdout, "fraction bits by")) == "ranges of these inputs, as the network has none"
-    # By ranges results are as much nearer as there are more fraction bits.
+    assert (shown(result.stdout, "fraction bits from")) == "ranges of these inputs, as the network has none"
+    # Fraction bits from ranges are more, and reduce the error accordingly.
     np.save(folder / "labels.npy", want.argmax(axis=1))
     given = ["--model", "model.tercet", "--acts", "real.npy", "-o", "out.npy", "--labels", "labels.npy"]
     result = tercet("sim", "eie", *options, *given)
@@ -121,13 +121,13 @@ def test_sim_eie_model(folder):
     assert shown(result.stdout, "largest error against the float network") == f"{difference.max():.3g} of " + (
         f"{np.abs(want).max():.3g}"
     )
-    assert shown(result.stdout, "accuracy; of the float network").endswith("; 100.00%")
+    assert shown(result.stdout, "accuracy; float network").endswith("; 100.00%")
     assert "warning" not in result.stderr
 
 
 @pytest.mark.parametrize("ranges", ["data", "largest input", "none"])
 def test_hidden_results_that_did_not_fit(folder, ranges):
-    """The sums of two layers are 200 on their way to 100: with 8 fraction bits they would stop at 128."""
+    """Hidden sums reach 200 before results of 100; with 8 fraction bits they saturate at 128."""
     np.savez(folder / "model.npz", W0=np.ones((2, 2)), W1=np.eye(2) / 2)
     samples = np.array([[100.0, 100.0], [1.0, 2.0], [50.0, 3.0], [7.0, 7.0], [20.0, 0.0]])
     np.savez(folder / "data.npz", x=samples, y=np.zeros(5, int), test_x=samples, test_y=np.zeros(5, int))
@@ -170,8 +170,11 @@ def test_hidden_results_that_did_not_fit(folder, ranges):
         (["sim", "eie", "--shift", "99"], "shift 99 is outside [0, 35]"),
         (["sim", "eie", "--seed", "-1"], "Seed -1 is below 0"),
         (["sim", "eie", "--codes", "l.npz"], "Only one of --codes and --codebook is given"),
-        (["sim", "eie", "--acts", "acts.npy"], "--acts goes with --codes and --codebook, not with a random layer"),
-        (["sim", "eie", *("--codes", "l.npz", "--codebook", "l.npz"), "--shape", "3x3"], "--shape goes with a random"),
+        (["sim", "eie", "--acts", "acts.npy"], "--acts applies only to a layer from --codes and --codebook"),
+        (
+            ["sim", "eie", *("--codes", "l.npz", "--codebook", "l.npz"), "--shape", "3x3"],
+            "--shape applies only to a random",
+        ),
         (["sim", "eie", *("--codes", "real.npy", "--codebook", "l.npz")], "Codes have dtype float64; use uint8"),
         (["sim", "eie", *("--codes", "l.npz", "--codebook", "real.npy")], "Codebook has dtype float64; use int16"),
         (
@@ -184,13 +187,16 @@ def test_hidden_results_that_did_not_fit(folder, ranges):
         ),
         (
             ["sim", "eie", *("--codes", "l.npz", "--codebook", "l.npz", "--acts", "acts.npy", "--act-density", "1")],
-            "--act-density goes with random activations",
+            "--act-density applies only to random activations",
         ),
-        (["sim", "eie", "--model", "l.npz"], "'l.npz': this is no compressed network"),
+        (["sim", "eie", "--model", "l.npz"], "'l.npz': this is not a compressed network"),
         (["sim", "eie", "--model", "none.tercet"], "No such file or directory: 'none.tercet'"),
-        (["sim", "eie", "--model", "m.tercet", "--relu"], "--relu goes with one layer, not with --model"),
-        (["sim", "eie", "--model", "m.tercet", "--codes", "l.npz"], "--codes goes with one layer, not with --model"),
-        (["sim", "eie", "--model", "m.tercet", "--density", "0.5"], "--density goes with a random layer"),
+        (["sim", "eie", "--model", "m.tercet", "--relu"], "--relu applies to a single layer; a --model has its own"),
+        (
+            ["sim", "eie", "--model", "m.tercet", "--codes", "l.npz"],
+            "--codes applies to a single layer; a --model has its own",
+        ),
+        (["sim", "eie", "--model", "m.tercet", "--density", "0.5"], "--density applies only to a random layer"),
         (
             ["sim", "eie", "--model", "m.tercet", "--weight-frac", "12"],
             "centroids reach [0, 9], beyond 16 bits with weight_frac 12; use weight_frac=11 or less",
@@ -205,7 +211,7 @@ def test_hidden_results_that_did_not_fit(folder, ranges):
         ),
         (
             ["sim", "eie", "--model", "m.tercet", "--acts", "l.npz"],
-            "'l.npz' has 'codes', 'codebook', which it must not have, and lacks acts; use acts",
+            "'l.npz' has unknown names 'codes', 'codebook' and lacks acts; use acts",
         ),
         (
             ["sim", "eie", "--model", "m.tercet", "--acts", "real.npy", "--labels", "real.npy"],
@@ -217,12 +223,12 @@ def test_hidden_results_that_did_not_fit(folder, ranges):
         ),
         (
             ["sim", "eie", "--model", "m.tercet", "--labels", "acts.npy"],
-            "--labels goes with --model and --acts; give --acts",
+            "--labels requires --model and --acts; give --acts",
         ),
-        (["sim", "eie", "--labels", "acts.npy"], "--labels goes with --model and --acts; give --model"),
+        (["sim", "eie", "--labels", "acts.npy"], "--labels requires --model and --acts; give --model"),
         (
             ["sim", "eie", "--model", "m.tercet", "--acts", "l.npz", "--act-density", "1"],
-            "goes with random activations",
+            "applies only to random activations",
         ),
         (["synth", "eie", "--unit", "alu", "--device", "up5k"], "'alu' is not one of 'engine', 'pe'"),
         (

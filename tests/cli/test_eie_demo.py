@@ -1,4 +1,4 @@
-"""The EIE engine's demo on few digits, and its bench without a simulator."""
+"""EIE demo on a few digits, and EIE bench without a simulator."""
 
 import dataclasses
 import json
@@ -27,7 +27,7 @@ def test_demo(tmp_path, capsys):
     assert "12 handwritten digits on 2 PEs" in printed
     assert "yes, every bit" in printed
     assert "exact" in printed
-    assert re.search(r"fraction bits by +│ +ranges of the network", printed)
+    assert re.search(r"fraction bits from +│ +ranges of the network", printed)
     assert re.search(r"largest error against the float network +│ +0.0\d+ of ", printed)
     assert re.search(r"saturated +│ +0  0.0% of 4920 results", printed)
     for name in ("eie_weights.png", "eie_work.png", "eie_queue.png"):
@@ -39,7 +39,7 @@ def test_demo(tmp_path, capsys):
 
 
 def fake(items, out=0, busy=0, saturated=0):
-    """What the RTL would give, but for a difference."""
+    """Runs as the RTL would give them, with injected differences."""
     runs = []
     for (layer,), acts in items:
         result = network_spmv([layer], acts)
@@ -104,5 +104,5 @@ def test_commands():
         for engine in ("eie", "systolic"):
             assert engine in output(command, "--help")
             assert f"tercet {command} {engine}" in output(command, engine, "--help")
-    assert "15 values a layer" in output("demo", "eie", "--help")
+    assert "15 values per layer" in output("demo", "eie", "--help")
     assert "'area' is not one of 'layers', 'large', 'paper'" in output("bench", "eie", "--part", "area")

@@ -1,4 +1,4 @@
-"""EIE engines that the command line chooses for a network, and refusals of depths that are given."""
+"""Sizing of EIE engines for a network by the command line, and errors for given depths that are too small."""
 
 import dataclasses
 import json
@@ -34,12 +34,12 @@ def test_all_that_is_short_is_told_as_flags(folder):
     line = fails("generate", "eie", "--model", "m.tercet", "--n-pe", "2", "--matrix-depth", "2", "--act-depth", "9")
     found = re.search(
         r"2 layers need (\d+) words of entries in PE \d but matrix_depth is 2, 15 rows in a PE but act_depth is 9; use "
-        r"--matrix-depth (\d+) --act-depth 15, or leave out what is to be chosen\n",
+        r"--matrix-depth (\d+) --act-depth 15, or leave them unset to have them chosen\n",
         line,
     )
     assert found
     assert found[1] == found[2]
-    # The depths of a preset, and those in a file, are given, too.
+    # Depths from a preset or a file count as given, too.
     save("wide.tercet", compressed((17000, 4), density=0.01))
     line = fails("generate", "eie", "--model", "wide.tercet", "--preset", "paper")
     assert "1 layer needs 17001 pointers in each PE but pointer_depth is 16384; use --pointer-depth 17001" in line
@@ -49,7 +49,7 @@ def test_all_that_is_short_is_told_as_flags(folder):
 
 
 def test_autoencoder_needs_no_depths(folder, monkeypatch):
-    """Ten layers: everything is chosen before the RTL is built, or told in one message, with which it goes on."""
+    """Ten layers: depths are chosen before the RTL is built; one error names every shortage and flags that work."""
     monkeypatch.setattr("tercet.cli.sims.eie.simulate", lambda *args: None)
     save("auto.tercet", compressed(AUTOENCODER))
     np.save("acts.npy", np.zeros(640, np.int16))
@@ -69,7 +69,7 @@ def test_codebook_says_how_long_codes_are(folder):
     codes = rng.integers(1, 256, (40, 30)).astype(np.uint8)
     np.savez("l.npz", codes=codes, codebook=np.append(0, rng.integers(-9, 9, 255)).astype(np.int16))
     given = ("sim", "eie", "--codes", "l.npz", "--codebook", "l.npz", "--n-pe", "1")
-    # Five entries of 12 bits in a word.
+    # A word holds five entries of 12 bits.
     line = fails(*given, "--matrix-depth", "1")
     assert f"1 layer needs {40 * 30 // 5} words of entries in PE 0 but matrix_depth is 1; use" in line
     assert "is outside [0, 31]; code_bits is 5, use" in fails(*given, "--code-bits", "5")
@@ -80,15 +80,15 @@ def test_codebook_says_how_long_codes_are(folder):
     [
         (
             "sim eie --shape 3x2000 --pointer-depth 1024",
-            "1 layer needs 2001 pointers in each PE but pointer_depth is 1024; use --pointer-depth 2001, or leave out",
+            "1 layer needs 2001 pointers in each PE but pointer_depth is 1024; use --pointer-depth 2001, or leave them",
         ),
         (
             "sim eie --shape 3x1048576 --density 0.0001",
-            "1 layer needs 1048577 pointers in each PE but pointer_depth is 1048576; the most there can be is pointer",
+            "1 layer needs 1048577 pointers in each PE but pointer_depth is 1048576; the maximum is pointer",
         ),
         ("sim eie --matrix-depth 0", "matrix_depth 0 is outside [1, 1048576]"),
-        ("generate eie --permute spread", "--permute spread goes with --model, whose rows it deals; leave it out"),
-        ("generate eie --model l.npz", "'l.npz': this is no compressed network"),
+        ("generate eie --permute spread", "--permute spread deals the rows of a --model; add --model, or leave it out"),
+        ("generate eie --model l.npz", "'l.npz': this is not a compressed network"),
         ("build eie --board ulx3s-25f --model none.tercet", "No such file or directory: 'none.tercet'"),
         ("generate systolic --model l.npz", "No such option '--model'"),
     ],

@@ -1,4 +1,4 @@
-"""What `tercet generate` writes, as other tools take it: nothing but its files and their manifest."""
+"""Output of `tercet generate`, read by other tools through nothing but its files and manifest."""
 
 import json
 import re
@@ -39,7 +39,7 @@ def generated(tmp_path_factory):
 
 
 def files(folder):
-    """The manifest, and all files that a simulator needs."""
+    """The manifest, and the files that a simulator needs."""
     manifest = json.loads((folder / "manifest.json").read_text())
     return manifest, [*manifest["files"], *manifest["simulation_models"]]
 
@@ -66,7 +66,7 @@ def test_icarus_in_its_default_language(generated, engine, tmp_path):
 def test_yosys_reads_verilog(generated, engine):
     folder = generated(engine)
     manifest, _ = files(folder)
-    # Blocks of the FPGA are yosys' own.
+    # FPGA blocks come from yosys' own libraries.
     library = {"ecp5": "+/ecp5/cells_bb.v +/ecp5/cells_sim.v", "ice40": "+/ice40/cells_sim.v"}
     blocks = library.get(engine.partition("-")[2])
     script = f"read_verilog {manifest['files'][0]}; hierarchy -check -top {manifest['top']}; proc; check -assert"
@@ -110,7 +110,7 @@ endmodule
 
 
 def test_two_engines_in_one_design(tmp_path, monkeypatch):
-    """No module of the one is taken for a module of the other."""
+    """Two engines share no module name."""
     monkeypatch.chdir(tmp_path)
     for name, size in (("npu0", "2"), ("npu1", "4")):
         sizes = ["--rows", size, "--cols", size, "--acc-depth", size]
@@ -143,7 +143,7 @@ def test_the_default_folder_has_the_name(tmp_path, monkeypatch):
         ("0npu", "Module name '0npu' is not a Verilog identifier; use letters, digits and _"),
         ("a/b", "Module name 'a/b' is not a Verilog identifier"),
         ("logic", "Module name 'logic' is a reserved word of Verilog or SystemVerilog"),
-        ("MULT18X18D", "Module name 'MULT18X18D' is a block of an FPGA"),
+        ("MULT18X18D", "Module name 'MULT18X18D' is an FPGA primitive"),
     ],
 )
 def test_names_that_no_module_can_have(name, message, tmp_path, monkeypatch):

@@ -1,6 +1,6 @@
-"""The generated engine in a LiteX SoC, by the documented module, to the end of the yosys script that LiteX writes."""
+"""Generated engine in a LiteX SoC, through the documented module, synthesised by LiteX's own yosys script."""
 
-# LiteX and Migen are not annotated: what pyright infers of their signals and modules is wrong.
+# LiteX and Migen have no annotations, and pyright infers wrong types for their signals and modules.
 # pyright: reportOperatorIssue=false, reportOptionalMemberAccess=false, reportArgumentType=false
 
 import importlib.util
@@ -35,7 +35,7 @@ PINS = [
 
 
 def documented():
-    """``docs/litex_systolic.py``."""
+    """Import ``docs/litex_systolic.py``."""
     example = Path(__file__).parents[2] / "docs" / "litex_systolic.py"
     spec = importlib.util.spec_from_file_location("litex_systolic", example)
     assert spec is not None
@@ -46,7 +46,7 @@ def documented():
 
 
 class Clocks(LiteXModule):
-    """The board's own clock and reset."""
+    """System clock domain from the board's clock and reset pins."""
 
     def __init__(self, platform):
         self.cd_sys = ClockDomain()
@@ -54,7 +54,7 @@ class Clocks(LiteXModule):
 
 
 class Soc(SoCMini):
-    """An engine on the bus of a UART bridge, its sums back into its activations."""
+    """Engine on the bus of a UART bridge, with its sums fed back as activations."""
 
     def __init__(self, platform, folder):
         self.crg = Clocks(platform)
@@ -63,7 +63,7 @@ class Soc(SoCMini):
         self.engine = engine = documented().Systolic(platform, folder)
         self.bus.add_slave("engine", engine.bus, SoCRegion(origin=0x9000_0000, size=0x80, cached=False))
         self.comb += [engine.sums.connect(engine.acts, omit={"data"}), engine.acts.data.eq(engine.sums.data)]
-        # What nobody sees would not be there after synthesis.
+        # Unobserved logic would be removed by synthesis.
         self.comb += platform.request("led").eq(reduce(xor, Cat(engine.sums.data, engine.outs.data)))
         self.comb += [engine.weights.valid.eq(1), engine.weights.data.eq(engine.sums.data)]
 
@@ -77,9 +77,9 @@ def test_soc(tmp_path, monkeypatch):
     Builder(Soc(platform, "engine"), output_dir="soc", compile_software=False).build(build_name="soc", run=False)
     script = Path("soc/gateware/soc.ys").read_text()
     assert "engine/npu0.v" in script
-    # yosys from WebAssembly knows no folders but those below its own.
+    # WebAssembly yosys sees only folders below its working folder.
     Path("soc.ys").write_text(script.replace(f"{tmp_path}/", ""))
     done = subprocess.run([*yosys_command(), "-q", "soc.ys"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     cells = json.loads(Path("soc.json").read_text())["modules"]["soc"]["cells"].values()
-    assert sum(cell["type"] == "MULT18X18D" for cell in cells) == 4 + 4  # the array, and a product of 32 x 32 bits
+    assert sum(cell["type"] == "MULT18X18D" for cell in cells) == 4 + 4  # the array, and one 32 x 32 multiplication

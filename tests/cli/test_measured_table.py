@@ -1,4 +1,4 @@
-"""The bitstreams' table and the README's table of boards are those of the files."""
+"""The table of bitstreams and the README's table of boards match their sources."""
 
 import re
 from pathlib import Path
@@ -14,7 +14,7 @@ def test_table_is_of_the_file():
 
 
 def test_readme_has_the_presets():
-    """A line for each board, with sizes and clocks."""
+    """One line per board, with sizes and clocks."""
     text = (Path(__file__).parents[2] / "README.md").read_text()
     [lines] = re.findall(r"^\| board \| FPGA \| link .*\n\| --- .*\n((?:\|.*\n)+)", text, re.M)
     found = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines.splitlines()]

@@ -1,4 +1,4 @@
-"""What commands show while they work, the text of it as it is, and the files that they write."""
+"""Output of commands: progress, verbatim text, and files."""
 
 import ast
 from pathlib import Path
@@ -11,7 +11,7 @@ from .command import tercet
 
 
 def test_progress_without_a_terminal(capsys):
-    """Lines, and each phase once, also when those of two runs take turns."""
+    """Prints lines, and each phase once, even if the phases of two runs interleave."""
     with progress("work", total=2) as advance:
         for turn in range(3):
             for seed in (1, 2):
@@ -41,7 +41,7 @@ def test_text_is_not_markup(capsys, monkeypatch, terminal, text):
     with working(f"status {text}"):
         pass
     shown = capsys.readouterr().err
-    # Bars are of terminals.
+    # Only a terminal shows bars.
     places = ("line", "phase", "work", "status") if terminal else ("line", "phase")
     assert all(f"{place} {text}" in shown for place in places)
     assert "\x1b[1m" not in shown
@@ -56,7 +56,7 @@ def test_doctor_shows_the_whole_command(monkeypatch):
 
 
 def test_rich_is_used_in_one_place():
-    """Where consoles do not read markup."""
+    """Only `output` imports rich: its consoles do not interpret markup."""
     place = Path(output.__file__)
     for path in {*place.parent.rglob("*.py")} - {place}:
         tree = ast.walk(ast.parse(path.read_text()))
@@ -66,7 +66,7 @@ def test_rich_is_used_in_one_place():
 
 
 def test_errors_name_what_was_asked_for(tmp_path):
-    """And not the temporary file that stands in for it."""
+    """Errors name the requested file, not the temporary one."""
     (tmp_path / "folder").mkdir()
     with pytest.raises(IsADirectoryError) as caught:
         write_files(tmp_path, {"folder": "text"})
@@ -75,7 +75,7 @@ def test_errors_name_what_was_asked_for(tmp_path):
     with pytest.raises(OSError, match="name too long") as caught:
         write_files(tmp_path, {long: "text"})
     assert caught.value.filename == str(tmp_path / long)
-    # A folder in which nobody can make a file.
+    # Nobody can create a file in /proc.
     for attempt in (
         lambda: write_files(Path("/proc"), {"a": ""}),
         lambda: check_folder(Path("/proc")),

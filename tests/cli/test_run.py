@@ -1,4 +1,4 @@
-"""Networks on simulated boards from the command line: the digits in INT8, compressed ones, a product of tiles."""
+"""Networks on simulated boards from the command line: INT8 digits, compressed digits, a tiled product."""
 
 import re
 
@@ -54,7 +54,7 @@ def test_digits_compressed(tmp_path, digits):
     result = tercet("compress", tmp_path / "model.npz", "-o", tmp_path / "net.tercet", *options)
     assert result.exit_code == 0, result.output
     np.savez(tmp_path / "labelled.npz", x=found.test_x[:20], y=found.test_y[:20])
-    # Its codes are longer than the board's preset has them, and its constants more; the flag stays.
+    # The network has wider codes and more constants than the board's preset; the given flag stays.
     args = ("--device", "sim:tang-nano-9k,bytes", "--fifo-depth", "3", "--inputs", tmp_path / "x.npy")
     labels = ("--labels", tmp_path / "labelled.npz")
     result = tercet("run", tmp_path / "net.tercet", *args, *labels, "-o", tmp_path / "out.npy")
@@ -64,7 +64,7 @@ def test_digits_compressed(tmp_path, digits):
     assert re.search(rf"│ constant_depth +│ +{2 * 128 + 16 // 2 + 10 // 2}, chosen │", result.output)
     assert re.search(r"│ pointer_depth +│ +512 │", result.output)
     assert re.search(r"counter saturated +│ +0 │", result.stdout)
-    assert re.search(r"fraction bits by +│ +ranges of the network │", result.stdout)
+    assert re.search(r"fraction bits from +│ +ranges of the network │", result.stdout)
     bits = re.search(r"inputs; outputs of each layer +│ +14; \d+; (\d+) │", result.stdout)
     assert bits, result.stdout
     mlp = to_mlp(load(tmp_path / "net.tercet"))
@@ -98,7 +98,7 @@ def test_product_of_tiles(tmp_path):
     np.savez(tmp_path / "net.npz", b=b, c=c[:3])
     args = ("--device", "sim:icebreaker,bytes", "--inputs", tmp_path / "a.npy")
     line = fails("run", tmp_path / "net.npz", *args, "--labels", tmp_path / "a.npy")
-    assert "--labels goes with a network, not with a product of matrices; leave it out" in line
+    assert "--labels applies to a network, not to a matrix product; leave it out" in line
     line = fails("run", tmp_path / "net.npz", *args)
     assert "c has 3 rows but the inputs 16; use equal numbers, or one row" in line
 
@@ -108,7 +108,7 @@ def test_what_cannot_be_run(tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((2, 2)))
     for name in ("net.npz", "x.npy"):
         line = fails("run", tmp_path / name, "--device", "sim:icebreaker", "--inputs", tmp_path / "x.npy")
-        assert "is no network; use a file of tercet compress, the .npz of an Int8Network, or one with b and c" in line
+        assert "is not a network file; use the output of tercet compress, the .npz of an Int8Network, or" in line
     np.savez(tmp_path / "net.npz", b=np.float16(1))
     line = fails("run", tmp_path / "net.npz", "--device", "sim:icebreaker", "--inputs", tmp_path / "x.npy")
     assert "b has shape (); use a matrix (K, N)" in line
@@ -117,10 +117,10 @@ def test_what_cannot_be_run(tmp_path):
     content[60] ^= 255
     (tmp_path / "net.npz").write_bytes(content)
     line = fails("run", tmp_path / "net.npz", "--device", "sim:icebreaker", "--inputs", tmp_path / "x.npy")
-    assert "net.npz' is no NumPy file: " in line
+    assert "net.npz' is not a NumPy file: " in line
     np.savez(tmp_path / "net.npz", b=np.zeros((2, 2), np.float16))
     line = fails("run", tmp_path / "net.npz", "--device", "/dev/nothing", "--inputs", tmp_path / "x.npy")
-    assert "Port '/dev/nothing' is not there; plug the board in" in line
+    assert "Port '/dev/nothing' does not exist; plug the board in" in line
     line = fails("run", tmp_path / "net.npz", "--device", "sim:nothing", "--inputs", tmp_path / "x.npy")
     assert "Board 'nothing' is unknown" in line
     line = fails("run", tmp_path / "no.npz", "--device", "sim:icebreaker", "--inputs", tmp_path / "x.npy")

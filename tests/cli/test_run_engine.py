@@ -1,4 +1,4 @@
-"""The engine that `tercet run` finds on a board: chosen or refused before it is compiled, or as it is."""
+"""Engine of `tercet run`: chosen or rejected before it is compiled, or fixed by a real board's bitstream."""
 
 import re
 from pathlib import Path
@@ -16,7 +16,7 @@ from .command import fails, tercet
 
 
 class Compiled(Exception):
-    """A simulated board would be compiled."""
+    """Raised where a simulated board would be compiled."""
 
 
 @pytest.fixture
@@ -41,10 +41,10 @@ def test_refused_before_the_board_is_compiled(unbuilt):
     assert re.search(
         r"10 layers need \d+ words of entries in PE \d but matrix_depth is 9, 1682 pointers in each PE but "
         r"pointer_depth is 9, a vector needs 160 words of outs but its buffer has 9; use --matrix-depth \d+ "
-        r"--pointer-depth 1682 --depth outs=160, or leave out what is to be chosen\n",
+        r"--pointer-depth 1682 --depth outs=160, or leave them unset to have them chosen\n",
         line,
     )
-    # What it says is enough.
+    # The suggested flags suffice.
     flags = line[line.index("use --") + 4 : line.index(", or leave")].split()
     assert isinstance(tercet(*args, "sim:ulx3s-25f", *flags, "--fifo-depth", "4").exception, Compiled)
     np.save("x.npy", np.zeros((2, 3)))
@@ -76,22 +76,22 @@ def test_other_engines_are_refused_before_they_are_compiled(unbuilt):
         (
             "auto.tercet",
             "--fold 4 --rows 3",
-            "--fold 4, --rows 3 are not of the engine eie, which 'auto.tercet' runs on",
+            "--fold 4, --rows 3 are not flags of engine eie, which 'auto.tercet' runs on",
         ),
         (
             "auto.tercet",
             "--preset volta",
-            "--preset volta is not of the engine eie, which 'auto.tercet' runs on",
+            "--preset volta is not a flag of engine eie, which 'auto.tercet' runs on",
         ),
         (
             "product.npz",
             "--code-bits 8",
-            "--code-bits 8 is not of the engine tensorcore, which 'product.npz' runs on",
+            "--code-bits 8 is not a flag of engine tensorcore, which 'product.npz' runs on",
         ),
         ("auto.tercet", "--depth sums=9", "Engine eie has no stream 'sums'; it has frames, acts, outs"),
         ("auto.tercet", "--depth 9", "'9' is not STREAM=WORDS"),
-        ("auto.tercet", "--family ice40", "family is 'ice40', but the FPGA of ulx3s-25f is of the family ecp5"),
-        ("auto.tercet", "--config c.toml", "'c.toml' has 'rows', which it must not have"),
+        ("auto.tercet", "--family ice40", "family is 'ice40', but the FPGA family of ulx3s-25f is ecp5"),
+        ("auto.tercet", "--config c.toml", "'c.toml' has unknown name 'rows'"),
     ],
 )
 def test_flags_that_do_not_belong(unbuilt, network, flags, message):
@@ -103,12 +103,12 @@ def test_flags_that_do_not_belong(unbuilt, network, flags, message):
 def test_real_boards_have_the_engine_of_their_bitstream(unbuilt):
     args = ("run", "auto.tercet", "--inputs", "x.npy", "--device")
     assert (
-        "--code-bits 8 --depth acts=9 cannot change what is on '/dev/nothing': its bitstream says that; leave it out, "
-        "or load another one, with BOARD of `tercet boards`: tercet build eie --board BOARD --code-bits 8 --depth "
-        "acts=9 && tercet flash --board BOARD\n"
+        "--code-bits 8 --depth acts=9 cannot change the engine on '/dev/nothing', which its bitstream fixes; leave it "
+        "out, or load another bitstream, with BOARD from `tercet boards`: tercet build eie --board BOARD --code-bits 8 "
+        "--depth acts=9 && tercet flash --board BOARD\n"
     ) in fails(*args, "/dev/nothing", "--code-bits", "8", "--depth", "acts=9")
-    assert "Port '/dev/nothing' is not there" in fails(*args, "/dev/nothing")
-    # One that is there, but too small.
+    assert "Port '/dev/nothing' does not exist" in fails(*args, "/dev/nothing")
+    # A connected board whose engine is too small.
     device = SimpleNamespace(info=SimpleNamespace(soc=soc_config("ulx3s-25f", "eie", weight_frac=9)))
     message = (
         "^10 layers need 1682 pointers in each PE but pointer_depth is 1024, 578 constants in each PE but "

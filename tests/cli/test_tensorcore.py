@@ -1,4 +1,4 @@
-"""The tensor core on the command line."""
+"""Tensor-core engine on the command line."""
 
 import json
 
@@ -33,7 +33,7 @@ def test_sim_tensorcore(folder):
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((5, 8)).astype(np.float16), rng.standard_normal((8, 3)).astype(np.float16)
     c = rng.standard_normal((5, 3)).astype(np.float32)
-    a[0, 0] = np.nan  # a result that equals nothing, itself included
+    a[0, 0] = np.nan  # a NaN result does not equal itself
     np.savez("ab.npz", a=a, b=b)
     np.savez("all.npz", a=a, b=b, c=c)
     for name, more, addend in (("ab.npz", [], np.zeros_like(c)), ("all.npz", ["--c", "all.npz"], c)):
@@ -69,25 +69,25 @@ def test_the_floor_can_be_given(folder, arguments, floor):
     ("arguments", "message"),
     [
         (["generate", "tensorcore", "--fold", "3"], "fold 3 is not a power of two"),
-        (["generate", "tensorcore", "--preset", "exact"], "fraction_bits 0 keeps all, which only the golden"),
-        (["generate", "tensorcore", "--pipeline", "15"], "Pipeline of 15 clocks; with l 4 use 4 to 14"),
+        (["generate", "tensorcore", "--preset", "exact"], "fraction_bits 0 (keep all) is for the golden model only"),
+        (["generate", "tensorcore", "--pipeline", "15"], "pipeline 15 is out of range for l 4; use 4 to 14"),
         (["generate", "tensorcore", "--preset", "volta", "--a-format", "bf16"], "Preset volta has no a_format 'bf16'"),
-        (["sim", "tensorcore", "--a-format", "e4m3", "--b-format", "fp16"], "do not go together"),
+        (["sim", "tensorcore", "--a-format", "e4m3", "--b-format", "fp16"], "cannot be combined"),
         (["sim", "tensorcore", "--min-exponent", "low"], "'low' is neither an integer nor none nor volta"),
         (["sim", "tensorcore", "--min-exponent", "-253"], "min_exponent -253 is outside [-252, 0]"),
-        (["sim", "tensorcore", "--min-exponent", "-9", "--a-format", "int8"], "min_exponent -9 means nothing for int8"),
-        (["generate", "tensorcore", "--preset", "blackwell", "--a-format", "e4m3"], "fp8 'mma_sync' is what only the"),
+        (["sim", "tensorcore", "--min-exponent", "-9", "--a-format", "int8"], "min_exponent -9 does not apply to int8"),
+        (["generate", "tensorcore", "--preset", "blackwell", "--a-format", "e4m3"], "fp8 'mma_sync' is for the"),
         (["sim", "tensorcore", "--preset", "ada", "--a-format", "e5m2", "--fp8", "mma_sync"], "Preset ada has no fp8"),
         (["sim", "tensorcore", "--preset", "hopper", "--a-format", "e5m2", "--fp8", "mma_sync"], "fp8 'mma_sync' is"),
         (["sim", "tensorcore", "--fraction-bits", "49"], "fraction_bits 49 is outside [0, 48]"),
-        (["sim", "tensorcore", "--shape", "4x6x4"], "K is 6, not a multiple of l 4"),
+        (["sim", "tensorcore", "--shape", "4x6x4"], "K is 6, not a positive multiple of l 4"),
         (["sim", "tensorcore", "--shape", "4x4"], "Shape '4x4' is not MxKxN[xBATCH]"),
-        (["sim", "tensorcore", "--a", "a.npy"], "Not both of --a and --b are given"),
-        (["sim", "tensorcore", "--a", "a.npy", "--b", "a.npy", "--shape", "4x4x4"], "--shape goes with random"),
+        (["sim", "tensorcore", "--a", "a.npy"], "--a and --b are both required"),
+        (["sim", "tensorcore", "--a", "a.npy", "--b", "a.npy", "--shape", "4x4x4"], "--shape applies only to random"),
         (["sim", "tensorcore", "--a", "a.npy", "--b", "a.npy"], "A have dtype float64, but the format is fp16"),
         (["sim", "tensorcore", "--out-format", "fp16", *("--a", "h.npy", "--b", "h.npy", "--c", "s.npy")],
          "C have dtype float32, but the format is fp16"),
-        (["synth", "tensorcore", "--unit", "pack", "--a-format", "int8", "--device", "up5k"], "int8 has none"),
+        (["synth", "tensorcore", "--unit", "pack", "--a-format", "int8", "--device", "up5k"], "not for int8"),
     ],
 )  # fmt: skip
 def test_tensorcore_refuses(folder, arguments, message):

@@ -1,4 +1,4 @@
-"""The tensor core's bench, short: what it counts, that it sees what differs, its pictures."""
+"""Bench of the tensor core, shortened: counts, detection of differences, plots."""
 
 import dataclasses
 import json
@@ -58,7 +58,7 @@ def test_it_sees_what_differs(tmp_path, few, monkeypatch, wrong):
 
 
 def test_units_are_what_was_asked():
-    """A dozen at least; all presets and formats of the requirement, the shortest and the longest pipelines."""
+    """At least a dozen units; all families and formats, the shortest and the longest pipelines."""
     assert len(bench._UNITS) >= 12
     assert {config.pipeline for config in bench._UNITS.values()} >= {4, 20}
     assert {config.family for config in bench._UNITS.values()} == {"any", "ecp5", "ice40"}
@@ -97,7 +97,7 @@ def fake_rows(_spec, jobs):
 
 
 def test_synthesis(tmp_path, monkeypatch, capsys):
-    """The jobs, and what is made of their rows."""
+    """Place-and-route jobs, and the results derived from their rows."""
     monkeypatch.setattr(synth, "place_and_route", fake_rows)
     assert bench.run_bench(["pipelines", "synth"], tmp_path)
     assert (tmp_path / "tensorcore_pipelines.png").read_bytes().startswith(PNG)

@@ -1,4 +1,4 @@
-"""The tensor core's demo on one epoch."""
+"""Demo of the tensor core, one epoch."""
 
 import json
 
@@ -23,7 +23,7 @@ def test_demo(tmp_path, capsys):
 
 
 def test_demo_sees_what_differs(tmp_path, capsys, monkeypatch):
-    """One bit of one element of each product."""
+    """Flips one bit of one element of each product."""
     take = demo.tensorcore.mma
 
     def broken(*args, **options):

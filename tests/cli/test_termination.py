@@ -1,4 +1,4 @@
-"""A command that is told to end: nothing that it has started goes on."""
+"""Termination by signals: a command's child processes end with it."""
 
 import os
 import signal
@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-# Starts another process, tells both numbers, and waits. A second argument tells it to shrug SIGTERM off.
+# Starts a child, records both PIDs, and waits. The argument "stubborn" makes it ignore SIGTERM.
 TOOL = f"""#!{sys.executable} -IS
 import os, signal, subprocess, sys, time
 if "stubborn" in sys.argv:
@@ -19,7 +19,7 @@ with open({{told!r}}, "a") as file:
     file.write(f"{{{{os.getpid()}}}} {{{{child.pid}}}}\\n")
 time.sleep(1000)
 """
-# A command whose tools run in threads, as those of `tercet synth`, and some still wait for their turn.
+# A command whose tools run in threads, as in `tercet synth`, with some still queued.
 POOL = """
 import sys, click
 from concurrent.futures import ThreadPoolExecutor
@@ -64,13 +64,13 @@ def alive(number):
 
 
 def left(told):
-    """Which of the tools, and of those that they have started, are there."""
+    """PIDs of tools and their children that are still alive."""
     numbers = told.read_text().split() if told.exists() else []
     return [int(number) for number in numbers if alive(int(number))]
 
 
 def ended(folder, command, count, number, **variables):
-    """Starts a command, sends it a signal once so many tools run; what it has said, and its status."""
+    """Start a command, signal it once `count` tools run; returns its output and exit status."""
     environment = {**os.environ, **variables, "TERCET_CACHE": str(folder / "cache")}
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
     told = folder / "told"
@@ -79,38 +79,38 @@ def ended(folder, command, count, number, **variables):
             assert process.poll() is None, process.communicate()[0]
             time.sleep(0.05)
         process.send_signal(number)
-        said = process.communicate(timeout=60)[0]
+        output = process.communicate(timeout=60)[0]
         deadline = time.monotonic() + 10
         while left(told) and time.monotonic() < deadline:
             time.sleep(0.05)
         assert not left(told)
     finally:
         process.kill()
-        for still in left(told):
-            os.kill(still, signal.SIGKILL)
-    return said, process.returncode
+        for pid in left(told):
+            os.kill(pid, signal.SIGKILL)
+    return output, process.returncode
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_ends_its_tool_and_what_that_has_started(tmp_path, tool, number):
     (tmp_path / "file.bit").write_text("bits")
     command = [sys.executable, "-m", "tercet.cli", "flash", "--board", "ulx3s-85f", tmp_path / "file.bit"]
-    said, status = ended(tmp_path, command, 1, number, OPENFPGALOADER=str(tool))
+    output, status = ended(tmp_path, command, 1, number, OPENFPGALOADER=str(tool))
     assert status == 128 + number
-    assert said == ""
+    assert output == ""
 
 
 @pytest.mark.parametrize("words", [[], ["stubborn"]], ids=["willing", "stubborn"])
 def test_ends_tools_in_threads(tmp_path, tool, words):
     command = [sys.executable, "-c", POOL, "place", tool, tmp_path, *words]
-    said, status = ended(tmp_path, command, 2, signal.SIGTERM)
+    output, status = ended(tmp_path, command, 2, signal.SIGTERM)
     assert status == 143
-    assert said == ""
+    assert output == ""
     assert (tmp_path / "unwound").exists()
 
 
 def test_ignored_signals_stay_ignored(tmp_path):
-    """As under nohup."""
+    """An ignored SIGHUP, as under nohup, stays ignored."""
     code = (
         "import os, signal\nfrom tercet.cli.termination import terminated_by_signals\n"
         "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"

@@ -1,4 +1,4 @@
-"""``tercet verify-gpu``, on modules that stand for CuPy and its GPU."""
+"""``tercet verify-gpu`` on a fake CuPy and GPU."""
 
 import json
 import re
@@ -31,7 +31,7 @@ def install(monkeypatch, *args, **kwargs):
     ],
 )
 def test_a_gpu_that_is_the_golden_model(monkeypatch, capability, preset, runs):
-    """Registers are packed, unpacked, computed with, packed and unpacked again."""
+    """Operands and results pass through register packing and unpacking both ways."""
     install(monkeypatch, capability, preset=preset)
     result = tercet("verify-gpu", *FEW)
     assert result.exit_code == 0, result.stderr
@@ -50,14 +50,14 @@ def test_a_gpu_that_no_preset_is_known_to_fit(monkeypatch, folder):
     assert result.exit_code == 0, result.stderr
     assert "No preset is known to fit compute capability 12.0; compared with blackwell\n" in result.stdout
     assert json.loads((folder / "report.json").read_text())["preset_known_to_fit"] is False
-    # Who chooses one knows that.
+    # An explicit preset needs no warning.
     result = tercet("verify-gpu", "--preset", "ampere", "--format", "fp16", "--count", 100, "--json", "report.json")
     assert "known to fit" not in result.stdout
     assert json.loads((folder / "report.json").read_text())["preset_known_to_fit"] is True
 
 
 def test_rules_for_fp8_are_told_apart(monkeypatch):
-    """A GPU whose mma.sync takes FP8 natively is not a Hopper one, though all else is as there."""
+    """A GPU whose mma.sync has native FP8 is not a Hopper, even if all else matches."""
     install(monkeypatch, (9, 0), preset="ada")
     result = tercet("verify-gpu", "--format", "e4m3", *FEW)
     assert result.exit_code == 1
@@ -66,7 +66,7 @@ def test_rules_for_fp8_are_told_apart(monkeypatch):
 
 
 def test_another_architecture_is_told_apart(monkeypatch, folder):
-    """A GPU that sums as Volta does is not an Ampere one."""
+    """A GPU with Volta's summation is not an Ampere."""
     install(monkeypatch, (8, 0), preset="volta")
     result = tercet("verify-gpu", "--format", "fp16", *FEW, "--json", "out/report.json")
     assert result.exit_code == 1
@@ -83,14 +83,14 @@ def test_another_architecture_is_told_apart(monkeypatch, folder):
             assert f"  a    {' '.join(first['a'])}\n  b    {' '.join(first['b'])}\n" in result.stdout
             assert f"  c    {first['c']}\n  got  {first['got']}\n  want {first['want']}\n" in result.stdout
     assert "last_place" in report["runs"][0]["differences"]
-    # Asked whether it is a Volta one, it is.
+    # It matches the preset volta.
     result = tercet("verify-gpu", "--preset", "volta", *FEW)
     assert result.exit_code == 0, result.stderr
     assert "against preset volta" in result.stdout
 
 
 def test_each_alteration_is_counted(monkeypatch):
-    """One result of each kernel's first tile, the same one each time."""
+    """One altered result per kernel gives one difference."""
 
     def alter(results):
         results[0, 0, 1] ^= 1
@@ -134,23 +134,23 @@ def test_the_gpu_can_be_chosen(monkeypatch):
 def test_without_cupy(monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
     assert re.search(r"CuPy cannot be imported .*; pip install 'tercet\[gpu\]'", fails("verify-gpu"))
-    assert re.search(r"verify-gpu runs on nothing: CuPy cannot be imported", tercet("doctor").stdout)
+    assert re.search(r"verify-gpu runs on no GPU: CuPy cannot be imported", tercet("doctor").stdout)
 
 
 @pytest.mark.parametrize(
     ("kwargs", "arguments", "message"),
     [
         ({"fails": ["driver"]}, (), "CuPy finds no NVIDIA GPU: the driver fails"),
-        ({"count": 0}, (), "GPU 0 is not there; there is none"),
-        ({"count": 1}, ("--device", 1), "GPU 1 is not there; there is only 0"),
-        ({"count": 2}, ("--device", 2), "GPU 2 is not there; there are 0 to 1"),
+        ({"count": 0}, (), "GPU 0 does not exist; there is none"),
+        ({"count": 1}, ("--device", 1), "GPU 1 does not exist; use 0"),
+        ({"count": 2}, ("--device", 2), "GPU 2 does not exist; use 0 to 1"),
         ({"capability": (6, 1)}, (), "Fake A100: Compute capability 6.1 has no tensor cores"),
         ({"capability": (7, 5), "name": "NVIDIA GeForce GTX 1660"}, (), "GTX 1660 has no tensor cores, though"),
-        ({"capability": (7, 2)}, (), "No preset is known for compute capability 7.2; choose by --preset: volta"),
+        ({"capability": (7, 2)}, (), "No preset is known for compute capability 7.2; choose one with --preset: volta"),
         ({"fails": ["compile"]}, (), "f32.f16.f16.f32 cannot be built for sm_80: tile.cu(3): error: something"),
         ({"fails": ["load"]}, (), "cannot be built for sm_80: the load fails"),
-        ({"fails": ["launch"]}, (), "Fake A100 did not run mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32: the la"),
-        ({}, ("--format", "e4m3"), "Format 'e4m3' is not in both preset ampere"),
+        ({"fails": ["launch"]}, (), "Fake A100 failed to run mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32: the"),
+        ({}, ("--format", "e4m3"), "Format 'e4m3' is not supported by both preset ampere"),
         ({}, ("--count", 0), "Invalid value for '--count'"),
         ({}, ("--preset", "exact"), "Invalid value for '--preset'"),
     ],

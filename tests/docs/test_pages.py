@@ -1,4 +1,4 @@
-"""README and pages: commands exist with their flags, examples run, links lead somewhere, formulas are right."""
+"""README and documentation pages: commands and flags exist, examples run, links resolve, formulas hold."""
 
 import re
 import shlex
@@ -17,20 +17,20 @@ from tercet.golden.tensorcore import TensorCoreConfig, cycles
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 EXAMPLES = sorted((ROOT / "docs" / "examples").glob("*.py"))
-# What the pages about extensions add to Tercet.
+# Names that the pages on extending Tercet invent.
 INVENTED = {"accumulator", "ecp5-evn", "lut", "e3m4", "sim:ecp5-evn,bytes"}
 PLACEHOLDERS = {"ENGINE": "systolic", "BOARD": "icebreaker", "STREAM=WORDS": "acts=512"}
 
 
 def commands(text):
-    """Commands in a page: lines of blocks, with and without a prompt, and inline code."""
+    """Commands of a page, from code blocks, with and without a prompt, and from inline code."""
     lines = re.findall(r"^(?:\$ |\.venv/bin/)?(tercet .+)$", text, re.M)
     inline = re.findall(r"`(tercet [^`]+)`", re.sub(r"^```.*?^```", "", text, flags=re.M | re.S))
     return lines + inline
 
 
 def check(command):
-    """Raise click's error if a command or one of its flags does not exist, or a value cannot be."""
+    """Raise click's error if a command or flag does not exist, or a value is invalid."""
     words = [PLACEHOLDERS.get(word, word) for word in shlex.split(command, comments=True)[1:]]
     if INVENTED & {*words}:
         return
@@ -44,7 +44,7 @@ def check(command):
         if not isinstance(found, click.Group):
             found.make_context(found.name, words, parent=context.parent)
     except (click.MissingParameter, click.BadOptionUsage):
-        pass  # the text speaks of some flags only, or of a flag without its value
+        pass  # the text may name only some flags, or a flag without its value
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -95,7 +95,7 @@ def test_example_of_readme(tmp_path):
 @pytest.mark.parametrize("requant", [False, True])
 @pytest.mark.parametrize("params", [False, True])
 def test_systolic_formula(mac: Literal["infer", "ecp5", "ice40"], requant, params):
-    """The cycles of a block, as the page of the engine has them."""
+    """Cycles of a block, by the formula on the engine's page."""
     for rows, cols, m, tiles in product((2, 8, 16), (2, 4, 16), (1, 3, 8, 256), (1, 2, 5)):
         config = SystolicConfig(rows=rows, cols=cols, mac=mac)
         latency = {"infer": 1, "ecp5": 4, "ice40": 3}[mac]
@@ -120,7 +120,7 @@ def test_output_stationary_latency():
 @pytest.mark.parametrize("fold", [1, 2, 4, 8, 16])
 @pytest.mark.parametrize("pipeline", [6, 14])
 def test_tensor_core_formula(fold, pipeline):
-    """The cycles of a tile, as the page of the engine has them."""
+    """Cycles of a tile, by the formula on the engine's page."""
     config = TensorCoreConfig(fold=fold, pipeline=pipeline)
     a_parts = min(fold, 4)
     for rows, cols, steps in product((1, 2, 4), (1, 4, 8), (1, 2, 5, 20)):

@@ -1,4 +1,4 @@
-"""Properties of every engine's generated files: units, modules, the manifest's ports and registers."""
+"""Properties of every engine: units, modules, the manifest's ports and registers."""
 
 import importlib
 import re
@@ -10,7 +10,7 @@ from tercet.golden.systolic.config import SystolicConfig
 from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.rtl.emit import verilog
 
-# Besides its default config, which every engine in the registry has.
+# In addition to the default config of every registered engine.
 CASES = {
     "systolic-ws": SystolicConfig(rows=3, cols=4, acc_depth=8, mac="ecp5"),
     "systolic-os": SystolicConfig(rows=3, cols=4, acc_depth=8, dataflow="os", requant_lanes=2),
@@ -22,7 +22,7 @@ CASES = {
     "tensorcore-int8": TensorCoreConfig(a_format="int8", overflow="saturate", fold=16, family="ice40"),
 }
 CASES |= {f"{name}-default": spec.model.config_class() for name, spec in ENGINES.items()}
-# Parts that a config has no use for.
+# Units that int8 configs do not use.
 FLOATS = ("product", "maximum", "align", "sum", "normalise", "pack", "specials", "conventional")
 UNITS = [
     (case, unit)
@@ -32,14 +32,14 @@ UNITS = [
 ]
 
 
-def found(case):
+def spec_and_config(case):
     return ENGINES[case.partition("-")[0]], CASES[case]
 
 
 @pytest.mark.parametrize(("case", "unit"), UNITS)
 def test_units(case, unit):
-    """Each is a module of its own, every module below it defined once."""
-    spec, config = found(case)
+    """Each unit is a module, and every module below it is defined once."""
+    spec, config = spec_and_config(case)
     text = verilog(spec.unit(config, unit), name=unit)
     modules = re.findall(r"^module (\w+)", text, re.M)
     assert modules[-1] == unit
@@ -53,15 +53,15 @@ def test_unknown_unit(name):
         spec.unit(spec.model.config_class(), "alu")
 
 
-def test_a_part_of_other_sums():
-    spec, config = found("tensorcore-int8")
-    with pytest.raises(ValueError, match="Unit 'align' is of floating-point sums; int8 has none, use dot for instance"):
+def test_unit_of_other_formats():
+    spec, config = spec_and_config("tensorcore-int8")
+    with pytest.raises(ValueError, match="Unit 'align' is for floating point only, not for int8; use dot for example"):
         spec.unit(config, "align")
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_same_bytes_and_each_module_once(case):
-    spec, config = found(case)
+    spec, config = spec_and_config(case)
     text = spec.verilog(config)
     assert text == spec.verilog(config)
     modules = re.findall(r"^module (\w+)", text, re.M)
@@ -71,15 +71,15 @@ def test_the_same_bytes_and_each_module_once(case):
 
 @pytest.mark.parametrize("case", CASES)
 def test_streams_are_those_of_the_model(case):
-    """By name, order, width and direction."""
-    spec, config = found(case)
+    """Streams match the model in name, order, width and direction."""
+    spec, config = spec_and_config(case)
     spec.check(config)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_interface_names_every_port(case):
-    """The ports of the Verilog are those of the manifest, with their widths."""
-    spec, config = found(case)
+    """The Verilog has the ports of the manifest, with the same widths."""
+    spec, config = spec_and_config(case)
     top = spec.verilog(config).rpartition("\nmodule ")[2]
     interface = spec.interface(config)
     streams = [port for port in interface["ports"] if port["protocol"] == "AXI4-Stream"]
@@ -87,11 +87,11 @@ def test_interface_names_every_port(case):
     assert sorted(port["name"] for port in streams) == sorted(names)
     for port in streams:
         assert f"put [{port['tdata_bits'] - 1}:0] {port['name']}_tdata;" in top
-        # A power of two of bytes, and the least that holds the payload.
+        # The smallest power of two of bytes that holds the payload.
         assert port["tdata_bits"] & (port["tdata_bits"] - 1) == 0
         assert port["payload_bits"] <= port["tdata_bits"] < max(9, 2 * port["payload_bits"])
         assert port["packing"]
-    # What it names exists.
+    # The golden function exists.
     module, _, function = interface["golden"].rpartition(".")
     assert callable(getattr(importlib.import_module(module), function))
     assert interface["latency"]
@@ -103,7 +103,7 @@ def test_interface_names_every_port(case):
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_registers(name):
-    """Addresses are words, none twice, fields inside and apart; the common ones are at the same places everywhere."""
+    """Registers are word-aligned and distinct, fields fit without overlap; common registers have fixed addresses."""
     registers = ENGINES[name].model.registers
     addresses = [register.address for register in registers.values()]
     assert len(set(addresses)) == len(registers)
@@ -122,7 +122,7 @@ def test_registers(name):
 
 
 def test_format_numbers_never_change():
-    """Boards in the field have them in their registers."""
+    """Existing boards report these numbers in their registers."""
     from tercet.golden.tensorcore.engine import FORMAT_NUMBERS
 
     assert FORMAT_NUMBERS == {

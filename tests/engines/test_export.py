@@ -1,4 +1,4 @@
-"""Files of an engine for other people's tools: a library function, and FuseSoC running what it wrote."""
+"""Export of an engine: file contents, and FuseSoC builds of the exported core."""
 
 import json
 import os
@@ -29,13 +29,13 @@ def test_files():
 def test_refuses():
     with pytest.raises(ValueError, match="Language 'vhdl' is unknown; use one of verilog, sv"):
         export(ENGINES["systolic"], SMALL, language="vhdl")
-    with pytest.raises(ValueError, match="Module name 'DP16KD' is a block of an FPGA"):
+    with pytest.raises(ValueError, match="Module name 'DP16KD' is an FPGA primitive"):
         export(ENGINES["systolic"], SMALL, name="DP16KD")
 
 
 @pytest.mark.parametrize(("target", "simulator"), [("lint", "verilator"), ("sim", "icarus")])
 def test_fusesoc(target, simulator, tmp_path):
-    """The core alone, found by its root; FuseSoC copies the files, and Verilator or Icarus takes them."""
+    """FuseSoC finds the core by its root and copies its files; Verilator or Icarus accepts them."""
     pytest.importorskip("fusesoc")
     try:
         found = find(simulator)
@@ -47,7 +47,7 @@ def test_fusesoc(target, simulator, tmp_path):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     command = [sys.executable, "-m", "fusesoc.main", "--cores-root", "cores", "run", "--target", target]
-    # Lint ends with the build; a simulation without a testbench would not.
+    # Build only: lint ends there, and a simulation without a testbench would not end.
     command += ["--setup", "--build", "::eie:0.1.0"]
     environment = {**os.environ, **found.environment(), "HOME": str(tmp_path)}
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)

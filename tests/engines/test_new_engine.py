@@ -1,4 +1,4 @@
-"""An engine that is written here, registered, and then does all that the others do: nothing else knows of it."""
+"""A new engine, defined and registered here only, supports everything that the built-in engines do."""
 
 import json
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ from tercet.sim.engine import run_engine
 
 @dataclass(frozen=True, kw_only=True)
 class AccumulatorConfig:
-    """How many samples are summed, and how wide they are."""
+    """Samples per sum, and their width."""
 
     length: int = option(4, "samples of a sum", (1, 256))
     width: int = option(12, "bits of a sample", (2, 16))
@@ -36,7 +36,7 @@ class AccumulatorConfig:
 
 
 class AccumulatorModel(EngineModel):
-    """Sums of samples."""
+    """Model of an engine that sums samples."""
 
     name, summary, year, letters = "accumulator", "sums of samples", 1642, "TACC"
     config_class = AccumulatorConfig
@@ -77,7 +77,7 @@ class AccumulatorModel(EngineModel):
         return f"{config.length} samples"
 
     def multipliers(self, config):
-        return 0.5  # an addition is half of a multiplication and an addition
+        return 0.5  # an addition is half of a multiply-add
 
     def own_registers(self):
         return {"numbers": Register(0x10, "r", "length and width", {"length": (0, 16), "width": (16, 8)})}
@@ -87,7 +87,7 @@ MODEL = AccumulatorModel()
 
 
 class Accumulator(wiring.Component):
-    """Sum `length` samples after each other: a sample a clock, latency 1."""
+    """Sum `length` consecutive samples. One sample per clock, latency 1."""
 
     def __init__(self, *, config):
         self.config = config
@@ -120,20 +120,20 @@ class Accumulator(wiring.Component):
 
 @pytest.fixture
 def spec():
-    made = EngineSpec(
+    accumulator = EngineSpec(
         model=MODEL,
         component=Accumulator,
         facts=lambda config: {"order": "sum by sum", "latency": {"first": config.length + 1}, "golden": "numpy.sum"},
     )
-    register(made)
-    yield made
+    register(accumulator)
+    yield accumulator
     del ENGINES["accumulator"], MODELS["accumulator"]
 
 
 def tercet(*arguments):
-    done = CliRunner().invoke(main, [str(argument) for argument in arguments])
-    assert done.exit_code == 0, done.output
-    return done.output
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    return result.output
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.4])
@@ -162,8 +162,8 @@ def test_on_the_command_line(spec, tmp_path):
 
 
 def test_on_an_fpga(spec):
-    shown = tercet("synth", "accumulator", "--length", 2, "--device", "up5k", "--seeds", 1, "--freq", 50)
-    assert "fmax, median" in shown
+    output = tercet("synth", "accumulator", "--length", 2, "--device", "up5k", "--seeds", 1, "--freq", 50)
+    assert "fmax, median" in output
 
 
 def test_on_a_board(spec):
@@ -180,15 +180,15 @@ def test_on_a_board(spec):
             device.compute(np.zeros((25, 3), int))
 
 
-def test_another_of_that_name(spec):
-    with pytest.raises(ValueError, match="There is another engine 'accumulator'; use another name"):
+def test_duplicate_name(spec):
+    with pytest.raises(ValueError, match="Engine name 'accumulator' is taken; use another name"):
         register(EngineSpec(model=MODEL, component=Accumulator))
 
 
-def test_streams_that_are_not_the_models():
+def test_streams_that_differ_from_the_model():
     class Narrow(Accumulator):
         def __init__(self, *, config):
             super().__init__(config=AccumulatorConfig(length=config.length, width=config.width - 1))
 
-    with pytest.raises(TypeError, match="Engine accumulator has the streams .* but its model"):
+    with pytest.raises(TypeError, match="Engine accumulator has streams .* but its model declares"):
         EngineSpec(model=MODEL, component=Narrow)

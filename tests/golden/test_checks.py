@@ -1,4 +1,4 @@
-"""Names of a closed set, and the hints that messages end with."""
+"""Checks of names against a closed set, and the hints appended to messages."""
 
 import numpy as np
 import pytest
@@ -15,14 +15,14 @@ def test_names_of_a_closed_set():
     ("found", "message"),
     [
         ([], "it lacks weights; use weights, bias"),
-        (["weights", "x"], "it has 'x', which it must not have; use weights, bias"),
-        (["Weights"], "it has 'Weights' (is 'weights' meant?), which it must not have, and lacks weights; use weights"),
-        (["weight"], "it has 'weight' (is 'weights' meant?), which it must not have, and lacks weights; use weights"),
-        (["weights", "bia"], "it has 'bia' (is 'bias' meant?), which it must not have; use weights, bias"),
-        # What is there already is not meant.
-        (["weights", "weight"], "it has 'weight', which it must not have; use weights, bias"),
-        (["weights", "a\nb"], "it has 'a\\nb', which it must not have; use weights, bias"),
-        (["weights", *"abcdefgh"], "it has 'a', 'b', 'c', 'd', 'e', 'f' and 2 more, which it must not have; use"),
+        (["weights", "x"], "it has unknown name 'x'; use weights, bias"),
+        (["Weights"], "it has unknown name 'Weights' (did you mean 'weights'?) and lacks weights; use weights"),
+        (["weight"], "it has unknown name 'weight' (did you mean 'weights'?) and lacks weights; use weights"),
+        (["weights", "bia"], "it has unknown name 'bia' (did you mean 'bias'?); use weights, bias"),
+        # A name already present is not suggested.
+        (["weights", "weight"], "it has unknown name 'weight'; use weights, bias"),
+        (["weights", "a\nb"], "it has unknown name 'a\\nb'; use weights, bias"),
+        (["weights", *"abcdefgh"], "it has unknown names 'a', 'b', 'c', 'd', 'e', 'f' and 2 more; use"),
     ],
 )
 def test_names_that_are_wrong(found, message):
@@ -46,5 +46,5 @@ def test_native(kind):
 
 def test_hints():
     assert transposed("B is", False, "(K, N)") == unsigned_codes(np.zeros(1, np.int8)) == ""
-    assert transposed("B is", True, "(K, N)") == "; B is (K, N), found (N, K)? use .T"
-    assert unsigned_codes(np.zeros(1, np.uint8)).startswith("; of uint8 codes subtract 128")
+    assert transposed("B is", True, "(K, N)") == "; B is (K, N): if yours is (N, K), use .T"
+    assert unsigned_codes(np.zeros(1, np.uint8)).startswith("; for uint8 codes subtract 128")

@@ -1,4 +1,4 @@
-"""NumPy's files, whole and damaged, and those with what is of no use here."""
+"""NumPy files: intact, damaged, and with unusable content."""
 
 import io
 import pickle
@@ -21,7 +21,7 @@ def test_arrays_and_archives(tmp_path):
     np.testing.assert_array_equal(found["a"], array)
 
 
-def test_what_is_none(tmp_path):
+def test_other_files(tmp_path):
     with pytest.raises(FileNotFoundError):
         read_numpy(tmp_path / "no.npy")
     path = tmp_path / "a.npy"
@@ -32,7 +32,7 @@ def test_what_is_none(tmp_path):
         (pickle.dumps([1]), "it is a pickle; save arrays of numbers"),
     ):
         path.write_bytes(content)
-        with pytest.raises(ValueError, match=rf"a\.npy' is no NumPy file: {reason}"):
+        with pytest.raises(ValueError, match=rf"a\.npy' is not a NumPy file: {reason}"):
             read_numpy(path)
 
 
@@ -62,10 +62,13 @@ BF16, E4M3 = (np.ones(3, kind) for kind in (ml_dtypes.bfloat16, ml_dtypes.float8
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (npy(np.array([{}])), "it has Python objects in it; save arrays of numbers, with allow_pickle=False"),
-        (npz(a=np.array([{}])), "it has Python objects in it; save arrays"),
-        (npy(BF16), r"it has dtype \|V2, what NumPy makes of bfloat16; .* with \.view\(np\.uint16\) before saving"),
-        (npy(E4M3), r"it has dtype \|V1, what NumPy makes of FP8; .* with \.view\(np\.uint8\) before saving"),
+        (npy(np.array([{}])), "it contains Python objects; save arrays of numbers, with allow_pickle=False"),
+        (npz(a=np.array([{}])), "it contains Python objects; save arrays"),
+        (
+            npy(BF16),
+            r"it has dtype \|V2, which is how NumPy stores bfloat16; .*\.view\(np\.uint16\) before saving",
+        ),
+        (npy(E4M3), r"it has dtype \|V1, which is how NumPy stores FP8; .* with \.view\(np\.uint8\) before saving"),
         (npz(b=np.ones(2), a=BF16), r"'a' has dtype \|V2"),
         (npy(np.zeros(2, [("a", "i4")])), r"it has dtype .*; save an array of numbers"),
         (npy(np.zeros(2, "M8[s]")), r"it has dtype .*M8.*; save an array of numbers"),
@@ -73,21 +76,21 @@ BF16, E4M3 = (np.ones(3, kind) for kind in (ml_dtypes.bfloat16, ml_dtypes.float8
         (archive(("a.npy", npy(np.ones(2))), ("a", npy(np.zeros(2)))), "it has 'a' twice"),
     ],
 )
-def test_what_is_of_no_use(tmp_path, content, reason):
+def test_unusable_content(tmp_path, content, reason):
     (tmp_path / "a").write_bytes(content)
     with pytest.raises(ValueError, match=rf"a' cannot be used: {reason}"):
         read_numpy(tmp_path / "a")
 
 
 def test_patterns_come_back(tmp_path):
-    """What the message advises works."""
+    """The fix advised by the message works."""
     for array, kind in ((BF16, np.uint16), (E4M3, np.uint8)):
         np.save(tmp_path / "a.npy", array.view(kind))
         np.testing.assert_array_equal(read_numpy(tmp_path / "a.npy"), array.view(kind))
 
 
 @pytest.mark.parametrize("kind", [">i2", ">i4", ">f2", ">f8", ">u2", "<i2", "|i1"])
-def test_byte_order_is_of_the_file(tmp_path, kind):
+def test_byte_order_is_converted(tmp_path, kind):
     array = np.array([[1, 2, 3]], kind)
     np.save(tmp_path / "a.npy", array)
     np.savez(tmp_path / "a.npz", a=array)
@@ -101,7 +104,7 @@ def test_byte_order_is_of_the_file(tmp_path, kind):
 
 @pytest.mark.parametrize("save", [np.save, np.savez, np.savez_compressed], ids=lambda save: save.__name__)
 def test_any_byte_may_be_damaged(tmp_path, save):
-    """It is read, or refused in one line; NumPy has an error of its own for nearly every place."""
+    """A damaged file is read or rejected in one line, although NumPy raises many kinds of error."""
     file = io.BytesIO()
     save(file, np.arange(40, dtype=np.int32))
     whole, path = file.getvalue(), tmp_path / "a"
@@ -114,11 +117,11 @@ def test_any_byte_may_be_damaged(tmp_path, save):
                 read_numpy(path)
             except ValueError as caught:
                 error = str(caught)
-            said = error.removeprefix(repr(str(path)))
-            assert not said or said.startswith((" is no NumPy file: ", " cannot be used: "))
+            message = error.removeprefix(repr(str(path)))
+            assert not message or message.startswith((" is not a NumPy file: ", " cannot be used: "))
             refused += bool(error)
     for size in range(len(whole)):
         path.write_bytes(whole[:size])
-        with pytest.raises(ValueError, match="is no NumPy file"):
+        with pytest.raises(ValueError, match="is not a NumPy file"):
             read_numpy(path)
     assert refused > len(whole) // 4

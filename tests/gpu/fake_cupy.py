@@ -1,4 +1,4 @@
-"""A module that stands for CuPy: its GPU computes by a golden model, from the packed registers that it is given."""
+"""Fake CuPy whose GPU computes with a golden model on the packed registers it receives."""
 
 import types
 
@@ -14,9 +14,9 @@ ALL = {one.ptx: one for capability in ((7, 0), (7, 5), (9, 0)) for one in instru
 
 
 def fake_cupy(capability=(8, 0), *, preset, name="Fake A100", count=1, fails=(), alter=lambda results: results):
-    """With `count` GPUs.
+    """Make a fake module with `count` GPUs.
 
-    `fails` names what raises RuntimeError: "driver", "compile", "load" or "launch". `alter` changes result tiles.
+    `fails` names the steps that raise RuntimeError: "driver", "compile", "load", "launch". `alter` edits result tiles.
     """
     used = []
 
@@ -68,10 +68,10 @@ def fake_cupy(capability=(8, 0), *, preset, name="Fake A100", count=1, fails=(),
 def _compute(instruction, capability, preset, registers, alter):
     config = next(check.config for check in checks(capability, preset) if check.instruction == instruction)
     m, n, k = instruction.m, instruction.n, instruction.k
-    places = fragments(instruction)
+    layout = fragments(instruction)
     roles = (("a", (m, k)), ("b", (k, n)), ("d", (m, n)))
-    a, b, c = (places.unpack(role, array, shape) for (role, shape), array in zip(roles, registers, strict=True))
+    a, b, c = (layout.unpack(role, array, shape) for (role, shape), array in zip(roles, registers, strict=True))
     if config.integers:
         a, b, c = a.view(np.int8), b.view(np.int8), c.view(np.int32)
     d = mma(a, b, c, config)
-    return places.pack("d", alter(d.view(f"u{d.itemsize}")))
+    return layout.pack("d", alter(d.view(f"u{d.itemsize}")))

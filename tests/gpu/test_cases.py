@@ -1,4 +1,4 @@
-"""The cases that a GPU is given: what is rare must be among them."""
+"""Tiles for a GPU: shapes, types and count, and reproducible seeds."""
 
 import numpy as np
 import pytest
@@ -16,19 +16,19 @@ RUNS = [
 
 @pytest.mark.parametrize("check", RUNS, ids=lambda check: f"{check.instruction.ptx}-{check.zero_addend}")
 def test_tiles_are_what_the_golden_model_takes(check):
-    wanted = check.instruction
+    instruction = check.instruction
     count = 100_000
-    size = wanted.m * wanted.n
-    blocks = list(tiles(np.random.default_rng(0), wanted, check.config, count, zero_addend=check.zero_addend))
+    size = instruction.m * instruction.n
+    blocks = list(tiles(np.random.default_rng(0), instruction, check.config, count, zero_addend=check.zero_addend))
     assert sum(c.size for _, _, c in blocks) == -(-count // size) * size
     for a, b, c in blocks:
         assert (a.shape[1:], b.shape[1:], c.shape[1:]) == (
-            (wanted.m, wanted.k),
-            (wanted.k, wanted.n),
-            (wanted.m, wanted.n),
+            (instruction.m, instruction.k),
+            (instruction.k, instruction.n),
+            (instruction.m, instruction.n),
         )
-        assert a.itemsize * 8 == b.itemsize * 8 == wanted.operand_width
-        assert c.itemsize * 8 == wanted.out_width
+        assert a.itemsize * 8 == b.itemsize * 8 == instruction.operand_width
+        assert c.itemsize * 8 == instruction.out_width
         assert not (check.zero_addend and c.any())
 
 

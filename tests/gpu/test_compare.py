@@ -1,4 +1,4 @@
-"""Each class of difference, provoked by changing one result."""
+"""Each class of difference, provoked by changing results."""
 
 import numpy as np
 import pytest
@@ -56,9 +56,9 @@ def test_a_difference_is_of_one_class(config, got, want, kind):
     wanted = np.full((2, 4, 4), want).astype(of(config, 0).dtype)
     results = wanted.copy()
     results[1, 2, 3] = results[1, 3, 0] = got
-    found = compare(config, operands(config), results, wanted)
-    assert (found.total, found.equal, found.counts) == (32, 30, {kind: 2})
-    case = found.first[kind]
+    comparison = compare(config, operands(config), results, wanted)
+    assert (comparison.total, comparison.equal, comparison.counts) == (32, 30, {kind: 2})
+    case = comparison.first[kind]
     digits = 4 if config.out_format == "fp16" else 8
     assert (case.got, case.want) == (f"{got:0{digits}x}", f"{want:0{digits}x}")
     assert case.c == "fffffffe"[-digits:]
@@ -74,8 +74,8 @@ def test_every_class_is_provoked():
 
 def test_equal_results_have_no_class():
     wanted = of(FP32, [[[0x7FFFFFFF, 0x80000000, 0xFF800000, 1]] * 4] * 2)
-    found = compare(FP32, operands(FP32), wanted.copy(), wanted)
-    assert (found.total, found.equal, found.counts, found.first) == (32, 32, {}, {})
+    comparison = compare(FP32, operands(FP32), wanted.copy(), wanted)
+    assert (comparison.total, comparison.equal, comparison.counts, comparison.first) == (32, 32, {}, {})
 
 
 def test_comparisons_add_up():

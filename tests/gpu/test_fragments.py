@@ -1,4 +1,4 @@
-"""Packing against what NVIDIA's PTX documentation says of single threads, element by element."""
+"""Register layouts against NVIDIA's PTX documentation, element by element."""
 
 import numpy as np
 import pytest
@@ -13,22 +13,22 @@ def find(kind, width, k):
 
 
 @pytest.mark.parametrize("instruction", ALL, ids=lambda one: one.ptx)
-def test_unpacking_undoes_packing_and_every_place_is_used_once(instruction):
+def test_unpacking_undoes_packing_and_every_slot_is_used_once(instruction):
     rng = np.random.default_rng(0)
     m, n, k = instruction.m, instruction.n, instruction.k
-    places = fragments(instruction)
+    layout = fragments(instruction)
     shapes = (("a", (m, k), instruction.operand_width), ("b", (k, n), instruction.operand_width))
     for role, shape, width in (*shapes, ("d", (m, n), instruction.out_width)):
-        index = getattr(places, role)
+        index = getattr(layout, role)
         assert sorted(index.reshape(-1)) == list(range(shape[0] * shape[1]))
         assert index.shape[2] == 32 // width
         tiles = rng.integers(0, 2**width, (3, *shape), dtype=np.uint64).astype(f"u{width // 8}")
-        registers = places.pack(role, tiles)
+        registers = layout.pack(role, tiles)
         assert (registers.dtype, registers.shape) == (np.uint32, (3, *index.shape[:2]))
-        assert (places.unpack(role, registers, shape) == tiles).all()
+        assert (layout.unpack(role, registers, shape) == tiles).all()
 
 
-# Of thread `lane`, row and column of element i of A, B and D (m16n8), as the documentation writes them.
+# Row and column of element i of A and B (m16n8) in thread `lane`, as written in the documentation.
 def halves(lane, i):
     g, t = lane >> 2, lane % 4
     a = (g if i < 2 or 4 <= i < 6 else g + 8, t * 2 + (i & 1) + (8 if i >= 4 else 0))
@@ -70,9 +70,9 @@ def bytes_k32(lane, i):
     ids=lambda value: getattr(value, "ptx", ""),
 )
 def test_mma_operands_lie_as_documented(instruction, documented):
-    places = fragments(instruction)
+    layout = fragments(instruction)
     for role, side, columns in (("a", 0, instruction.k), ("b", 1, instruction.n)):
-        index = getattr(places, role).reshape(32, -1)
+        index = getattr(layout, role).reshape(32, -1)
         for lane in range(32):
             for i in range(index.shape[1]):
                 assert divmod(index[lane, i], columns) == documented(lane, i)[side], (role, lane, i)
@@ -80,7 +80,7 @@ def test_mma_operands_lie_as_documented(instruction, documented):
 
 @pytest.mark.parametrize("out_format", ["fp32", "fp16"])
 def test_results_lie_as_documented(out_format):
-    """c0 and c1 side by side in row g, c2 and c3 in row g + 8; warps of wgmma 16 rows apart."""
+    """c0 and c1 are adjacent in row g, c2 and c3 in row g + 8; warps of wgmma are 16 rows apart."""
     for kind in ("mma", "wgmma"):
         instruction = next(one for one in ALL if (one.kind, one.out_format, one.m > 8) == (kind, out_format, True))
         index = fragments(instruction).d.reshape(instruction.threads, -1)
@@ -92,15 +92,15 @@ def test_results_lie_as_documented(out_format):
 
 
 def test_wgmma_operands_lie_as_documented():
-    """A as m16n8k32's in each warp; B as two core matrices of 8 columns x 16 bytes, k along the bytes."""
+    """A has the layout of m16n8k32 in each warp; B is two core matrices of 8 columns x 16 bytes, k along the bytes."""
     instruction = find("wgmma", 8, 32)
-    places = fragments(instruction)
-    a = places.a.reshape(128, -1)
+    layout = fragments(instruction)
+    a = layout.a.reshape(128, -1)
     for thread in range(128):
         for i in range(16):
             row, column = bytes_k32(thread % 32, i)[0]
             assert divmod(a[thread, i], 32) == (thread // 32 * 16 + row, column)
-    for address, index in enumerate(places.b.reshape(-1)):
+    for address, index in enumerate(layout.b.reshape(-1)):
         k, n = divmod(index, 8)
         assert address == (k // 16) * 128 + n * 16 + k % 16
 
@@ -113,8 +113,8 @@ def test_a_register_holds_its_first_element_low():
 
 
 def test_wmma_matrices_lie_as_memory():
-    """A and D by rows, B by columns, as the kernel tells it to load them."""
-    places = fragments(ALL[0])
-    assert (places.a.reshape(-1) == np.arange(256)).all()
-    assert (places.d.reshape(-1) == np.arange(256)).all()
-    assert (places.b.reshape(-1) == np.arange(256).reshape(16, 16).T.reshape(-1)).all()
+    """A and D are stored by rows, B by columns, as the kernel loads them."""
+    layout = fragments(ALL[0])
+    assert (layout.a.reshape(-1) == np.arange(256)).all()
+    assert (layout.d.reshape(-1) == np.arange(256)).all()
+    assert (layout.b.reshape(-1) == np.arange(256).reshape(16, 16).T.reshape(-1)).all()

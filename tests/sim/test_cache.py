@@ -1,4 +1,4 @@
-"""What is in the cache is built once, by one process at a time, and again once it is damaged."""
+"""Cached builds are made once, by one process at a time, and again if damaged."""
 
 import multiprocessing
 import subprocess
@@ -19,7 +19,7 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def make():
-    """Builds a program and a data file below a folder; counts how often."""
+    """Build function that makes a program and a data file in a folder, and counts its calls."""
 
     def build(folder):
         build.count += 1
@@ -59,7 +59,7 @@ def of_an_older_version(folder):
 
 
 def empty_list(folder):
-    """It names no file that could be damaged."""
+    """An empty list names no file that could be damaged."""
     (folder / ".done").write_text("{}\n")
 
 
@@ -103,7 +103,7 @@ def test_failed_build_is_not_kept(make):
 def test_cache_that_cannot_be_written(tmp_path, monkeypatch, make):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("TERCET_CACHE", str(tmp_path / "file" / "cache"))
-    message = r"^Cache folder '.*/file/cache' cannot be written \(Not a directory\); set TERCET_CACHE to a folder that"
+    message = r"^Cache folder '.*/file/cache' cannot be written \(Not a directory\); set TERCET_CACHE to a writable"
     for use in (lambda: build_once(["facts"], make), lambda: cache_folder("locks")):
         with pytest.raises(NotADirectoryError, match=message):
             use()
@@ -116,7 +116,7 @@ def hold(target, held, release):
 
 
 def test_one_writer_at_a_time(tmp_path):
-    """Of a folder by whatever name, in this process and another; when it has ended it is free."""
+    """A folder has one writer under any name, in this process and others; the lock ends with the writer."""
     spawn = multiprocessing.get_context("spawn")
     held, release = spawn.Event(), spawn.Event()
     other = spawn.Process(target=hold, args=(str(tmp_path / "out"), held, release))
@@ -140,7 +140,7 @@ def test_one_writer_at_a_time(tmp_path):
 
 
 def test_objects_of_the_runtime(tmp_path, monkeypatch):
-    """Compiled once; again if the stored object is damaged. What is not of the runtime is not stored."""
+    """Runtime objects are compiled once, and again if the stored object is damaged. Others are not stored."""
     compiler = tmp_path / "c++"
     compiler.write_text(
         f"#!{sys.executable}\nimport sys\nopen(sys.argv[2], 'w').write('object')\nopen('calls', 'a').write('.')\n"

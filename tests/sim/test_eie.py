@@ -18,13 +18,13 @@ from tercet.sim import bench, eie, simulators
 from tercet.sim.build import SimulationError
 from tercet.sim.engine import EngineRun, counters_of, engine_sources, run_jobs
 
-SIMULATORS = [found.name for found in simulators.available() if found.simulator is not None]
+SIMULATORS = [candidate.name for candidate in simulators.available() if candidate.simulator is not None]
 
-# Numbers of PEs that are no powers of two or four, words that entries do not fill, every family.
+# Numbers of PEs that are not powers of two or four, words that entries do not fill, every family.
 CONFIGS = {
     "1": EieConfig(n_pe=1, matrix_depth=4096),
     "4-ecp5": EieConfig(n_pe=4, family="ecp5"),
-    # As it fits an UP5K, with all large RAMs.
+    # Fits an UP5K and uses all of its large RAMs.
     "4-ice40": EieConfig(
         n_pe=4,
         word_width=16,
@@ -40,7 +40,7 @@ CONFIGS = {
     "13-wide": EieConfig(n_pe=13, code_bits=8, index_bits=8, acc_width=48, act_depth=64),
     "17-ternary": EieConfig(n_pe=17, code_bits=2, index_bits=3, acc_width=24, fifo_depth=4, act_depth=32),
 }
-DEALINGS = ("balance", None, "spread")
+PERMUTES = ("balance", None, "spread")
 
 
 def check_all(config: EieConfig, items: list[tuple[list[EieLayer], np.ndarray]], **options):
@@ -63,7 +63,7 @@ def check(layers: list[EieLayer], acts: np.ndarray, run: EngineRun):
 @pytest.mark.parametrize("stall", [0.0, 0.4])
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_rtl_is_golden(config, stall):
-    """Random layers; computing never waits for a stream, so that the cycle model holds with pauses as well."""
+    """Random layers. Computation never waits for a stream, so the cycle model also holds with stalls."""
     jobs = layer_jobs(config, 20, seed=1)
     items = [([layer], acts) for layer, acts in jobs]
     check_all(config, items, stall=stall, seed=2)
@@ -80,14 +80,14 @@ def test_simulators_agree(name, simulator):
 def network(rng: np.random.Generator, config: EieConfig, sizes: list[int]) -> list[EieLayer]:
     """Layers of these sizes, permuted or not, with and without bias."""
     return [
-        random_layer(rng, config, after, before, rng.random(), relu=n % 2 == 0, bias=n != 2, permute=DEALINGS[n % 3])
+        random_layer(rng, config, after, before, rng.random(), relu=n % 2 == 0, bias=n != 2, permute=PERMUTES[n % 3])
         for n, (before, after) in enumerate(itertools.pairwise(sizes))
     ]
 
 
 @pytest.mark.parametrize("name", ["4-ecp5", "4-ice40", "6-uneven"])
 def test_networks(name):
-    """The host gives a batch and gets results; rows of a layer may be more or fewer than those of the next."""
+    """Batches through several layers, which grow and shrink from one to the next."""
     config = CONFIGS[name]
     rng = np.random.default_rng(4)
     items = []
@@ -99,13 +99,13 @@ def test_networks(name):
 
 
 def biased(config: EieConfig, n_out: int, n_in: int, bias: int, *, relu: bool) -> EieLayer:
-    """A layer of nothing but a bias."""
+    """Layer with zero weights and a bias."""
     codes, codebook = np.zeros((n_out, n_in), np.uint8), np.zeros(2**config.code_bits, np.int16)
     return encode(codes, codebook, config, bias=np.full(n_out, bias), relu=relu, shift=0)
 
 
 def saturating(config: EieConfig) -> tuple[list[EieLayer], np.ndarray]:
-    """Sums and biases of large layers around a small one stay in rows that the small one does not have."""
+    """Large layers around a small one: their sums and biases remain in rows that the small one lacks."""
     end = 2 ** (config.acc_width - 1) - 1
     layers = [
         biased(config, 60, 3, end, relu=True),
@@ -125,7 +125,7 @@ def test_only_results_saturate(name):
 
 @pytest.mark.parametrize("family", ["any", "ice40"])
 def test_long_vectors_run_in_batches(family):
-    """More inputs than the source buffers hold: they are loaded in parts, and sums stay until the last."""
+    """More inputs than the source buffers hold: they are loaded in parts, and sums accumulate over all parts."""
     config = EieConfig(n_pe=6, code_bits=5, index_bits=2, fifo_depth=1, act_depth=8, family=family)
     rng = np.random.default_rng(5)
     for n_in in (48, 49, 96, 130):
@@ -135,8 +135,8 @@ def test_long_vectors_run_in_batches(family):
         check(layers, acts, eie.network(config, layers, acts))
 
 
-def given(config: EieConfig, columns: list[dict[int, int]], n_out: int, **options) -> EieLayer:
-    """A layer from its columns: row to code."""
+def layer_of(config: EieConfig, columns: list[dict[int, int]], n_out: int, **options) -> EieLayer:
+    """Layer from its columns, each a mapping of row to code."""
     codes = np.zeros((n_out, len(columns)), np.uint8)
     for j, column in enumerate(columns):
         for row, code in column.items():
@@ -150,7 +150,7 @@ SHALLOW = EieConfig(n_pe=1, index_bits=2, fifo_depth=3, word_width=16, family="i
 
 
 def hazards(config: EieConfig) -> list[tuple[list[EieLayer], np.ndarray]]:
-    """The same accumulator again after every distance: other entries, fillers, or nothing in between."""
+    """Reuse of an accumulator at every distance: with other entries, fillers or nothing in between."""
     items = []
     for distance in range(1, 9):
         between = [{1 + n: 2} for n in range(distance - 1)]
@@ -162,7 +162,7 @@ def hazards(config: EieConfig) -> list[tuple[list[EieLayer], np.ndarray]]:
             [{0: 1}] * distance,
             [{0: 1}, {}, {0: 5}, {}, {}, {0: 6}],
         ):
-            layer = given(config, columns, 40, act_max=100, bias=np.arange(40))
+            layer = layer_of(config, columns, 40, act_max=100, bias=np.arange(40))
             items.append(([layer], np.arange(7, 7 + len(columns), dtype=np.int16)))
     return items
 
@@ -174,12 +174,12 @@ def test_hazards(config):
 
 @pytest.mark.parametrize("name", ["4-ecp5", "4-ice40"])
 def test_uneven_work(name):
-    """Columns empty in one PE and full in another, the last one empty; all activations zero, or one not."""
+    """Columns empty in one PE and full in another, the last one empty; no, one or several non-zero activations."""
     config = CONFIGS[name]
     full = {row: 1 + row % 15 for row in range(0, 64, 4)}
     one = {row + 1: 2 for row in full}
     columns = [full, one, full, {}, full, {5: 3}, one, {}]
-    layer = given(config, columns, 64, act_max=100, bias=np.arange(-32, 32), permute=None)
+    layer = layer_of(config, columns, 64, act_max=100, bias=np.arange(-32, 32), permute=None)
     items = []
     for used in ([], [0], [3], [7], [0, 7], [2, 5], range(8), range(0, 8, 2)):
         acts = np.zeros(8, np.int16)
@@ -189,9 +189,9 @@ def test_uneven_work(name):
 
 
 def test_filler_heavy():
-    """Every entry behind as many fillers as a column has room for."""
+    """Every entry follows as many fillers as fit in a column."""
     config = EieConfig(n_pe=2, index_bits=2)
-    layer = given(config, [{510: 1, 511: 2}, {2: 3}, {511: 4}] * 4, 512, act_max=1000)
+    layer = layer_of(config, [{510: 1, 511: 2}, {2: 3}, {511: 4}] * 4, 512, act_max=1000)
     assert layer.fillers > 0.9 * layer.entries
     acts = np.arange(-6, 6, dtype=np.int16)
     check([layer], acts, eie.spmv(config, layer, acts))
@@ -199,7 +199,7 @@ def test_filler_heavy():
 
 @pytest.mark.parametrize("family", ["any", "ice40"])
 def test_one_entry_a_clock(family):
-    """A PE that never waits issues an entry in every clock, whatever the columns' lengths."""
+    """A PE that never waits issues one entry per clock, whatever the lengths of columns."""
     config = EieConfig(n_pe=1, family=family)
     rng = np.random.default_rng(6)
     layer = random_layer(rng, config, 50, 100, 0.3, act_max=100)
@@ -208,24 +208,24 @@ def test_one_entry_a_clock(family):
     check([layer], acts, run)
     around = cycles(layer, np.zeros(100, np.int16)).total
     assert run.counters["busy"] == layer.entries
-    # What a layer of zeros takes is its beginning, its 100 groups and its end.
+    # A layer of zeros takes its start, its 100 groups and its end.
     assert run.cycles <= around - 100 + layer.entries + 2
 
 
 @pytest.mark.parametrize("family", ["any", "ice40"])
 def test_one_non_zero_a_clock(family):
-    """With next to nothing to multiply, a column goes out in every clock, or a group of zeros is passed."""
+    """With almost nothing to multiply, each clock broadcasts a column or skips a group of zeros."""
     config = dataclasses.replace(CONFIGS["13-wide"], family=family)
-    layer = given(config, [{}] * 13 * 40, 13)
+    layer = layer_of(config, [{}] * 13 * 40, 13)
     dense = np.ones((1, 13 * 40), np.int16)
     sparse = dense * (np.arange(13 * 40) % 13 == 5)
     runs = [eie.spmv(config, layer, acts.astype(np.int16)) for acts in (dense, sparse, 0 * dense)]
     assert runs[0].cycles - runs[1].cycles == 12 * 40
-    # The last column is an item of its own in the one, and a mark of the end in the other.
+    # The last column is a separate item in one, and only the end mark in the other.
     assert runs[1].cycles == runs[2].cycles
 
 
-# An engine's module, one change in its text, and what it breaks.
+# Broken function -> config, module, and the change of the module's text that breaks it.
 MUTATIONS = {
     "row": (HAZARDOUS, "decode", r"s5_row <= (\w+)\[8:1\]", r"s5_row <= \1[7:0]"),
     "bypass": (HAZARDOUS, "arithmetic", r"s10_one <= ", "s10_one <= 1'h0 & "),
@@ -263,7 +263,7 @@ def test_broken_rtl_is_caught(mutation):
 
 
 def test_runs_back_to_back():
-    """A second program in the same memories, a frame that does not fit in between, and the counters of both."""
+    """Two programs in the same memories, with an invalid frame in between; the counters cover both."""
     config = CONFIGS["6-uneven"]
     jobs = layer_jobs(config, 2, seed=8, largest=40)
     bound = [bind(config, [layer], acts) for layer, acts in jobs]
@@ -277,16 +277,16 @@ def test_runs_back_to_back():
         },
         {"outs": sum(one.expect["outs"] for one in encoded)},
     )
-    found = run_jobs(SPEC, config, [joined])[0]
-    assert found.probes["error"] == 1
-    assert counters_of(SPEC, found.probes)["total"] == sum(cycles(layer, acts).total for layer, acts in jobs)
+    result = run_jobs(SPEC, config, [joined])[0]
+    assert result.probes["error"] == 1
+    assert counters_of(SPEC, result.probes)["total"] == sum(cycles(layer, acts).total for layer, acts in jobs)
     first = 0
     for vectors, (layer, acts), one in zip(bound, jobs, encoded, strict=True):
         count = one.expect["outs"]
-        payloads = found.outputs["outs"][first : first + count]
+        payloads = result.outputs["outs"][first : first + count]
         first += count
         np.testing.assert_array_equal(collect(vectors, {"outs": payloads}), spmv(layer, acts))
-        # The mark of a vector's last group.
+        # The flag of a vector's last group.
         ends = payloads[:, -1].reshape(-1, vectors.program.layers[-1].rows) & 1
         assert (ends[:, -1] == 1).all()
         assert not ends[:, :-1].any()

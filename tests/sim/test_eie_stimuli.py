@@ -1,4 +1,4 @@
-"""Random layers for the EIE engine: they fit it, and have in them what the engine must be tried with."""
+"""Random layers for the EIE engine: they fit it, and cover the cases to test it with."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ CONFIGS = {
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_jobs_fit_the_engine(config):
-    """Encoding proves the accumulators, and linking the memories."""
+    """Encoding checks the accumulators, linking the memories."""
     for layer, acts in layer_jobs(config, 60, seed=1):
         link(config, [layer])
         assert spmv(layer, acts).shape == (len(acts), layer.shape[0])
@@ -33,14 +33,14 @@ def test_jobs_are_of_every_kind():
     assert {0.0, 1.0} <= set(kept)
     assert {0.0, 1.0} <= set(used)
     assert sum(layer.fillers > 10 for layer in layers) >= 10
-    for some in (
+    for flags in (
         [layer.bias is None for layer in layers],
         [layer.relu for layer in layers],
         [[r.tolist() for r in layer.rows] != [list(range(k, layer.shape[0], 4)) for k in range(4)] for layer in layers],
         [bool((c == 0).all(axis=0).any() and (c == 0).all(axis=1).any()) for c in codes],
         [len(acts) == 1 for _, acts in jobs],
     ):
-        assert 10 < sum(some) < 90
+        assert 10 < sum(flags) < 90
     assert len({layer.shift for layer in layers}) > 10
     outs = np.concatenate([spmv(layer, acts).ravel() for layer, acts in jobs])
     assert {-(2**15), 0, 2**15 - 1} <= set(outs.tolist())

@@ -1,4 +1,4 @@
-"""Generated Verilog passes Verilator's own lint with the waivers that stand beside it."""
+"""Generated Verilog passes Verilator's lint with the waivers exported beside it."""
 
 import subprocess
 
@@ -12,7 +12,7 @@ from tercet.sim.simulators import SimulatorNotFound, find
 CASES = {
     "systolic-ws": SystolicConfig(rows=4, cols=4, acc_depth=16),
     "systolic-os": SystolicConfig(rows=4, cols=4, acc_depth=16, dataflow="os"),
-    # A tree with a branch that is not full; entries that do not divide a word.
+    # A detection tree with a partial branch; entries that do not divide a word.
     "eie-5": EieConfig(n_pe=5, act_depth=32),
     "tensorcore-volta": TensorCoreConfig(fold=4),
     # Products that reach FP32's lowest exponents; a short pipeline; integers.

@@ -1,4 +1,4 @@
-"""What all engines say alike to operands that nearly fit, in the golden model and in the simulation."""
+"""Operands that nearly fit: byte order, and the same errors from golden models and simulation of all engines."""
 
 import numpy as np
 import pytest
@@ -57,7 +57,7 @@ def test_byte_order_of_tensor_core(patterns):
 
 
 def refused(error, match, *calls):
-    """By all of them, in one line."""
+    """Check that all calls raise the error, in one line."""
     for call in calls:
         with pytest.raises(error, match=match) as caught:
             call()
@@ -65,7 +65,7 @@ def refused(error, match, *calls):
 
 
 def test_empty_batches():
-    """Nothing to compute is a mistake everywhere."""
+    """Every engine rejects an empty batch."""
     message = r"have shape \(0, 5\); every size must be at least 1"
     acts, weights = np.zeros((0, 5), np.int8), np.zeros((5, 3), np.int8)
     refused(
@@ -97,33 +97,33 @@ def test_transposed_weights():
     acts, weights = np.zeros((2, 5), np.int8), np.zeros((3, 5), np.int8)
     refused(
         ValueError,
-        r"; weights are \(in, out\), found \(out, in\)\? use \.T$",
+        r"; weights are \(in, out\): if yours is \(out, in\), use \.T$",
         lambda: golden_systolic.matmul(acts, weights, None, SYSTOLIC),
         lambda: systolic.matmul(SYSTOLIC, acts, weights),
     )
     a, b, c = np.zeros((2, 8), np.float16), np.zeros((3, 8), np.float16), np.zeros((2, 3), np.float32)
     refused(
         ValueError,
-        r"; B is \(K, N\), found \(N, K\)\? use \.T$",
+        r"; B is \(K, N\): if yours is \(N, K\), use \.T$",
         lambda: golden_tensorcore.mma(a, b, c, HALF),
         lambda: tensorcore.mma(HALF, a, b, c),
     )
     refused(
         ValueError,
-        r"; codes are \(out, in\), found \(in, out\)\? use \.T$",
+        r"; codes are \(out, in\): if yours is \(in, out\), use \.T$",
         lambda: golden_eie.spmv(LAYER, np.zeros((2, 3), np.int16)),
         lambda: eie.spmv(EIE, LAYER, np.zeros(3, np.int16)),
     )
-    # Where neither way fits, nothing is said of it.
+    # If neither orientation fits, there is no hint.
     refused(ValueError, r"must be equal$", lambda: golden_systolic.matmul(acts, weights[:, :4], None, SYSTOLIC))
     refused(ValueError, r"and \(\.\.\., M, N\)$", lambda: golden_tensorcore.mma(a, b[:, :4], c, HALF))
     refused(ValueError, r"or \(batch, 5\)$", lambda: golden_eie.spmv(LAYER, np.zeros(4, np.int16)))
 
 
 def test_uint8_codes():
-    """The advice is right: of codes and zero point 128 less, the same numbers; astype alone wraps."""
+    """The hint for uint8 is right: codes and zero point less 128 give the same numbers; astype alone wraps."""
     acts, weights = np.array([[0, 128, 255, 7]], np.uint8), np.ones((4, 1), np.int8)
-    message = r"subtract 128, and from their zero point too: \(x.astype\(np.int16\) - 128\).astype\(np.int8\)"
+    message = r"subtract 128 from codes and zero point: \(x.astype\(np.int16\) - 128\).astype\(np.int8\)"
     c = np.zeros((1, 1), np.int32)
     refused(
         TypeError,

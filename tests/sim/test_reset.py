@@ -1,4 +1,4 @@
-"""A reset of one clock ends whatever an engine is doing: nothing of it comes out later, or changes the next job."""
+"""A one-clock reset stops an engine at any point: no output follows, and the next job is unaffected."""
 
 import dataclasses
 
@@ -46,7 +46,7 @@ def operands(config, rng):
 @pytest.mark.parametrize("stall", [0.0, 0.3])
 @pytest.mark.parametrize("name", CASES)
 def test_a_clock_of_reset(name, stall):
-    """Jobs cut off anywhere, each with one behind it that begins three clocks after the reset."""
+    """Jobs cut off at random clocks, each followed by a job that starts three clocks after the reset."""
     config, spec = CASES[name], ENGINES[name.partition("-")[0]]
     model, rng = spec.model, np.random.default_rng(0)
     items = operands(config, rng)
@@ -59,10 +59,10 @@ def test_a_clock_of_reset(name, stall):
     for first, second in zip(cut, after, strict=True):
         clocks = int(rng.integers(1, whole[first].cycles + 2))
         queue += [dataclasses.replace(jobs[first], cut_after=clocks), jobs[second]]
-    done = run_jobs(spec, config, queue, stall=stall)
-    beats = [sum(map(len, found.outputs.values())) for found in done]
-    assert sum(beats[0::2]) > 0  # some had begun to give results
-    for number, found in zip(after, done[1::2], strict=True):
-        assert model.collect(config, items[number], found.outputs).tobytes() == wants[number].tobytes()
+    results = run_jobs(spec, config, queue, stall=stall)
+    beats = [sum(map(len, result.outputs.values())) for result in results]
+    assert sum(beats[0::2]) > 0  # some jobs were cut off during their output
+    for number, result in zip(after, results[1::2], strict=True):
+        assert model.collect(config, items[number], result.outputs).tobytes() == wants[number].tobytes()
         if not stall:
-            assert (found.cycles, found.probes) == (whole[number].cycles, whole[number].probes)
+            assert (result.cycles, result.probes) == (whole[number].cycles, whole[number].probes)

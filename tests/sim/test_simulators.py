@@ -1,4 +1,4 @@
-"""Simulators are found by argument, environment and PATH, and say in one line what is missing."""
+"""Selection of a simulator by argument, environment and PATH, with one-line errors."""
 
 import pytest
 from tercet.sim import simulators
@@ -9,7 +9,7 @@ BUILD_TOOLS = {"gxx": "", "make": "", "perl": ""}
 
 @pytest.fixture
 def tools(tmp_path, monkeypatch):
-    """Put only these programs on PATH: name to what they print."""
+    """Function that puts only the given programs on PATH: name to output."""
 
     def install(**programs: str) -> None:
         for name, text in programs.items():

@@ -1,4 +1,4 @@
-"""The systolic engine's RTL against its golden model: every bit, every clock."""
+"""RTL of the systolic engine against its golden model: every bit, every clock."""
 
 import re
 
@@ -13,9 +13,9 @@ from tercet.sim import bench, simulators, systolic
 from tercet.sim.engine import EngineRun, engine_sources, run_jobs
 from tercet.sim.stimuli import operand, products
 
-SIMULATORS = [found.name for found in simulators.available() if found.simulator is not None]
+SIMULATORS = [candidate.name for candidate in simulators.available() if candidate.simulator is not None]
 
-# Sizes that are no powers of two among them, every multiplier, both dataflows.
+# Every multiplier and both dataflows, with sizes that are not powers of two.
 CONFIGS = {
     "ws-4x4": SystolicConfig(rows=4, cols=4, acc_depth=16),
     "ws-5x3-ecp5": SystolicConfig(rows=5, cols=3, acc_depth=13, mac="ecp5", requant_lanes=1),
@@ -51,7 +51,7 @@ def check(config: SystolicConfig, product: MatmulOperands, run: EngineRun, *, ex
 @pytest.mark.parametrize("stall", [0.0, 0.4])
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_rtl_is_golden(config, stall):
-    """Random shapes and corners; without stalls the cycle model holds to the clock."""
+    """Random shapes and corner cases; without stalls the cycle model is exact."""
     jobs = products(config, 12, seed=1, largest=24 if config.rows == 1 else 70)
     for product, run in zip(jobs, systolic.matmuls(config, jobs, stall=stall, seed=2), strict=True):
         check(config, product, run, exact=stall == 0)
@@ -67,7 +67,7 @@ def test_simulators_agree(config, simulator):
 
 @pytest.mark.parametrize("dataflow", ["ws", "os"])
 def test_corners(dataflow):
-    """All minimum, and K = 1."""
+    """Minimum operands, and K = 1."""
     config = CONFIGS[f"{dataflow}-4x4"]
     low = np.full((9, 33), -128, np.int8)
     jobs = [
@@ -83,7 +83,7 @@ def test_corners(dataflow):
 @pytest.mark.parametrize("stall", [0.0, 0.4])
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_commands_back_to_back(config, stall):
-    """Commands in one stream, each offered at once, small ones among them: none waits for the one before to finish."""
+    """Commands in one stream, offered at once, with small ones among them: none waits for its predecessor to end."""
     jobs = [*products(config, 6, seed=6, largest=2 * config.rows), *products(config, 6, seed=7, largest=40)]
     encoded = [job(config, product) for product in jobs]
     names = encoded[0].inputs
@@ -91,10 +91,10 @@ def test_commands_back_to_back(config, stall):
         {name: np.concatenate([one.inputs[name] for one in encoded]) for name in names},
         {name: sum(one.expect[name] for one in encoded) for name in encoded[0].expect},
     )
-    found = run_jobs(SPEC, config, [joined], stall=stall, idle_limit=2000)[0]
+    result = run_jobs(SPEC, config, [joined], stall=stall, idle_limit=2000)[0]
     first = dict.fromkeys(joined.expect, 0)
     for product, one in zip(jobs, encoded, strict=True):
-        beats = {name: found.outputs[name][first[name] :][:count] for name, count in one.expect.items()}
+        beats = {name: result.outputs[name][first[name] :][:count] for name, count in one.expect.items()}
         first = {name: first[name] + count for name, count in one.expect.items()}
         np.testing.assert_array_equal(collect(config, product, beats), golden(config, product))
         for name, payloads in beats.items():
@@ -113,7 +113,7 @@ def test_one_product():
 @pytest.mark.parametrize("size", [8, pytest.param(16, marks=pytest.mark.long)])
 @pytest.mark.parametrize("m", [64, 256])
 def test_utilisation(m, size):
-    """The array is busy: 95 % at M = 256, 90 % at M = 64."""
+    """Utilisation of the array: at least 95 % at M = 256, 90 % at M = 64."""
     config = SystolicConfig(rows=size, cols=size)
     rng = np.random.default_rng(m)
     product = MatmulOperands(operand(rng, (m, 256), 8, False), operand(rng, (256, 256), 8, False))
@@ -122,7 +122,7 @@ def test_utilisation(m, size):
     assert run.counters["active"] / run.cycles >= {64: 0.90, 256: 0.95}[m]
 
 
-# One change in the text of one module, and what it breaks.
+# Broken function -> module, and the change of its text that breaks it.
 MUTATIONS = {
     "cell adds": ("ws_cell", r"\$signed\(sums_i\) \+", "$signed(sums_i) -"),
     "cell swaps": ("ws_cell", r"lane_i\[9\]", "lane_i[8]"),

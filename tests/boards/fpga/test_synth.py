@@ -1,4 +1,4 @@
-"""Synthesis reports: the frame, the counts, real runs of place and route, and what is refused."""
+"""Synthesis reports: wrapper, cell counts, real place-and-route runs and errors."""
 
 import json
 import re
@@ -18,7 +18,7 @@ from tercet.rtl.emit import verilog
 
 
 class Adder(wiring.Component):
-    """Sixteen bits, registered before and after: 16 carries and 48 flip-flops."""
+    """Sixteen-bit adder, registered before and after: 16 carries and 48 flip-flops."""
 
     def __init__(self):
         super().__init__({"a": In(16), "b": In(16), "o": Out(16)})
@@ -37,7 +37,7 @@ def report(text, top, **options):
 
 
 def test_adder_on_ecp5():
-    """The frame's cells are not counted, and every seed is reported."""
+    """The wrapper's cells are not counted, and every seed is reported."""
     lines = []
     found = report(verilog(Adder(), name="adder"), "adder", seeds=2, progress=lines.append)
     content = found.to_dict()
@@ -55,7 +55,7 @@ def test_adder_on_ecp5():
 
 
 def test_dual_multipliers_on_up5k():
-    """A 2x4 array of two-column cells is four blocks."""
+    """A 2x4 array of two-column cells takes four blocks."""
     config = SystolicConfig(rows=2, cols=4, mac="ice40")
     found = report(verilog(SPEC.unit(config, "array"), name="array"), "array", device_name="up5k", freq_mhz=50)
     assert found.cells["dsp"] == 4
@@ -69,7 +69,7 @@ def test_does_not_fit():
         report(verilog(SPEC.unit(config, "array"), name="array"), "array")
 
 
-def test_frame_connects_every_port():
+def test_wrapper_connects_every_port():
     text = wrapper(
         "unit", [UnitPort("clk", 1, True), UnitPort("a", 3, True), UnitPort("b", 2, True), UnitPort("o", 9, False)]
     )

@@ -1,4 +1,4 @@
-"""Engines on simulated boards, from Python: what comes back is what the golden model gives."""
+"""Engines on simulated boards, from Python, compared with the golden models."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def systolic():
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (3, 4, 2), (5, 7, 9), (40, 30, 20), (100, 200, 3)], ids=str)
 def test_matmul(systolic, shape):
-    """Also of more than the buffers hold, by rows, columns and K."""
+    """Includes products beyond the buffers in rows, columns and K."""
     m, k, n = shape
     generator = np.random.default_rng(m)
     a, w = int8(generator, m, k), int8(generator, k, n)
@@ -42,7 +42,7 @@ def test_matmul(systolic, shape):
 
 
 def test_counters_are_those_of_the_model(systolic):
-    """The board is as fast as the engine alone: its buffers never make it wait."""
+    """The board is as fast as the engine alone: its buffers never stall it."""
     generator = np.random.default_rng(1)
     a, w = int8(generator, 10, 6), int8(generator, 6, 4)
     systolic.counters(clear=True)
@@ -63,11 +63,11 @@ def test_weights_stay_where_they_are(systolic):
         before = systolic.counters()["accepted"]
         same(systolic.matmul(acts, w), matmul(acts, w, None, systolic.config))
         accepted.append(systolic.counters()["accepted"] - before)
-    # Neither the weights nor the command again.
+    # Neither the weights nor the command are sent again.
     assert accepted[1] == accepted[2] == accepted[0] - 2
 
 
-def test_what_the_engine_does_not_take(systolic):
+def test_rejects_operands(systolic):
     a, w = np.zeros((2, 3), np.int8), np.zeros((3, 2), np.int8)
     before = systolic.counters()["accepted"]
     with pytest.raises(TypeError, match="Activations have dtype int64"):
@@ -79,7 +79,7 @@ def test_what_the_engine_does_not_take(systolic):
     with pytest.raises(ValueError, match="Multiplier has 3 channels but the sums have 2"):
         systolic.matmul(a, w, None, Requant.from_scale(np.full(3, 0.01), 0))
     with pytest.raises(ValueError, match="Multiplier has 3 channels but the sums have 2"):
-        # Of more than the buffers hold at a time, which the host would requantise.
+        # K exceeds the buffers, so the host would requantise.
         systolic.matmul(
             np.zeros((2, 999), np.int8), np.zeros((999, 2), np.int8), None, Requant(np.full(3, 2**30), 0, 0)
         )
@@ -92,8 +92,8 @@ def test_what_the_engine_does_not_take(systolic):
     assert systolic.counters()["accepted"] == before + 1, "something was sent"
 
 
-def test_a_layer_that_the_engine_does_not_take():
-    """It is the second one, of a network."""
+def test_rejects_a_layer():
+    """The second layer of a network is invalid."""
     requant = Requant(2**30, 0, 0)
     first = Int8Layer(np.ones((3, 2), np.int8), np.zeros(2, np.int32), requant)
     second = Int8Layer(np.ones((2, 2), np.int8), np.full(2, 2**31 - 1, np.int32), None)
@@ -128,13 +128,13 @@ def test_a_network(systolic, network):
     assert systolic.counters()["accepted"] == before + 1, "something was sent"
 
 
-def test_every_bit_of_the_uart(network):
+def test_bit_level_uart(network):
     net, samples = network
     shares = []
     with opened(soc_of("systolic"), "uart", progress=lambda done, whole: shares.append(done / whole)) as device:
         same(device.run(net, samples[:5]), net.run(samples[:5])[-1])
         counters = device.counters()
-    # All layers are one whole, and what is read counts.
+    # Progress covers all layers as a whole, including the readout.
     assert shares[-1] == 1
     assert shares == sorted(shares)
     assert 0 <= shares[0] < 0.1
@@ -181,9 +181,9 @@ def test_eie():
         same(device.network(layers, acts[3].astype(">i2")), want[3])
         before = device.counters()["accepted"]
         same(device.network(layers, acts[4]), want[4])
-        # The program is still there.
+        # The program is still resident.
         assert device.counters()["accepted"] - before < 10
-        # And makes way for another.
+        # Another program replaces it.
         same(device.network(layers[:1], acts), spmv(layers[0], acts))
         device.reset()
         same(device.network(layers[:1], acts), spmv(layers[0], acts))
@@ -205,7 +205,7 @@ def test_a_compressed_network():
 
 
 def test_a_port_is_opened_like_a_board():
-    """Neither does the host see that it is simulated, nor does it run what is for another engine."""
+    """The host cannot tell that the board is simulated, and rejects a board with another engine."""
     soc = soc_of("systolic")
     a = np.arange(12, dtype=np.int8).reshape(3, 4)
     with running(soc, "uart") as board:
@@ -220,7 +220,7 @@ def test_a_port_is_opened_like_a_board():
 
 def test_addresses_of_boards():
     for wrong in (None, 3):
-        with pytest.raises(TypeError, match=f"Board {wrong} is no path; use a serial port or sim:BOARD"):
+        with pytest.raises(TypeError, match=f"Board {wrong} is not a path; use a serial port or sim:BOARD"):
             Device.open(wrong)  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="Baud 0 at a clock"):
         Device.open("sim:icebreaker", baud=0)
@@ -233,14 +233,14 @@ def test_addresses_of_boards():
     with pytest.raises(PortError, match="/dev/nothing"):
         Device.open("/dev/nothing")
     soc = soc_config("icebreaker", "eie")
-    with pytest.raises(ValueError, match="The engine of '/dev/nothing' is in its bitstream; leave soc out"):
+    with pytest.raises(ValueError, match="The engine of '/dev/nothing' is fixed by its bitstream; omit soc"):
         Device.open("/dev/nothing", soc=soc)
     for where, baud in (("sim:tang-nano-9k", None), ("sim:icebreaker,bytes", 9600)):
         with pytest.raises(ValueError, match="soc is for icebreaker at 3000000 baud, not for .*; use sim:icebreaker"):
             Device.open(where, baud=baud, soc=soc)
 
 
-def test_what_is_no_network():
+def test_rejects_other_types():
     with pytest.raises(TypeError, match="A str cannot be run"):
         as_network("digits")
     b = np.zeros((4, 3), np.float16)

@@ -1,4 +1,4 @@
-"""Each request is executed once on a line that loses, damages and repeats; what cannot be saved is told in one line."""
+"""Exactly-once requests on a line that loses, damages and repeats frames, and one-line errors where that fails."""
 
 import errno
 import os
@@ -24,9 +24,9 @@ TIMEOUT = 0.1
 
 
 class FakeBoard(threading.Thread):
-    """A board that answers a request with its data backwards, or with the error that the first byte names.
+    """A board that replies with the request's data reversed, or with the error code in its first byte.
 
-    `spoil_request(n, encoded)` and `spoil_reply(n, encoded)` say what becomes of the n-th frame: bytes on the line.
+    `spoil_request(n, encoded)` and `spoil_reply(n, encoded)` return the bytes on the line for the n-th frame.
     """
 
     def __init__(self, description=DESCRIPTION):
@@ -113,7 +113,7 @@ def link_to(port, **how):
 
 
 def exchange(link, number, rng):
-    """That many requests, all answered as they should."""
+    """Send a number of requests and check all replies."""
     sent = [rng.randbytes(rng.randrange(60)) for _ in range(number)]
     assert [link.request(Command.READ, data) for data in sent] == [data[::-1] for data in sent]
     return sent
@@ -144,12 +144,12 @@ def test_each_request_is_executed_once(board, port, side, fault):
     def spoil(n, encoded):
         if n % 4 != 1:
             return encoded
-        place = rng.randrange(len(encoded) - 1)
-        flipped = bytes([encoded[place] ^ 1 << rng.randrange(8)])
+        index = rng.randrange(len(encoded) - 1)
+        flipped = bytes([encoded[index] ^ 1 << rng.randrange(8)])
         return {
             "lost": b"",
-            "cut": encoded[:place] + b"\0",
-            "damaged": encoded[:place] + flipped + encoded[place + 1 :],
+            "cut": encoded[:index] + b"\0",
+            "damaged": encoded[:index] + flipped + encoded[index + 1 :],
             "joined": encoded[:-1],  # to the next frame
             "repeated": encoded + encoded,
             "extended": encoded[:-1] + b"\x01\0",
@@ -168,7 +168,7 @@ def test_damage_while_it_identifies(board, port):
 
 
 def test_replies_to_others_are_ignored(board, port):
-    # To every number: an identification with another's nonce, of the right form and not, and an answer to a request.
+    # For every number: identifications with a foreign nonce, well-formed or not, and a reply to another request.
     false = [(Reply.OK, b"nono" + bytes(IDENTIFY_BYTES)), (Reply.OK, b"nono"), (Reply.RUNNING, b"")]
     stale = b"".join(Frame(number, code, data).encode() for number in range(256) for code, data in false)
     board.spoil_reply = lambda n, encoded: (stale if n == 0 else b"") + encoded
@@ -204,19 +204,19 @@ def test_board_of_another_version(board, port):
 
 
 def test_counters_of_another_version(board, port):
-    """An engine that counts something else; this board gives back what it gets."""
-    with pytest.raises(ValueError, match="The board's counters have 1 bytes, not 32: its bitstream is of another ver"):
+    """The engine has other counters; this board returns the data of the request."""
+    with pytest.raises(ValueError, match="The board's counters have 1 bytes, not 32: its bitstream is from another"):
         link_to(port).counters()
 
 
 def test_silence(board, port):
     board.quiet = True
-    begin = time.monotonic()
+    started = time.monotonic()
     message = r"No answer to IDENTIFY from '/dev/pts/\d+' at 3000000 baud in 3 tries \(0 bytes and 0 damaged frames"
     with pytest.raises(LinkError, match=message):
         link_to(port, retries=2)
-    # The timeout, twice and four times it.
-    assert 7 * TIMEOUT < time.monotonic() - begin < 7 * TIMEOUT + 1
+    # The timeout, then twice and four times as long.
+    assert 7 * TIMEOUT < time.monotonic() - started < 7 * TIMEOUT + 1
     assert board.requests == 3
 
 
@@ -275,10 +275,10 @@ def test_board_that_vanishes(board, port, when):
         board.vanish()
     else:
         board.spoil_reply = lambda n, encoded: board.vanish() or b""
-    begin = time.monotonic()
+    started = time.monotonic()
     with pytest.raises(PortError, match=r"^Port '/dev/pts/\d+' is gone; plug the board in again, and open it again$"):
         link.request(Command.STATUS)
-    assert time.monotonic() - begin < 0.9
+    assert time.monotonic() - started < 0.9
     with pytest.raises(LinkError, match="is lost"):
         link.request(Command.STATUS)
     with pytest.raises(PortError, match="is gone"):
@@ -294,11 +294,11 @@ def test_refuses_parameters(port):
 
 def test_ports_that_do_not_open(board, port, tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(PortError, match=r"^Port '/dev/ttyNONE' is not there; plug the board in[^\n]*$"):
+    with pytest.raises(PortError, match=r"^Port '/dev/ttyNONE' does not exist; plug the board in[^\n]*$"):
         open_port("/dev/ttyNONE", 115200)
-    with pytest.raises(PortError, match=f"^Port '{tmp_path}/file' is no serial port; use the board's$"):
+    with pytest.raises(PortError, match=f"^Port '{tmp_path}/file' is not a serial port; use the board's$"):
         open_port(f"{tmp_path}/file", 115200)
-    with pytest.raises(PortError, match="^Port '/dev/pts/.*' is in use by another program; close that$"):
+    with pytest.raises(PortError, match="^Port '/dev/pts/.*' is in use by another program; close it$"):
         open_port(board.path, 115200)
     for baud in (0, 2**31):
         with pytest.raises(ValueError, match=f"Baud is {baud}; use 1 to 2147483647"):
@@ -314,7 +314,7 @@ def test_port_without_permission(monkeypatch):
         raise serial.SerialException(errno.EACCES, "could not open port")
 
     monkeypatch.setattr(serial, "Serial", refuse)
-    with pytest.raises(PortError, match="^Port '/dev/ttyUSB0' may not be opened by this user; join .*dialout"):
+    with pytest.raises(PortError, match="^Port '/dev/ttyUSB0' is not accessible to this user; join .*dialout"):
         open_port("/dev/ttyUSB0", 115200)
 
 

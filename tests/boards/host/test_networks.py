@@ -1,4 +1,4 @@
-"""Which engine a file is for, and what is refused in it; no board is needed for that."""
+"""Network files: recognition of the kind, and rejection of others, without a board."""
 
 import numpy as np
 import pytest
@@ -24,16 +24,22 @@ def test_kinds(tmp_path):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"b": B, "bias": C}, "has 'bias', which it must not have; use b, and perhaps the addend c$"),
-        ({"b": B, "C": C}, r"has 'C' \(is 'c' meant\?\), which it must not have; use b"),
-        ({"b": B, "a": B}, "has 'a', which it must not have"),
-        ({"B": B, "c": C}, "is no network; use a file of tercet compress, the .npz of an Int8Network, or one with b"),
-        ({"W0": B, "b0": C}, "is no INT8 network: it lacks input_scale, input_zero_point; use input_scale, "),
-        ({"w0": B}, r"is no INT8 network: it has 'w0' \(is 'W0' meant\?\), .* and lacks input_scale, "),
-        ({}, "is no network"),
+        ({"b": B, "bias": C}, "has unknown name 'bias'; use b, and optionally the addend c$"),
+        ({"b": B, "C": C}, r"has unknown name 'C' \(did you mean 'c'\?\); use b"),
+        ({"b": B, "a": B}, "has unknown name 'a'; use b"),
+        (
+            {"B": B, "c": C},
+            "is not a network file; use the output of tercet compress, the .npz of an Int8Network, or",
+        ),
+        ({"W0": B, "b0": C}, "is not an INT8 network: it lacks input_scale, input_zero_point; use input_scale, "),
+        (
+            {"w0": B},
+            r"is not an INT8 network: it has unknown name 'w0' \(did you mean 'W0'\?\) and lacks input_scale, ",
+        ),
+        ({}, "is not a network file"),
     ],
 )
-def test_nothing_unknown_is_skipped(tmp_path, arrays, message):
+def test_rejects_unknown_names(tmp_path, arrays, message):
     np.savez(tmp_path / "net.npz", allow_pickle=False, **arrays)
     with pytest.raises(ValueError, match=rf"^'.*net\.npz' {message}"):
         read_network(tmp_path / "net.npz")

@@ -1,4 +1,4 @@
-"""Frames: there and back, and whatever is damaged refused."""
+"""Frame codec: round trips, and rejection of damaged frames."""
 
 import random
 import struct
@@ -19,7 +19,7 @@ FRAMES = [
 
 
 def coded(body):
-    """Bytes on the wire, without the 0, of sequence to data as they are."""
+    """Encode a body as it is, with the correct CRC and without the final 0."""
     return cobs.encode(body + zlib.crc32(body).to_bytes(4, "little"))
 
 
@@ -47,8 +47,8 @@ def test_every_bit_counts():
 
 def test_every_byte_counts():
     wire = Frame(7, 2, b"some\0data").encode()[:-1]
-    for place in range(len(wire)):
-        before, after = wire[:place], wire[place:]
+    for index in range(len(wire)):
+        before, after = wire[:index], wire[index:]
         assert decode(before) is None
         assert decode(after[1:]) is None
         assert decode(before + after[1:]) is None
@@ -57,12 +57,12 @@ def test_every_byte_counts():
 
 @pytest.mark.parametrize("length", [0, 2, 4, 3 + 256, 0xFFFF])
 def test_wrong_length(length):
-    """Though the CRC is right."""
+    """Rejected although the CRC is correct."""
     assert decode(coded(struct.pack("<BBH", 1, 2, 3) + b"abc")) == Frame(1, 2, b"abc")
     assert decode(coded(struct.pack("<BBH", 1, 2, length) + b"abc")) is None
 
 
 @pytest.mark.parametrize("body", [b"", b"\1", b"\1\2\0"])
 def test_short(body):
-    """Though the CRC is right."""
+    """Rejected although the CRC is correct."""
     assert decode(coded(body)) is None

@@ -1,4 +1,4 @@
-"""What a board on a bad day does to its host: silence, another rate, unplugged, flashed anew, a host that dies."""
+"""Recovery of the host: silent boards, other rates, unplugging, reflashing, and a host that dies."""
 
 import numpy as np
 import pytest
@@ -22,8 +22,8 @@ def systolic():
         yield device
 
 
-def test_a_board_that_did_not_answer_is_told_all_again(systolic, monkeypatch):
-    """It may have been without power meanwhile."""
+def test_a_silent_board_is_loaded_again(systolic, monkeypatch):
+    """It may have lost power meanwhile."""
     generator = np.random.default_rng(3)
     a, w = int8(generator, 3, 8), int8(generator, 8, 4)
     accepted = []
@@ -48,8 +48,8 @@ def test_a_board_that_did_not_answer_is_told_all_again(systolic, monkeypatch):
     assert accepted[1] < accepted[0] == accepted[2]
 
 
-def test_what_is_interrupted_is_no_harm(systolic, monkeypatch):
-    """The next product begins anew, though the engine may still be at work."""
+def test_interruptions_are_harmless(systolic, monkeypatch):
+    """The next product starts afresh, though the engine may still be running."""
     generator = np.random.default_rng(4)
     a, w = int8(generator, 9, 8), int8(generator, 8, 4)
 
@@ -60,17 +60,17 @@ def test_what_is_interrupted_is_no_harm(systolic, monkeypatch):
         with monkeypatch.context() as patch:
             exchange, left = systolic.link._exchange, iter(range(request))
 
-            def some(*args, exchange=exchange, left=left):
+            def limited(*args, exchange=exchange, left=left):
                 return exchange(*args) if next(left, None) is not None else interrupted()
 
-            patch.setattr(systolic.link, "_exchange", some)
+            patch.setattr(systolic.link, "_exchange", limited)
             with pytest.raises(KeyboardInterrupt):
                 systolic.matmul(a, w + np.int8(request))
         same(systolic.matmul(a, w), matmul(a, w, None, systolic.config))
 
 
 def test_another_board_at_the_same_port():
-    """It was flashed anew meanwhile: the next call finds what is there now."""
+    """The board was reflashed meanwhile: the next call finds the new engine."""
     a = np.arange(12, dtype=np.int8).reshape(3, 4)
     layers, x = compressed()
     other = soc_of("eie")
@@ -88,7 +88,7 @@ def test_another_board_at_the_same_port():
 
 
 def test_a_host_that_dies_in_the_middle():
-    """The next one begins where it wants, whatever is left in the line, the board and the engine."""
+    """The next host starts cleanly, whatever is left on the line, in the board and in the engine."""
     soc = soc_of("systolic")
     generator = np.random.default_rng(6)
     a, w = int8(generator, 9, 8), int8(generator, 8, 4)
@@ -100,7 +100,7 @@ def test_a_host_that_dies_in_the_middle():
             class Dead(Exception):
                 pass
 
-            def some(data, write=write, cut=cut):
+            def partial_write(data, write=write, cut=cut):
                 nonlocal written
                 part = data[: max(0, cut - written)]
                 written += len(data)
@@ -109,7 +109,7 @@ def test_a_host_that_dies_in_the_middle():
                     raise Dead
 
             device = Device(HostLink(port, timeout=20.0))
-            port.write = some
+            port.write = partial_write
             with pytest.raises(Dead):
                 device.matmul(a, w)
             port.close()
@@ -118,7 +118,7 @@ def test_a_host_that_dies_in_the_middle():
 
 
 def test_a_reset_while_results_are_under_way():
-    """None of them comes afterwards: a reset is one clock."""
+    """No result appears afterwards: a reset takes one clock."""
     generator = np.random.default_rng(7)
     config = CONFIGS["systolic"]
     a, w = int8(generator, 4096, 2), int8(generator, 2, 2)
@@ -149,7 +149,7 @@ def test_unplugged():
 
 
 def test_rates_are_tried(monkeypatch):
-    """A pseudo-terminal has none, so a board that hears one only is made of one that hears all."""
+    """A pseudo-terminal has no rate, so `HostLink` is patched to answer at one rate only."""
     soc = soc_of("systolic")
     tried = []
 

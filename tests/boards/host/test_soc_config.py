@@ -1,4 +1,4 @@
-"""What a board is, what it says of that, and what cannot be."""
+"""SoC configurations: validation, and round trips of the description."""
 
 import dataclasses
 import json
@@ -27,7 +27,7 @@ def test_describes_itself(name):
 
 
 def floored(**fields):
-    """A board whose engine has a floor where the default has one."""
+    """Return a configuration with an output format that has an exponent floor by default."""
     config = TensorCoreConfig(m=2, n=2, l=2, fold=4, pipeline=5, out_format="fp16", **fields)
     return dataclasses.replace(soc_of("tensorcore"), config=config)
 
@@ -38,21 +38,21 @@ def test_describes_the_floor(fields):
     assert read_description(describe(soc, "")).soc == soc
 
 
-def test_descriptions_from_before_there_were_floors(monkeypatch):
-    """They do not name it, and their engines have none, whatever the default has become."""
+def test_descriptions_that_predate_the_floor(monkeypatch):
+    """They do not name it, and their engines have none, whatever the current default."""
     soc = floored()
     assert soc.config.min_exponent == -19
     older = {name: value for name, value in soc.params.items() if name != "min_exponent"}
     monkeypatch.setattr(SocConfig, "params", older)
     assert read_description(describe(soc, "")).soc == floored(min_exponent=None)
-    # What has no floor is described as it was then.
+    # A config without a floor is still described as before.
     monkeypatch.undo()
     assert "min_exponent" not in floored(min_exponent=None).params
     assert "min_exponent" not in soc_of("tensorcore").params
 
 
 def test_the_build_is_of_the_gateware():
-    """Another Verilog is another build; another description of the same one is not."""
+    """Different Verilog gives a different build; a different description of the same Verilog does not."""
     soc = soc_of("systolic")
     renamed = dataclasses.replace(soc, board="another")
     builds = [read_description(describe(*each)).build for each in ((soc, "a"), (soc, "b"), (renamed, "a"))]
@@ -72,7 +72,10 @@ def test_other_protocols():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda fields: fields.update(clock=fields.pop("clock_hz")), "has 'clock' .* lacks clock_hz; use engine, "),
+        (
+            lambda fields: fields.update(clock=fields.pop("clock_hz")),
+            "has unknown name 'clock' .* lacks clock_hz; use engine, ",
+        ),
         (lambda fields: fields.pop("board"), "lacks board; use engine, config, depths, "),
         (lambda fields: fields.update(clock_hz=24e6), "clock_hz 24000000.0 is not an integer"),
         (lambda fields: fields["depths"].update(acts=64.5), "buffer of acts 64.5 is not an integer"),
@@ -82,7 +85,7 @@ def test_other_protocols():
     ],
 )
 def test_descriptions_of_something_else(change, message):
-    """All of its names are known and there, and its numbers are integers."""
+    """Unknown or missing names and non-integers are rejected."""
     text = describe(soc_of("systolic"), "")
     size = description_bytes(text)
     fields = json.loads(zlib.decompress(text[HEAD:size]))
@@ -106,6 +109,6 @@ def test_descriptions_of_something_else(change, message):
         ({"frame_bytes": 500}, ValueError, "Frames have 500 bytes; use a power of 2 from 128 to 32768"),
     ],
 )
-def test_what_cannot_be(fields, error, message):
+def test_rejects(fields, error, message):
     with pytest.raises(error, match=message):
         dataclasses.replace(soc_of("systolic"), **fields)

@@ -1,4 +1,4 @@
-"""Products in pieces: each fits, and together they are the product."""
+"""Tilings: each tile fits the buffers, and together they cover the product once."""
 
 import numpy as np
 import pytest
@@ -15,11 +15,11 @@ SYSTOLIC = {
 }
 
 
-def covered(pieces, shape):
-    """How often each element of A, W and the result is used."""
+def covered(tiling, shape):
+    """Count how often each multiplication of a product is covered."""
     m, k, n = shape
     count = np.zeros((m, k, n), int)
-    for rows, parts, columns in pieces:
+    for rows, parts, columns in tiling:
         for part in parts:
             count[rows, part, columns] += 1
     return count
@@ -29,10 +29,10 @@ def covered(pieces, shape):
 @pytest.mark.parametrize("shape", [(1, 1, 1), (30, 17, 9), (3, 200, 3), (100, 5, 1), (2, 3, 70)], ids=str)
 def test_systolic(config, shape):
     depths = {"commands": 2, "acts": 64, "weights": 48, "params": 16, "sums": 40, "outs": 100}
-    pieces = systolic_tiling(config, shape, depths, params=True, requant=False)
-    assert (covered(pieces, shape) == 1).all()
-    assert len(pieces) == sum(len(parts) for _, parts, _ in pieces)
-    for rows, parts, columns in pieces:
+    tiling = systolic_tiling(config, shape, depths, params=True, requant=False)
+    assert (covered(tiling, shape) == 1).all()
+    assert len(tiling) == sum(len(parts) for _, parts, _ in tiling)
+    for rows, parts, columns in tiling:
         for part in parts:
             a = np.zeros((rows.stop - rows.start, part.stop - part.start), np.int8)
             w = np.zeros((a.shape[1], columns.stop - columns.start), np.int8)
@@ -46,9 +46,9 @@ def test_systolic(config, shape):
 def test_tensor_core(fold, shape):
     config = TensorCoreConfig(m=2, n=2, l=2, fold=fold)
     depths = {"commands": 2, "a": 64, "b": 40, "c": 100, "d": 80}
-    pieces = tensorcore_tiling(config, shape, depths)
-    assert (covered(pieces, shape) == 1).all()
-    for rows, parts, columns in pieces:
+    tiling = tensorcore_tiling(config, shape, depths)
+    assert (covered(tiling, shape) == 1).all()
+    for rows, parts, columns in tiling:
         for part in parts:
             m, k, n = (cut.stop - cut.start for cut in (rows, part, columns))
             assert k % config.l == 0
@@ -58,13 +58,13 @@ def test_tensor_core(fold, shape):
                 assert count <= depths[name]
 
 
-def test_what_fits_is_one_piece():
+def test_one_tile_if_it_fits():
     config = SystolicConfig(rows=4, cols=4)
     depths: dict[str, int] = dict.fromkeys(("commands", "acts", "weights", "params", "sums", "outs"), 1000)
     assert len(systolic_tiling(config, (20, 16, 8), depths, params=True, requant=True)) == 1
 
 
-def test_what_never_fits():
+def test_rejects_buffers_that_are_too_small():
     config = SystolicConfig(rows=4, cols=4)
     depths = {"commands": 2, "acts": 64, "weights": 3, "params": 16, "sums": 40, "outs": 100}
     with pytest.raises(ValueError, match="needs 4 words of weights, but the board has room for 3; build"):

@@ -1,4 +1,4 @@
-"""A simulated board is a serial port whose bytes arrive, whoever opens it, and that disappears when it is unplugged."""
+"""Simulated boards behave as serial ports: bytes arrive, hosts come and go, and unplugging removes the port."""
 
 import os
 import random
@@ -18,7 +18,7 @@ from tercet.sim.simulators import SimulatorNotFound, find
 STREAMS = ("commands", "acts", "weights", "params", "sums", "outs")
 BAUD = 1_000_000
 
-# Gives a byte back after as many clocks as it says, and takes no other meanwhile.
+# Echoes a byte after as many clocks as its value, and accepts no other meanwhile.
 BYTES = """
 module tercet_soc (input clk, input rst, input [7:0] i__payload, input i__valid, output i__ready,
                    output [7:0] o__payload, output o__valid, input o__ready, output busy);
@@ -42,7 +42,7 @@ module tercet_soc (input clk, input rst, input [7:0] i__payload, input i__valid,
     end
 endmodule
 """
-# Gives rx back, and says in which clocks it falls.
+# Echoes rx, and prints the clocks of its falling edges.
 UART = """
 module tercet_soc (input clk, input rst, input rx, output reg tx, output busy);
     reg s;
@@ -77,7 +77,7 @@ def simulated(mode: str, clocks_per_bit: float = 4) -> SimulatedBoard:
 
 
 def receive(port, number):
-    """That many bytes, or fewer if they do not come."""
+    """Receive a number of bytes, or fewer on timeout."""
     data = b""
     while len(data) < number:
         more = port.read(1)
@@ -98,7 +98,7 @@ def cpu_ticks(pid):
 
 
 def rests(pid):
-    """Whether there is half a second in which a process takes less than a hundredth."""
+    """Whether a process uses less than half a percent of a CPU for half a second."""
     for _ in range(20):
         before = cpu_ticks(pid)
         time.sleep(0.5)
@@ -108,7 +108,7 @@ def rests(pid):
 
 
 def levels(*frames, late=0):
-    """Samples of the line as bytes: start bit, byte and stop bit of each frame, with ones before and behind them."""
+    """Line samples packed into bytes: start bit, byte and stop bit of each frame, between idle levels."""
     line = [1] * late + [
         bit for start, byte, stop in frames for bit in (start, *(byte >> n & 1 for n in range(8)), stop)
     ]
@@ -121,7 +121,7 @@ def test_bytes_come_back(mode, clocks_per_bit):
     data = random.Random(1).randbytes(2000)
     with simulated(mode, clocks_per_bit) as board, open_port(board.path, BAUD) as port:
         assert echo(port, data) == data
-        for n in range(0, 40, 4):  # and alone, with silence in between
+        for n in range(0, 40, 4):  # and in short bursts, with silence in between
             assert echo(port, data[n : n + 4]) == data[n : n + 4]
 
 
@@ -143,9 +143,9 @@ def test_line_levels():
         assert receive(port, 800) == bytes(byte for _, byte, _ in good)
         for byte in levels(*good[:10]):
             port.write(bytes([byte]))
-            time.sleep(0.001)  # the clocks wait for it
+            time.sleep(0.001)  # the clock waits for the next levels
         assert receive(port, 10) == bytes(byte for _, byte, _ in good[:10])
-        # Three levels later; with a 1 in place of the start bit, which the first 0 is then; with a 0 as stop bit.
+        # Delayed by three levels; with a 1 as start bit, so that the first 0 acts as one; with a 0 as stop bit.
         port.write(levels((0, 0x31, 1), late=3) + levels((1, 0x32, 1)) + levels((0, 0x33, 0)))
         assert receive(port, 3) == bytes([0x31, 0x32 >> 1 | 0x80, 0x33])
         assert port.read(0.1) == b""
@@ -175,7 +175,7 @@ def test_idle_board_takes_no_time(mode):
         with open_port(board.path, BAUD) as port:
             assert echo(port, b"here") == b"here"
             assert rests(board.pid)
-            # Nobody reads it, and 100 000 bytes are more than the terminal takes.
+            # Nobody reads the echo, and 100 000 bytes exceed the terminal's buffer.
             port.write(bytes(100_000 if mode == "bytes" else 1000))
             assert rests(board.pid)
         assert rests(board.pid)
@@ -202,7 +202,7 @@ def test_unplugged():
                 port.read(1)
             with pytest.raises(PortError, match=gone):
                 port.write(b"a")
-            with pytest.raises(PortError, match=f"^Port '{path}' is not there; plug the board in"):
+            with pytest.raises(PortError, match=f"^Port '{path}' does not exist; plug the board in"):
                 open_port(path, BAUD)
         board.check()
 
@@ -214,7 +214,7 @@ def test_board_that_ends_by_itself():
         with pytest.raises(PortError, match="is gone"):
             receive(port, 5)
     message = (
-        r"Simulated board at '/dev/pts/\d+' has ended by itself \(status 1\):\n(.*\n)*I was told to stop(.|\n)*finish"
+        r"Simulated board at '/dev/pts/\d+' exited unexpectedly \(status 1\):\n(.*\n)*I was told to stop(.|\n)*finish"
     )
     time.sleep(0.1)
     with pytest.raises(SimulationError, match=message):

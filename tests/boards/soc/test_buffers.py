@@ -1,13 +1,13 @@
-"""Buffers: what is loaded is given, without a pause where nobody makes one, and what comes is read."""
+"""Buffers: loaded words are sent without gaps of their own, and received words are read back."""
 
 import random
 
 import pytest
 from tercet.boards.soc.buffers import InputBuffer, OutputBuffer
 
-# Distributed RAM of ECP5 can be simulated here.
+# At this depth ECP5 uses distributed RAM, which can be simulated here.
 DEPTHS = {"any": 40, "ecp5": 32}
-# Beyond each of them by a single bit, and by all: what an address and a count have above a buffer's own bits matters.
+# Values beyond both depths, with a single bit set or all: bits of addresses and counts above a buffer's own matter.
 FAR = [*(1 << bit for bit in range(6, 24)), 2**24 - 1]
 
 

@@ -1,4 +1,4 @@
-"""The COBS decoder against the ``cobs`` package, over frames and over anything else."""
+"""COBS decoder compared with the ``cobs`` package, for valid frames and arbitrary bytes."""
 
 import random
 
@@ -8,7 +8,7 @@ from tercet.boards.soc.cobs import CobsDecoder
 
 
 def ref_decode(wire):
-    """Bytes of each frame; None if its last group is not complete, or it has none."""
+    """Decode each frame; None if it is empty or its last group is incomplete."""
     frames = []
     for coded in wire.split(b"\0")[:-1]:
         try:
@@ -19,7 +19,7 @@ def ref_decode(wire):
 
 
 def rtl_decode(simulate, send, wire, stall=0.0):
-    """The same."""
+    """Decode each frame in gateware, with the same result format."""
     decoder = CobsDecoder()
     watch = {name: getattr(decoder, name) for name in ("valid", "byte", "end", "good")}
     trace = simulate(decoder, send(decoder.i, wire, stall), clocks=20_000, **watch)
@@ -52,7 +52,7 @@ def test_frames(simulate, send):
 
 @pytest.mark.parametrize("stall", [0.0, 0.6])
 def test_anything(simulate, send, stall):
-    """Short codes, so that groups and frames end everywhere."""
+    """Short codes, so that groups and frames end at all positions."""
     generator = random.Random(2)
     wire = bytes(generator.choices((0, 1, 2, 3, 4, 255), (3, 4, 4, 4, 4, 0.05), k=3000)) + b"\0\0"
     expected = ref_decode(wire)
@@ -60,14 +60,14 @@ def test_anything(simulate, send, stall):
     assert 100 < expected.count(None) < len(expected) - 100
 
 
-def test_nothing_in_a_frame(simulate, send):
-    """Zeros alone give nothing; a group without a byte is a frame, though not a good one."""
+def test_empty_frames(simulate, send):
+    """Zeros alone emit nothing; an empty group is a frame, but not a good one."""
     assert rtl_decode(simulate, send, bytes(5)) == []
     assert rtl_decode(simulate, send, b"\0\x01\0\0\x02\x07\0\0") == [None, b"\x07"]
 
 
 def test_clocks(simulate):
-    """Each byte comes `latency` clocks after its own, the 0 of a group with the next code."""
+    """Each byte is emitted after `latency` clocks, the 0 of a group with the next code."""
     decoder = CobsDecoder()
     wire = b"\x02\x41\x02\x42\0"
 

@@ -1,4 +1,4 @@
-"""What a board tells of itself, byte by byte."""
+"""Readout of description and counters, byte by byte."""
 
 import random
 
@@ -11,7 +11,7 @@ TEXT = random.Random(1).randbytes(PARTS * IDENTIFY_BYTES)
 
 
 def ask(simulate, requests, counters, pause):
-    """`requests` of a nonce and a offset, or of counters; of each its bytes, and whether each of them was the last."""
+    """Return the bytes and `last` flags of each request, a nonce with an offset or the value of the counters."""
     info = InfoReader(description=TEXT, counters=counters)
     generator, found = random.Random(2), []
 
@@ -47,7 +47,7 @@ def ask(simulate, requests, counters, pause):
 @pytest.mark.parametrize("pause", [0.0, 0.7])
 @pytest.mark.parametrize("counters", [1, 8, 9, 64, 67])
 def test_bytes(simulate, counters, pause):
-    """Parts and counters by turns; a nonce's bytes before each part."""
+    """Parts, preceded by a nonce, alternate with counters."""
     generator = random.Random(counters)
     requests, wanted = [], []
     for _ in range(3):
@@ -62,13 +62,13 @@ def test_bytes(simulate, counters, pause):
 
 
 def test_missing(simulate):
-    """All but the beginnings of parts, and what is beyond the end, however far."""
+    """Offsets inside a part or beyond the end are missing."""
     info = InfoReader(description=TEXT, counters=1)
-    places = {*range(len(TEXT) + 130), *(1 << n for n in range(16)), 2**16 - IDENTIFY_BYTES, 2**16 - 1}
+    offsets = {*range(len(TEXT) + 130), *(1 << n for n in range(16)), 2**16 - IDENTIFY_BYTES, 2**16 - 1}
     found = set()
 
     async def bench(ctx):
-        for offset in places:
+        for offset in offsets:
             ctx.set(info.offset, offset)
             await ctx.tick()
             if not ctx.get(info.missing):

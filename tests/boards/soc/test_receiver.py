@@ -1,4 +1,4 @@
-"""The receiver of frames: what is whole comes, and nothing that is not, wherever it is damaged."""
+"""Frame receiver: intact frames arrive, damaged ones do not, wherever the damage is."""
 
 import random
 import struct
@@ -13,14 +13,14 @@ BYTES = 64
 
 
 class Host:
-    """Gives bytes to a receiver and takes frames from it, in a bench."""
+    """Testbench driver that sends bytes to a receiver and takes its frames."""
 
     def __init__(self, ctx, receiver, stall=0.0, pauses=0.0, seed=0):
         self.ctx, self.receiver, self.stall, self.pauses = ctx, receiver, stall, pauses
         self.generator = random.Random(seed)
 
     async def give(self, wire):
-        """Bytes with gaps, and time to judge them."""
+        """Send bytes with gaps, and wait for the check."""
         receiver = self.receiver
         for byte in wire:
             self.ctx.set(receiver.i.valid, 0)
@@ -33,7 +33,7 @@ class Host:
         await self.ctx.tick().repeat(3)
 
     async def take(self, count=None):
-        """The frame that is here, with so many of its bytes or all, or None."""
+        """Return the held frame with its first `count` bytes, or all of them; None if there is none."""
         ctx, receiver = self.ctx, self.receiver
         if not ctx.get(receiver.frame):
             return None
@@ -60,7 +60,7 @@ class Host:
 
 
 def exchange(simulate, wires, frame_bytes=BYTES, **host):
-    """What is taken after each of these, and how many were damaged and dropped."""
+    """Return the frame taken after each wire string, and the numbers of damaged and dropped frames."""
     receiver = FrameReceiver(frame_bytes=frame_bytes)
     taken = []
 
@@ -79,7 +79,7 @@ def exchange(simulate, wires, frame_bytes=BYTES, **host):
 
 
 def coded(body):
-    """Sequence to data as they are, with the right CRC."""
+    """Encode a body as it is, with the correct CRC."""
     return cobs.encode(body + zlib.crc32(body).to_bytes(4, "little")) + b"\0"
 
 
@@ -91,10 +91,10 @@ def some_frames(count, seed, most=BYTES - 8):
 
 
 def damages(wire, seed):
-    """One of each: a bit, a byte less, more or twice, a 0 within, an end too early, something before."""
+    """Yield one fault of each kind: flipped bit, lost, doubled or extra byte, inner 0, truncation, leading bytes."""
     generator = random.Random(seed)
-    place, bit = generator.randrange(len(wire) - 1), 1 << generator.randrange(8)
-    before, byte, after = wire[:place], wire[place], wire[place + 1 :]
+    index, bit = generator.randrange(len(wire) - 1), 1 << generator.randrange(8)
+    before, byte, after = wire[:index], wire[index], wire[index + 1 :]
     yield before + bytes([byte ^ bit]) + after
     yield before + after
     yield before + bytes([byte, byte]) + after
@@ -113,7 +113,7 @@ def test_good(simulate, stall, pauses):
 
 @pytest.mark.parametrize("fill", [0, 0x55])
 def test_sizes(simulate, fill):
-    """Groups of every kind, and the longest frame there can be."""
+    """All kinds of groups, and the longest possible frame."""
     sizes = [0, 1, 249, 250, 251, 255, 500, 504, 0, 504]
     frames = [Frame(0xA5, 0x5A, bytes([fill]) * size) for size in sizes]
     assert exchange(simulate, [frame.encode() for frame in frames], frame_bytes=512) == (frames, 0, 0)
@@ -121,7 +121,7 @@ def test_sizes(simulate, fill):
 
 @pytest.mark.parametrize("frame_bytes", [9, 27, 64, 68])
 def test_too_long(simulate, frame_bytes):
-    """By one byte, by two, and by much, also if the frame says otherwise; the next one comes."""
+    """Too long by one byte, two or many, with various lengths in the header; the next frame arrives."""
     most = frame_bytes - 8
     good = Frame(3, 4, bytes(range(1, most + 1)))
     wires = []
@@ -137,7 +137,7 @@ def test_too_long(simulate, frame_bytes):
 
 
 def test_wrong_length(simulate):
-    """Though the CRC is right."""
+    """Rejected although the CRC is correct."""
     frame = Frame(1, 2, b"abc")
     lengths = [0, 2, 4, 3 + 64, 3 + 256, 3 + 0x8000, 0xFFFC, 0xFFFF]
     wires = [coded(struct.pack("<BBH", 1, 2, length) + b"abc") for length in lengths]
@@ -147,7 +147,7 @@ def test_wrong_length(simulate):
 
 
 def test_short(simulate):
-    """Less than header and CRC, whatever came before; the CRC is right."""
+    """Shorter than header and CRC, though with a correct CRC, at any point."""
     frame = Frame(0, 0, b"abcd")
     for body in (b"", b"\0", b"\0\0", b"\0\0\0", b"\1\2\3"):
         assert exchange(simulate, [coded(body), frame.encode(), coded(body)]) == ([None, frame, None], 2, 0)
@@ -155,7 +155,7 @@ def test_short(simulate):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_damaged(simulate, seed):
-    """Never a frame, but what `decode` takes for one; then a whole one comes."""
+    """Only frames that `decode` accepts arrive, and so does the intact frame that follows."""
     wires, expected, damaged = [], [], 0
     for n, frame in enumerate(some_frames(8, seed)):
         for wire in damages(frame.encode(), 100 * seed + n):
@@ -164,7 +164,7 @@ def test_damaged(simulate, seed):
             damaged += sum(frame is None and part != b"\0" for frame, part in zip(found, parts, strict=True))
             wires += [*parts, frame.encode()]
             expected += [*found, frame]
-    # Only what was lengthened before or behind, or cut there, may have left a frame whole.
+    # Only damage outside the frame itself may have left it intact.
     assert exchange(simulate, wires) == (expected, damaged, 0)
     assert damaged > len(wires) / 3
 
@@ -180,7 +180,7 @@ def test_every_bit(simulate):
 
 
 def test_held(simulate):
-    """A frame stays as it is until `done`, whatever comes, and what comes is dropped."""
+    """A frame is held unchanged until `done`; frames that arrive meanwhile are dropped."""
     first, second, third = some_frames(3, seed=5)
     receiver = FrameReceiver(frame_bytes=BYTES)
 
@@ -199,11 +199,11 @@ def test_held(simulate):
     assert (sum(trace.damaged), sum(trace.dropped)) == (0, 5)
 
 
-def test_let_go(simulate):
-    """`done` in any clock of the next frame: it comes whole, or counts as dropped."""
+def test_release_during_the_next_frame(simulate):
+    """`done` in any clock of the next frame: that frame arrives whole or counts as dropped."""
     first, second, third = Frame(1, 2, b"a\0b"), Frame(3, 4, b"\0\0cd"), Frame(5, 6, b"e")
     receiver = FrameReceiver(frame_bytes=BYTES)
-    coming = []
+    arrived = []
 
     async def bench(ctx):
         side = Host(ctx, receiver)
@@ -215,20 +215,20 @@ def test_let_go(simulate):
                 ctx.set(receiver.done, n == clock)
                 await ctx.tick()
             ctx.set(receiver.done, 0)
-            coming.append(await side.take())
-            if coming[-1]:
+            arrived.append(await side.take())
+            if arrived[-1]:
                 await side.free()
             await side.give(third.encode())
             assert await side.take() == third
             await side.free()
 
     trace = simulate(receiver, bench, damaged=receiver.damaged, dropped=receiver.dropped)
-    assert coming == [second, second, *[None] * 23]
+    assert arrived == [second, second, *[None] * 23]
     assert (sum(trace.damaged), sum(trace.dropped)) == (0, 23)
 
 
 def test_done_before_the_end(simulate):
-    """Data that nobody has read does not get into the next frame."""
+    """Unread data does not leak into the next frame."""
     frames = list(some_frames(20, seed=6))
     receiver = FrameReceiver(frame_bytes=BYTES)
 
@@ -246,7 +246,7 @@ def test_done_before_the_end(simulate):
 
 
 def test_clocks(simulate):
-    """3 from the 0 to `frame`, 2 to the first byte, 3 to each other; 2 to `damaged`."""
+    """3 clocks from the 0 to `frame`, 2 to the first byte, 3 between bytes; 2 from the 0 to `damaged`."""
     receiver = FrameReceiver(frame_bytes=BYTES)
     wire = Frame(1, 2, b"abcd").encode()
 

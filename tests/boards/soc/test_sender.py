@@ -1,4 +1,4 @@
-"""The sender of frames against the codec of the protocol."""
+"""Frame sender compared with the protocol's codec."""
 
 import random
 import zlib
@@ -11,7 +11,7 @@ BYTES = 512
 
 
 def replies(simulate, send, frames, frame_bytes=BYTES, gaps=0.0, pauses=0.0):
-    """What is sent for each frame, and whether a byte was, clock by clock; data as those before are sent again."""
+    """Return the bytes sent for each frame and a per-clock flag of each byte; repeated data is resent, not reloaded."""
     sender = FrameSender(frame_bytes=frame_bytes)
     wires, clocks = [], []
     generator = random.Random(1)
@@ -20,17 +20,17 @@ def replies(simulate, send, frames, frame_bytes=BYTES, gaps=0.0, pauses=0.0):
         ctx.set(sender.sequence, frame.sequence)
         ctx.set(sender.code, frame.code)
         await strobe(ctx, sender.send)
-        # They count in the clock of `send` alone.
+        # The header is sampled in the clock of `send` only.
         ctx.set(sender.sequence, frame.sequence ^ 0xFF)
         ctx.set(sender.code, frame.code ^ 0xFF)
 
     async def bench(ctx):
-        there = b""
+        loaded = b""
         for frame in frames:
-            if frame.data != there:
+            if frame.data != loaded:
                 await strobe(ctx, sender.clear)
                 await send(sender.data, frame.data, gaps, len(wires))(ctx)
-                there = frame.data
+                loaded = frame.data
             await start(ctx, frame)
             wires.append(bytearray())
             clocks.append([])
@@ -65,8 +65,8 @@ def some_frames(count, seed, most=60):
         yield Frame(generator.randrange(256), generator.randrange(256), data)
 
 
-def with_zeros_in_sum(mask):
-    """A frame the bits of whose CRC are 0 in the mask."""
+def with_zeros_in_crc(mask):
+    """Return a frame whose CRC has zeros in all bits of the mask."""
     generator = random.Random(mask)
     while True:
         frame = Frame(1, 2, generator.randbytes(6))
@@ -76,14 +76,14 @@ def with_zeros_in_sum(mask):
 
 @pytest.mark.parametrize(("gaps", "pauses"), [(0.0, 0.0), (0.6, 0.0), (0.0, 0.6), (0.4, 0.7)])
 def test_random(simulate, send, gaps, pauses):
-    """Some of them twice, under another number."""
+    """Random frames; the last is resent with another header."""
     frames = list(some_frames(12, seed=1))
     frames += [Frame(frame.sequence ^ 0x81, 7, frame.data) for frame in frames[-1:]]
     assert replies(simulate, send, frames, gaps=gaps, pauses=pauses)[0] == coded(frames)
 
 
 def test_sizes(simulate, send):
-    """In some of them the group of 254 bytes is the last one, or another one comes with nothing in it."""
+    """Includes frames that end with a full group of 254 bytes, with and without an empty group after it."""
     frames = [Frame(0xA5, 0x5A, b"\x55" * size) for size in (249, 250, 251, 254, 255, 500, 501, 504)]
     frames += [Frame(0xA5, 0x5A, bytes(size)) for size in (1, 249, 250, 504)]
     wires, _ = replies(simulate, send, frames)
@@ -91,33 +91,33 @@ def test_sizes(simulate, send):
     assert [wire[-256] == 0xFF for wire in wires[:7]] == [False, True, False, False, False, True, False]
 
 
-def test_zeros_in_the_sum(simulate, send):
-    """A frame may end with one, or with several."""
-    frames = [with_zeros_in_sum(mask) for mask in (0xFF, 0xFF00, 0xFF0000, 0xFF000000, 0xFFFF0000)]
+def test_zeros_in_the_crc(simulate, send):
+    """A frame may end with one or more zeros."""
+    frames = [with_zeros_in_crc(mask) for mask in (0xFF, 0xFF00, 0xFF0000, 0xFF000000, 0xFFFF0000)]
     assert replies(simulate, send, frames)[0] == coded(frames)
 
 
 @pytest.mark.parametrize("frame_bytes", [9, 13, 200])
 def test_other_memories(simulate, send, frame_bytes):
-    """Up to the last byte that fits in."""
+    """Up to the largest frame that fits."""
     frames = [*some_frames(5, seed=2, most=frame_bytes - 8), Frame(3, 4, b"\7" * (frame_bytes - 8))]
     assert replies(simulate, send, frames, frame_bytes)[0] == coded(frames)
 
 
 def test_clocks(simulate, send):
-    """As many as it says, where everything is taken at once."""
+    """Timing as documented, without back-pressure."""
     frames = [Frame(0, 0), Frame(1, 2), *some_frames(4, seed=3), Frame(1, 2, b"\7" * 300)]
     wires, clocks = replies(simulate, send, frames)
     for frame, wire, given in zip(frames, wires, clocks, strict=True):
-        place, expected = 0, [0] * (len(frame.data) + 14)
-        while wire[place]:
-            expected += [0] * (wire[place] + 5) + [1] + [0, 0, 1] * (wire[place] - 1)
-            place += wire[place]
+        index, expected = 0, [0] * (len(frame.data) + 14)
+        while wire[index]:
+            expected += [0] * (wire[index] + 5) + [1] + [0, 0, 1] * (wire[index] - 1)
+            index += wire[index]
         assert given == [*expected, 0, 0, 0, 0, 0, 0, 1]
 
 
 def test_overflow(simulate, send):
-    """It shows until `clear`; what fitted in is sent."""
+    """`overflow` lasts until `clear`; the bytes that fitted are sent."""
     sender = FrameSender(frame_bytes=16)
     shown = []
 
@@ -140,7 +140,7 @@ def test_overflow(simulate, send):
 
 
 def test_busy(simulate, send):
-    """While it sends it takes no data and heeds neither `send` nor `clear`; then one can go on appending."""
+    """While busy it accepts no data and ignores `send` and `clear`; appending can continue afterwards."""
     sender = FrameSender(frame_bytes=BYTES)
 
     async def bench(ctx):

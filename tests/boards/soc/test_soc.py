@@ -1,4 +1,4 @@
-"""A board's answers to requests, good and bad; and thousands of damaged frames."""
+"""Replies of a board to valid and invalid requests, and to thousands of damaged frames."""
 
 import functools
 
@@ -30,9 +30,9 @@ def path():
 @pytest.fixture
 def link(path):
     with open_port(path, SOC.baud) as port:
-        found = HostLink(port, timeout=20.0)
-        found.request(Command.RESET)
-        yield found
+        link = HostLink(port, timeout=20.0)
+        link.request(Command.RESET)
+        yield link
 
 
 def counts(**words):
@@ -85,7 +85,7 @@ def test_requests_of_the_wrong_length(link, command, sizes):
 def test_loads_that_do_not_end_with_a_word(link):
     for words, size in ((3, 5), (3, 7), (3, 8), (0, 1), (2, 0)):
         refused(link, Reply.WRONG_LENGTH, Command.LOAD, transfer_header(ACTS, words, 0) + bytes(size))
-    # Nothing of them counts.
+    # Nothing was loaded.
     refused(link, Reply.NOT_LOADED, Command.RUN, counts(acts=1))
 
 
@@ -104,7 +104,7 @@ def test_addresses_out_of_range(link):
 
 
 def test_results_of_more_than_a_frame(path):
-    """113 results of 9 bytes are one byte too many; the board never answers with a part of what was asked for."""
+    """113 results of 9 bytes are one byte too many; the board never sends a partial reply."""
     with Device.open(path, baud=SOC.baud) as device:
         product = MatmulOperands(np.full((16, 2), 3, np.int8), np.full((2, 16), 5, np.int8))
         device._session.run(job(SOC.config, product))
@@ -123,13 +123,13 @@ def test_a_run_before_a_load(link):
     link.request(Command.LOAD, transfer_header(ACTS, 2, 3) + bytes(4))
     refused(link, Reply.NOT_LOADED, Command.RUN, counts(acts=6))
     refused(link, Reply.NOT_LOADED, Command.RUN, counts(acts=2**24 - 1))
-    # A shorter load ends where it ends.
+    # A shorter load truncates the content.
     link.request(Command.LOAD, transfer_header(ACTS, 1, 0) + bytes(2))
     refused(link, Reply.NOT_LOADED, Command.RUN, counts(acts=2))
 
 
 def test_while_it_runs(link):
-    """A run whose results never come: everything waits for it but what must not."""
+    """During a run that never ends, only STATUS, IDENTIFY and RESET are executed."""
     link.request(Command.RUN, counts(sums=1))
     assert link.request(Command.STATUS) == b"\1"
     for command, data in (
@@ -145,7 +145,7 @@ def test_while_it_runs(link):
 
 
 def test_a_reply_that_was_lost(link):
-    """The same request again is answered again, and not executed again."""
+    """A repeated request gets the same reply and is not executed again."""
     first = link.request(Command.COUNTERS, b"\0")
     link._sequence = (link.sequence - 1) % 256
     assert link.request(Command.COUNTERS, b"\0") == first
@@ -167,13 +167,13 @@ def test_numbers_that_do_not_follow(path, link):
 requests = functools.partial(products, SOC)
 
 
-def check(found, count):
-    """Each good frame was executed, once, and nothing else."""
-    assert found["wrong"] == 0
-    assert found["accepted"] == count
-    assert found["damaged"] > count // 2
-    assert found["dropped"] >= found["wrong sequence"]
-    assert found["results"] > count // 20
+def check(faults, count):
+    """Each good frame was executed once, and no spurious request was executed."""
+    assert faults["wrong"] == 0
+    assert faults["accepted"] == count
+    assert faults["damaged"] > count // 2
+    assert faults["dropped"] >= faults["wrong sequence"]
+    assert faults["results"] > count // 20
 
 
 def test_damaged_frames(path):

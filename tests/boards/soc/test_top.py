@@ -1,4 +1,4 @@
-"""What is around a SoC: pins and clocks of every board, and the reset at power-up."""
+"""Board top level: pins and clocks of every board, and the power-up reset."""
 
 import pytest
 from amaranth import *
@@ -8,13 +8,13 @@ from tercet.boards.soc.top import BoardTop, HeldReset
 
 
 def constraints(plan):
-    """The file of them."""
+    """Return the constraints file of a build plan."""
     return next(text for name, text in plan.files.items() if name.endswith((".lpf", ".pcf", ".cst")))
 
 
 @pytest.mark.parametrize("name", BOARDS)
 def test_top_of_every_board(name):
-    """Pins of UART and clock are constrained, and there is a PLL where one is needed."""
+    """UART pins and the clock are constrained, and there is a PLL where needed."""
     found = board(name)
     block = {"ecp5": "EHXPLLL", "ice40": "SB_PLL40_PAD", "gowin": "rPLL"}[found.device.family]
     for clock_hz, expected in ((found.clock_hz, 0), (2 * found.clock_hz, 1)):
@@ -31,7 +31,7 @@ def test_top_of_every_board(name):
 
 @pytest.mark.parametrize("clock_hz", [12_000_000, 27_000_000])
 def test_reset_is_held(clock_hz):
-    """From the start until long after the lock; again at once when the lock is lost."""
+    """Asserted from the start until long after the lock, and again at once when the lock is lost."""
     m = Module()
     locked = Signal()
     m.domains.sync = ClockDomain("sync", reset_less=True)

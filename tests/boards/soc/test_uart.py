@@ -1,4 +1,4 @@
-"""Both halves of the UART: lines as another side would drive them, and what stands on theirs."""
+"""UART receiver and transmitter, with lines driven and sampled as by the far end."""
 
 import random
 from types import SimpleNamespace
@@ -7,7 +7,7 @@ import pytest
 from tercet.boards.soc.uart import UartReceiver, UartTransmitter
 
 RATIOS = {"4": (4, 1), "4.3": (43, 10), "8": (8, 1), "8.33": (833, 100), "10.4": (52, 5), "100": (100, 1)}
-"""Clock and rate by clocks a bit."""
+"""Clock and rate by clocks per bit."""
 
 RATIO = pytest.mark.parametrize("ratio", RATIOS)
 
@@ -22,14 +22,14 @@ def symbols(byte, stop=1):
 
 
 def line(levels, bit, begin=0.0):
-    """Clock by clock: `levels` of `bit` clocks each, the first of them from the time `begin` on, between ones."""
+    """Return the line per clock: `levels` of `bit` clocks each, starting at time `begin`, between idle levels."""
     clocks = range(int(begin + bit * len(levels)) + 1)
     levels = [*levels, 1]
     return [1 if clock < begin else levels[int((clock - begin) / bit)] for clock in clocks]
 
 
 def receive_line(simulate, ratio, *parts):
-    """Bytes, in which clocks they came, and errors, from the parts of a line; nobody is ready."""
+    """Receive the parts of a line; return bytes, their clocks and the number of errors. `ready` stays low."""
     clock_hz, baud = RATIOS[ratio]
     component = UartReceiver(clock_hz=clock_hz, baud=baud)
     levels = [level for part in parts for level in part]
@@ -52,7 +52,7 @@ def receive_line(simulate, ratio, *parts):
 
 
 def transmit(simulate, send, ratio, sent, stall=0.0):
-    """The line, clock by clock."""
+    """Return the transmitted line per clock."""
     clock_hz, baud = RATIOS[ratio]
     component = UartTransmitter(clock_hz=clock_hz, baud=baud)
     bit = clock_hz / baud
@@ -67,7 +67,7 @@ def transmit(simulate, send, ratio, sent, stall=0.0):
 @RATIO
 @pytest.mark.parametrize("off", [-0.015, 0.0, 0.015])
 def test_receives(simulate, ratio, off):
-    """Without a pause, from another side whose clock is off by 1.5 percent."""
+    """Back-to-back bytes, from a far end whose clock is off by up to 1.5 percent."""
     clock_hz, baud = RATIOS[ratio]
     bit = clock_hz / baud * (1 + off)
     sent = some_bytes(ratio, seed=1)
@@ -93,7 +93,7 @@ def test_receives_with_pauses(simulate, ratio):
 
 @RATIO
 def test_noise(simulate, ratio):
-    """Pulses that are over before the middle of a start bit give nothing, and disturb no byte just behind them."""
+    """Pulses shorter than half a start bit are ignored and do not disturb a byte right after them."""
     clock_hz, baud = RATIOS[ratio]
     bit = clock_hz / baud
     for width in {1, int(bit / 2) - 1}:
@@ -105,7 +105,7 @@ def test_noise(simulate, ratio):
 
 @RATIO
 def test_no_stop_bit(simulate, ratio):
-    """That byte is lost, and the next one starts when the line has been 1."""
+    """A byte without a stop bit is lost, and the next one starts once the line has been 1."""
     clock_hz, baud = RATIOS[ratio]
     bit = clock_hz / baud
     for held in (0, 1, 25):
@@ -118,7 +118,7 @@ def test_no_stop_bit(simulate, ratio):
 @RATIO
 @pytest.mark.parametrize("stall", [0.0, 0.98])
 def test_transmits(simulate, send, ratio, stall):
-    """Bytes as they should stand on the line, each edge within a clock, and not one clock too many between them."""
+    """Correct levels with each edge within a clock, and no gap between bytes."""
     clock_hz, baud = RATIOS[ratio]
     bit = clock_hz / baud
     sent = some_bytes(ratio, seed=4)
@@ -130,7 +130,7 @@ def test_transmits(simulate, send, ratio, stall):
             clock += 1
         starts.append(clock)
         for n, level in enumerate(symbols(byte)):
-            # Any clock that is surely within the bit.
+            # Clocks that are certainly within the bit.
             first, last = clock + n * bit + 1.05, clock + (n + 1) * bit - 1.05
             assert {tx[c] for c in range(int(first) + 1, int(last) + 1)} <= {level}
         clock = int(clock + 9.5 * bit)

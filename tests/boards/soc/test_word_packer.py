@@ -1,4 +1,4 @@
-"""Words from bytes, for streams of several widths."""
+"""Word packer with streams of several widths."""
 
 import random
 
@@ -9,7 +9,7 @@ SIZES = [1, 3, 2, 9]
 
 
 def build(simulate, requests, pause=0.0):
-    """`requests` of stream, words said and bytes; of each its words and bytes with clocks, and if whole."""
+    """Run requests of stream, word count and bytes; return for each its words and byte clocks, and `whole`."""
     builder = WordPacker(sizes=SIZES)
     generator, answers = random.Random(1), []
 
@@ -51,7 +51,7 @@ def build(simulate, requests, pause=0.0):
 
 
 def split(select, words, given):
-    """Of those words the ones that are there, by their last bytes, and whether there is nothing else."""
+    """Return the complete words, the index of the last byte of each, and whether the length matches exactly."""
     size = SIZES[select]
     whole = [given[n : n + size] for n in range(0, len(given) - size + 1, size)][:words]
     ends = [size * n + size - 1 for n in range(len(whole))]
@@ -60,7 +60,7 @@ def split(select, words, given):
 
 @pytest.mark.parametrize("pause", [0.0, 0.7])
 def test_words(simulate, pause):
-    """Whole requests, too few and too many bytes, no words; nothing of one is left for the next."""
+    """Exact, short, long and empty requests; nothing carries over from one to the next."""
     generator = random.Random(0)
     requests = []
     for _ in range(60):
@@ -77,7 +77,7 @@ def test_words(simulate, pause):
 
 
 def test_many_words(simulate):
-    """More than a byte counts."""
+    """More words than fit in an 8-bit count."""
     given = random.Random(2).randbytes(3 * 300)
     [(come, _, whole)] = build(simulate, [(1, 300, given)])
     assert [word for _, word in come] == split(1, 300, given)[0]
@@ -86,7 +86,7 @@ def test_many_words(simulate):
 
 @pytest.mark.parametrize("wrong", ["a byte too many", "a byte too few"])
 def test_single_bytes(simulate, wrong):
-    """Where each byte is a word, too."""
+    """Also checked for words of one byte."""
     given = bytes(range(8))
     [(come, _, whole)] = build(simulate, [(0, 7 if wrong == "a byte too many" else 9, given)])
     assert len(come) == min(8, 7 if wrong == "a byte too many" else 9)

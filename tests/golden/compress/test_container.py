@@ -75,7 +75,7 @@ def test_file_round_trip(tmp_path, code_bits, index_bits, density):
 
 
 def test_every_damage_is_seen():
-    """Whatever byte is wrong, and wherever the file ends."""
+    """A change of any byte and a truncation anywhere are detected."""
     data = dumps([dataclasses.replace(layer(1, (4, 5)), act_range=3.0, out_range=5.0)])
     for n in range(len(data)):
         with pytest.raises(ValueError, match=r"."):
@@ -92,7 +92,7 @@ VERSION_1 = (
 
 
 def test_version_1_is_read():
-    """A file of before there were ranges, byte for byte."""
+    """A file from before ranges were stored, byte for byte."""
     data = bytes.fromhex(VERSION_1)
     (found,) = loads(data)
     codes = np.array([[0, 1, 2], [2, 0, 1]])
@@ -119,14 +119,14 @@ def test_messages(tmp_path):
     data = dumps([layer(1)])
     with pytest.raises(ValueError, match="its first bytes are not TERCETC"):
         loads(b"PK\3\4" + data)
-    with pytest.raises(ValueError, match="cut off after 20 bytes"):
+    with pytest.raises(ValueError, match="truncated after 20 bytes"):
         loads(data[:20])
     with pytest.raises(ValueError, match="the checksum is wrong"):
         loads(data[:-1])
     with pytest.raises(ValueError, match="version 7, this program reads 1 and 2"):
         loads(data[:8] + struct.pack("<I", 7) + data[12:])
     (tmp_path / "x").write_bytes(b"hello")
-    with pytest.raises(ValueError, match="x': this is no compressed network"):
+    with pytest.raises(ValueError, match="x': this is not a compressed network"):
         load(tmp_path / "x")
     with pytest.raises(FileNotFoundError):
         load(tmp_path / "none")
@@ -149,7 +149,7 @@ def test_layer_refuses():
     for wrong in (True, "3"):
         with pytest.raises(TypeError, match="act_range .* is not a number"):
             CompressedLayer(codes, centroids, bias, act_range=wrong)  # pyright: ignore[reportArgumentType]
-    with pytest.raises(ValueError, match="Entries reach place 9 of a matrix of 3 x 3"):
+    with pytest.raises(ValueError, match="Entries reach position 9 in a matrix of 3 x 3"):
         relative_decode(np.array([1], np.uint8), np.array([9], np.uint8), (3, 3))
 
 

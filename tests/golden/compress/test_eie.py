@@ -13,7 +13,7 @@ CONFIG = EieConfig(n_pe=4)
 
 
 def network(seed=0, shapes=((24, 30), (17, 24), (5, 17)), code_bits=4):
-    """Layers of which a third of the weights remain."""
+    """Layers with about a third of their weights."""
     rng = np.random.default_rng(seed)
     layers = []
     for shape in shapes:
@@ -26,7 +26,7 @@ def network(seed=0, shapes=((24, 30), (17, 24), (5, 17)), code_bits=4):
 @pytest.mark.parametrize("permute", [None, "balance", "spread"])
 @pytest.mark.parametrize("config", [CONFIG, EieConfig(n_pe=3, code_bits=6, index_bits=3, act_frac=10, weight_frac=13)])
 def test_equals_the_network_in_real_numbers(config, permute):
-    """What fixed point loses is a few LSBs; a wrong shift, scale, ReLU or order is far more."""
+    """Fixed point loses a few LSBs; a wrong shift, scale, ReLU or order loses far more."""
     layers = network()
     encoded = eie_layers(layers, config, permute=permute)
     link(config, encoded)
@@ -54,7 +54,7 @@ def test_layers_are_as_the_engine_needs_them():
 
 
 def test_frequencies_deal_the_rows():
-    """Rows of three weights that never meet an activation are worth none of one weight that does."""
+    """Rows whose weights never meet a non-zero activation count as no work."""
     codes = np.array([[1, 1, 1, 0], [1, 1, 1, 0], [0, 0, 0, 1], [0, 0, 0, 1]], np.uint8)
     layers = [CompressedLayer(codes, np.array([0.0, 1.0]), np.zeros(4))]
     config = EieConfig(n_pe=2)
@@ -102,5 +102,5 @@ def test_acts():
 
 
 def test_kinds():
-    with pytest.raises(TypeError, match="Layer 3 is no CompressedLayer"):
+    with pytest.raises(TypeError, match="Layer 3 is not a CompressedLayer"):
         eie_layers([3], CONFIG)  # pyright: ignore[reportArgumentType]

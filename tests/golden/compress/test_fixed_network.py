@@ -1,4 +1,4 @@
-"""A compressed network and its inputs in an engine's numbers."""
+"""A compressed network and its inputs in an engine's fixed-point numbers."""
 
 import dataclasses
 
@@ -16,7 +16,7 @@ CONFIG = EieConfig(n_pe=4)
 
 
 def saturating():
-    """Two sums of two inputs, then a half of each: 200 on the way does not fit 8 fraction bits."""
+    """Two sums of two inputs, then half of each: an intermediate 200 does not fit with 8 fraction bits."""
     ones, eye = np.ones((2, 2), np.uint8), np.eye(2, dtype=np.uint8)
     return [
         CompressedLayer(ones, np.array([0.0, 1.0]), np.zeros(2)),
@@ -65,12 +65,12 @@ def test_errors_are_small_and_right(acc_width):
     assert error.float_accuracy == 0.9
     assert error.accuracy == pytest.approx(0.9, abs=0.05)
     assert error.largest < error.span * 2 ** (-8 if acc_width == 36 else -6)
-    # The same clocks as with any other fraction bits, were it not for activations that round to 0.
+    # The cycle count is as with other fraction bits, except for activations that round to 0.
     assert network_cycles(fixed.layers, fixed.acts).total > 0
 
 
 def test_codes_as_inputs():
-    """Without ranges they have the config's fraction bits, with ranges those that follow."""
+    """Int16 inputs have the config's fraction bits without ranges, and those that follow from the ranges with."""
     x = np.array([100.0, 50.0])
     fixed = fixed_network(saturating(), (x * 2**8).astype(np.int16), CONFIG)
     assert fixed.layers[0].act_frac == 8

@@ -20,7 +20,7 @@ def test_round_trip(seed):
     symbols = draw(seed)
     data, lengths = huffman_encode(symbols)
     np.testing.assert_array_equal(huffman_decode(data, lengths, len(symbols)), symbols)
-    # No code is shorter than the entropy, and Huffman's is less than a bit longer.
+    # No code is shorter than the entropy; Huffman's exceeds it by less than a bit per symbol.
     counts = np.bincount(symbols)
     bits = int((lengths[: len(counts)] * counts).sum())
     assert len(data) == -(-bits // 8)
@@ -40,7 +40,7 @@ def test_codes_by_hand():
 
 
 def test_longest_codes():
-    """Counts of Fibonacci make the longest code there is."""
+    """Fibonacci counts give the longest possible codes."""
     counts = [1, 1]
     while len(counts) < 22:
         counts.append(counts[-1] + counts[-2])
@@ -61,15 +61,15 @@ def test_one_symbol_and_none():
 
 def test_refuses():
     data, lengths = huffman_encode(np.array([0, 1, 2, 3] * 9))
-    with pytest.raises(ValueError, match=r"ends or has no code after 36 of 40 symbols"):
+    with pytest.raises(ValueError, match=r"ends or has an invalid code after 36 of 40 symbols"):
         huffman_decode(data, lengths, 40)
-    with pytest.raises(ValueError, match=r"goes on after 30 symbols, which take 60 bits"):
+    with pytest.raises(ValueError, match=r"continues after 30 symbols, which take 60 bits"):
         huffman_decode(data, lengths, 30)
-    with pytest.raises(ValueError, match="ends or has no code after 32 of 36"):
+    with pytest.raises(ValueError, match="ends or has an invalid code after 32 of 36"):
         huffman_decode(data[:-1], lengths, 36)
-    with pytest.raises(ValueError, match="has no code after 0 of 1"):
+    with pytest.raises(ValueError, match="has an invalid code after 0 of 1"):
         huffman_decode(b"\xff", np.eye(1, 256, 5, dtype=np.uint8)[0], 1)
-    with pytest.raises(ValueError, match="belong to no prefix code"):
+    with pytest.raises(ValueError, match="are not those of a prefix code"):
         huffman_decode(data, np.ones(256, np.uint8), 4)
     with pytest.raises(ValueError, match=r"Code lengths have shape \(4,\)"):
         huffman_decode(data, lengths[:4], 36)

@@ -1,4 +1,4 @@
-"""Magnitude pruning: how many weights stay, and which."""
+"""Magnitude pruning: number and choice of the weights kept."""
 
 import numpy as np
 import pytest

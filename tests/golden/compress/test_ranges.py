@@ -69,14 +69,14 @@ def test_bounds_are_never_passed_and_reached_in_one_layer():
 
 def test_without_ranges_they_are_the_configs():
     assert fraction_bits(network(), CONFIG) == [Fractions(8, 12, 8)] * 3
-    # A range of 0 says nothing.
+    # A range of 0 counts as unknown.
     assert fraction_bits([layer(1.0, act_range=0.0, out_range=0.0)], CONFIG) == [Fractions(8, 12, 8)]
 
 
 def test_one_bit_is_kept_free():
     layers = [layer(1.0, act_range=100.0, out_range=200.0), layer(0.5, act_range=200.0, out_range=100.0)]
     assert fraction_bits(layers, CONFIG) == [Fractions(7, 14, 6), Fractions(6, 15, 7)]
-    # 1 and not 2 is the largest number that leaves room for one twice as large, but for an LSB.
+    # 1, not 2, is the largest range that leaves room for twice as much, save an LSB.
     assert fraction_bits([layer(1.0, act_range=1.0, out_range=1.0001)], CONFIG) == [Fractions(14, 14, 13)]
     small = [layer(1e-3, act_range=1e-3, out_range=1e-6)]
     (found,) = fraction_bits(small, CONFIG)
@@ -88,7 +88,7 @@ def test_one_bit_is_kept_free():
 
 @pytest.mark.parametrize("acc_width", [24, 32, 36])
 def test_weights_have_what_the_proof_leaves(acc_width):
-    """As many bits as can be encoded, and not one more."""
+    """Weights get as many bits as can be encoded, and not one more."""
     config = EieConfig(n_pe=4, acc_width=acc_width)
     layers = measure(network(), np.random.default_rng(3).uniform(-1, 1, (20, 30)))
     encoded = eie_layers(layers, config)
@@ -104,7 +104,7 @@ def test_weights_have_what_the_proof_leaves(acc_width):
 
 
 def test_a_large_bias_takes_bits_from_the_activations():
-    """They would leave the weights none, where accumulators are narrow."""
+    """Otherwise the bias would leave the weights no bits in narrow accumulators."""
     config = EieConfig(n_pe=4, acc_width=24)
     (bits,) = fraction_bits([layer(0.5, bias=1000.0, act_range=0.01, out_range=1000.0)], config)
     alone = most_fraction_bits(0.0, 0.02)

@@ -1,4 +1,4 @@
-"""Weight sharing: k-means in one dimension, with its known traps."""
+"""Weight sharing: one-dimensional k-means and its known pitfalls."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ def error(w, mask, codes, centroids):
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 6])
 def test_lloyds_conditions(bits):
-    """Every weight is with its nearest value, and every value is the mean of its weights."""
+    """Every weight has its nearest value, and every value is the mean of its weights."""
     w = np.random.default_rng(bits).normal(size=(60, 50))
     mask = prune(w, density=0.3)
     codes, centroids = share_weights(w, mask, bits)
@@ -30,7 +30,7 @@ def test_lloyds_conditions(bits):
 
 
 def test_as_good_as_another_k_means():
-    """scikit-learn's, from the same linear start; ours may only be better."""
+    """At least as good as scikit-learn from the same linear start."""
     w = np.random.default_rng(3).normal(size=2000)
     mask = prune(w, density=0.2)
     codes, centroids = share_weights(w, mask, 4)
@@ -42,7 +42,7 @@ def test_as_good_as_another_k_means():
 
 
 def test_empty_clusters_get_work():
-    """Two far groups leave the centroids between them without weights; they move into the groups."""
+    """Two distant groups leave the centroids between them without weights; these move into the groups."""
     w = np.concatenate([np.linspace(-1.001, -0.999, 50), np.linspace(0.999, 1.001, 50), [0.0005]])
     codes, centroids = share_weights(w, np.ones(101, bool), 4)
     assert (np.bincount(codes, minlength=16)[1:] > 0).all()

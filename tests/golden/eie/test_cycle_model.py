@@ -1,4 +1,4 @@
-"""The cycle model against queues that are stepped clock by clock; its equality with the RTL is in tests/sim."""
+"""The cycle model against queues stepped cycle by cycle; its equality with the RTL is tested in tests/sim."""
 
 import itertools
 from collections import deque
@@ -23,9 +23,7 @@ def random_acts(rng: np.random.Generator, n_in: int, density: float) -> np.ndarr
 
 
 def stepped(config: EieConfig, counts: np.ndarray, acts: np.ndarray) -> tuple[int, int]:
-    """Clock in which the last PE is done, and clocks of stall: tokens, register slice, broadcast and queues, by the
-    clock.
-    """
+    """Cycle in which the last PE is done, and stall cycles, by stepping tokens, slice, broadcast and queues."""
     n_pe, hops, timing = config.n_pe, config.tree_clocks, config.timing
     tokens: deque = deque()
     for start in range(0, len(acts), n_pe):
@@ -33,8 +31,8 @@ def stepped(config: EieConfig, counts: np.ndarray, acts: np.ndarray) -> tuple[in
         last = start + n_pe >= len(acts)
         tokens += [(j, last and j == columns[-1]) for j in columns] or [(None, last)]
     held: deque = deque()  # in the register slice
-    cast: dict[int, tuple] = {}  # by the clock of arrival
-    full = deque([False] * hops)  # on its way to the root
+    cast: dict[int, tuple] = {}  # by cycle of arrival
+    full = deque([False] * hops)  # in flight to the root
     queues: list[deque] = [deque() for _ in range(n_pe)]
     level = [0] * n_pe
     leaving = [deque([0]) for _ in range(n_pe)]
@@ -42,7 +40,7 @@ def stepped(config: EieConfig, counts: np.ndarray, acts: np.ndarray) -> tuple[in
     stall = 0
     for clock in itertools.count():
         full.append(any(one > config.fifo_depth for one in level))
-        # The root: a column goes out, and a token comes into the slice if there was room in the clock before.
+        # The root sends a column, and a token enters the slice if there was room in the previous cycle.
         room = len(held) < 2
         wait = full.popleft()
         if held and wait:
@@ -53,7 +51,7 @@ def stepped(config: EieConfig, counts: np.ndarray, acts: np.ndarray) -> tuple[in
             j, end = tokens.popleft()
             if j is not None or end:
                 held.append((j, end))
-        # What arrives counts in the next clock, what leaves a clock later.
+        # Arrivals count in the next cycle, departures one cycle later.
         arrived = cast.pop(clock, None)
         for k in range(n_pe):
             left = 0
@@ -114,7 +112,7 @@ def test_fillers_are_counted_where_they_are_used():
 
 
 def test_sums():
-    """A batch, and layers that feed each other: a layer that is swept sweeps in the next one's biases as well."""
+    """A batch, and a chain of layers: sweeping a layer also loads the next one's biases."""
     config = EieConfig(n_pe=2)
     rng = np.random.default_rng(0)
     layers = [random_layer(rng, config, n_out, n_in, 0.5) for n_in, n_out in ((9, 4), (4, 30))]
@@ -131,12 +129,12 @@ def test_sums():
 
 @pytest.mark.parametrize("family", ["any", "ice40"])
 def test_long_vectors_are_steps(family):
-    """Parts that the source buffers can hold; all but the first begin sooner, behind their activations."""
+    """Long vectors are split to fit the source buffers; parts after the first start sooner, after their loads."""
     config = EieConfig(n_pe=2, act_depth=10, family=family)
     timing = config.timing
     layer = random_layer(np.random.default_rng(0), config, 20, 25, 0.0)
     settle = 10 + config.settle_clocks
-    # To the token; through the slice and down the tree; to the queue and from it; up the tree.
+    # Token; slice and broadcast tree; PE queue; return tree.
     part = timing.hop + timing.node + timing.scan + 1 + timing.hop + timing.pointers + timing.queue + 1 + 1
     part += timing.hop + 1 + config.drain_clocks
     begin = 1 + timing.step

@@ -1,4 +1,4 @@
-"""The EIE golden model against plain Python: format, row assignment, arithmetic, proof, and what it refuses."""
+"""The EIE golden model against plain Python: format, row assignment, arithmetic, proof, and errors."""
 
 import itertools
 from fractions import Fraction
@@ -39,7 +39,7 @@ def ref_balance(loads, n_pe):
 
 
 def ref_encode(codes, rows, index_bits):
-    """Values, zeros and pointers of every PE, one entry after the other."""
+    """Values, zeros and pointers of every PE, entry by entry."""
     packed = []
     for held in rows:
         values, zeros, pointers = [], [], [0]
@@ -62,7 +62,7 @@ def ref_encode(codes, rows, index_bits):
 
 
 def ref_spmv(codes, codebook, acts, bias, relu, shift):
-    """Outputs, and how many are saturated."""
+    """Outputs and the number of saturated ones."""
     out, saturated = [], 0
     for i, row in enumerate(codes):
         acc = int(bias[i]) + sum(int(codebook[v]) * int(a) for v, a in zip(row, acts, strict=True))
@@ -145,7 +145,7 @@ def test_format_equals_the_slow_encoder(code_bits, index_bits):
         layer = encode(codes, codebook, config, permute="balance")
         check_layer(layer, codes, ref_balance(loads, n_pe))
         assert (decode(layer) == codes).all()
-        # How these rows are dealt is another test's.
+        # The assignment of these rows is tested elsewhere.
         layer = encode(codes, codebook, config, permute="spread")
         check_layer(layer, codes, [r.tolist() for r in layer.rows])
         assert (decode(layer) == codes).all()
@@ -169,7 +169,7 @@ def test_round_trip_of_odd_shapes(shape, n_pe, index_bits, density, permute):
 
 
 def test_weights_of_a_layer_are_its_nonzeros():
-    """Fillers are no weights: each PE's entries come column by column, at their original rows."""
+    """Fillers are not weights; each PE's entries are listed column by column, at their original rows."""
     codes = np.zeros((50, 2), np.uint8)
     codes[[49, 8, 1], [0, 1, 1]] = 5, 6, 7
     layer = encode(codes, CODEBOOK, EieConfig(n_pe=2, index_bits=2))
@@ -187,7 +187,7 @@ def test_eight_bits_of_each_reach_their_ends():
 
 
 def test_balance_evens_the_load():
-    """Rows of very unequal density, dense ones at every fourth place: the worst case for interleaving."""
+    """Rows of very unequal density with every fourth one dense: the worst case for interleaving."""
     rng = np.random.default_rng(3)
     density = np.where(np.arange(201) % 4 == 0, 0.9, rng.random(201) * 0.3)
     codes = (rng.random((201, 100)) < density[:, None]).astype(np.uint8)
@@ -226,7 +226,7 @@ def test_balance_weighted_by_frequencies():
         return max(work) / (sum(work) / 5)
 
     assert spread(layer.rows) < spread(encode(codes, CODEBOOK, config, permute="balance").rows)
-    # A row whose inputs are never active is the lightest, however many weights it has.
+    # A row whose inputs are never active is the lightest, regardless of its number of weights.
     codes = np.array([[1, 1, 1, 0], [0, 0, 0, 1]], np.uint8)
     rows = encode(
         codes, CODEBOOK, EieConfig(n_pe=2), permute="balance", frequencies=np.array([0, 0, 0, 1], np.float32)
@@ -255,14 +255,14 @@ def test_spmv_is_the_dense_product(n_pe, code_bits, index_bits, permute):
         want, saturated = ref_spmv(codes, codebook, acts, bias, relu, 12 if shift is None else shift)
         assert (out.tolist(), result.saturated) == (want, (saturated,))
         seen = np.concatenate([seen, out])
-    # The comparison above has met both ends and what lies between.
+    # The comparison above covers both ends and values between.
     assert (seen.min(), seen.max()) == (-(2**15), 2**15 - 1)
     assert np.unique(seen).size > 100
 
 
 @pytest.mark.parametrize("shift", [0, 1, 2, 3, 5])
 def test_rounding_is_half_to_even(shift):
-    """Without weights the bias alone is rounded; 128 accumulators of each sign meet every remainder."""
+    """Without weights only the bias is rounded; 128 accumulators of each sign cover every remainder."""
     bias = np.arange(-128, 129)
     codes = np.zeros((257, 1), np.uint8)
     layer = encode(codes, CODEBOOK, EieConfig(n_pe=3), bias=bias, shift=shift)
@@ -278,7 +278,7 @@ def test_largest_shift_and_accumulators():
 
 @pytest.mark.parametrize("relu", [False, True])
 def test_saturation_begins_beyond_int16(relu):
-    """Biases around both ends, which a shift of 1 rounds to int16 and one beyond."""
+    """Biases around both ends, which a shift of 1 rounds to the last int16 value and one beyond."""
     bias = np.array([65534, 65535, 65536, 2**34, -65536, -65537, -65538, -(2**34)])
     layer = encode(np.zeros((8, 1), np.uint8), CODEBOOK, EieConfig(n_pe=2), bias=bias, shift=1, relu=relu)
     low = 0 if relu else -32768

@@ -1,4 +1,4 @@
-"""Programs of the EIE engine: an interpreter that knows only the memories' contents gets the network's results."""
+"""EIE programs: an interpreter that knows only the memory contents obtains the network's results."""
 
 import itertools
 from typing import Any
@@ -29,7 +29,7 @@ def network(rng: np.random.Generator, config: EieConfig, sizes: list[int], permu
 
 
 class Machine:
-    """What an engine does with a program, from the bits of its memories on."""
+    """Interpreter of a program, starting from the bits in the memories."""
 
     def __init__(self, program: Program):
         self.config, n_pe = program.config, program.config.n_pe
@@ -70,7 +70,7 @@ class Machine:
         return value - (value >> width - 1 << width)
 
     def run(self, groups: np.ndarray) -> np.ndarray:
-        """One vector."""
+        """Run one vector."""
         for step in self.steps:
             if step["load"]:
                 part, groups = groups[: step["groups"]], groups[step["groups"] :]
@@ -88,12 +88,12 @@ class Machine:
         for j, act in enumerate(self.buffers[0, : step["groups"]].ravel().tolist()):
             for k in range(config.n_pe) if act else ():
                 at = step["pointers"] + j
-                place, end = (
+                first, end = (
                     int(p >> config.offset_width) * config.entries_per_word + int(p & 2**config.offset_width - 1)
                     for p in self.memory["pointers"][k][at : at + 2].tolist()
                 )
                 row = -1
-                for n in range(place, end):
+                for n in range(first, end):
                     word, offset = divmod(n, config.entries_per_word)
                     entry = int(self.memory["matrix"][k][word]) >> offset * config.entry_width
                     code = entry & 2**config.code_bits - 1
@@ -154,11 +154,11 @@ def test_frames_of_a_program():
     assert frame_head("constants", EVERY_PE, 5, 7) == 2 | (2**12 - 1) << 4 | 5 << 16 | 7 << 40
 
 
-def test_equal_codebooks_stand_once():
+def test_equal_codebooks_are_stored_once():
     config = EieConfig(n_pe=2)
     rng = np.random.default_rng(1)
     program = link(config, [layer(rng, config, 5, 5), layer(rng, config, 5, 5)])
-    # And the zeros that stand for the biases of both.
+    # Plus the zeros that stand in for the biases of both.
     assert program.constants[0].size == 16 + 3
     assert [step["codebook"] for step in program.steps[1:]] == [0, 0]
 
@@ -207,7 +207,7 @@ def test_layers_that_do_not_fit():
     with pytest.raises(ValueError, match="Layer 1 takes activations with 7 fraction bits but layer 0 gives 6; encode"):
         link(config, told)
     link(config, [told[0], layer(rng, config, 4, 4, act_frac=6)])
-    # Of what a shift gives, nothing is told.
+    # With a shift alone, the output's fraction bits are unspecified.
     link(config, [layer(rng, config, 4, 4, shift=3), told[1]])
     with pytest.raises(ValueError, match="There is no layer"):
         link(config, [])

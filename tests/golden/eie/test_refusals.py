@@ -1,4 +1,4 @@
-"""The EIE engine's configuration, and what its golden model refuses."""
+"""The EIE engine's configuration, and errors of its golden model."""
 
 import dataclasses
 from typing import Any
@@ -20,7 +20,7 @@ def test_config_and_presets():
     assert paper.matrix_depth * 8 == 128 * 1024
     assert paper.pointer_depth * 2 == 32 * 1024
     assert 2 * paper.act_depth * 2 == 2 * 1024
-    # Sixteen bits reach half of the entries.
+    # 16 bits address only half of the entries.
     assert paper.entries_per_word * paper.matrix_depth == 131072
     assert paper.pointer_width == 18
     assert EieConfig.paper(n_pe=16, fifo_depth=1) == dataclasses.replace(paper, n_pe=16, fifo_depth=1)
@@ -40,7 +40,7 @@ def test_config_and_presets():
 def test_entries_per_word(code_bits, index_bits, entries):
     config = EieConfig(code_bits=code_bits, index_bits=index_bits, matrix_depth=4)
     assert config.entries_per_word == entries
-    # Word 0 to 4, and the entry in it.
+    # A word index of 0 to 4 and the offset in the word.
     assert 2 ** (config.offset_width - 1) < entries <= 2**config.offset_width
     assert config.pointer_width == 3 + config.offset_width
     assert EieConfig(code_bits=code_bits, index_bits=index_bits, word_width=16).entries_per_word == 16 // (
@@ -94,7 +94,7 @@ FLOATS = np.ones(5)
         ({"codes": CODES[:, :0]}, ValueError, r"Codes have shape \(6, 0\); every size must be at least 1"),
         ({"codes": CODES * np.uint8(16)}, ValueError, r"Code 16 at index \(0, 0\) is outside \[0, 15\]; code_bits"),
         ({"codebook": CODEBOOK.astype(np.int32)}, TypeError, "Codebook has dtype int32; use int16"),
-        ({"codebook": CODEBOOK[:15]}, ValueError, r"Codebook has shape \(15,\); code_bits 4 need \(16,\)"),
+        ({"codebook": CODEBOOK[:15]}, ValueError, r"Codebook has shape \(15,\); code_bits 4 needs \(16,\)"),
         ({"codebook": CODEBOOK + np.int16(1)}, ValueError, "Codebook begins with 1, not 0; code 0 is reserved"),
         ({"bias": np.zeros(6)}, TypeError, "Bias has dtype float64, not an integer type"),
         ({"bias": np.zeros(5, int)}, ValueError, r"Bias has shape \(5,\) but the codes have 6 rows; use shape \(6,\)"),

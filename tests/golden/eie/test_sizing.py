@@ -1,4 +1,4 @@
-"""Depths of an EIE engine that are chosen for a network: they hold it, none could be less, and all are told at once."""
+"""Depths of an EIE engine sized to a network: they hold it, are minimal, and shortages are reported all at once."""
 
 import dataclasses
 import functools
@@ -18,7 +18,7 @@ from ...compressed_networks import AUTOENCODER, compressed
 
 
 def random_network(rng: np.random.Generator, config: EieConfig) -> list[EieLayer]:
-    """Layers of any size, with and without bias, some of which have a codebook in common."""
+    """Layers of any size, with and without bias, some of which share a codebook."""
     sizes = rng.integers(1, 60, rng.integers(2, 6))
     books = [np.append(0, rng.integers(-99, 99, 2**config.code_bits - 1)).astype(np.int16) for _ in range(2)]
     layers = []
@@ -52,7 +52,7 @@ def test_chosen_depths_hold_the_network_and_none_could_be_less(fields):
         config = layers[0].config
         assert {name: getattr(config, name) for name in fields} == fields
         assert {layer.config for layer in layers} == {config}
-        # A few vectors through the golden model and the cycle model, which read the depths.
+        # Run a few vectors through the golden model and the cycle model, which read the depths.
         acts = np.random.default_rng(seed).integers(-9, 9, (2, layers[0].shape[1])).astype(np.int16)
         assert network_cycles(layers, acts).total > 0
         for name in DEPTHS:
@@ -61,7 +61,7 @@ def test_chosen_depths_hold_the_network_and_none_could_be_less(fields):
                 continue
             with pytest.raises(DepthsExceeded):
                 link(dataclasses.replace(config, **{name: less}), layers)
-            # And as a depth that is given, while the others are still chosen: only inputs have another way to fit.
+            # Likewise as a given depth, with the others chosen: only inputs can fit in another way.
             if name != "act_depth":
                 with pytest.raises(DepthsExceeded, match=f"but {name} is {less}; use {name}={less + 1}"):
                     sized(seed, {**fields, name: less})
@@ -69,7 +69,7 @@ def test_chosen_depths_hold_the_network_and_none_could_be_less(fields):
 
 @pytest.mark.parametrize("fields", FIELDS, ids=str)
 def test_what_is_counted_is_what_is_built(fields):
-    """The memories' contents that `link` builds for an engine of any depths have these sizes."""
+    """The memory contents that `link` builds have the computed sizes, for an engine of any depths."""
     for seed in range(12 if fields["n_pe"] < 64 else 4):
         config = unbounded(fields)
         layers = random_network(np.random.default_rng(seed), config)
@@ -89,14 +89,14 @@ def test_autoencoder_in_one_go():
     network = compressed(AUTOENCODER)
     layers = sized_layers(network, {"n_pe": 16}, permute="balance")
     config = layers[0].config
-    # The 8 activations in the middle take the places of 16 PEs.
+    # The 8 activations in the middle occupy the positions of 16 PEs.
     assert (config.pointer_depth, config.act_depth, config.program_depth) == (640 + 8 * 128 + 16 + 10, 40, 11)
     # Ten codebooks, and the biases of 8, 1 and 40 rows.
     assert config.constant_depth == 10 * 16 + 8 * 8 + 1 + 40
     words = [sum(layer.values[k].size for layer in layers) for k in range(16)]
     assert config.matrix_depth == -(-max(words) // 8)
     link(config, layers)
-    # The same engine, given whole.
+    # The same engine, given explicitly.
     assert eie_layers(network, config, permute="balance") == layers
 
 
@@ -113,12 +113,12 @@ def test_all_that_is_short_is_told_at_once():
         eie_layers(network, EieConfig(matrix_depth=900, act_depth=100))
     wanted: Any = caught.value.needs
     assert wanted == {name: getattr(config, name) for name in wanted}
-    # What it says helps, and what was given and is too small is told by the same words.
+    # The advice works, and given depths that are too small are reported by the same message.
     eie_layers(network, EieConfig(**wanted))
     given = {"matrix_depth": 900, "pointer_depth": 1024, "act_depth": 100, "constant_depth": 512}
     with pytest.raises(DepthsExceeded, match=message):
         sized_layers(network, given)
-    # Of what was not given nothing is short.
+    # Depths that were not given are never short.
     with pytest.raises(DepthsExceeded) as caught:
         sized_layers(network, {"matrix_depth": 1, "program_depth": 2})
     assert set(caught.value.needs) == {"matrix_depth", "program_depth"}
@@ -130,7 +130,7 @@ def test_depths_that_are_given_stay():
     config = sized_layers(network, {"n_pe": 2, **given})[0].config
     assert {name: getattr(config, name) for name in given} == given
     assert config.pointer_depth == 100 + 20 + 2
-    # The input, 50 activations in a PE, goes in four parts where the buffers are given, and at once where they are not.
+    # The input, 50 activations per PE, is loaded in four parts if the buffers are given, and at once if not.
     for acts, parts in ((16, 4), (25, 2), (50, 1), (77, 1)):
         config = sized_layers(network, {"n_pe": 2, "act_depth": acts})[0].config
         assert (config.act_depth, config.program_depth) == (acts, parts + 2)
@@ -144,7 +144,7 @@ def test_least_depths_are_raised_where_they_must():
     plain = sized_layers(network, {"n_pe": 2})[0].config
     config = sized_layers(network, {"n_pe": 2}, least=least)[0].config
     assert config.matrix_depth == plain.matrix_depth > 4
-    # 15 rows; and so 50 activations go in four parts.
+    # 15 rows, so 50 activations are loaded in four parts.
     assert (config.pointer_depth, config.act_depth, config.constant_depth) == (900, 15, 512)
     assert config.program_depth == 2 + 4
     with pytest.raises(DepthsExceeded, match="15 rows in a PE but act_depth is 14"):
@@ -158,9 +158,9 @@ def test_bits_of_an_entry_are_those_of_the_network():
     with pytest.raises(ValueError, match="Layer 0: its codes have 8 bits but code_bits is 6; use code_bits=8"):
         sized_layers(network, {"code_bits": 6})
     assert sized_layers(network, {"index_bits": 5})[0].config.index_bits == 5
-    # An engine has no codes of one bit.
+    # An engine does not support one-bit codes.
     assert sized_layers(compressed((9, 9), code_bits=1))[0].config.code_bits == 2
-    # A codebook that a depth does not hold is one thing more that is short, and not another message.
+    # A codebook too large for the given depth is reported as one more shortage, not by another message.
     with pytest.raises(DepthsExceeded, match=r"matrix_depth is 1, .* constants in each PE but constant_depth is 9; "):
         sized_layers(network, {"constant_depth": 9, "matrix_depth": 1})
 
@@ -169,7 +169,7 @@ def test_what_no_engine_holds():
     codes = np.ones((2, 2**20), np.uint8)
     make = functools.partial(_encoded, codes)
     message = (
-        "^1 layer needs 1048577 pointers in each PE but pointer_depth is 1048576; the most there can be is "
+        "^1 layer needs 1048577 pointers in each PE but pointer_depth is 1048576; the maximum is "
         "pointer_depth=1048576; use more PEs, or fewer or sparser layers$"
     )
     with pytest.raises(DepthsExceeded, match=message):
@@ -197,7 +197,7 @@ def test_fields_are_checked(fields, error, message):
 def test_networks_are_checked():
     with pytest.raises(ValueError, match="There is no layer"):
         sized_layers([])
-    with pytest.raises(TypeError, match="Layer 3 is no CompressedLayer"):
+    with pytest.raises(TypeError, match="Layer 3 is not a CompressedLayer"):
         sized_layers(3)  # pyright: ignore[reportArgumentType]
     layers = sized(0, {"n_pe": 4})
     check_depths(layers[0].config, layers)

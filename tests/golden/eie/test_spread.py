@@ -1,4 +1,4 @@
-"""Rows dealt for equal work in every stretch of columns: each round against every other deal, priced by plain loops."""
+"""Rows dealt for equal work in every stretch of columns: each round against all deals, with costs by plain loops."""
 
 import itertools
 
@@ -16,7 +16,7 @@ def random_codes(rng, shape, density):
 
 
 def ref_work(codes, held, index_bits):
-    """Entries of one PE, fillers included, and zero rows since the last entry, of every column."""
+    """Entries of one PE, including fillers, and zero rows since the last entry, per column."""
     work, run = [0] * codes.shape[1], [0] * codes.shape[1]
     for j in range(codes.shape[1]):
         for i in held:
@@ -76,24 +76,24 @@ def test_every_round_is_dealt_as_costs_least(n_pe, index_bits, weighted):
         deals = [
             sum(costs[n][k] for n, k in enumerate(deal)) for deal in itertools.permutations(range(n_pe), len(rows))
         ]
-        # float32 may round the one or other entry to the next step.
+        # float32 may round a few entries to the next step.
         assert sum(costs[n][places[row]] for n, row in enumerate(rows)) <= min(deals) + 2
         decided += max(deals) > min(deals) + 10
         for row, k in places.items():
             held[k].append(row)
     assert (layer.fillers > 0) == (index_bits == 2)
-    # In most rounds it mattered.
+    # The choice mattered in most rounds.
     assert decided >= 8
 
 
 def beyond(found: EieCycles, n_pe: int) -> float:
-    """Clocks in which not every PE is busy."""
+    """Clock cycles beyond the ideal of all PEs always busy."""
     return found.total - found.busy / n_pe
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_queues_run_dry_less_often(seed):
-    """Rows of equal work in sum lose clocks where the columns of a PE are short for a while."""
+    """Rows with equal total work lose cycles where a PE's columns are short for a while."""
     rng = np.random.default_rng(seed)
     codes = random_codes(rng, (1024, 512), 0.05)
     config = EieConfig(n_pe=16, fifo_depth=8)
@@ -105,7 +105,7 @@ def test_queues_run_dry_less_often(seed):
 
 
 def test_frequencies_make_more_of_columns_that_are_used():
-    """The inputs are used in stretches; dealt by that, the PEs lose fewer clocks than by the codes alone."""
+    """Inputs are active in stretches; weighting by that, the PEs lose fewer cycles than by the codes alone."""
     rng = np.random.default_rng(4)
     codes = random_codes(rng, (1024, 512), 0.1)
     often = np.where(np.arange(512) // 64 % 2, 0.9, 0.02)
@@ -133,7 +133,7 @@ def test_only_ratios_of_frequencies_count():
 @pytest.mark.parametrize("n_out", [1, 5, 8, 9, 23])
 @pytest.mark.parametrize("density", [0.0, 0.2, 1.0])
 def test_few_rows(n_out, density):
-    """Fewer than PEs, exactly as many, a last round of one: all PEs but those without a turn have a row in it."""
+    """Fewer rows than PEs, exactly as many, and an incomplete last round."""
     codes = random_codes(np.random.default_rng(n_out), (n_out, 30), density)
     rows = encode(codes, CODEBOOK, EieConfig(n_pe=8), permute="spread").rows
     assert sorted(np.concatenate(rows).tolist()) == list(range(n_out))
@@ -149,8 +149,8 @@ def test_one_pe_has_the_heaviest_rows_first():
     assert encode(codes, CODEBOOK, config, permute="spread", frequencies=often).rows[0].tolist() == [3, 2, 1, 4, 0]
 
 
-def test_rows_of_one_stretch_are_parted():
-    """Eight rows in each half of the columns, all of equal work: each of two PEs gets four of either."""
+def test_rows_of_one_stretch_are_separated():
+    """Eight rows in each half of the columns, all of equal work: each of two PEs gets four from each half."""
     codes = np.zeros((16, 100), np.uint8)
     codes[:8, :50] = codes[8:, 50:] = 1
     for rows in encode(codes, CODEBOOK, EieConfig(n_pe=2), permute="spread").rows:

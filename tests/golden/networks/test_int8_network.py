@@ -1,4 +1,4 @@
-"""A perceptron in INT8: close to the real one, the same after a round trip through its file, and what is refused."""
+"""INT8 perceptron: accuracy against the real one, round trip through its file, and errors."""
 
 import itertools
 
@@ -16,7 +16,7 @@ def network(sizes=(12, 9, 5)):
     return mlp, samples, quantize_mlp(mlp, samples)
 
 
-def test_answers_as_the_real_network_does():
+def test_results_match_the_real_network():
     mlp, samples, net = network()
     out = net.run(samples)[-1]
     assert out.dtype == np.int32
@@ -55,7 +55,7 @@ def test_codes_are_taken_as_they_are():
     _, samples, net = network()
     codes = net.codes(samples)
     np.testing.assert_array_equal(net.codes(codes), codes)
-    # Integers may be codes, or what codes stand for.
+    # Other integers may be codes or real values.
     for kind in (np.int64, np.uint8, bool):
         with pytest.raises(TypeError, match=f"Inputs have dtype {np.dtype(kind)}; use int8 for codes, or float32"):
             net.codes(codes.astype(kind))
@@ -67,27 +67,27 @@ def layer(inputs, outputs, requant=None):
     return Int8Layer(np.zeros((inputs, outputs), np.int8), np.zeros(outputs, np.int32), requant)
 
 
-def test_layers_that_do_not_fit():
+def test_layers_that_do_not_match():
     params, requant = QuantParams(0.5, 3), Requant(2**30, 0, 0)
     with pytest.raises(ValueError, match="no layer"):
         Int8Network(params, ())
-    with pytest.raises(ValueError, match="Layer 0 leaves INT32 sums"):
+    with pytest.raises(ValueError, match="Layer 0 outputs INT32 sums"):
         Int8Network(params, (layer(3, 4), layer(4, 2)))
     with pytest.raises(ValueError, match="Layer 1 has 5 inputs but layer 0 has 4 outputs; use equal numbers$"):
         Int8Network(params, (layer(3, 4, requant), layer(5, 2)))
-    with pytest.raises(ValueError, match=r"use equal numbers; weights are \(in, out\), found \(out, in\)\? use \.T$"):
+    with pytest.raises(ValueError, match=r"use equal numbers; weights are .*: if yours is \(out, in\), use \.T$"):
         Int8Network(params, (layer(3, 4, requant), layer(2, 4)))
 
 
-def test_layers_that_are_none():
+def test_invalid_layers():
     w, b = np.zeros((3, 4), np.int8), np.zeros(4, np.int32)
-    with pytest.raises(ValueError, match=r"Bias has shape \(3,\) but the weights \(3, 4\); .*found \(out, in\)\? use"):
+    with pytest.raises(ValueError, match=r"Bias has shape \(3,\) but the weights \(3, 4\); .*is \(out, in\), use \.T"):
         Int8Layer(w, np.zeros(3, np.int32), None)
     with pytest.raises(ValueError, match=r"Bias has shape \(2,\) but the weights \(3, 4\); use \(4,\)$"):
         Int8Layer(w, np.zeros(2, np.int32), None)
     with pytest.raises(ValueError, match=r"Weights have shape \(0, 4\)"):
         Int8Layer(w[:0], b, None)
-    with pytest.raises(TypeError, match=r"Weights are uint8 and the bias int32; .* subtract 128, .* zero point"):
+    with pytest.raises(TypeError, match=r"Weights are uint8 and the bias int32; .* subtract 128 from .* zero point"):
         Int8Layer(w.astype(np.uint8), b, None)
     with pytest.raises(TypeError, match="the bias int64; use int8"):
         Int8Layer(w, b.astype(np.int64), None)
@@ -105,13 +105,13 @@ def test_byte_order_does_not_matter():
     np.testing.assert_array_equal(again.run(samples.astype(">f8"))[-1], net.run(samples)[-1])
 
 
-def test_files_that_are_none(tmp_path):
+def test_other_files(tmp_path):
     path = tmp_path / "net.npz"
     path.write_bytes(b"nothing")
-    with pytest.raises(ValueError, match=r"net\.npz' is no NumPy file: it is neither \.npy nor \.npz"):
+    with pytest.raises(ValueError, match=r"net\.npz' is not a NumPy file: it is neither \.npy nor \.npz"):
         Int8Network.load(path)
     np.save(tmp_path / "array.npy", np.zeros(3))
-    with pytest.raises(ValueError, match="is no INT8 network: it lacks input_scale, input_zero_point, W0, b0; use"):
+    with pytest.raises(ValueError, match="is not an INT8 network: it lacks input_scale, input_zero_point, W0, b0; use"):
         Int8Network.load(tmp_path / "array.npy")
 
 
@@ -122,7 +122,7 @@ def saved(path, arrays):
 
 @pytest.fixture
 def arrays(tmp_path):
-    """What the file of a network has: two layers, the first of which requantises."""
+    """Arrays of a saved network with two layers, the first of which requantises."""
     network()[2].save(tmp_path / "whole.npz")
     with np.load(tmp_path / "whole.npz") as whole:
         return dict(whole)
@@ -131,17 +131,20 @@ def arrays(tmp_path):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"w1": "W1"}, r"it has 'w1' \(is 'W1' meant\?\), which it must not have, and lacks W1; use input_scale, "),
-        ({"W2": "W1", "b2": "b1"}, r"it has 'W2'.*, 'b2'.*lacks W1, b1;"),
-        ({"W01": "W1"}, r"it has 'W01' \(is 'W1' meant\?\)"),
-        ({"multiplier": "multiplier0"}, r"it has 'multiplier' \(is 'multiplier0' meant\?\).*lacks multiplier0;"),
+        ({"w1": "W1"}, r"it has unknown name 'w1' \(did you mean 'W1'\?\) and lacks W1; use input_scale, "),
+        ({"W2": "W1", "b2": "b1"}, r"it has unknown names 'W2'.*, 'b2'.*lacks W1, b1;"),
+        ({"W01": "W1"}, r"it has unknown name 'W01' \(did you mean 'W1'\?\)"),
+        (
+            {"multiplier": "multiplier0"},
+            r"it has unknown name 'multiplier' \(did you mean 'multiplier0'\?\) and lacks ",
+        ),
         ({"": "multiplier0"}, "it lacks multiplier0; use "),
         ({"": "rounding0"}, "it lacks rounding0; use "),
         ({"": "b1"}, "it lacks b1; use "),
         ({"": "input_scale"}, "it lacks input_scale; use "),
         ({"multiplier1": 3}, "it lacks shift1, zero_point1, qmin1, qmax1, rounding1; use "),
         ({"zero_point1": 0}, "it lacks multiplier1, shift1, qmin1, qmax1, rounding1; use "),
-        ({"note": 0}, "it has 'note', which it must not have; use input_scale, input_zero_point, of each layer n"),
+        ({"note": 0}, "it has unknown name 'note'; use input_scale, input_zero_point, for each layer n"),
         ({"input_zero_point": 7.9}, "input_zero_point 7.9 is not an integer"),
         ({"input_zero_point": [7]}, r"input_zero_point has shape \(1,\); use a single value"),
         ({"input_zero_point": 128}, r"input_zero_point 128 is outside \[-128, 127\]"),
@@ -150,7 +153,7 @@ def arrays(tmp_path):
         ({"input_scale": True}, "input_scale True is not a real number"),
         ({"input_scale": -0.5}, "Scale -0.5 is not finite and above 0"),
         ({"W0": np.zeros((12, 9))}, "layer 0: Weights are float64"),
-        ({"W0": np.zeros((9, 12), np.int8)}, r"layer 0: Bias has shape \(9,\).*found \(out, in\)\? use \.T"),
+        ({"W0": np.zeros((9, 12), np.int8)}, r"layer 0: Bias has shape \(9,\).*if yours is \(out, in\), use \.T"),
         ({"b1": np.zeros((5, 1), np.int32)}, r"layer 1: Bias has shape \(5, 1\)"),
         ({"zero_point0": [0]}, r"layer 0: zero_point0 has shape \(1,\); use a single value"),
         ({"zero_point0": 1.0}, "layer 0: Zero point 1.0 is not an integer"),
@@ -160,14 +163,14 @@ def arrays(tmp_path):
     ],
 )
 def test_nothing_unknown_is_skipped(tmp_path, arrays, change, message):
-    """A change names an array anew, or leaves it out where the name is empty, or has another value for it."""
+    """A change renames an array, removes it if the new name is empty, or replaces its value."""
     for name, value in change.items():
         if isinstance(value, str) and value in arrays:
             taken = arrays.pop(value)
             arrays |= {name: taken} if name else {}
         else:
             arrays[name] = np.asarray(value)
-    with pytest.raises(ValueError, match=rf"^'.*net\.npz' is no INT8 network: .*{message}"):
+    with pytest.raises(ValueError, match=rf"^'.*net\.npz' is not an INT8 network: .*{message}"):
         saved(tmp_path / "net.npz", arrays)
 
 

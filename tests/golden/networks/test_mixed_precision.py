@@ -1,4 +1,4 @@
-"""Mixed-precision training: gradients against those in float64, what a scaled loss saves, and what is left out."""
+"""Mixed-precision training: gradients against float64, loss scaling, and skipped updates."""
 
 import numpy as np
 import pytest
@@ -30,7 +30,7 @@ def unscaled():
 def test_gradients(product, tolerance):
     mlp, x, labels = problem()
     trainer = Trainer(mlp, product, LossScale(1024.0))
-    # The master weights are what float64 is compared at.
+    # Evaluate the float64 gradients at the master weights.
     start = Mlp(list(trainer.weights), list(trainer.biases))
     loss, *exact = gradients(start, x, labels)
     got, found = trainer.gradients(x, labels)
@@ -41,7 +41,7 @@ def test_gradients(product, tolerance):
 
 
 def test_tensor_core_takes_the_products():
-    """Rounded, filled up, and as the golden model sums them: not as float32 does."""
+    """Operands are rounded and padded, and summed as in the golden model, not as in float32."""
     rng = np.random.default_rng(1)
     a, b, c = (rng.normal(size=shape).astype(np.float32) for shape in ((9, 30), (30, 4), (9, 4)))
     left, right, addend = operands(a, b, c, VOLTA)
@@ -60,7 +60,7 @@ def test_tensor_core_takes_the_products():
 
 
 def test_every_product_is_taken_by_it():
-    """A step of three layers: three products forward, and five backward, of these shapes."""
+    """A step of three layers takes three products forward and five backward, of these shapes."""
     seen = []
 
     def product(a, b, c):
@@ -70,7 +70,7 @@ def test_every_product_is_taken_by_it():
     mlp, x, labels = problem(sizes=(6, 5, 4, 3))
     Trainer(mlp, product, unscaled()).step(x, labels)
     forward = [((7, 6), (6, 5)), ((7, 5), (5, 4)), ((7, 4), (4, 3))]
-    # A row more than there are weights, for the bias.
+    # One more row than the weights, for the bias.
     backward = [((5, 7), (7, 3)), ((7, 3), (3, 4)), ((6, 7), (7, 4)), ((7, 4), (4, 5)), ((7, 7), (7, 5))]
     assert [shapes[:2] for shapes in seen] == forward + backward
     assert all(c == (a[0], b[1]) for a, b, c in seen)
@@ -104,7 +104,7 @@ def test_master_weights_keep_what_fp16_would_lose():
     x, labels = np.ones((3, 4)), np.zeros(3, int)
     for _ in range(10):
         trainer.step(x, labels)
-    # A step of 5e-5 is less than half of the last place of 1 in FP16, 10 of them are more.
+    # A step of 5e-5 is less than half an ULP of 1 in FP16; ten of them are more.
     assert trainer.weights[0][0, 0] == pytest.approx(1 + 10 * 5e-5, abs=1e-5)
     assert np.float16(1 + 5e-5) == 1
 
@@ -149,7 +149,7 @@ def test_scale_doubles_after_so_many_good_updates():
 
 
 def test_refuses():
-    with pytest.raises(ValueError, match="a_format 'bf16' is not what operands are rounded to here; use fp16"):
+    with pytest.raises(ValueError, match="a_format 'bf16' is not supported: operands are rounded to fp16; use fp16"):
         tensor_core(TensorCoreConfig.ampere(a_format="bf16"))
     mlp, x, labels = problem()
     trainer = Trainer(mlp, single_precision, unscaled())

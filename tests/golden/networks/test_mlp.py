@@ -1,4 +1,4 @@
-"""The perceptron: its gradients against differences, and what it refuses."""
+"""The perceptron: gradients against finite differences, and errors."""
 
 import numpy as np
 import pytest

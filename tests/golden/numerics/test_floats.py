@@ -1,4 +1,4 @@
-"""Formats against NumPy and ml_dtypes over all bit patterns, and against fractions where neither has a word."""
+"""Formats against NumPy and ml_dtypes over all bit patterns, and against fractions where neither has the format."""
 
 import itertools
 from fractions import Fraction
@@ -23,7 +23,7 @@ ROUNDINGS = ("nearest", "zero")
 
 
 def all_patterns(format):
-    """Every pattern; of 32 bits every sign, exponent and upper fraction, with what matters below."""
+    """Every pattern; for 32 bits every sign, exponent and upper fraction, with selected lower bits."""
     form = FORMATS[format]
     if form.width < 32:
         return np.arange(2**form.width, dtype=np.uint32).astype(form.dtype)
@@ -33,20 +33,20 @@ def all_patterns(format):
 
 
 def floats32(patterns, format):
-    """The numbers by NumPy or ml_dtypes."""
+    """Decode patterns to float32 with NumPy or ml_dtypes."""
     if format == "tf32":
         return (patterns & np.uint32(0xFFFFE000)).view(np.float32)
     return patterns.view(TYPES[format]).astype(np.float32)
 
 
 def floats(patterns, format):
-    """The same as float64."""
-    with np.errstate(invalid="ignore"):  # NaNs that signal
+    """Decode patterns to float64 with NumPy or ml_dtypes."""
+    with np.errstate(invalid="ignore"):  # signalling NaNs
         return floats32(patterns, format).astype(np.float64)
 
 
 def same(got, expected, format):
-    """Equal bits, but for NaNs, which only have to be the one that is written."""
+    """Require equal bits, except that a NaN must be the canonical one."""
     form = FORMATS[format]
     nan = np.isnan(floats32(expected, format))
     np.testing.assert_array_equal(got[~nan], expected[~nan])
@@ -54,17 +54,17 @@ def same(got, expected, format):
 
 
 def positive(format):
-    """All finite numbers from 0 up; the index of one is its pattern without spare bits."""
+    """All finite numbers from 0 up, indexed by pattern without spare bits."""
     form = FORMATS[format]
     patterns = np.arange(0, form.largest + 1, 1 << form.spare_bits, dtype=np.uint32).astype(form.dtype)
     return floats(patterns, format)
 
 
 def searched(values, format, rounding):
-    """Patterns of float64 numbers, none a NaN, found among all that the format has."""
+    """Patterns of float64 numbers, without NaNs, found by a search among all numbers of the format."""
     form, numbers = FORMATS[format], positive(format)
     magnitude = np.abs(values)
-    # What would follow on the largest number, if exponents went on.
+    # The number that would follow the largest one if exponents continued.
     beyond = 2 * numbers[-1] - numbers[-2]
     index = np.searchsorted(numbers, magnitude, side="right") - 1
     if rounding == "nearest":
@@ -120,7 +120,7 @@ def test_unpack_all_patterns(format):
     value = np.ldexp(number.significand.astype(np.float64), number.exponent) * np.where(number.sign, -1.0, 1.0)
     np.testing.assert_array_equal(value[finite], expected[finite])
     assert not number.significand[~finite].any()
-    # Not normalised, and of the smallest exponent: a tensor core depends on it.
+    # Subnormals are not normalised and have the smallest exponent: a tensor core depends on it.
     form = FORMATS[format]
     assert (number.exponent >= form.min_exponent - form.fraction_bits).all()
     assert (number.significand < 2 ** (form.fraction_bits + 1)).all()
@@ -158,12 +158,12 @@ def test_pack_wide_significands(format, rounding):
     form = FORMATS[format]
     count = 3000
     length = rng.integers(1, 63, count)
-    # Often few bits, or runs of ones: what ties, and what carries.
+    # Often few bits or runs of ones, which tie and carry.
     significand = rng.integers(0, 2**62, count) >> (62 - length)
     mask = (np.int64(1) << rng.integers(0, 62, count)) - 1
     significand = np.where(rng.random(count) < 0.4, significand & ~mask, significand)
     significand = np.where(rng.random(count) < 0.2, significand | mask, significand)
-    # All ones, which as a float64 would be a bit longer.
+    # All ones, which would be a bit longer as a float64.
     significand = np.where(rng.random(count) < 0.2, (np.int64(1) << length) - 1, significand)
     high = form.bias + 3
     exponent = rng.integers(form.min_exponent - form.fraction_bits - 4, high, count) - length
@@ -177,7 +177,7 @@ def test_pack_wide_significands(format, rounding):
 
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 def test_pack_far_away(rounding):
-    """Distances that no shift of 64 bits has."""
+    """Distances beyond a 64-bit shift."""
     huge = 2**62 - 1
     for exponent, expected in ((-(2**30), 0), (-300, 0), (-213, 0), (900, 0x7F800000), (2**30, 0x7F800000)):
         for significand in (1, huge):
@@ -348,7 +348,7 @@ def test_pack_refuses(kwargs, rounding, error, match):
     assert "\n" not in str(caught.value)
 
 
-def test_pack_refuses_what_is_no_number():
+def test_pack_refuses_a_tuple():
     with pytest.raises(TypeError, match=r"\(False, 1, 0\) is not a Number"):
         pack((False, 1, 0), "fp16")  # type: ignore[arg-type]
 
@@ -359,7 +359,7 @@ def test_pack_refuses_what_is_no_number():
         ((1, 3, 8), ValueError, r"exponent_bits 1 is outside \[2, 8\]"),
         ((4, 0, 8), ValueError, r"fraction_bits 0 is outside \[1, 23\]"),
         ((4.0, 3, 8), TypeError, "exponent_bits 4.0 is not an integer"),
-        ((4, 3, 12), ValueError, "width 12 is no size of a NumPy integer; use 8, 16 or 32"),
+        ((4, 3, 12), ValueError, "width 12 is not the size of a NumPy integer; use 8, 16 or 32"),
         ((5, 3, 8), ValueError, "width 8 is too small for a sign, 5 exponent bits and 3 fraction bits; use at least 9"),
         ((4, 3, 8, 0), TypeError, "infinities 0 is not a bool"),
     ],

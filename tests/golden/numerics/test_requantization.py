@@ -1,4 +1,4 @@
-"""Requantisation against slow references in exact arithmetic, and against the form the hardware uses."""
+"""Requantisation against slow references in exact arithmetic, and against the hardware's form."""
 
 import dataclasses
 import itertools
@@ -20,7 +20,7 @@ ACCS = sorted(
 MULTIPLIERS = (0, 1, 2, 3, 127, 2**29, 2**30 - 1, 2**30, 2**30 + 1, 3 * 2**29, 1518500250, 2**31 - 2, 2**31 - 1)
 
 
-# References, in Python integers and fractions, word for word from the specification.
+# References in Python integers and fractions, following the specification literally.
 
 
 def ref_scale(acc: int, multiplier: int, shift: int, rounding: str) -> int:
@@ -44,9 +44,9 @@ def ref_requantize(acc, multiplier, shift, zero_point, qmin, qmax, rounding) -> 
 
 
 def hardware_form(acc, multiplier, shift, rounding):
-    """The scaled sum by the steps of the datapath: one product, one shift right, one rounding increment.
+    """Scaled sum by the datapath's steps: one product, one right shift, one rounding increment.
 
-    Works alike on Python integers and on int64 arrays.
+    Accepts Python integers and int64 arrays.
     """
     if rounding != "double":
         product = acc * multiplier - (acc < 0) * (rounding == "away")
@@ -102,7 +102,7 @@ def test_requantize_random(rounding):
     cases = zip(acc.tolist(), multiplier.tolist(), shift.tolist(), strict=True)
     expected = [ref_requantize(*case, 7, -100, 120, rounding) for case in cases]
     assert got.tolist() == expected
-    # The cases are no test if most of them clamp or vanish.
+    # The test is worthless if most cases clamp or vanish.
     assert np.mean((got > -100) & (got < 120) & (got != 7)) > 0.3
 
 
@@ -132,7 +132,7 @@ def test_hardware_form_in_int64(rounding):
 @pytest.mark.parametrize("rounding", ROUNDINGS)
 @pytest.mark.parametrize("shift", SHIFTS)
 def test_scaled_sum_is_near_the_real_product(shift, rounding):
-    """First principles: within half a step, or within one and a half roundings for double, of acc * scale."""
+    """The result is within half a step of acc * scale, plus the first rounding for double."""
     for acc, multiplier in itertools.product((-1000, -7, 0, 7, 1000), MULTIPLIERS):
         real = Fraction(acc * multiplier) * Fraction(2) ** (shift - 31)
         if abs(real) <= 126 and abs(acc) * 2 ** max(shift, 0) <= INT32_MAX:
@@ -184,7 +184,7 @@ def test_every_small_sum(rounding):
 
 
 def test_away_is_odd():
-    """A sum and its negative give codes of opposite sign, as no other rounding does."""
+    """A sum and its negative give codes of opposite sign, unlike with the other roundings."""
     acc, multiplier, shift = random_cases(100_000, seed=6)
     acc = np.maximum(acc, -INT32_MAX)
     ties = (np.arange(250) * 2 + 1) * 64
@@ -194,14 +194,14 @@ def test_away_is_odd():
 
 
 def average_multiplier(count):
-    """Of ``sum / count``: ``ceil(2**t / count)`` with the largest t for which it fits, and its shift."""
+    """Multiplier and shift for ``sum / count``: ``ceil(2**t / count)`` with the largest t that fits."""
     t = max(t for t in range(63) if -(-(2**t) // count) < 2**31)
     return -(-(2**t) // count), 31 - t
 
 
 @pytest.mark.parametrize("counts", [range(1, 65), (100, 225, 441, 961, 1024, 2047, 4096)], ids=["small", "large"])
 def test_away_is_the_division_of_average_pooling(counts):
-    """Every sum of so many codes, divided with ties away from zero."""
+    """Every sum of `count` codes is divided with ties away from zero."""
     for count in counts:
         sums = np.arange(-128 * count, 128 * count + 1)
         half = np.sign(sums) * ((2 * np.abs(sums) + count) // (2 * count))
@@ -210,7 +210,7 @@ def test_away_is_the_division_of_average_pooling(counts):
 
 
 def test_codes_of_roundings():
-    """They stand in commands and registers, so they never change."""
+    """The codes appear in commands and registers, so they never change."""
     assert {name: rounding_code(name) for name in ROUNDINGS} == {"double": 0, "single": 1, "away": 2}
 
 

@@ -17,7 +17,7 @@ EXPONENTS = range(-30, 4)
 
 
 def kernel(run, kind, sums, scales, zero_point=0):
-    """An operator's codes of given sums, which are its biases; its input is zero. Scales of input, weights, output."""
+    """Output codes of an operator with zero input whose biases are `sums`; `scales` are of input, weights, output."""
     sums = np.asarray(sums, np.int32)
     data = product_model(
         kind, np.zeros((1, sums.size), np.int8), sums, rows=1, scales=scales, zero_points=(0, zero_point)
@@ -27,7 +27,7 @@ def kernel(run, kind, sums, scales, zero_point=0):
 
 
 def sums_near_codes(rng, scale, count):
-    """Sums whose codes are mostly inside int8, ties where the scale has them, and both ends of int32 if they fit."""
+    """Sums with codes mostly within int8, with ties where the scale has them, and both ends of int32 if they fit."""
     limit = min(INT32_MAX, int(140 / scale))
     steps = np.arange(-140, 140) * 2 + 1
     ties = np.rint(steps / (2 * scale)).astype(np.int64)[:, None] + np.arange(-1, 2)
@@ -52,7 +52,7 @@ def test_double(run, kind):
 
 @pytest.mark.parametrize("run", [run_micro, run_litert])
 def test_double_per_channel(run):
-    """As many scales as sums."""
+    """One scale per sum."""
     rng = np.random.default_rng(2)
     scales = np.exp2(rng.uniform(-23, 0, 20_000)).astype(np.float32)
     sums = np.rint(rng.uniform(-130, 130, scales.size) / scales)
@@ -70,7 +70,7 @@ def test_away_at_powers_of_two():
         want = Requant.from_scale(scale, zero_point, rounding="away").apply(sums)
         np.testing.assert_array_equal(kernel(run_litert, "FULLY_CONNECTED", sums, (1.0, scale, 1.0), zero_point), want)
         ties += int((want != Requant.from_scale(scale, zero_point, rounding="single").apply(sums)).sum())
-    # What the other roundings give would not pass.
+    # The other roundings would fail this test.
     assert ties > 1000
 
 
@@ -78,7 +78,7 @@ def test_away_at_powers_of_two():
     ("denominator", "differ"), [(2, 0), (3, 0), (4, 0), (5, 0), (6, 14), (7, 0), (10, 8), (12, 6), (18, 0), (20, 4)]
 )
 def test_away_elsewhere(denominator, differ):
-    """Of the 81 sums from -40 to 40 LiteRT rounds only ties otherwise, where the multiplier is below the scale."""
+    """Of the 81 sums from -40 to 40, LiteRT differs only on ties, where the multiplier is below the scale."""
     sums = np.arange(-40, 41)
     got = kernel(run_litert, "FULLY_CONNECTED", sums, (1.0, 1.0, float(denominator)))
     other = sums[got != Requant.from_scale(1 / denominator, 0, rounding="away").apply(sums)]
@@ -87,7 +87,7 @@ def test_away_elsewhere(denominator, differ):
 
 
 def test_away_differs_next_to_ties_only():
-    """Any scale: where LiteRT rounds otherwise, the real product lies within 2**-23 of a tie."""
+    """For any scale, LiteRT differs only if the real product lies within 2**-23 of a tie."""
     rng = np.random.default_rng(4)
     differ = total = 0
     for _ in range(40):
@@ -98,13 +98,13 @@ def test_away_differs_next_to_ties_only():
         for acc in other.tolist():
             assert abs(Fraction(abs(acc)) / Fraction(denominator) % 1 - Fraction(1, 2)) <= Fraction(1, 2**23)
         differ, total = differ + other.size, total + sums.size
-    # Of these sums a sixth was put onto ties, of even denominators.
+    # A sixth of these sums is placed on ties, which exist for even denominators.
     assert 0 < differ < total / 10
 
 
 @pytest.mark.parametrize("kind", ["FULLY_CONNECTED", "CONV_2D"])
-def test_a_whole_layer(kind):
-    """Products, folded zero point, bias and requantisation together, as each interpreter does it."""
+def test_full_layer(kind):
+    """Products, folded zero point, bias and requantisation together, against each interpreter."""
     rng = np.random.default_rng(5)
     acts, weights = (rng.integers(-128, 128, shape).astype(np.int8) for shape in ((40, 64), (64, 30)))
     weights = np.maximum(weights, -127)
@@ -128,7 +128,7 @@ def test_a_whole_layer(kind):
 def test_away_averages(run, window):
     """AVERAGE_POOL_2D adds raw codes and divides with ties away from zero, whatever the zero point."""
     count = window[0] * window[1]
-    # Below, on and above every tie: as many times the code below, and the rest the code above.
+    # Sums below, on and above every tie, made up of two adjacent codes.
     sums = np.sort(np.concatenate([np.arange(-128, 127) * count + count // 2 + d for d in (-1, 0, 1)]))
     sums = sums[sums >= -128 * count]
     codes = sums // count + (np.arange(count)[:, None] < sums % count)

@@ -1,7 +1,7 @@
-"""Builder of small int8 `.tflite` models, and the interpreters that run them: TFLite Micro's and LiteRT's.
+"""Builder of small int8 `.tflite` models, and runners for TFLite Micro and LiteRT.
 
-A model is a list of tensors and a list of operators between them; tensors with data are constants. Where a package is
-missing, the tests that need it are skipped.
+A model is a list of tensors and a list of operators; tensors with data are constants. Tests are skipped if a package
+that they need is missing.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ _SCHEMA = 3
 
 @dataclass(frozen=True, eq=False)
 class Tensor:
-    """A tensor of a model; with several scales they run along `axis`."""
+    """A tensor of a model; a vector of scales runs along `axis`."""
 
     name: str
     shape: tuple[int, ...]
@@ -41,7 +41,7 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Operator:
-    """An operator: its name in the schema, tensors by name, and the fields of its options' table."""
+    """An operator: schema name, tensors by name, and the fields of its options table."""
 
     kind: str
     inputs: tuple[str, ...]
@@ -53,11 +53,11 @@ class Operator:
 def model(
     tensors: Sequence[Tensor], operators: Sequence[Operator], inputs: Sequence[str], outputs: Sequence[str]
 ) -> bytes:
-    """Bytes of the file."""
+    """Serialise a model to the bytes of a `.tflite` file."""
     builder = flatbuffers.Builder(1024)
     index = {tensor.name: n for n, tensor in enumerate(tensors)}
     kinds = sorted({operator.kind for operator in operators})
-    # Buffer 0 is empty by convention, and that of every tensor without data.
+    # Buffer 0 is empty by convention and shared by all tensors without data.
     buffers, tables = [_table(builder, "Buffer")], []
     for tensor in tensors:
         number = 0
@@ -147,22 +147,22 @@ def product_model(
     scales: tuple[float, float | np.ndarray, float],
     zero_points: tuple[int, int] = (0, 0),
 ) -> bytes:
-    """``acts @ weights + bias`` as a FULLY_CONNECTED, or as a CONV_2D of one pixel a row.
+    """``acts @ weights + bias`` as a FULLY_CONNECTED, or as a CONV_2D of one pixel per row.
 
     Parameters
     ----------
     kind : "FULLY_CONNECTED" or "CONV_2D"
         The operator.
     weights : (K, N) int8 array
-        Weights; the files have them transposed.
+        Weights; transposed in the file.
     bias : (N,) int32 array
         Biases.
     rows : int
         Rows of `acts`.
     scales : (input, weights, output)
-        The weights' may be an (N,) array.
+        Scales; that of the weights may be an (N,) array.
     zero_points : (input, output)
-        Of the codes.
+        Zero points of the codes.
     """
     (k, n), convolution = weights.shape, kind == "CONV_2D"
     inner = (1, 1) if convolution else ()
@@ -190,7 +190,7 @@ def average_pool_model(shape: tuple[int, int, int, int], window: tuple[int, int]
 
 
 def run_micro(data: bytes, x: np.ndarray) -> np.ndarray:
-    """Output of TFLite Micro's interpreter, its reference kernels."""
+    """Run a model on TFLite Micro's interpreter with its reference kernels."""
     runtime = _package("tflite_micro.python.tflite_micro.runtime")
     interpreter = runtime.Interpreter.from_bytes(data, arena_size=len(data) + 20 * x.size + 2**20)
     interpreter.set_input(x, 0)
@@ -199,7 +199,7 @@ def run_micro(data: bytes, x: np.ndarray) -> np.ndarray:
 
 
 def run_litert(data: bytes, x: np.ndarray) -> np.ndarray:
-    """Output of LiteRT's interpreter with its reference kernels."""
+    """Run a model on LiteRT's interpreter with its reference kernels."""
     litert = _package("ai_edge_litert.interpreter")
     kernels = litert.OpResolverType.BUILTIN_REF
     interpreter = litert.Interpreter(model_content=data, experimental_op_resolver_type=kernels)

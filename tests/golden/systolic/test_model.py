@@ -1,4 +1,4 @@
-"""The systolic golden model against plain Python integers, and what it refuses."""
+"""The systolic golden model against plain Python integers, and its errors."""
 
 import dataclasses
 import itertools
@@ -96,7 +96,7 @@ INT8 = np.zeros((2, 3), np.int8)
         (INT8, INT8.T.astype(np.int16), None, TypeError, "Weights have dtype int16; 8 bits need int8"),
         (INT8[0], INT8.T, None, ValueError, r"Activations have shape \(3,\); use a matrix"),
         (INT8, INT8.T[:, :0], None, ValueError, r"Weights have shape \(3, 0\); every size must be at least 1"),
-        (INT8, INT8, None, ValueError, r"Activations \(2, 3\) and weights \(2, 3\) do not fit"),
+        (INT8, INT8, None, ValueError, r"Activations \(2, 3\) and weights \(2, 3\) do not match"),
         (INT8, INT8.T, np.zeros(3, int), ValueError, r"Bias has shape \(3,\) but the weights have 2 columns"),
         (INT8, INT8.T, np.zeros(2), TypeError, "Bias has dtype float64"),
         (INT8, INT8.T, np.array([0, 2**31]), ValueError, r"Bias 2147483648 at index \(1,\) is outside"),
@@ -117,7 +117,7 @@ def test_narrow_operands_are_checked():
 
 
 def test_cycles_by_hand():
-    """Command and sequencing, the plane, the row's way through array and accumulators, read, outlet."""
+    """Command and sequencing, weight plane, array and accumulator latency, read, output stage."""
     config = SystolicConfig(rows=2, cols=2)
     plane, array, accumulators, read, outlet = 1 + 2, config.array_latency, 4, 1 + 4, 2
     assert config.cycles(1, 2, 2, params=False) == 5 + plane + array + accumulators - 1 + read + outlet

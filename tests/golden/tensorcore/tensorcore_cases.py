@@ -1,4 +1,4 @@
-"""Configs, bit patterns and the comparison that tests of the tensor core share."""
+"""Configs, bit patterns and the comparison shared by the tensor-core tests."""
 
 import ml_dtypes
 import numpy as np
@@ -21,7 +21,7 @@ TYPES = {
 FLOATS = ("fp16", "bf16", "tf32", "e4m3", "e5m2")
 
 
-# Every preset and its formats: of a, of b and of the output; and the rule for FP8 where the preset has two.
+# Every preset with its formats of a, b and the output, and the FP8 rule where the preset has two.
 SILICON = [
     ("volta", "fp16", "fp16", "fp32"),
     ("volta", "fp16", "fp16", "fp16"),
@@ -66,7 +66,7 @@ def bits(values, format="fp32"):
 
 
 def check(a, b, c, config):
-    """Patterns (n, K), (n, K) and (n,) through both models; gives the result's patterns."""
+    """Compare both models on patterns (n, K), (n, K) and (n,); returns the result's patterns."""
     got = bits(dot(a, b, c, config), config.out_format)
     expected = [ref_of(config, x, y, z) for x, y, z in zip(a.tolist(), b.tolist(), c.tolist(), strict=True)]
     for row, (pattern, right) in enumerate(zip(got.tolist(), expected, strict=True)):
@@ -75,7 +75,7 @@ def check(a, b, c, config):
 
 
 def random_patterns(rng, shape, format, exponent=None, special=0.0):
-    """Numbers of any fraction, of exponent `exponent` if given; some zeros, and `special` of them infinite or NaN."""
+    """Numbers with random fractions, some zeros, and a fraction `special` of infinities and NaNs."""
     form = FORMATS[format]
     top = 2**form.exponent_bits - 1
     if exponent is None:
@@ -100,7 +100,7 @@ def near_cases(rng, config, count, k):
     """Exponents drawn so that terms lie from 0 to F + 3 bits below the largest one."""
     reach = config.fraction_bits + 3
     a_form, out = FORMATS[config.a_format], FORMATS[config.out_format]
-    # What a product's exponent can be, and the addend's, with room for both to differ.
+    # Range of the operands' exponents, with room for those of product and addend to differ.
     half = min(a_form.bias, FORMATS[config.b_format].bias) - 2
     a_exponent = rng.integers(-half, half + 1, (count, 1))
     b_exponent = rng.integers(-half, half + 1, (count, 1))

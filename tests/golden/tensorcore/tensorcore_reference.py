@@ -1,4 +1,4 @@
-"""Tensor cores word for word from the specification: an element at a time, in Python's integers and fractions."""
+"""Literal implementation of the tensor-core specification, one element at a time, in Python integers and fractions."""
 
 import math
 from fractions import Fraction
@@ -17,7 +17,7 @@ LAYOUTS = {
 
 
 def decode(pattern, format):
-    """ "nan", "inf" or "number"; sign as 1 or -1; significand; exponent by which a significand of 1.0 counts."""
+    """Decode to "nan", "inf" or "number", sign (1 or -1), significand, and the exponent of a significand of 1.0."""
     exponent_bits, fraction_bits, spare, infinities = LAYOUTS[format]
     digits = f"{pattern >> spare:0{1 + exponent_bits + fraction_bits}b}"
     sign = -1 if digits[0] == "1" else 1
@@ -32,7 +32,7 @@ def decode(pattern, format):
 
 
 def encode(value, format, rounding, fraction_bits=None):
-    """The pattern of a Fraction, cut off ("zero") or rounded to even ("nearest"); a zero is +0."""
+    """Pattern of a Fraction, truncated ("zero") or rounded to nearest even ("nearest"); a zero is +0."""
     exponent_bits, all_bits, spare, infinities = LAYOUTS[format]
     kept = all_bits if fraction_bits is None else fraction_bits
     spare += all_bits - kept
@@ -40,7 +40,7 @@ def encode(value, format, rounding, fraction_bits=None):
     magnitude = abs(value)
     exponent = 1 - bias
     if magnitude:
-        # 2**guess may be too large by one, or too small.
+        # The guess may be off by one in either direction.
         guess = magnitude.numerator.bit_length() - magnitude.denominator.bit_length()
         while Fraction(2) ** guess > magnitude:
             guess -= 1
@@ -63,7 +63,7 @@ def encode(value, format, rounding, fraction_bits=None):
 
 
 def _special(a, b, c):
-    """The result if infinities or NaNs decide it, else None."""
+    """The result if infinities or NaNs determine it, otherwise None."""
     infinities = set()
     for (kind_a, sign_a, significand_a, _), (kind_b, sign_b, significand_b, _) in zip(a, b, strict=True):
         if "nan" in (kind_a, kind_b):
@@ -97,7 +97,7 @@ def _step(a, b, c, config, formats):
     if special is not None:
         infinity = (2**exponent_bits - 1) << out_bits
         return infinity if special > 0 else infinity | 1 << (exponent_bits + out_bits)
-    # Each term: exponent, and what it is a multiple of 2**exponent of.
+    # Each term as (exponent, factor of 2**exponent).
     terms = [
         (ea + eb, sa * sb * Fraction(ma * mb, 2 ** (LAYOUTS[a_format][1] + LAYOUTS[b_format][1])))
         for (_, sa, ma, ea), (_, sb, mb, eb) in zip(a, b, strict=True)
@@ -119,7 +119,7 @@ def _step(a, b, c, config, formats):
 
 
 def _widened(patterns, format):
-    """FP8 numbers as FP16 has them: subnormal ones of E4M3 become normal."""
+    """Widen FP8 patterns to FP16; E4M3 subnormals become normal."""
     widened = []
     for number in (decode(p, format) for p in patterns):
         kind, sign, *_ = number
@@ -129,7 +129,7 @@ def _widened(patterns, format):
 
 
 def _ieee_sum(a, b, config, out_format):
-    """IEEE 754's, but for a zero, which is +0."""
+    """IEEE 754 sum, except that a zero is +0."""
     exponent_bits, out_bits = LAYOUTS[out_format][:2]
     x, y = decode(a, out_format), decode(b, out_format)
     signs = {sign for kind, sign, *_ in (x, y) if kind == "inf"}
@@ -141,7 +141,7 @@ def _ieee_sum(a, b, config, out_format):
 
 
 def _mma_sync(a, b, c, config, formats, l):  # noqa: E741
-    """2 l products of FP8 as FP16: two steps from zero, those of k mod 4 in {0, 1} first, then c."""
+    """2 l FP8 products as FP16: two steps from zero, k mod 4 in {0, 1} first, then c."""
     a, b = _widened(a, formats[0]), _widened(b, formats[1])
     total = 0
     for rests in ((0, 1), (2, 3)):
@@ -154,7 +154,7 @@ def _mma_sync(a, b, c, config, formats, l):  # noqa: E741
 def ref_dot(
     a, b, c, formats, l, fraction_bits, out_fraction_bits=None, nan=None, min_exponent=None, fp8="native"  # noqa: E741
 ):  # fmt: skip
-    """Chained steps; `a` and `b` lists of patterns, `c` a pattern, `formats` of a, b and the output."""
+    """Chain of steps on lists of patterns `a` and `b` and a pattern `c`; `formats` are of a, b and the output."""
     if nan is None:
         nan = 0x7FFF if formats[2] == "fp16" else 0x7FFFFFFF
     config = {
@@ -173,7 +173,7 @@ def ref_dot(
 
 
 def ref_of(config, a, b, c):
-    """`ref_dot` with the numbers of a `TensorCoreConfig`."""
+    """Call `ref_dot` with the parameters of a `TensorCoreConfig`."""
     formats = (config.a_format, config.b_format, config.out_format)
     numbers = (config.l, config.fraction_bits, config.out_fraction_bits, config.nan, config.min_exponent, config.fp8)
     return ref_dot(a, b, c, formats, *numbers)
@@ -185,7 +185,7 @@ def _value(number, format):
 
 
 def ref_exact(a, b, c, formats):
-    """The whole sum in fractions, rounded once."""
+    """The full sum in fractions, rounded once."""
     numbers = [decode(p, formats[0]) for p in a], [decode(p, formats[1]) for p in b], decode(c, formats[2])
     special = _special(*numbers)
     exponent_bits, out_bits = LAYOUTS[formats[2]][:2]
@@ -199,7 +199,7 @@ def ref_exact(a, b, c, formats):
 
 
 def ref_int_dot(a, b, c, l, overflow):  # noqa: E741
-    """int8 operands, an int32 sum after each step."""
+    """Dot product of int8 operands, reduced to int32 after each step."""
     for k in range(0, len(a), l):
         for x, y in zip(a[k : k + l], b[k : k + l], strict=True):
             c += x * y

@@ -34,7 +34,7 @@ def test_mma_is_dot_everywhere(preset):
 
 
 def test_mma_of_many_blocks():
-    """More elements than are worked on together, so that rows and columns meet across blocks."""
+    """More elements than are processed at a time, so rows and columns meet across blocks."""
     rng = np.random.default_rng(11)
     config = TensorCoreConfig.volta()
     a, b = rng.standard_normal((3, 90, 8)).astype(np.float16), rng.standard_normal((3, 8, 110)).astype(np.float16)
@@ -146,11 +146,11 @@ HALF4, FLOAT0 = np.ones(4, np.float16), np.float32(0)
             "C have dtype int64.*use int32",
         ),
         ((HALF4[0], HALF4[0], FLOAT0), {}, ValueError, r"A has shape \(\); use an array \(..., K\)"),
-        ((HALF4, HALF4[None], FLOAT0), {}, ValueError, r"A \(4,\), B \(1, 4\) and C \(\) do not fit; use"),
-        ((HALF4, HALF4, np.zeros(1, np.float32)), {}, ValueError, r"C \(1,\) do not fit"),
-        ((HALF4[:3], HALF4[:3], FLOAT0), {}, ValueError, "K is 3, not a multiple of l 4 above 0; .* with zeros to 4"),
-        ((HALF4[:0], HALF4[:0], FLOAT0), {}, ValueError, "K is 0, not a multiple of l 4 above 0"),
-        ((HALF4, HALF4, FLOAT0), {"l": 8}, ValueError, "K is 4, not a multiple of l 8"),
+        ((HALF4, HALF4[None], FLOAT0), {}, ValueError, r"A \(4,\), B \(1, 4\) and C \(\) do not match; use"),
+        ((HALF4, HALF4, np.zeros(1, np.float32)), {}, ValueError, r"C \(1,\) do not match"),
+        ((HALF4[:3], HALF4[:3], FLOAT0), {}, ValueError, "K is 3, not a positive multiple of l 4; .* with zeros to 4"),
+        ((HALF4[:0], HALF4[:0], FLOAT0), {}, ValueError, "K is 0, not a positive multiple of l 4"),
+        ((HALF4, HALF4, FLOAT0), {"l": 8}, ValueError, "K is 4, not a positive multiple of l 8"),
     ],
 )
 def test_dot_refuses(args, config, error, match):
@@ -163,12 +163,12 @@ def test_dot_refuses(args, config, error, match):
     ("shapes", "match"),
     [
         (((4,), (4, 4), (4,)), r"A \(4,\) and B \(4, 4\) are not matrices"),
-        (((3, 4), (5, 2), (3, 2)), r"A \(3, 4\), B \(5, 2\) and C \(3, 2\) do not fit"),
-        (((3, 4), (4, 2), (2, 3)), "do not fit"),
-        (((2, 3, 4), (4, 2), (2, 3, 2)), r"do not fit; use \(..., M, K\), \(..., K, N\) and \(..., M, N\)"),
-        (((2, 3, 4), (2, 4, 2), (3, 2)), "do not fit"),
+        (((3, 4), (5, 2), (3, 2)), r"A \(3, 4\), B \(5, 2\) and C \(3, 2\) do not match"),
+        (((3, 4), (4, 2), (2, 3)), "do not match"),
+        (((2, 3, 4), (4, 2), (2, 3, 2)), r"do not match; use \(..., M, K\), \(..., K, N\) and \(..., M, N\)"),
+        (((2, 3, 4), (2, 4, 2), (3, 2)), "do not match"),
         (((3, 4), (4, 0), (3, 0)), r"C has shape \(3, 0\); every size must be at least 1"),
-        (((3, 6), (6, 2), (3, 2)), "K is 6, not a multiple of l 4 above 0; pad A and B with zeros to 8"),
+        (((3, 6), (6, 2), (3, 2)), "K is 6, not a positive multiple of l 4; pad A and B with zeros to 8"),
     ],
 )
 def test_mma_refuses(shapes, match):

@@ -1,4 +1,4 @@
-"""Fields, presets and refusals of a tensor core's config."""
+"""Fields, presets and errors of a tensor core's config."""
 
 import dataclasses
 
@@ -61,7 +61,7 @@ def test_config_defaults():
     config = TensorCoreConfig()
     assert config == TensorCoreConfig.volta()
     fields = dataclasses.asdict(config)
-    # What the RTL is fastest with; see below for how far it can go.
+    # The RTL's fastest setting; its bounds are tested below.
     del fields["pipeline"]
     assert fields == {
         "m": 4,
@@ -82,7 +82,7 @@ def test_config_defaults():
     }
     assert [TensorCoreConfig(l=l).k for l in (1, 2, 3, 4, 5, 8, 32)] == [4, 4, 6, 4, 5, 8, 32]  # noqa: E741
     assert make("volta", "fp16", l=np.int64(8)).k == 8
-    # As many clocks as there are steps to cut, where these are few.
+    # No more cycles than the pipeline has stages to cut.
     assert [TensorCoreConfig(l=l).pipeline for l in (1, 2)] == [10, 12]  # noqa: E741
     assert TensorCoreConfig(l=32).pipeline == TensorCoreConfig(l=16).pipeline >= 12
     assert TensorCoreConfig.turing(a_format="int8").pipeline == 9
@@ -93,7 +93,7 @@ def test_config_defaults():
     assert all(field.metadata["help"] for field in dataclasses.fields(config))
 
 
-def test_config_says_what_the_result_is():
+def test_result_format():
     assert TensorCoreConfig().result == FORMATS["fp32"]
     cut = TensorCoreConfig.hopper(a_format="e4m3").result
     assert (cut.exponent_bits, cut.fraction_bits, cut.width) == (8, 13, 32)
@@ -136,28 +136,28 @@ def test_preset_refuses_a_format_it_lacks(preset, formats):
         (None, {"a_format": None}, TypeError, "a_format None is not a string"),
         (None, {"a_format": "fp32"}, ValueError, "a_format 'fp32' is unknown"),
         (None, {"out_format": "bf16"}, ValueError, "out_format 'bf16' is unknown; use one of fp32, fp16, int32"),
-        (None, {"b_format": "bf16"}, ValueError, "a_format 'fp16' and b_format 'bf16' do not go together"),
+        (None, {"b_format": "bf16"}, ValueError, "a_format 'fp16' and b_format 'bf16' cannot be combined"),
         (
             None,
             {"a_format": "e4m3", "b_format": "fp16"},
             ValueError,
-            "do not go together; use the same, or e4m3 and e5m2",
+            "cannot be combined; use the same, or e4m3 and e5m2",
         ),
-        (None, {"out_format": "int32"}, ValueError, "out_format 'int32' does not go with a_format 'fp16'; use fp32 or"),
+        (None, {"out_format": "int32"}, ValueError, "out_format 'int32' does not match a_format 'fp16'; use fp32 or"),
         (
             None,
             {"a_format": "int8", "out_format": "fp32"},
             ValueError,
-            "'fp32' does not go with a_format 'int8'; use int32",
+            "'fp32' does not match a_format 'int8'; use int32",
         ),
-        (None, {"a_format": "int8", "fraction_bits": 23}, ValueError, "fraction_bits 23 means nothing for int8; use 0"),
-        (None, {"a_format": "int8", "nan": 1}, ValueError, "nan 1 means nothing for int8"),
-        (None, {"a_format": "int8", "min_exponent": -19}, ValueError, "min_exponent -19 means nothing for int8"),
+        (None, {"a_format": "int8", "fraction_bits": 23}, ValueError, "fraction_bits 23 does not apply to int8; use 0"),
+        (None, {"a_format": "int8", "nan": 1}, ValueError, "nan 1 does not apply to int8"),
+        (None, {"a_format": "int8", "min_exponent": -19}, ValueError, "min_exponent -19 does not apply to int8"),
         (None, {"min_exponent": -253}, ValueError, r"min_exponent -253 is outside \[-252, 0\]"),
         (None, {"min_exponent": 1}, ValueError, r"min_exponent 1 is outside \[-252, 0\]"),
         (None, {"min_exponent": -19.0}, TypeError, "min_exponent -19.0 is not an integer"),
         (None, {"min_exponent": "ampere"}, ValueError, "min_exponent 'ampere' is unknown; use an int, none for no"),
-        ("exact", {"min_exponent": -19}, ValueError, "min_exponent -19 means nothing with fraction_bits 0; use none"),
+        ("exact", {"min_exponent": -19}, ValueError, "min_exponent -19 does not apply to fraction_bits 0; use none"),
         (None, {"fp8": None}, TypeError, "fp8 None is not a string; use one of native, mma_sync"),
         (None, {"fraction_bits": 49}, ValueError, r"fraction_bits 49 is outside \[0, 48\]"),
         (None, {"out_fraction_bits": 24}, ValueError, r"out_fraction_bits 24 is outside \[0, 23\]"),
@@ -165,22 +165,22 @@ def test_preset_refuses_a_format_it_lacks(preset, formats):
             None,
             {"out_fraction_bits": 11, "out_format": "fp16"},
             ValueError,
-            "out_fraction_bits 11 do not fit fp16; use 1 to",
+            "out_fraction_bits 11 is out of range for fp16; use 1",
         ),
-        (None, {"out_fraction_bits": 0}, ValueError, "out_fraction_bits 0 do not fit fp32; use 1 to 23"),
+        (None, {"out_fraction_bits": 0}, ValueError, "out_fraction_bits 0 is out of range for fp32; use 1 to 23"),
         (None, {"fold": 3}, ValueError, "fold 3 is not a power of two; use 1, 2, 4, 8 or 16"),
         (None, {"fold": 32}, ValueError, r"fold 32 is outside \[1, 16\]"),
         (None, {"fold": 8, "m": 2, "n": 2}, ValueError, "fold 8 does not divide the 4 elements of a tile"),
         (None, {"pipeline": 0}, ValueError, r"pipeline 0 is outside \[4, 20\]"),
         (None, {"overflow": "clip"}, ValueError, "overflow 'clip' is unknown; use one of wrap, saturate"),
         (None, {"overflow": "saturate"}, ValueError, "overflow 'saturate' is for int8; a sum in fp32 becomes infinite"),
-        (None, {"nan": 0x7F800000}, ValueError, "nan 0x7f800000 is no NaN of fp32; use 0x7fffffff for instance"),
-        (None, {"nan": 0x3F800001}, ValueError, "nan 0x3f800001 is no NaN"),
-        (None, {"nan": 0x7FFFFFFF, "out_format": "fp16"}, ValueError, "no NaN of fp16; use 0x7fff"),
+        (None, {"nan": 0x7F800000}, ValueError, "nan 0x7f800000 is not a NaN of fp32; use 0x7fffffff, for instance"),
+        (None, {"nan": 0x3F800001}, ValueError, "nan 0x3f800001 is not a NaN"),
+        (None, {"nan": 0x7FFFFFFF, "out_format": "fp16"}, ValueError, "not a NaN of fp16; use 0x7fff"),
         (None, {"nan": 2**32}, ValueError, "nan 4294967296 is outside"),
         (None, {"family": "xilinx"}, ValueError, "family 'xilinx' is unknown"),
         ("volta", {"b_format": "int8"}, ValueError, "Preset volta has no b_format 'int8'; use fp16"),
-        ("hopper", {"b_format": "e4m3"}, ValueError, "a_format 'fp16' and b_format 'e4m3' do not go together"),
+        ("hopper", {"b_format": "e4m3"}, ValueError, "a_format 'fp16' and b_format 'e4m3' cannot be combined"),
         ("turing", {"a_format": "e4m3", "fp8": "mma_sync"}, ValueError, "Preset turing has no a_format 'e4m3'"),
         ("ada", {"a_format": "e4m3", "fp8": "mma_sync"}, ValueError, "Preset ada has no fp8 'mma_sync'; use native"),
         ("ampere", {"a_format": "bf16", "out_format": "fp16"}, ValueError, "ampere has no out_format 'fp16' for bf16"),

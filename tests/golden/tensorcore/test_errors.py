@@ -1,4 +1,4 @@
-"""Errors of tensor cores in units in the last place."""
+"""Errors of tensor cores in ULP."""
 
 import ml_dtypes
 import numpy as np
@@ -10,14 +10,14 @@ from tercet.golden.tensorcore.model import dot
 
 def test_errors_by_hand():
     config = TensorCoreConfig.volta()
-    # The first step loses 4 * 2**-24, two units; the second has nothing to lose.
+    # The first step loses 4 * 2**-24, two ULP; the second has nothing to lose.
     a = np.zeros((3, 8), np.float16)
     a[:, :4] = 2.0**-12
     a[2] = 0
     b = a * np.array([1, -1, 1], np.float16)[:, None]
     c = np.array([1, -1, 0], np.float32)
     assert ulp_errors(a, b, c, config).tolist() == [-2, -2, 0]
-    # 1 - 4 * 2**-24 is 4 units of the numbers below 1, and Volta says 1.
+    # 1 - 4 * 2**-24 is 4 ULP below 1, but Volta returns 1.
     assert ulp_errors(a[0], -a[0], np.float32(1), config) == 4
     # Hopper keeps 25 bits.
     a, b = np.zeros(16, np.float16), np.zeros(16, np.float16)
@@ -26,7 +26,7 @@ def test_errors_by_hand():
 
 
 def test_units_are_those_of_the_result():
-    # 1 + 2**-14: FP8 sums on Hopper have 13 bits, in which that is half a unit.
+    # 1 + 2**-14: FP8 sums on Hopper have 13 bits, in which that is half an ULP.
     config = TensorCoreConfig.hopper(a_format="e4m3")
     a, b = np.zeros(32), np.zeros(32)
     a[:2], b[:2] = (1, 2.0**-7), (1, 2.0**-7)
@@ -35,7 +35,7 @@ def test_units_are_those_of_the_result():
     half = TensorCoreConfig.volta(out_format="fp16")
     a = np.array([1, 2.0**-11, 0, 0, 2.0**-11, 0, 0, 0], np.float16)
     assert ulp_errors(a, np.ones(8, np.float16), np.float16(0), half) == -1  # two ties, one after the other
-    # Where the exact sum is zero, a unit is the smallest number.
+    # If the exact sum is zero, an ULP is the smallest number.
     config = TensorCoreConfig(l=1, a_format="bf16", fraction_bits=23)
     a = np.array([2.0**-60, -(2.0**-60), 2.0**-75], ml_dtypes.bfloat16)
     b = np.array([2.0**-60, 2.0**-60, 2.0**-74], ml_dtypes.bfloat16)
@@ -56,7 +56,7 @@ def test_statistics_are_those_of_the_errors():
 
 
 def test_bias_grows_with_k_and_shrinks_with_the_steps():
-    """Positive sums are cut off in each step, so the bias is toward zero and goes with the number of steps."""
+    """Positive sums are truncated in each step, so the bias is toward zero and grows with the number of steps."""
     ks = (32, 64, 256)
     bias = {}
     for name in ("volta", "ampere", "hopper"):
@@ -77,7 +77,7 @@ def test_statistics_repeat_and_do_not_depend_on_other_k():
     config = TensorCoreConfig.volta(a_format="fp16")
     assert error_statistics(config, [4, 8], count=50)[1] == error_statistics(config, [8], count=50)[0]
     assert error_statistics(config, [8], count=50, seed=1) != error_statistics(config, [8], count=50)
-    # More rows than are worked on together.
+    # More rows than are processed at a time.
     (long,) = error_statistics(config, [2**12], count=65, operands="positive")
     assert long.count == 65
     assert long.bias < -500
@@ -88,7 +88,7 @@ def test_statistics_repeat_and_do_not_depend_on_other_k():
     [
         ({"config": None}, TypeError, "Config None is not a TensorCoreConfig"),
         ({"config": TensorCoreConfig(a_format="int8")}, ValueError, "a_format 'int8' has exact sums"),
-        ({"ks": [6]}, ValueError, "K is 6, not a multiple of l 4"),
+        ({"ks": [6]}, ValueError, "K is 6, not a positive multiple of l 4"),
         ({"ks": [0]}, ValueError, r"K 0 is outside \[1, 16777216\]"),
         ({"ks": [4.0]}, TypeError, "K 4.0 is not an integer"),
         ({"count": 0}, ValueError, "Count 0 is outside"),
@@ -103,7 +103,7 @@ def test_statistics_refuse(kwargs, error, match):
     assert "\n" not in str(caught.value)
 
 
-def test_errors_refuse_what_is_not_finite():
+def test_errors_refuse_results_that_are_not_finite():
     a = np.array([np.inf, 0, 0, 0], np.float16)
     with pytest.raises(ValueError, match="D inf is not finite; use smaller operands"):
         ulp_errors(a, np.ones(4, np.float16), np.float32(0), TensorCoreConfig())

@@ -1,4 +1,4 @@
-"""What is exact: sums that are rounded once, and those of integers."""
+"""Exact sums: the preset ``exact``, which rounds once, and integers."""
 
 import dataclasses
 
@@ -48,7 +48,7 @@ def test_exact_ties_and_sticky_bits():
     assert run(1.0, half, (-least[0], least[1])) == 1.0
     assert run(1 + ulp, half) == 1 + 2 * ulp
     assert run(1 + ulp, half, (-least[0], least[1])) == 1 + ulp
-    # 93 bits between the ends, beyond what is packed.
+    # 93 bits between the ends, more than are packed.
     large = 2.0**45
     assert run(large + 2.0**22, (2.0**10, 2.0**11), least) == large + 2.0**23
     assert run(large, (2.0**10, 2.0**11)) == large
@@ -58,7 +58,7 @@ def test_exact_ties_and_sticky_bits():
 
 
 def test_exact_rounds_once_over_all_of_k():
-    """A chain of steps would lose all of these, whatever it rounds to."""
+    """A chain of steps would lose all of these terms."""
     a = np.full(4096, 2.0**-12, np.float16)
     assert float(dot(a, a, np.float32(1.0), TensorCoreConfig.exact())) == 1 + 4096 * 2.0**-24
     assert float(dot(a, a, np.float32(1.0), TensorCoreConfig.volta())) == 1.0

@@ -1,6 +1,6 @@
-"""What Fasi et al. saw on silicon (PeerJ CS 7:e330, 2021), seen on the golden model; `pytest -s` prints it.
+"""Fasi et al.'s experiments on silicon (PeerJ CS 7:e330, 2021), repeated on the golden model; `pytest -s` prints them.
 
-Hopper came later; it is asked the same.
+Hopper is newer than the paper but undergoes the same experiments.
 """
 
 import dataclasses
@@ -14,7 +14,7 @@ from tercet.golden.tensorcore.model import dot
 
 
 def sums(values, c, config):
-    """sum(values) + c with each value times 1; values beyond FP16 are products."""
+    """sum(values) + c, with each value multiplied by 1; values below FP16's range are products."""
     values = np.asarray(values, np.float64)
     a, b = (np.zeros(config.l, np.float16) for _ in range(2))
     low = np.where(np.abs(values) < 2.0**-14, 2.0**-12, 1.0)
@@ -51,7 +51,7 @@ def test_products_are_exact(preset):
 
 @pytest.mark.parametrize("preset", SILICON_FP16)
 def test_order_does_not_matter(preset):
-    """1 in any place, and 2**-24 in the four others: below what Volta keeps, and in reach of the others' extra bits."""
+    """1 in any position and 2**-24 in the four others, which only cores with extra bits keep, not Volta."""
     config = getattr(TensorCoreConfig, preset)()
     terms = [1.0, *[2.0**-24] * 4]
     seen = {sums(p[:4], p[4], config) for p in set(itertools.permutations(terms))}
@@ -63,7 +63,7 @@ def test_order_does_not_matter(preset):
     ("preset", "expected"), [("volta", 23), ("turing", 24), ("ampere", 24), ("hopper", 25)], ids=SILICON_FP16
 )
 def test_extra_bits(preset, expected):
-    """How small a term can be that is seen beside 1: seen as what it takes away, of which nothing is normalised off."""
+    """Smallest term that has an effect next to 1; it is subtracted, so normalisation loses none of its bits."""
     config = getattr(TensorCoreConfig, preset)()
     seen = [bits for bits in range(20, 30) if sums([1.0, -(2.0**-bits)], 0, config) < 1]
     print(f"\n{preset}: extra bits below those of FP32: {max(seen) - 23}")
@@ -72,10 +72,10 @@ def test_extra_bits(preset, expected):
 
 @pytest.mark.parametrize("preset", SILICON_FP16)
 def test_results_are_cut_off(preset):
-    """Toward zero, not down, and not to the nearest."""
+    """Toward zero, neither down nor to nearest."""
     config = getattr(TensorCoreConfig, preset)()
     for sign in (1, -1):
-        # 2 + 3/4 of its last place.
+        # 2 plus 3/4 of its ULP.
         terms = [sign * 1.0, sign * ULP, sign * ULP / 2 * (preset != "volta")]
         assert sums(terms, sign * 1.0, config) == sign * 2.0
         half = dataclasses.replace(config, out_format="fp16", out_fraction_bits=10, nan=0x7FFF)
@@ -88,7 +88,7 @@ def test_results_are_cut_off(preset):
 
 @pytest.mark.parametrize("preset", SILICON_FP16)
 def test_terms_are_cut_off_in_magnitude(preset):
-    """A negative term below the last bit vanishes: it does not become a last bit, as two's complement would make it."""
+    """A negative term below the LSB vanishes; truncation in two's complement would turn it into -1 LSB."""
     config = getattr(TensorCoreConfig, preset)()
     below = 2.0 ** -(config.fraction_bits + 1)
     assert sums([1.0, -below], 0, config) == 1.0
@@ -98,7 +98,7 @@ def test_terms_are_cut_off_in_magnitude(preset):
 
 @pytest.mark.parametrize("preset", SILICON_FP16)
 def test_carry_bits(preset):
-    """All terms just below 4, c just below 2: the sum is exact above, and nothing wraps."""
+    """With all terms just below 4 and c just below 2, the upper bits are exact and nothing wraps."""
     config = getattr(TensorCoreConfig, preset)()
     x = np.full(config.l, 2 - 2.0**-10, np.float16)
     c = np.float32(2 - ULP)
@@ -113,9 +113,9 @@ def test_carry_bits(preset):
 
 @pytest.mark.parametrize("preset", SILICON_FP16)
 def test_sums_are_not_normalised_on_the_way(preset):
-    """Four times 1 - 2**-24 and c: to the right or to the left, only the end is normalised."""
+    """Only the final sum is normalised, to the right or to the left."""
     config = getattr(TensorCoreConfig, preset)()
-    # To the right: 1 + 3 ulp added to 1 is 2 + 3 ulp, and with another ulp 2 + 4 ulp, which FP32 has.
+    # To the right: 1 + 3 ulp plus 1 is 2 + 3 ulp; another ulp gives 2 + 4 ulp, which FP32 can represent.
     assert sums([1 + 2.0**-10, 3 * ULP, ULP], 1.0, config) == 2 + 2.0**-10 + 4 * ULP
     # To the left: 1 - 1 leaves nothing, but a term below the last bit was already gone.
     below = 2.0 ** -(config.fraction_bits + 1)
@@ -125,7 +125,7 @@ def test_sums_are_not_normalised_on_the_way(preset):
 
 @pytest.mark.parametrize("preset", SILICON_FP16)
 def test_sums_are_not_monotonic(preset):
-    """A larger c gives a smaller sum, when it moves the terms below the last bit."""
+    """A larger c gives a smaller sum if it pushes the terms below the LSB."""
     config = getattr(TensorCoreConfig, preset)()
     term = 2.0 ** -(config.fraction_bits + 1)
     count = config.l

@@ -1,4 +1,4 @@
-"""The floor under the largest exponent: against the second model, and where recorded silicon shows it."""
+"""The floor under the largest exponent, against the reference and against recorded silicon."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from tercet.golden.tensorcore.stimuli import floor_dots
 
 from .tensorcore_cases import bits, check, make, random_patterns
 
-# Output format to floor, of FP16 operands.
+# Floors for FP16 operands, by output format.
 FLOORS = {
     "volta": {"fp32": None, "fp16": -19},
     "turing": {"fp32": -132, "fp16": -20},
@@ -22,7 +22,7 @@ FLOORS = {
     "blackwell": {"fp32": -133, "fp16": -21},
     "exact": {"fp32": None, "fp16": None},
 }
-# What has a floor that its terms can reach: presets as they are, and floors that no architecture has.
+# Configs with a floor that terms can reach: presets, and floors of no architecture.
 REACHED = [
     make("volta", out_format="fp16"),
     make("ampere", out_format="fp16"),
@@ -50,7 +50,7 @@ def test_floors_of_the_presets():
             assert make(preset, out_format=out_format).min_exponent == floor
         for format in ARCHITECTURES[preset].formats:
             assert make(preset, format).min_exponent == (None if format == "int8" else floors["fp32"])
-    # FP16 results of FP8 have the floor of FP32 results, unless FP8 is multiplied as FP16.
+    # FP8 products with FP16 results use the floor of FP32 results, unless they are multiplied as FP16.
     for preset, floor in (("ada", -132), ("hopper", -133), ("blackwell", -21)):
         assert make(preset, "e5m2", out_format="fp16").min_exponent == floor
     assert make("hopper", "e5m2", out_format="fp16", fp8="mma_sync").min_exponent == -21
@@ -67,7 +67,7 @@ def test_a_plain_config_has_that_of_volta():
     for fields in ({}, {"a_format": "bf16"}, {"a_format": "int8"}, {"fraction_bits": 0, "out_format": "fp16"}):
         assert plain(**fields).min_exponent is None
     assert plain(a_format="e4m3", out_format="fp16").min_exponent is None
-    # None is no floor, and so is the word.
+    # None and "none" both mean no floor.
     for floor in (None, "none"):
         assert plain(out_format="fp16", min_exponent=floor).min_exponent is None
         assert TensorCoreConfig.hopper(min_exponent=floor).min_exponent is None
@@ -82,9 +82,9 @@ def test_floors_agree_with_the_reference(config):
     operands = floor_dots(rng, config, 8_000 // config.l)
     got = check(*operands, config)
     without = bits(dot(*operands, dataclasses.replace(config, min_exponent=None)), config.out_format)
-    # They are no test if the floor seldom matters.
+    # The test is worthless if the floor seldom matters.
     assert np.mean(got != without) > 0.02
-    # Exponents anywhere about it, fractions of all bits.
+    # Exponents near the floor, random fractions.
     exponent = config.min_exponent + rng.integers(-8, 3, (4_000 // config.l, config.l))
     a = random_patterns(rng, exponent.shape, config.a_format, exponent // 2)
     b = random_patterns(rng, exponent.shape, config.b_format, exponent - exponent // 2)
@@ -97,11 +97,11 @@ def test_floors_agree_with_the_reference(config):
     ids=name_of,
 )
 def test_floors_that_no_term_reaches(config):
-    """Nothing changes where products, or the smallest addend alone, are above it."""
+    """A floor below all products and addends has no effect."""
     assert not config.reaches_floor
     rng = np.random.default_rng(21)
     a, b = (random_patterns(rng, (2000, config.l), format) for format in (config.a_format, config.b_format))
-    # The smallest of all that there are.
+    # The smallest numbers of the formats.
     a[:500], b[:500] = a[:500] & 1, b[:500] & 1
     c = random_patterns(rng, (2000,), config.out_format)
     c[:1000] = rng.integers(0, 4, 1000)
@@ -123,39 +123,39 @@ def test_recorded_h100():
 
 def products(config, dtype, *pairs):
     a, b = np.zeros((2, config.l), dtype)
-    for place, (x, y) in enumerate(pairs):
-        a[place], b[place] = x, y
+    for index, (x, y) in enumerate(pairs):
+        a[index], b[index] = x, y
     return a, b
 
 
-def test_a_small_term_beside_the_last_place():
+def test_a_small_term_beside_an_ulp():
     config = make("hopper", "bf16")
     a, b = products(config, ml_dtypes.bfloat16, (2.0**-75, 2.0**-74), (-(2.0**-80), 2.0**-80))
     assert float(dot(a, b, np.float32(0), config)) == 2.0**-149
-    # Without the floor what is taken away is seen, and nothing is left.
+    # Without the floor the subtracted term counts, and nothing is left.
     assert float(dot(a, b, np.float32(0), make("hopper", "bf16", min_exponent=None))) == 0
-    # The last bit that is kept.
+    # The last bit kept.
     a, b = products(config, ml_dtypes.bfloat16, (2.0**-75, 2.0**-74), (-(2.0**-79), 2.0**-79))
     assert float(dot(a, b, np.float32(0), config)) == 0
 
 
-def test_a_small_term_beside_half_of_the_last_place():
+def test_a_small_term_beside_half_an_ulp():
     config = make("volta", out_format="fp16")
     a, b = products(config, np.float16, (2.0**-12, 2.0**-13), (2.0**-24, 2.0**-24))
     assert dot(a, b, np.float16(0), config) == 0
     assert dot(a, b, np.float16(0), make("volta", out_format="fp16", min_exponent=None)) == np.float16(2.0**-24)
-    # The last bit that is kept.
+    # The last bit kept.
     a, b = products(config, np.float16, (2.0**-12, 2.0**-13), (2.0**-21, 2.0**-21))
     assert dot(a, b, np.float16(0), config) == np.float16(2.0**-24)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-def test_what_lies_below_the_floor_is_plus_zero(sign):
+def test_sums_below_the_floor_are_plus_zero(sign):
     config = make("hopper", "bf16", min_exponent=-100)
     a, b = products(config, ml_dtypes.bfloat16, (sign * 2.0**-63, 2.0**-63))
     assert int(bits(dot(a, b, np.float32(0), config))) == 0
     zero = np.zeros(16, ml_dtypes.bfloat16)
-    # So is an addend alone, and what is kept of one is cut off, toward zero.
+    # So is a lone addend; one that reaches the floor is truncated toward zero.
     for c, left in ((2.0**-126, 0), (2.0**-125 + 2.0**-126, 2.0**-125), (2.0**-100, 2.0**-100)):
         assert float(dot(zero, zero, np.float32(sign * c), config)) == sign * left
     assert int(bits(dot(zero, zero, np.float32(sign * 2.0**-126), config))) == 0

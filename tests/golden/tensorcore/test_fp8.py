@@ -1,4 +1,4 @@
-"""FP8 as ``mma.sync`` multiplies it on Hopper and Blackwell: two steps of FP16 from zero, then an IEEE addition."""
+"""FP8 ``mma.sync`` on Hopper and Blackwell: two FP16 steps from zero, then an IEEE addition."""
 
 import ml_dtypes
 import numpy as np
@@ -28,13 +28,13 @@ def test_it_is_a_rule_of_its_own():
 
 @pytest.mark.parametrize("setting", SETTINGS, ids="-".join)
 def test_c_is_added_as_numpy_adds(setting):
-    """K = 32: what there is without c, and c, by NumPy's addition in the output's format."""
+    """K = 32: the result equals the sum without c, plus c by NumPy's addition in the output format."""
     config = emulated(*setting)
     rng = np.random.default_rng(30)
     a, b, c = near_cases(rng, config, 600, 32)
     dtype = TYPES[setting[2]]
     total = dot(a, b, np.zeros(len(c), dtype), config)
-    # About the sum's last place, and cancelling it but for that; infinities and NaNs.
+    # Addends near the sum's ULP, addends that cancel all but a few ULP, infinities and NaNs.
     c[:300] = bits((total[:300] * -(1 + rng.integers(-2, 3, 300) * np.finfo(dtype).eps)).astype(dtype), setting[2])
     c[300:450] = bits((total[300:450] * np.finfo(dtype).eps * rng.integers(1, 8, 150) / 4).astype(dtype), setting[2])
     c[590:595], c[595:] = convert(np.array([0xFFC00000, 0xFF800000], np.uint32), "fp32", setting[2])
@@ -59,13 +59,13 @@ def test_steps_are_those_of_fp16(setting):
     a, b, _ = near_cases(rng, config, 300, 32)
     zero = np.zeros(300, TYPES[setting[2]])
     x, y = convert(a, setting[0], "fp16"), convert(b, setting[1], "fp16")
-    # Index by rows of four.
+    # Group k by four.
     x, y = x.reshape(300, 8, 4), y.reshape(300, 8, 4)
     want = zero
     for pair in (slice(0, 2), slice(2, 4)):
         want = dot(x[:, :, pair].reshape(300, 16), y[:, :, pair].reshape(300, 16), want, half)
     assert dot(a, b, zero, config).tobytes() == want.tobytes()
-    # In another order it would be another result.
+    # Another order gives another result.
     plain = dot(x.reshape(300, 32), y.reshape(300, 32), zero, half)
     assert (plain != want).mean() > 0.02
 
@@ -135,5 +135,5 @@ def test_refuses(preset, fields, message):
 def test_a_ragged_k_is_refused():
     config = emulated("e4m3", "e4m3", "fp32")
     a = np.zeros(48, np.uint8)
-    with pytest.raises(ValueError, match=r"K is 48, not a multiple of 2 \* l = 32 above 0; pad A and B with .* 64"):
+    with pytest.raises(ValueError, match=r"K is 48, not a positive multiple of 2 \* l = 32; pad A and B with .* 64"):
         dot(a, a, np.float32(0), config)

@@ -1,4 +1,4 @@
-"""The tensor core's golden model against a slow one, written separately."""
+"""The tensor core's golden model against an independent slow one."""
 
 import itertools
 
@@ -18,14 +18,14 @@ def test_near_cases_agree_with_the_reference(setting):
     config = make(*setting)
     count = 12_000 // config.k_step
     got = check(*near_cases(rng, config, count, config.k_step), config)
-    # They are no test if most overflow, or vanish.
+    # The test is worthless if most results overflow or vanish.
     values = to_float(got, config.out_format)
     assert np.mean(np.isfinite(values) & (values != 0)) > 0.6
 
 
 @pytest.mark.parametrize("setting", SILICON, ids="-".join)
 def test_any_patterns_agree_with_the_reference(setting):
-    """Any exponents, infinities and NaNs among them."""
+    """Random exponents, including infinities and NaNs."""
     rng = np.random.default_rng(2)
     config = make(*setting)
     count = 8_000 // config.k_step
@@ -44,7 +44,7 @@ def test_chains_agree_with_the_reference(setting):
 
 @pytest.mark.parametrize("setting", SILICON, ids="-".join)
 def test_cancellation(setting):
-    """Terms in pairs that leave nothing, or very little."""
+    """Pairs of terms that cancel, completely or almost."""
     rng = np.random.default_rng(4)
     config = make(*setting)
     count = 4_000 // config.k_step
@@ -52,7 +52,7 @@ def test_cancellation(setting):
     half = config.k_step // 2
     sign = FORMATS[config.b_format].dtype.type(1 << (FORMATS[config.b_format].width - 1))
     a[:, half:], b[:, half:] = a[:, :half], b[:, :half] ^ sign
-    # Now and then a last bit more, or the addend out of the way.
+    # Sometimes flip an LSB, and often remove the addend.
     a[:, 0] ^= (rng.random(count) < 0.5).astype(a.dtype) << a.dtype.type(FORMATS[config.a_format].spare_bits)
     c[rng.random(count) < 0.7] = 0
     got = check(a, b, c, config)
@@ -79,7 +79,7 @@ OVERFLOWING = [s for s in SILICON if s[3] == "fp16" or s[1] in ("bf16", "tf32")]
 
 @pytest.mark.parametrize("setting", OVERFLOWING, ids="-".join)
 def test_overflow_at_the_output(setting):
-    """Sums about the largest number: what rounds, carries, or cancels back."""
+    """Sums near the largest number that round, carry, or cancel back."""
     rng = np.random.default_rng(5)
     config = make(*setting)
     out = FORMATS[config.out_format]
@@ -103,7 +103,7 @@ def test_other_numbers_of_fraction_bits(fraction_bits):
 
 
 def test_every_pair_of_e4m3():
-    """A product alone is exact, but for zeros and NaNs; one beside c = 1 is cut."""
+    """A lone product is exact, except for zeros and NaNs; next to c = 1 it is truncated."""
     config = make("hopper", "e4m3")
     pairs = np.array(list(itertools.product(range(256), repeat=2)), np.uint8)
     a, b = (np.zeros((len(pairs), 32), np.uint8) for _ in range(2))
@@ -144,7 +144,7 @@ def test_four_steps_of_four_are_not_one_of_sixteen():
     results = [dot(a, b, c, TensorCoreConfig(l=l, fraction_bits=23)) for l in (4, 8, 16)]  # noqa: E741
     for x, y in itertools.combinations(results, 2):
         assert 0.1 < np.mean(x != y) < 0.95
-    # And it is not what a tree of FP32 additions gives.
+    # A tree of FP32 additions gives yet another result.
     tree = (a.astype(np.float32) * b).reshape(-1, 4, 4)
     first = (tree[:, 0, 0] + tree[:, 0, 1]) + (tree[:, 0, 2] + tree[:, 0, 3]) + c
     one = dot(a[:, :4], b[:, :4], c, TensorCoreConfig.volta())
@@ -154,7 +154,7 @@ def test_four_steps_of_four_are_not_one_of_sixteen():
 
 
 def test_near_cases_reach_every_distance():
-    """The random cases above are worth something: terms at, just above and just below what is cut off."""
+    """The random cases above have terms at, just above and just below the truncation point."""
     config = TensorCoreConfig.volta()
     a, b, c = near_cases(np.random.default_rng(1), config, 3000, 4)
     x, y = unpack(a, "fp16"), unpack(b, "fp16")

@@ -65,7 +65,7 @@ def test_infinities_go_through_a_chain():
     assert dot(a, b, np.float32(0), config) == np.inf
     a[6] = -np.inf
     assert int(bits(dot(a, b, np.float32(0), config))) == 0x7FFFFFFF
-    # A sum that overflows stays infinite, whatever comes; FP16 has no more room than that.
+    # A sum that overflows stays infinite: FP16 results have no headroom between steps.
     half = TensorCoreConfig.volta(out_format="fp16")
     a = np.array([60000, 60000, 0, 0, -60000, 0, 0, 0], np.float16)
     assert dot(a, np.ones(8, np.float16), np.float16(0), half) == np.inf
@@ -86,13 +86,13 @@ def test_zeros_are_positive(preset):
     ones = np.ones(4, np.float16)
     for a, c in ((zero, 0.0), (minus, -0.0), (minus, 0.0), (np.array([1, -1, 0, 0], np.float16), -0.0)):
         assert int(bits(dot(a, ones, np.float32(c), config))) == 0
-    # What rounds to zero: half of the smallest FP16, from below.
+    # A negative sum that rounds to zero: half of the smallest FP16 number.
     half = make(preset, out_format="fp16", l=4)
     tiny = np.array([-(2.0**-24), 0, 0, 0], np.float16)
     factor = np.array([0.5, 0, 0, 0], np.float16)
     assert int(bits(dot(tiny, factor, np.float16(0), half), "fp16")) == 0
     assert int(bits(dot(tiny, factor * np.float16(1.5), np.float16(0), half), "fp16")) == 0x8001
-    # What is cut off at the lower end of FP32.
+    # A sum truncated at the lower end of FP32.
     config = TensorCoreConfig(l=1, a_format="bf16")
     small, other = (np.array([x], ml_dtypes.bfloat16) for x in (-(2.0**-75), 2.0**-75))
     assert int(bits(dot(small, other, np.float32(0), config))) == 0

@@ -1,4 +1,4 @@
-"""Choices and inversions before an adder, choices among four and shifts made of them, for every FPGA family."""
+"""Multiplexers and inversions in front of an adder, 4:1 multiplexers, and shifts built from them, on every family."""
 
 import random
 
@@ -16,20 +16,20 @@ from tercet.rtl.primitives.pfumx import ChooseOfFour
 from tercet.sim import simulators
 from tercet.sim.bench import Job, StreamPort, run
 
-# Shapes of the term, of what is chosen and of what otherwise, and the sum's width.
+# Shapes of `term`, `chosen` and `otherwise`, and the width of the sum.
 SUMS = [
     *((unsigned(width),) * 3 + (width,) for width in (1, 2, 3, 9, 36)),
     (unsigned(5), unsigned(9), unsigned(9), 9),
     (signed(4), signed(6), unsigned(7), 9),
     (unsigned(10), signed(5), signed(5), 6),
 ]
-# Widths of values to choose among.
+# Widths of the shifted values, and of each multiplexer's inputs.
 SHIFTS = (1, 2, 6, 7, 8, 28)
 CHOICES = [[1] * 4, [9] * 4, [3, 5, 8, 2], [9] * 2, [5] * 3, [6] * 5, [4] * 8]
 
 
 def names():
-    """Inputs and their shapes, for all sums and choices side by side."""
+    """Map the inputs of all sums, multiplexers and shifts to their shapes."""
     inputs = {}
     for n, (term, chosen, otherwise, _) in enumerate(SUMS):
         inputs |= {f"term{n}": term, f"chosen{n}": chosen, f"otherwise{n}": otherwise, f"choice{n}": unsigned(1)}
@@ -47,7 +47,7 @@ OUTPUTS += [width for width in SHIFTS for _ in range(3)]
 
 
 class Choices(wiring.Component):
-    """All of them in the same clock, from one payload to the next."""
+    """All sums, multiplexers and shifts side by side: one payload in, one payload out a clock later."""
 
     def __init__(self, family):
         self.family = family
@@ -81,7 +81,7 @@ class Choices(wiring.Component):
 
 
 def corner(shape, generator):
-    """A value of that shape: its ends, all ones, a single bit, a run of ones from the lowest bit, or any."""
+    """Draw a value of a shape: 0, 1, all ones, a single bit, a run of ones from the lowest bit, or random."""
     ones = (1 << generator.randrange(shape.width + 1)) - 1
     bits = generator.choice([0, 1, (1 << shape.width) - 1, 1 << generator.randrange(shape.width), ones])
     bits = generator.choice([bits, generator.getrandbits(shape.width)])
@@ -96,7 +96,7 @@ def stimuli(count, seed):
         for n, widths in enumerate(CHOICES):
             beat[f"number{n}"] = generator.randrange(len(widths))
         for n, (term, *_) in enumerate(SUMS):
-            if number % 8 == 0:  # a carry through all bits, from either side of the choice
+            if number % 8 == 0:  # a carry through all bits, with either input selected
                 beat[f"term{n}"] = -1 if term.signed else (1 << term.width) - 1
                 beat |= {f"choice{n}": number // 8 % 2, f"chosen{n}": number // 8 % 2}
                 beat[f"otherwise{n}"] = 1 - beat[f"choice{n}"]

@@ -1,4 +1,4 @@
-"""Delay lines, skew and the outlet, alone in Amaranth's simulator."""
+"""Delay lines, skew and outlets, each alone in Amaranth's simulator."""
 
 import random
 
@@ -29,7 +29,7 @@ def test_delay(simulate, clocks, width):
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("lanes", [1, 2, 5, 8])
 def test_skew(simulate, lanes, reverse):
-    """A lane is as late as its number; counted from the other end if reversed."""
+    """Lane n is delayed by n clocks; lanes count from the other end if reversed."""
     width, clocks = 6, 40
     lane_mask = 2**width - 1
     seen = []
@@ -52,7 +52,7 @@ def test_skew(simulate, lanes, reverse):
 @pytest.mark.parametrize("stall", [0.0, 0.5])
 @pytest.mark.parametrize(("latency", "lanes"), [(0, ()), (1, ()), (7, ()), (7, (3, 4, 1))])
 def test_outlet_loses_nothing(simulate, latency, lanes, stall):
-    """A pipeline in front of it starts whenever it may; without pauses that is every clock."""
+    """The pipeline starts whenever `ready` permits: every clock, if the receiver never stalls."""
     generator = random.Random(latency)
     sent, received, pipeline, starts = [], [], [None] * latency, 0
 
@@ -93,7 +93,7 @@ def test_outlet_loses_nothing(simulate, latency, lanes, stall):
 
 @pytest.mark.parametrize("stall", [0.0, 0.5])
 def test_held_outlet_loses_nothing(simulate, stall):
-    """Its source keeps each word until it may give the next; without pauses that is every clock."""
+    """The source holds each word until it may start the next: every clock, if the receiver never stalls."""
     generator = random.Random(1)
     received, starts = [], 0
     component = HeldOutlet(shape=8)
@@ -118,7 +118,7 @@ def test_held_outlet_loses_nothing(simulate, stall):
 
 
 def test_refuses():
-    with pytest.raises(ValueError, match="Lanes of 7 bits for a payload of 8; use as many"):
+    with pytest.raises(ValueError, match="Lanes add up to 7 bits for a payload of 8; make them equal"):
         Outlet(shape=8, latency=1, lanes=(3, 4))
     with pytest.raises(ValueError, match="Delay of -1 clocks and width 1; use at least 0 and 1"):
         Delay(clocks=-1, width=1)

@@ -1,17 +1,17 @@
-"""FIFOs whose writer knows that there is room: order, capacity, clocks, one word a clock."""
+"""FIFOs for a writer with credits: order, capacity, latency and throughput."""
 
 import random
 
 import pytest
 from tercet.rtl.common.fifo import CreditFifo, ShiftFifo
 
-# Clocks from a word's arrival to the first in which it can be taken.
+# Clocks from a word's arrival until it can be taken.
 LATENCIES = {CreditFifo: 2, ShiftFifo: 1}
 KINDS = pytest.mark.parametrize("kind", LATENCIES)
 
 
 def run(simulate, kind, depth, words, gaps, pauses, hold=0, seed=0):
-    """Write whenever there is room; nothing is taken in the first `hold` clocks. Gives the trace."""
+    """Write whenever there is room, take nothing in the first `hold` clocks, and return the trace."""
     fifo = kind(shape=12, depth=depth)
     generator = random.Random(seed)
 
@@ -48,7 +48,7 @@ def test_order(simulate, kind, depth, gaps, pauses):
 @KINDS
 @pytest.mark.parametrize("depth", [3, 4, 5, 8, 9])
 def test_holds_its_depth(simulate, kind, depth):
-    """All of `depth` words wait; then they come out one a clock."""
+    """`depth` words wait, then leave at one per clock."""
     words = [random.Random(depth).getrandbits(12) for _ in range(depth)]
     hold = depth + 5
     assert taken(run(simulate, kind, depth, words, 0.0, 0.0, hold)) == {hold + n: word for n, word in enumerate(words)}
@@ -57,7 +57,7 @@ def test_holds_its_depth(simulate, kind, depth):
 @KINDS
 @pytest.mark.parametrize("depth", [4, 7])
 def test_word_a_clock(simulate, kind, depth):
-    """Taken as many clocks after it arrived, every clock."""
+    """Words leave at one per clock, each `LATENCIES` clocks after its arrival."""
     words = list(range(1, 60))
     trace = run(simulate, kind, depth, words, 0.0, 0.0)
     assert taken(trace) == {LATENCIES[kind] + n: word for n, word in enumerate(words)}
@@ -65,7 +65,7 @@ def test_word_a_clock(simulate, kind, depth):
 
 @KINDS
 def test_latency(simulate, kind):
-    """A word alone is valid as many clocks after it arrived, and not before."""
+    """A single word is valid exactly `LATENCIES` clocks after its arrival."""
     trace = run(simulate, kind, 5, list(range(20)), gaps=0.9, pauses=0.0, seed=1)
     assert [0] * LATENCIES[kind] + trace.arrive[: -LATENCIES[kind]] == trace.valid
 
@@ -79,6 +79,6 @@ def test_refuses():
 
 @pytest.mark.parametrize("depth", [1, 2])
 def test_few_words(simulate, depth):
-    """What only registers can hold so few of."""
+    """Only `ShiftFifo` supports depths below 3."""
     words = [random.Random(depth).getrandbits(12) for _ in range(200)]
     assert list(taken(run(simulate, ShiftFifo, depth, words, 0.3, 0.3, seed=depth)).values()) == words

@@ -1,4 +1,4 @@
-"""Memories: the same words and latency on every family, held by the enables, in the blocks that were meant."""
+"""Memories: the same contents, latency and enables on every family, in the intended blocks."""
 
 import json
 import subprocess
@@ -25,7 +25,7 @@ class Case(NamedTuple):
 
 
 CELLS = ("DP16KD", "TRELLIS_DPR16X4", "TRELLIS_FF", "SB_SPRAM256KA", "SB_RAM40_4K", "SB_DFF")
-# How many of these cells synthesis takes.
+# Cells after synthesis, by type.
 RAMS = {
     Case("any", 64, 512): {},
     Case("any", 1, 1): {},
@@ -55,7 +55,7 @@ RAMS = {
 
 @pytest.mark.parametrize("case", RAMS, ids=str)
 def test_blocks_are_known_before_synthesis(case):
-    """Those that are instantiated; the words of all others are left to synthesis."""
+    """Instantiated blocks are counted; all other memories are listed as left to synthesis."""
     blocks, rest = ram_blocks(width=case.width, depth=case.depth, family=case.family, exclusive=case.exclusive)
     cells = RAMS[case]
     assert blocks["bram"] == cells.get("DP16KD", 0)
@@ -68,14 +68,14 @@ ENABLES = ("read_enable", "out_enable", "write")
 
 
 def inputs_of(shape):
-    """Members and their widths, in the order in which they are in the payload."""
+    """Map members to their widths, in payload order."""
     address = max(1, (shape.depth - 1).bit_length())
     enables = dict.fromkeys(ENABLES, 1)
     return {**enables, "read_address": address, "write_address": address, "write_data": shape.width}
 
 
 class Side(wiring.Component):
-    """Memories side by side on one stream: what each does in a clock goes in, what it shows then comes out."""
+    """Memories side by side on one stream: `i` carries their inputs of a clock, `o` their read data in that clock."""
 
     def __init__(self, shapes):
         self.shapes = shapes
@@ -92,7 +92,7 @@ class Side(wiring.Component):
                 value = self.i.payload[first : first + width]
                 m.d.comb += getattr(ram, name).eq(value & self.i.valid if name in ENABLES else value)
                 first += width
-            # Until something has been read the latch is undefined.
+            # The latch is undefined until the first read.
             known = Signal(name=f"known_{n}")
             m.d.sync += known.eq(known | ram.read_enable)
             outputs.append(Mux(known, ram.read_data, 0))
@@ -104,31 +104,31 @@ class Side(wiring.Component):
 
 
 def steps_of(rng, shape, count):
-    """Random steps over a few addresses, the outermost among them, that show nothing undefined but after a write."""
+    """Random steps over a few addresses, both ends included, that never show undefined data except after a write."""
     depth = shape.depth
-    some = sorted(
+    addresses = sorted(
         {0, depth - 1, *(1 << n for n in range((depth - 1).bit_length())), *rng.integers(0, depth, 4).tolist()}
     )
     steps = {
         "read_enable": rng.random(count) < 0.6,
         "out_enable": rng.random(count) < 0.6,
         "write": rng.random(count) < 0.4,
-        "read_address": rng.choice(some, count),
-        "write_address": rng.choice(some, count),
+        "read_address": rng.choice(addresses, count),
+        "write_address": rng.choice(addresses, count),
         "write_data": np.array([rng.bytes(16) for _ in range(count)]),
     }
     if shape.exclusive:  # fill it first: its words may be undefined
-        steps["write"][: len(some)], steps["write_address"][: len(some)] = True, some
+        steps["write"][: len(addresses)], steps["write_address"][: len(addresses)] = True, addresses
         steps["read_enable"] &= ~steps["write"]
     steps["read_enable"] &= ~steps["write"] | (steps["read_address"] != steps["write_address"])
-    steps["out_enable"][: steps["read_enable"].argmax() + 1] = False  # nothing is in the latch yet
+    steps["out_enable"][: steps["read_enable"].argmax() + 1] = False  # the latch is still empty
     steps = {name: values.tolist() for name, values in steps.items()}
     steps["write_data"] = [int.from_bytes(b, "little") % (1 << shape.width) for b in steps["write_data"]]
     return steps
 
 
 def ref_ram(shape, steps):
-    """What the last register shows in each step, None where that is undefined."""
+    """Return the read data of each step, None where it is undefined."""
     words, latch, out, shown = {}, None, None, []
     for read_enable, out_enable, write, read_address, write_address, write_data in zip(*steps.values(), strict=True):
         shown.append(latch if shape.latency == 1 else out)
@@ -143,7 +143,7 @@ def ref_ram(shape, steps):
 
 
 def join(fields):
-    """An integer of fields ``(value, width)``, the first in the least significant bits."""
+    """Join fields ``(value, width)`` to an integer, the first in the least significant bits."""
     word, first = 0, 0
     for value, width in fields:
         word |= int(value) << first
@@ -197,12 +197,15 @@ def test_synthesis_uses_the_blocks(tmp_path, family, command):
     [
         ({"width": 0, "depth": 4}, "Memory width is 0; use at least 1"),
         ({"width": 4, "depth": 0}, "Memory depth is 0; use at least 1"),
-        ({"width": 4, "depth": 4, "latency": 3}, "Memory of any, 4 words, with latency 3; use 2, or 1 for any, ice40"),
+        (
+            {"width": 4, "depth": 4, "latency": 3},
+            "Memory latency is 3 for 4 words on family 'any'; use 2, or 1 on any, on ice40",
+        ),
         (
             {"width": 4, "depth": 33, "latency": 1, "family": "ecp5"},
-            "33 words, with latency 1; use 2, or .* 32 words of ecp5",
+            "latency is 1 for 33 words on family 'ecp5'; use 2, or .* up to 32 words on ecp5",
         ),
-        ({"width": 4, "depth": 4, "family": "ecp6"}, "Memory for unknown family 'ecp6'; use any, ecp5, ice40"),
+        ({"width": 4, "depth": 4, "family": "ecp6"}, "Memory family 'ecp6' is unknown; use any, ecp5, ice40"),
     ],
 )
 def test_refuses(parameters, message):

@@ -23,7 +23,7 @@ def test_order(simulate, send, receive, gaps, pauses, ahead):
 
 
 def test_clocks(simulate, send, receive):
-    """A payload a clock; each leaves `latency` clocks after it has come."""
+    """One payload per clock; each leaves `latency` clocks after it arrives."""
     sent = payloads(50, seed=4)
     component = RegisterSlice(shape=9)
     trace = simulate(component, send(component.i, sent), receive(component.o, len(sent)), i=component.i, o=component.o)
@@ -34,7 +34,7 @@ def test_clocks(simulate, send, receive):
 
 
 def test_two_places(simulate, send, receive):
-    """It takes two payloads while none leaves, and `ready` does not follow the receiver within the clock."""
+    """It accepts two payloads while none leaves; `ready` does not depend on the receiver within a clock."""
 
     async def never(ctx):
         await ctx.tick().repeat(20)
@@ -47,7 +47,7 @@ def test_two_places(simulate, send, receive):
 
 @pytest.mark.parametrize("held", [0, 1, 2])
 def test_clear(simulate, held):
-    """Whatever it holds and is given is gone in the clock after, and it takes two payloads again."""
+    """All payloads held or offered are gone in the next clock, and there is room for two again."""
 
     async def bench(ctx):
         async def give(value):

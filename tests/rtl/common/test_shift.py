@@ -1,4 +1,4 @@
-"""Shifts by groups, of all widths that have other parts."""
+"""Shifts by groups of 8 bits, at widths with and without a 4:1 multiplexer."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""Rows of units: however many there are, every unit has its own part and its neighbour."""
+"""Rows of units of any length: each unit is wired to its own slice and to its neighbour."""
 
 import random
 
@@ -10,7 +10,7 @@ from tercet.rtl.common.side_by_side import SideBySide
 
 
 class Keep(wiring.Component):
-    """Keep `i` when told to `shift`, and give its sum with what this unit and all units have."""
+    """Store `i` on `shift`; output the stored value plus the unit's own input plus the common one."""
 
     def __init__(self, *, width):
         super().__init__(
@@ -33,7 +33,7 @@ class Keep(wiring.Component):
 
 
 class Chained(SideBySide):
-    """What is kept moves one unit on."""
+    """Stored values move on by one unit."""
 
     unit = Keep
     split = frozenset({"own", "total"})
@@ -41,7 +41,7 @@ class Chained(SideBySide):
 
 
 class Apart(SideBySide):
-    """Every unit keeps its own."""
+    """Each unit stores its own input."""
 
     unit = Keep
     split = frozenset({"own", "total", "i", "o"})
@@ -52,7 +52,7 @@ def pack(values, width):
 
 
 def ref_row(row, kept, i):
-    """What the units keep after a shift."""
+    """Values stored in the units after a shift."""
     return [*kept[1:], i[-1]] if row is Chained else i
 
 
@@ -87,7 +87,7 @@ def test_row(simulate, row, count):
 
 
 def test_members():
-    """Members of all units have a unit's shape, those of each unit as many times the width."""
+    """Common members have a unit's shape, split ones are `count` times as wide."""
     members = Chained(count=40, width=5).signature.members
     assert members["all"].shape == members["i"].shape == members["o"].shape == signed(5)
     assert (members["own"].shape, members["total"].shape, members["shift"].shape) == (200, 280, 1)

@@ -1,4 +1,4 @@
-"""The multiplier, as every family has it."""
+"""The signed multiplier on every family."""
 
 import random
 
@@ -19,7 +19,7 @@ CORNERS = (-(2**15), -(2**15) + 1, -1, 0, 1, 2, 2**15 - 1)
 
 
 def operands(count, seed):
-    """Pairs, each corner with each other and random ones."""
+    """Operand pairs: all pairs of corners, and random ones."""
     generator = random.Random(seed)
     pairs = [(a, b) for a in CORNERS for b in CORNERS]
     pairs += [(generator.randrange(-(2**15), 2**15), generator.randrange(-(2**15), 2**15)) for _ in range(count)]
@@ -29,7 +29,7 @@ def operands(count, seed):
 
 @pytest.mark.parametrize("latency", [2, 3])
 def test_left_to_synthesis(simulate, latency):
-    """A new pair every clock, its product `latency` clocks later."""
+    """A new pair per clock; its product follows `latency` clocks later."""
     product = SignedMultiplier(latency=latency)
     assert product.latency == latency
     pairs = operands(300, seed=1)
@@ -45,7 +45,7 @@ def test_left_to_synthesis(simulate, latency):
 
 
 class Streamed(wiring.Component):
-    """A pair a beat, its product `latency` clocks later."""
+    """Multiplier on streams: one pair per beat, its product `latency` clocks later."""
 
     def __init__(self, family, latency):
         self.family, self.latency = family, latency

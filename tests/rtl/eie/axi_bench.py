@@ -1,4 +1,4 @@
-"""The cocotb side of test_axi.py: a network through independent AXI sources, and the counters read back."""
+"""Cocotb side of test_axi.py: runs a network through independent AXI sources and reads back the counters."""
 
 import os
 
@@ -22,14 +22,14 @@ async def idle(port):
 
 
 def results(sink, frame, want):
-    """Lanes of a frame, without what fills up ``tdata``."""
+    """Return the lanes of an AXI frame without the padding of ``tdata``."""
     beats = np.frombuffer(bytes(frame.tdata), np.int16).reshape(-1, len(sink.bus.tdata) // 16)
     return beats[:, : want.shape[-1]].reshape(want.shape)
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def a_network_runs(dut):
-    """Load, run, run again without loading: results, framing, status and counters."""
+    """Load, run, run again without loading; check results, framing, status and counters."""
     port, sources, sinks = await start(dut, MODEL.registers, *STREAMS)
     job = jobs()
     assert await port.read("id") == MODEL.identity
@@ -54,8 +54,8 @@ async def a_network_runs(dut):
 
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
-async def what_does_not_fit_is_told(dut):
-    """A frame beyond its memory is skipped with its words and sets the error; what follows it counts."""
+async def frame_beyond_its_memory_sets_error(dut):
+    """A frame beyond its memory is skipped with its words and sets the error; the frames after it are executed."""
     port, sources, sinks = await start(dut, MODEL.registers, *STREAMS)
     job = jobs()
     await sources["frames"].send(job["bad"].tobytes())
@@ -73,7 +73,7 @@ async def what_does_not_fit_is_told(dut):
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def refusals(dut):
-    """What is only read or does not exist answers SLVERR."""
+    """Writes to read-only registers, partial writes and unknown addresses are answered with SLVERR."""
     port, _, _ = await start(dut, MODEL.registers, *STREAMS)
     for name in ("id", "size", "status", "matrix_depth", "total_low"):
         assert await port.write(name, 1) == AxiResp.SLVERR

@@ -1,4 +1,4 @@
-"""The activation buffers and the leaf of the detection tree, against two lists."""
+"""Activation buffers and the leaf of the detection tree, against two lists."""
 
 import random
 
@@ -16,13 +16,13 @@ def words(count, seed):
 
 
 def ref_tokens(buffer, count):
-    """A group of one each, from place 0 on, around the buffer."""
+    """Groups of one token each, from address 0 on, wrapping at the end of the buffer."""
     acts = [buffer[n % len(buffer)] for n in range(count)]
     return [{"act": act, "item": int(act != 0), "close": 1, "index": 0} for act in acts]
 
 
 class Driver:
-    """What the control of the engine does to the buffers."""
+    """Drives the buffers as the engine's control does."""
 
     def __init__(self, component):
         self.component = component
@@ -47,7 +47,7 @@ class Driver:
             ctx.set(self.component.write, 0)
 
     async def unload(self, ctx, count, gaps=0.0, seed=0):
-        """`count` words, each looked for exactly `unload_latency` clocks after its pulse."""
+        """Unload `count` words, each sampled exactly `unload_latency` clocks after its pulse."""
         generator = random.Random(seed)
         pulses, seen = [], []
         while sum(pulses) < count or any(pulses[-self.component.unload_latency :]):
@@ -60,7 +60,7 @@ class Driver:
         return seen
 
     async def take(self, ctx, count, pauses=0.0, seed=0):
-        """`count` tokens, and the clocks in which they were taken."""
+        """Take `count` tokens; return them and the clocks in which they were taken."""
         generator = random.Random(seed)
         tokens, clocks, clock = [], [], 0
         stream = self.component.tokens
@@ -78,7 +78,7 @@ class Driver:
 
 @pytest.fixture
 def made(pipeline):
-    """``made(config)``: the component and its driver."""
+    """``made(config)`` returns the component and its driver."""
 
     def make(config=CONFIG):
         config = pipeline(config)
@@ -91,7 +91,7 @@ def made(pipeline):
 @pytest.mark.parametrize("pauses", [0.0, 0.4, 0.8])
 @pytest.mark.parametrize("source", [0, 1])
 def test_scan_beside_writes(simulate, made, source, pauses):
-    """Around the source more than once while the destination is written; then the buffers swap."""
+    """Scan the source more than once around while the destination is written; then swap the buffers."""
     old, new, count = words(32, 1), words(32, 2), 75
     component, driver = made()
     writing = [False]
@@ -125,7 +125,7 @@ def test_scan_beside_writes(simulate, made, source, pauses):
 
 @pytest.mark.parametrize("together", [False, True])
 def test_clocks_of_a_scan(simulate, made, together):
-    """The first token `scan_latency` clocks after `scan` without `restart`; then one every clock."""
+    """The first token comes `scan_latency` clocks after `scan` without `restart`, then one per clock."""
     values = words(32, 5)
     component, driver = made()
 
@@ -144,7 +144,7 @@ def test_clocks_of_a_scan(simulate, made, together):
 @pytest.mark.parametrize("ready", [0, 1])
 @pytest.mark.parametrize("clocks", range(1, 9))
 def test_scan_again(simulate, made, clocks, ready):
-    """However far a scan is, the clock after its end no token is valid, and a restart begins with place 0."""
+    """At any point of a scan: no token is valid in the clock after its end, and a restart begins at address 0."""
     values = words(32, 6)
     component, driver = made()
 
@@ -168,7 +168,7 @@ def test_scan_again(simulate, made, clocks, ready):
         await driver.restart(ctx)
         assert not ctx.get(component.tokens.valid)
         await scan_from_the_start(ctx)
-        # Unloading as soon as it may begin.
+        # Unload as early as permitted.
         await driver.restart(ctx, scan=0)
         assert await driver.unload(ctx, 5) == values[:5]
 
@@ -177,7 +177,7 @@ def test_scan_again(simulate, made, clocks, ready):
 
 @pytest.mark.parametrize("gaps", [0.0, 0.6])
 def test_unload(simulate, made, gaps):
-    """Word after word, across pauses; the places of reading and writing are apart."""
+    """Words are unloaded in order, across pauses; read and write addresses are independent."""
     values, more = words(20, 7), words(12, 8)
     component, driver = made()
 
@@ -194,7 +194,7 @@ def test_unload(simulate, made, gaps):
 
 
 def test_write_latency(simulate, made):
-    """A word can be read so many clocks after its `write`."""
+    """A word can be read `write_latency` clocks after its `write`."""
     component, driver = made()
 
     async def bench(ctx):
@@ -212,7 +212,7 @@ def test_write_latency(simulate, made):
 
 @pytest.mark.parametrize("depth", [1, 2, 3, 24])
 def test_depth(simulate, made, depth):
-    """Two buffers of any size do not touch."""
+    """The two buffers do not overlap at any size."""
     component, driver = made(EieConfig(act_depth=depth))
     first, second = words(depth, 9), words(depth, 10)
 

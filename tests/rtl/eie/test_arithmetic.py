@@ -1,4 +1,4 @@
-"""Multiply and accumulate alone: sums of rows that are still on their way, at every distance, and sweeps."""
+"""Multiply-accumulate alone: forwarding of sums in flight at every distance, and sweeps."""
 
 import itertools
 import random
@@ -13,12 +13,12 @@ NOTHING: tuple = ("nothing",)
 
 @pytest.fixture
 def config_of(pipeline):
-    """``config_of(width, depth)``: a config with accumulators of that width, so many."""
+    """``config_of(width, depth)`` returns a config with `depth` accumulators of `width` bits."""
     return lambda width=36, depth=8: pipeline(EieConfig(acc_width=width, act_depth=depth))
 
 
 def clocks_of(config):
-    """From a swept row to its bias and to its total, and from an entry to a read without bypass."""
+    """Return the clocks from a swept row to its bias and to its total, and from an entry to a read without bypass."""
     return (2, 2, 2) if config.shallow else (3, 4, 5)
 
 
@@ -39,7 +39,7 @@ def filler(row):
 
 
 def sweep(generator, config):
-    """All rows with new biases; before it every sum must have been written, behind it every bias read."""
+    """Sweep all rows with new biases, with idle clocks until every sum is written and, after it, every bias read."""
     limit = 1 << (config.acc_width - 1)
     corners = (-limit, limit - 1, generator.randrange(-limit, limit))
     swept = [("sweep", row, generator.choice(corners)) for row in range(config.act_depth)]
@@ -48,7 +48,7 @@ def sweep(generator, config):
 
 
 def ref_totals(config, clocks):
-    """Sums that go out, in the order of the swept rows; rows are 0 at first."""
+    """Return the sums in the order of the swept rows; rows are initially 0."""
     sums = dict.fromkeys(range(config.act_depth), 0)
     totals = []
     for kind, *rest in clocks:
@@ -63,7 +63,7 @@ def ref_totals(config, clocks):
 
 
 def rtl_totals(simulate, config, clocks):
-    """The same from the RTL, each in its clock; what has no meaning in a clock is garbage."""
+    """Return the RTL's sums, each checked for its clock; inputs without meaning in a clock are random."""
     arithmetic = (ShallowArithmetic if config.shallow else Arithmetic)(config=config)
     bias, total, _ = clocks_of(config)
     generator = random.Random(0)
@@ -98,7 +98,7 @@ def run(simulate, config, clocks):
 @pytest.mark.parametrize("between", ["nothing", "fillers", "fillers of the row", "others", "others and fillers"])
 @pytest.mark.parametrize("distance", range(1, 9))
 def test_distance(simulate, config_of, distance, between):
-    """A row again and again at one distance; between two of its entries what must not count for it."""
+    """Repeat a row at one distance, with clocks that must not affect it in between."""
     config, generator = config_of(), random.Random(distance)
     others = itertools.cycle(range(1, config.act_depth))
     fill = {
@@ -117,7 +117,7 @@ def test_distance(simulate, config_of, distance, between):
 
 
 def test_every_pattern(simulate, config_of):
-    """Entries and fillers of one row, entries of another, and nothing, in all orders of five clocks."""
+    """All sequences over five clocks of entries and fillers of one row, entries of another, and idle clocks."""
     config, generator = config_of(depth=2), random.Random(1)
     clocks = sweep(generator, config)
     for number, pattern in enumerate(itertools.product(range(4), repeat=5)):
@@ -132,7 +132,7 @@ def test_every_pattern(simulate, config_of):
 @pytest.mark.parametrize("width", [24, 32, 36, 48])
 @pytest.mark.parametrize("depth", [1, 2, 3, 5, 40])
 def test_random_rows(simulate, config_of, width, depth):
-    """Among few rows nearly all are on their way; sums wrap."""
+    """With few rows nearly all sums are in flight; sums wrap."""
     config, generator = config_of(width, depth), random.Random(width * depth)
     clocks = sweep(generator, config)
     for _ in range(4):
@@ -145,7 +145,7 @@ def test_random_rows(simulate, config_of, width, depth):
 
 @pytest.mark.parametrize("gap", range(1, 8))
 def test_entries_behind_a_sweep(simulate, config_of, gap):
-    """A bias on its way counts like a sum: the last swept rows are added to as soon as its memory is free."""
+    """A bias in flight is forwarded like a sum: the last swept rows are added to as soon as the memory is free."""
     config, generator = config_of(), random.Random(gap)
     clocks = sweep(generator, config)
     for row in reversed(range(config.act_depth)):
@@ -154,7 +154,7 @@ def test_entries_behind_a_sweep(simulate, config_of, gap):
 
 
 def test_sweeps_alone(simulate, config_of):
-    """Biases go out as they came in."""
+    """Biases are output unchanged."""
     config, generator = config_of(depth=5), random.Random(2)
     clocks = [NOTHING]
     for _ in range(4):

@@ -1,4 +1,4 @@
-"""The AXI edges of the EIE engine, driven by cocotbext-axi."""
+"""AXI ports of the EIE engine, driven by cocotbext-axi."""
 
 from pathlib import Path
 
@@ -25,7 +25,7 @@ def layer(rng, n_out, n_in, **options):
 
 
 def job():
-    """A network of two layers, three vectors, and what must come of them."""
+    """A network of two layers, three vectors, and the expected results and counts."""
     rng = np.random.default_rng(5)
     layers = [layer(rng, 20, 30, relu=True, shift=6), layer(rng, 15, 20)]
     acts = np.where(rng.random((3, 30)) < 0.5, rng.integers(-1000, 1000, (3, 30)), 0).astype(np.int16)
@@ -34,7 +34,7 @@ def job():
     outs = result.out
     assert min(result.saturated) > 0
     cycles = network_cycles(layers, acts)
-    # A lane without a row multiplies by nothing and has no bias.
+    # A lane without a row has no entries and no bias: its result is 0.
     beats = np.zeros((3, program.layers[1].rows * CONFIG.n_pe), np.int16)
     beats[:, :15] = outs
     fields = {

@@ -1,4 +1,4 @@
-"""The central control alone: every clock of programs, against the phases that their steps ask for."""
+"""Central control alone: every clock of a program against the phases of its steps."""
 
 import random
 from typing import Any
@@ -33,13 +33,13 @@ PROGRAMS = {
     "fewer results than rows": [LOAD_FIRST, {**LAYER, "results": 1}, {**LAYER, "rows": 9}, {**LAST, "results": 0}],
     "long vector": [LOAD_FIRST, {"compute": 1, "groups": 3}, {**MORE, "groups": 2}, {**LAST, "load": 1}],
     "nothing, and no delivery": [{}, LOAD_ONE, {**LAYER, "deliver": 0}, {}, {"sweep": 1, "rows": 2}, LAST],
-    # The last place of the memory is the last step, whatever it says.
+    # The step at the last address of the memory is the last one, whatever its flag.
     "full": [LOAD_FIRST, *[LAYER] * 4, {**LAST, "last": 0}],
 }
 
 
 class Surroundings:
-    """What the control waits for, clock by clock, and how many clocks each scan takes."""
+    """Random inputs that the control waits for, and the number of clocks of each scan."""
 
     def __init__(self, busy, seed):
         self._busy, self._seed = busy, seed
@@ -47,12 +47,12 @@ class Surroundings:
         self.scans = [generator.choice([0, 1, 2, 5, 17]) for _ in range(100)]
 
     def __call__(self, name, clock):
-        """Whether there are activations, there is room, or everything has left."""
+        """Return the input `name` in a clock: activations available, room for a group, or all groups delivered."""
         return int(random.Random(f"{self._seed} {name} {clock}").random() >= self._busy)
 
 
 def ref_clocks(config, steps, vectors, around):
-    """What the control does in each clock from the one after `run` to the last of the run; and its step."""
+    """Return outputs and step of every clock, from the one after `run` to the last of the run."""
     clocks, scans = [], iter(around.scans)
 
     def clock(phase, **events):
@@ -61,13 +61,13 @@ def ref_clocks(config, steps, vectors, around):
         return len(clocks)
 
     def until(name, phase, count, **events):
-        """So many clocks in which something is there; those in which it is not pass as well."""
+        """Add clocks until input `name` has been 1 in `count` of them."""
         given = {"acts": ("store", None), "room": ("unload", "unload_last"), "left": (None, None)}[name]
         while count:
-            there = around(name, len(clocks))
-            marks = {given[0]: there, given[1]: int(count == 1)}
-            clock(phase, **events, **{mark: value for mark, value in marks.items() if mark})
-            count -= there
+            present = around(name, len(clocks))
+            flags = {given[0]: present, given[1]: int(count == 1)}
+            clock(phase, **events, **{flag: value for flag, value in flags.items() if flag})
+            count -= present
 
     # Clocks until the first step, or its first word, has been fetched.
     fetch = 1 if config.shallow else 3
@@ -76,7 +76,7 @@ def ref_clocks(config, steps, vectors, around):
         for place, each in enumerate(steps):
             get = each.get
             begin = "loading" if get("load") or not get("compute") else "computing"
-            # The step has been fetched while the one before ran.
+            # The step was fetched while the previous one ran.
             for _ in range(max(0, fetched - len(clocks))):
                 clock("loading")
             for left in reversed(range(config.timing.step)):
@@ -105,7 +105,7 @@ def ref_clocks(config, steps, vectors, around):
 
 
 def run(simulate, config, steps, vectors, around, first_step=0, runs=1):
-    """Write the program and run it; what the control waits for comes as `around` says, and `done` behind each scan."""
+    """Write the program and run it, with inputs from `around` and `done` after each scan."""
     control = Control(config=config)
 
     async def write(ctx):
@@ -138,7 +138,7 @@ def run(simulate, config, steps, vectors, around, first_step=0, runs=1):
                 ctx.set(control.room, around("room", clock))
                 ctx.set(control.delivered, around("left", clock))
                 started = ctx.get(control.start)
-                # `done` goes away a clock after the scan.
+                # `done` falls a clock after the scan.
                 ctx.set(control.done, left == 0 and end)
                 end = 0 if end and not ctx.get(control.compute) and left == 0 else end
                 await ctx.tick()
@@ -168,14 +168,14 @@ def run(simulate, config, steps, vectors, around, first_step=0, runs=1):
 
 
 def windows(trace):
-    """First clock and end of each run."""
+    """Return first clock and end of each run."""
     edges = zip([0, *trace.running], trace.running, strict=False)
     changes = [clock for clock, (before, now) in enumerate(edges) if before != now]
     return list(zip(changes[::2], changes[1::2], strict=True))
 
 
 def rtl_clocks(trace, first, end):
-    """As `ref_clocks`, without the step; marks that mean nothing without another are left out."""
+    """Return the clocks of `ref_clocks` without the step; `sweep_first` is masked by `sweep`."""
     clocks = []
     for clock in range(first, end):
         clocks.append(
@@ -208,7 +208,7 @@ def check(config, trace, steps, vectors, around, source=0, window=0):
     for clock, (ours, reference) in enumerate(zip(found, want, strict=False)):
         reference = dict(reference)
         place = reference.pop("step")
-        # A last group of results is the last only where one is read.
+        # `unload_last` is only meaningful while unloading.
         ours["unload_last"] &= ours["unloading"]
         assert ours == reference, clock
         if place is not None:
@@ -238,7 +238,7 @@ def test_programs(simulate, pipeline, name, vectors, busy):
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_configs(simulate, pipeline, name):
-    """The clocks in which sums are on their way depend on the tree."""
+    """The clocks in which sums are in flight depend on the tree."""
     config, steps, around = pipeline(CONFIGS[name]), PROGRAMS["three layers"], Surroundings(0.3, seed=1)
     assert (step_beats(config) == 2) == (name == "2 beats")
     trace = run(simulate, config, steps, 2, around)
@@ -254,21 +254,21 @@ def test_counted_clocks(simulate, pipeline):
     for name in PHASES:
         inside = getattr(trace, name)
         assert sum(inside) == sum(clock[name] for clock in want), name
-    # What the second step computes: its beginning, the scan and the clock in which it is done, the rest.
+    # Clocks of the second step: its start, the scan and the clock in which it is done, the rest.
     begin, end = 1 + config.timing.step, config.drain_clocks + LAST["rows"] + config.settle_clocks
     assert sum(trace.computing) == begin + around.scans[0] + 1 + end
     assert sum(trace.unloading) == LAST["rows"] + 1
 
 
 def test_first_step(simulate, pipeline):
-    """A program behind another one starts where it is told, for each vector."""
+    """A program that does not start at step 0 starts at `first_step`, for each vector."""
     config, steps, around = pipeline(CONFIGS["4"]), PROGRAMS["three layers"], Surroundings(0.3, seed=4)
     trace = run(simulate, config, steps, 3, around, first_step=2)
     check(config, trace, steps, 3, around)
 
 
 def test_one_run_after_the_other(simulate, pipeline):
-    """The buffers go on from where they are: three deliveries swap them."""
+    """The buffers keep their roles between runs: three deliveries per run swap them."""
     config, steps, around = pipeline(CONFIGS["4"]), PROGRAMS["three layers"], Surroundings(0.3, seed=5)
     trace = run(simulate, config, steps, 1, around, runs=3)
     assert len(windows(trace)) == 3

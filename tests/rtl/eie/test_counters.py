@@ -1,4 +1,4 @@
-"""The performance counters against sums."""
+"""Performance counters against sums."""
 
 import random
 
@@ -8,12 +8,12 @@ from tercet.golden.eie.engine import MODEL
 from tercet.rtl.eie.counters import Counters
 
 FLAGS = ("computing", "loading", "unloading", "stalled")
-# Clocks from what is counted to its count.
+# Clocks from an event to its count.
 LATENCY = 2
 
 
 def random_clocks(n_pe, count, seed):
-    """Phases of a run; PEs also issue behind its end, as they do on the way from there."""
+    """Phases of a run; PEs also issue after computing has ended, as their signals arrive late."""
     generator = random.Random(seed)
     clocks = []
     while len(clocks) < count:
@@ -29,7 +29,7 @@ def random_clocks(n_pe, count, seed):
 
 
 def ref_counts(n_pe, clocks):
-    """The counters' steps in each clock."""
+    """Return the counters' steps in each clock."""
     return [
         {
             "total": clock["computing"],
@@ -48,7 +48,7 @@ def ref_counts(n_pe, clocks):
 @pytest.mark.parametrize("clears", [(), (100,), (0, 57, 58, 133)])
 @pytest.mark.parametrize("n_pe", [1, 4, 5, 256])
 def test_counts(simulate, n_pe, clears):
-    """All counters after every clock, modulo their width; a clear takes what was counted before it along."""
+    """All counters after every clock, modulo 2**40; a clear also discards the step of the clock before it."""
     counters = Counters(config=EieConfig(n_pe=n_pe))
     clocks = random_clocks(n_pe, 200, seed=n_pe)
 
@@ -64,7 +64,7 @@ def test_counts(simulate, n_pe, clears):
     for name in MODEL.counters:
         value, want = 0, [0] * LATENCY
         for number, step in enumerate(steps):
-            # The step of this clock arrives together with what is cleared in the next.
+            # The step of this clock arrives in the next, together with a clear there.
             value = 0 if number + 1 in clears else value + step[name]
             want.append(value % 2**40)
         assert getattr(trace, name)[1 : len(want)] == want[1:], name

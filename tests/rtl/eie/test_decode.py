@@ -1,4 +1,4 @@
-"""Codebook lookup and rows alone: entries and swept rows to weights, biases and addresses."""
+"""Entry decoder alone: entries and swept rows to weights, biases and rows."""
 
 import random
 
@@ -16,7 +16,7 @@ IDLE = dict.fromkeys(("valid", "first", "value", "zeros", "sweep", "sweep_first"
 
 
 def column(config, generator):
-    """Entries of a column without a gap, as far as the rows go."""
+    """Entries of a column without gaps, up to the last row."""
     row, entries = -1, []
     while True:
         zeros = generator.choice([0, 0, 1, 2**config.index_bits - 1, generator.getrandbits(config.index_bits)])
@@ -32,7 +32,7 @@ def nothing(config, generator, clocks):
 
 
 def random_clocks(config, seed):
-    """Columns with gaps between them, and sweeps over all rows; memory is free for biases behind a sweep."""
+    """Columns with gaps between them, and sweeps; the memory is idle for the biases after a sweep."""
     generator = random.Random(seed)
     clocks = []
     for number in range(6):
@@ -45,7 +45,7 @@ def random_clocks(config, seed):
 
 
 def ref_rows(clocks):
-    """The row of each clock that has one."""
+    """Return the row of each clock, None without an entry or a sweep."""
     rows, row = [], 0
     for clock in clocks:
         first = clock["sweep_first"] if clock["sweep"] else clock["first"]
@@ -58,7 +58,7 @@ def ref_rows(clocks):
 def test_decode(simulate, pipeline, config):
     config = pipeline(config)
     decode = Decode(config=config)
-    # Clocks from an entry to its filler flag; to its row and weight; from a swept row to its bias.
+    # Clocks from an entry to its filler flag, to its row and weight, and from a swept row to its bias.
     filler, latency, bias_latency = 1, decode.latency, config.timing.bias + decode.latency
     generator = random.Random(5)
     constants = [generator.getrandbits(decode.constant_width) for _ in range(config.constant_depth)]
@@ -66,7 +66,7 @@ def test_decode(simulate, pipeline, config):
     codebooks = config.constant_depth >> config.code_bits
     codebook, books = 0, []
     for clock in clocks:
-        # Another codebook only while nothing is looked up.
+        # Change the codebook only while nothing is looked up.
         codebook = codebook if clock["valid"] else generator.randrange(codebooks)
         books.append(codebook)
     biases = [generator.randrange(config.constant_depth) for _ in clocks]

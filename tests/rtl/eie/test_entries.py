@@ -1,4 +1,4 @@
-"""Sparse-matrix read alone: columns to entries, one a clock, and a word of the memory only where a new one begins."""
+"""Sparse-matrix read alone: columns to entries, one per clock, with one memory read per word."""
 
 import random
 
@@ -8,7 +8,7 @@ from tercet.rtl.common.ram import Ram
 from tercet.rtl.eie import entries
 from tercet.rtl.eie.entries import EntryRead
 
-# Entries in a word: powers of two and others.
+# Entries per word, powers of two and others, and the widths that give them.
 WIDTHS = {
     8: {},
     16: {"code_bits": 2, "index_bits": 2},
@@ -25,7 +25,7 @@ CONFIGS = {
 
 
 def made(monkeypatch, config):
-    """The component and its matrix memory, made beforehand so that its ports can be watched."""
+    """Return the component and its matrix memory, created beforehand to make its ports observable."""
     latency = 1 if config.shallow else 2
     given = {"width": config.word_width, "depth": config.matrix_depth, "family": "any", "exclusive": True}
     ram = Ram(**given, latency=latency)
@@ -39,14 +39,14 @@ def made(monkeypatch, config):
 
 
 def random_memory(config, seed):
-    """Entries of a full memory, as (value, zeros)."""
+    """Return the entries of a full memory as (value, zeros)."""
     generator = random.Random(seed)
     count = config.matrix_depth * config.entries_per_word
     return [(generator.getrandbits(config.code_bits), generator.getrandbits(config.index_bits)) for _ in range(count)]
 
 
 def random_columns(config, count, seed, sizes=None):
-    """Columns as (first entry, entries, activation); now and then one behind the other, up to the memory's end."""
+    """Return columns as (first entry, entries, activation), some adjacent, some ending at the memory's end."""
     generator = random.Random(seed)
     size = config.matrix_depth * config.entries_per_word
     columns, place = [], 0
@@ -75,12 +75,12 @@ def payloads(config, columns):
 
 
 def ref_entries(memory, columns):
-    """Value, zeros, activation and whether it is the column's first, of every entry."""
+    """Return value, zeros, activation and first-of-column flag of every entry."""
     return [(*memory[place + n], act, int(n == 0)) for place, count, act in columns for n in range(count)]
 
 
 def ref_reads(config, columns):
-    """For every entry the word that is read for it, or None."""
+    """Return the address of the word read for each entry, or None."""
     places = [(place + n, n == 0) for place, count, _ in columns for n in range(count)]
     per_word = config.entries_per_word
     return [place // per_word if first or place % per_word == 0 else None for place, first in places]
@@ -101,7 +101,7 @@ async def load(ctx, component, memory):
 
 
 def run(simulate, send, monkeypatch, config, runs, gaps=0.0, seed=0):
-    """The columns of each run, from `scan` to `done`; gives a trace from the first clock of `scan`."""
+    """Read the columns of each run, from `scan` to `done`; return a trace from the first clock of `scan` on."""
     component, ram = made(monkeypatch, config)
     memory = random_memory(config, seed)
 
@@ -129,10 +129,10 @@ def run(simulate, send, monkeypatch, config, runs, gaps=0.0, seed=0):
 
 
 def check(config, trace, memory, columns):
-    """Entries, when the memory is read for them, and when all are done."""
+    """Check the entries, their clocks, and the memory reads for them."""
     fields = list(zip(trace.valid, trace.value, trace.zeros, trace.act, trace.first, strict=True))
     assert [tuple(entry) for valid, *entry in fields if valid] == ref_entries(memory, columns)
-    # Where there is no entry, none can be taken for one that counts.
+    # Without an entry, value and zeros are 0.
     assert not any(value or zeros for valid, value, zeros, *_ in fields if not valid)
     latency = EntryRead(config=config).latency
     assert trace.valid == [0] * latency + trace.busy[:-latency]
@@ -155,7 +155,7 @@ def test_entries(simulate, pipeline, send, monkeypatch, count, gaps):
 @pytest.mark.parametrize("sizes", [[1], [1, 2], [0, 1], [40, 3], [0], None], ids=str)
 @pytest.mark.parametrize("count", WIDTHS)
 def test_clocks(simulate, pipeline, send, monkeypatch, count, sizes):
-    """Columns that wait follow each other without a bubble; one without entries takes a clock."""
+    """Waiting columns follow each other without a bubble; one without entries takes one clock."""
     config = pipeline(CONFIGS[count])
     columns = random_columns(config, 30, seed=count, sizes=sizes)
     trace, memory = run(simulate, send, monkeypatch, config, [columns])
@@ -167,14 +167,14 @@ def test_clocks(simulate, pipeline, send, monkeypatch, count, sizes):
         busy += [1] * size or [0]
     assert [at for at, column in enumerate(trace.columns) if column is not None] == want
     assert trace.busy[1 : 1 + clock] == busy
-    # The last entry is at s0 in this clock; done in the next, until the scan is over.
+    # The last entry is at s0 in this clock; `done` is 1 from the next to the end of the scan.
     assert trace.done[: clock + 1] == [0] * (clock + 1)
     assert trace.done[clock + 1 : clock + 4] == [1] * 3
 
 
 @pytest.mark.parametrize("count", [8, 7])
 def test_every_size_and_place(simulate, pipeline, send, monkeypatch, count):
-    """Short and long columns, from every place in a word to every other."""
+    """Short and long columns, from every offset in a word to every other."""
     config = pipeline(CONFIGS[count])
     generator = random.Random(count)
     columns = [(count * 3 + offset, size, size + 1) for size in (*range(20), 39, 40) for offset in range(count)]

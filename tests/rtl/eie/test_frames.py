@@ -1,4 +1,4 @@
-"""Frames alone: every kind to every memory, those that do not fit skipped word for word, and runs."""
+"""Frame reader alone: every kind of frame, frames that do not fit, which are skipped word by word, and runs."""
 
 import random
 from typing import Any
@@ -20,12 +20,12 @@ PROGRAM, RUN = FRAMES.index("program"), FRAMES.index("run")
 
 
 def clocks_of(config):
-    """From a head to its first word, and from a word to its memory."""
+    """Return the clocks from a head to its first word, and from a word to its memory."""
     return (2, 0) if config.shallow else (4, 1)
 
 
 def depth(config, kind):
-    """Words of the memory that a frame of that kind is for."""
+    """Return the depth of the memory for a kind of frame; for a run, of the program in steps."""
     steps = config.program_depth
     depths = (config.matrix_depth, config.pointer_depth, config.constant_depth, steps * step_beats(config), steps)
     return depths[kind]
@@ -49,7 +49,7 @@ def frame(generator, kind, pe, address, count):
 
 
 def ref_reader(config, frames):
-    """Words for memories, runs, and whether something was skipped."""
+    """Return the words for memories, the runs, and whether a frame was skipped."""
     loads, runs, error = [], [], False
     for (kind, pe, address, count), (_, *words) in frames:
         if not fits(config, kind, pe, address, count):
@@ -58,7 +58,7 @@ def ref_reader(config, frames):
             runs.append((address, count))
         else:
             where = None if kind == PROGRAM else "every" if pe == EVERY_PE else pe
-            # What of a word goes where: a program's may be cut into several.
+            # A word of a program may be split into several.
             width = program_width(config) if kind == PROGRAM else 64
             parts = [word >> low & 2**width - 1 for word in words for low in range(0, 64, width)]
             first = address * 64 // width
@@ -67,7 +67,7 @@ def ref_reader(config, frames):
 
 
 def run(simulate, send, config, frames, gaps=0.0, clocks_of_run=7):
-    """Gives the loads and runs by the clock in which they show, and the trace."""
+    """Return the trace, and the loads and runs by clock."""
     reader = (ShallowFrameReader if config.shallow else FrameReader)(config=config)
     words = [word for _, words in frames for word in words]
 
@@ -110,7 +110,7 @@ def check(config, trace, loads, runs, frames):
 
 
 def legal_frames(config, count, seed):
-    """Every kind, and every PE of few; as long as they may be, one word, none."""
+    """Frames of every kind, with PEs up to the last, and lengths of 0 words up to the limit."""
     generator = random.Random(seed)
     frames = []
     for number in range(count):
@@ -150,7 +150,7 @@ def test_every_pe(simulate, pipeline, send, kind, n_pe):
 
 
 def illegal_frames(config):
-    """One step beyond each limit, each with words enough to be taken for frames."""
+    """Frames one step beyond each limit, most with words that could be mistaken for heads."""
     generator = random.Random(0)
     frames = []
     for kind in range(4):
@@ -169,7 +169,7 @@ def illegal_frames(config):
 
 @pytest.mark.parametrize("name", ["1", "6", "2 beats"])
 def test_skips(simulate, pipeline, send, name):
-    """What does not fit, each behind and before a frame that does, leaves no word, and its mark."""
+    """Frames that do not fit, each between frames that do, write no word and set `error`."""
     config, generator = pipeline(CONFIGS[name]), random.Random(2)
     frames = []
     for number, bad in enumerate(illegal_frames(config)):
@@ -181,7 +181,7 @@ def test_skips(simulate, pipeline, send, name):
 
 
 def test_each_is_marked(simulate, pipeline, send):
-    """Alone, every frame that does not fit sets `error`, for good; the frame before it does not."""
+    """Every single frame that does not fit sets `error` permanently; the frame before it does not."""
     config, generator = pipeline(CONFIGS["6"]), random.Random(4)
     head, _ = clocks_of(config)
     for bad in illegal_frames(config):
@@ -194,7 +194,7 @@ def test_each_is_marked(simulate, pipeline, send):
 
 
 def test_clocks(simulate, pipeline, send):
-    """A word of a memory a clock, soon behind the head; the next head in the clock after the last word."""
+    """One memory word per clock, a fixed delay after the head; the next head follows the last word immediately."""
     config, generator = pipeline(CONFIGS["4"]), random.Random(5)
     frames = [frame(generator, kind, 1, 0, count) for kind in range(4) for count in (1, 4, 5)]
     trace, loads, runs = run(simulate, send, config, frames)
@@ -210,7 +210,7 @@ def test_clocks(simulate, pipeline, send):
 
 @pytest.mark.parametrize("clocks", [1, 2, 30])
 def test_run_waits(simulate, pipeline, send, clocks):
-    """Nothing is taken from a run's head to the end of the run; `run` is one clock."""
+    """Nothing is accepted from a run's head to the end of the run; `run` lasts one clock."""
     config, generator = pipeline(CONFIGS["4"]), random.Random(6)
     frames = [frame(generator, RUN, 0, n, n + 1) for n in range(5)] + [frame(generator, 0, 0, 0, 1)]
     trace, loads, runs = run(simulate, send, config, frames, clocks_of_run=clocks)

@@ -1,4 +1,4 @@
-"""The EIE engine's modules, and its frames as the manifest describes them."""
+"""Modules of the EIE engine, and its frames as described by the manifest."""
 
 import re
 
@@ -17,12 +17,12 @@ CONFIGS = {
 
 
 def test_each_module_once():
-    """Where the tree has branches of several sizes."""
+    """Each module is defined once, in a tree with branches of several sizes."""
     config = EieConfig(n_pe=21, matrix_depth=16, pointer_depth=32, act_depth=8, family="ecp5")
     modules = re.findall(r"^module (\w+)", SPEC.verilog(config), re.M)
     assert len(set(modules)) == len(modules)
     assert sum("_pe_" in name or name.endswith("_pe") for name in modules) == 1
-    # Of all 21; of 16 and of 5 below it; of 4 and of the last one below those.
+    # Of 21 PEs at the root; of 16 and 5 below it; of 4 and 1 below those.
     assert sum("cluster" in name for name in modules) == 5
 
 
@@ -32,7 +32,7 @@ def bits(word, at):
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_frames_are_read_by_the_manifest(config):
-    """A program's frames, taken apart by what the manifest says of them."""
+    """Decode a program's frames by the manifest alone."""
     rng = np.random.default_rng(0)
     codes = np.where(rng.random((20, 30)) < 0.4, rng.integers(1, 2**config.code_bits, (20, 30)), 0).astype(np.uint8)
     codebook = np.arange(0, -(2**config.code_bits), -1).astype(np.int16)
@@ -60,7 +60,7 @@ def test_frames_are_read_by_the_manifest(config):
         assert [bits(p, fields["word"]) * each + bits(p, fields["offset"]) for p in pointers] == (
             layer.pointers[k].tolist()
         )
-        # What is the same in all PEs comes once; what is the PE's own, behind it.
+        # Constants common to all PEs come once; each PE's own follow.
         constants = dict(enumerate(frames["constants", layout["every_pe"]][1]))
         if ("constants", k) in frames:
             fields, words = frames["constants", k]

@@ -1,4 +1,4 @@
-"""Tokens to broadcast columns: addresses, the last one's mark, groups of zeros, and queues that are full."""
+"""Column issue alone: tokens to broadcast columns, with addresses, end flag, groups of zeros and full queues."""
 
 import random
 
@@ -18,7 +18,7 @@ LATENCY = 1
 
 
 def random_groups(config, count, seed, density=None):
-    """Tokens of each group: the non-zeros of its PEs in order, or one without an item."""
+    """Return the tokens of each group: its non-zeros in order of PEs, or one token without an item."""
     generator = random.Random(seed)
     groups = []
     for _ in range(count):
@@ -33,7 +33,7 @@ def random_groups(config, count, seed, density=None):
 
 
 def ref_columns(config, groups, pointers):
-    """What is broadcast for a step, by the number of its token."""
+    """Return the columns broadcast for a step, by the number of their token."""
     columns, number = {}, 0
     for g, tokens in enumerate(groups):
         for token in tokens:
@@ -47,7 +47,7 @@ def ref_columns(config, groups, pointers):
 
 
 def random_steps(config, seed, sizes):
-    """Groups, and the address of the first pointer, of each step."""
+    """Return groups and address of the first pointer of each step."""
     generator = random.Random(seed)
     steps = []
     for size in sizes:
@@ -57,7 +57,7 @@ def random_steps(config, seed, sizes):
 
 
 async def step(ctx, issue, tokens, count, gaps, fulls, generator):
-    """Start, offer the tokens until no more are taken and `count` columns have gone."""
+    """Start a step, and offer tokens until no more are taken and `count` columns have been sent."""
     ctx.set(issue.start, 1)
     offered = iter(tokens)
     token, left, quiet = None, 0, 0
@@ -79,7 +79,7 @@ async def step(ctx, issue, tokens, count, gaps, fulls, generator):
 
 
 def run(simulate, config, steps, gaps=0.0, fulls=0.0, seed=0):
-    """Step after step, each with tokens that go on behind its end, as those of the tree do until it is cleared."""
+    """Run all steps, each with extra tokens after its end, as the tree delivers until it is cleared."""
     issue = Issue(config=config)
     generator = random.Random(seed)
 
@@ -123,7 +123,7 @@ def test_columns(simulate, name, gaps, fulls):
     assert list(trace.out.values()) == want
     assert len(trace.taken) == tokens
     assert not any(trace.full[clock] for clock in trace.out)
-    # It is stalled while a column has come and cannot go.
+    # It is stalled while a column has arrived and cannot leave.
     come, gone = [trace.taken[number] for number in at], list(trace.out)
     waits = [clock for a, b in zip(come, gone, strict=True) for clock in range(a + LATENCY, b)]
     assert {clock for clock, stalled in enumerate(trace.stalled) if stalled} == {c for c in waits if trace.full[c]}
@@ -132,7 +132,7 @@ def test_columns(simulate, name, gaps, fulls):
 @pytest.mark.parametrize("density", [None, 0, 1])
 @pytest.mark.parametrize("name", CONFIGS)
 def test_clocks(simulate, name, density):
-    """A token every clock, from the clock after the start; a column `LATENCY` clocks behind its token."""
+    """One token per clock from the clock after the start on; each column follows its token by `LATENCY` clocks."""
     config = CONFIGS[name]
     groups = random_groups(config, 40, seed=3, density=density)
     trace = run(simulate, config, [(groups, 7)])
@@ -144,7 +144,7 @@ def test_clocks(simulate, name, density):
 
 
 def test_stall(simulate):
-    """Two columns wait while a queue is full, and go one after the other; each such clock is marked."""
+    """Two columns wait while a queue is full, then leave in sequence; `stalled` is 1 in each such clock."""
     config = CONFIGS["4 PEs"]
     issue = Issue(config=config)
     full = range(5, 12)
@@ -163,5 +163,5 @@ def test_stall(simulate):
     trace = simulate(issue, bench, **watch)
     assert [clock for clock, stalled in enumerate(trace.stalled) if stalled] == list(full)
     assert [clock for clock, column in enumerate(trace.column[:20]) if column] == [2, 3, 4, *range(12, 20)]
-    # The slice takes one more token in the first such clock, and then none.
+    # The register slice takes one more token in the first such clock, then none.
     assert [clock for clock, ready in enumerate(trace.ready[:20]) if not ready] == [0, *range(6, 13)]

@@ -1,4 +1,4 @@
-"""The clocks that the golden model counts with are those of the RTL."""
+"""Latencies in the golden model's timing against the RTL."""
 
 import pytest
 from tercet.golden.eie.config import EieConfig
@@ -33,7 +33,7 @@ def clocks_of(values):
 
 @pytest.mark.parametrize("depth", [1, 8])
 def test_queue(simulate, pipeline, depth):
-    """From the column's end of the pointer read to where it can be taken."""
+    """Clocks from the end of a column's pointer read until the column can be taken."""
     config = pipeline(EieConfig(fifo_depth=depth))
     queue = ActivationQueue(config=config)
 
@@ -49,7 +49,7 @@ def test_queue(simulate, pipeline, depth):
 
 
 async def fill(ctx, pe):
-    """Column 0 has one entry, code 1 (which weighs 3) in row 0."""
+    """Load a column 0 with a single entry, code 1 (weight 3) in row 0."""
     words = {"matrix": [1], "pointers": [0, 1], "constants": [0, 3]}
     for name, contents in words.items():
         ctx.set(pe.load[name], 1)
@@ -62,7 +62,7 @@ async def fill(ctx, pe):
 
 
 async def column(ctx, pe, act):
-    """For one clock; with other addresses before and after, so that none but its own clock gives its entry."""
+    """Broadcast column 0 for one clock, with other addresses before and after that would miss its entry."""
     ctx.set(pe.setup.scan, 1)
     other = {"column": 0, "item": 0, "end": 0, "act": 7, "address": 4, "next_address": 5}
     for values in (other, {"column": 1, "item": 1, "end": 1, "act": act, "address": 0, "next_address": 1}, other):
@@ -81,7 +81,7 @@ async def sweep(ctx, pe, rows):
 
 
 def run_pe(simulate, config, wait):
-    """A column into a PE, and a sweep `wait` clocks behind its `done`."""
+    """Send a column to a PE, and sweep it `wait` clocks after `done`."""
     pe = Pe(config=config)
 
     async def bench(ctx):
@@ -101,7 +101,7 @@ def run_pe(simulate, config, wait):
 
 
 def test_pe(simulate, pipeline):
-    """As the golden model counts: a column's way to its first entry, and from a swept row to its sum."""
+    """Clocks from a column to its first entry and from a swept row to its sum, as in the golden model."""
     config = pipeline(CONFIG)
     trace, totals = run_pe(simulate, config, wait=10)
     (sent,) = clocks_of(trace.column)
@@ -113,18 +113,18 @@ def test_pe(simulate, pipeline):
 
 @pytest.mark.parametrize("n_pe", [1, 4, 5, 16, 17, 64, 65, 256])
 def test_drain_and_settle(simulate, pipeline, n_pe):
-    """What the control waits is what is needed, for the way through a tree of every height."""
+    """The control's waits are as long as needed for trees of every height."""
     config = pipeline(EieConfig(n_pe=n_pe))
     hops = config.tree_clocks
     assert config.settle_clocks == hops + Pe(config=config).sweep_latency + Writeback(config=config).latency
-    # `done` goes up through the tree and its clock is one of the scan; the first swept row comes down.
+    # `done` travels up the tree, and its clock is part of the scan; the first swept row travels down.
     wait = hops + 1 + config.drain_clocks + hops
     _, totals = run_pe(simulate, pipeline(CONFIG), wait)
     assert totals == [300, 0, 0, 0]
 
 
 def test_no_sooner(simulate, pipeline):
-    """A clock earlier than the smallest tree allows, the first row is read while it is written."""
+    """One clock earlier than the smallest tree allows, the first row would be read during its write."""
     config = pipeline(EieConfig(n_pe=1))
     _, totals = run_pe(simulate, pipeline(CONFIG), 2 * config.tree_clocks + config.drain_clocks)
     assert totals == [0, 0, 0, 0]

@@ -1,4 +1,4 @@
-"""The detection tree: nodes alone and joined, against a list of what is not zero."""
+"""Detection tree: nodes alone and joined, against a list of the non-zeros."""
 
 import random
 
@@ -13,7 +13,7 @@ TREES = {"1": [1], "2": [2], "3": [3], "4": [4], "4+1": [4, 1], "4+4+4+3": [4, 4
 
 
 class Tree(Elaboratable):
-    """One node of leaves, or a node of such nodes."""
+    """A node of leaves, or a node of such nodes."""
 
     def __init__(self, sizes, shallow):
         self.nodes = [Node(level=1, children=size, shallow=shallow) for size in sizes]
@@ -21,7 +21,7 @@ class Tree(Elaboratable):
         self.root = two or self.nodes[0]
         self.enable = Signal()
         self.leaves = [leaf for node in self.nodes for leaf in node.inputs]
-        # Number of each leaf: the number within its node, and above it that of the node.
+        # Number of each leaf: its number in its node in the lower bits, the node's number above.
         self.numbers = [4 * k + j for k, size in enumerate(sizes) for j in range(size)]
         self.o = self.root.o
 
@@ -39,7 +39,7 @@ class Tree(Elaboratable):
 
 
 def random_groups(count, leaves, seed):
-    """Activations of one leaf after another for each group; stretches full, mixed, thin and empty."""
+    """Return the leaves' activations for each group, in dense, mixed, sparse and empty stretches."""
     generator = random.Random(seed)
     groups = []
     while len(groups) < count:
@@ -56,7 +56,7 @@ def leaf_tokens(groups, leaf):
 
 
 def ref_tokens(groups, numbers):
-    """Activation, item, close and index of every token; an index means nothing without an item."""
+    """Return activation, item, close and index of every token; the index is None without an item."""
     tokens = []
     for group in groups:
         items = [(act, 1, 0, number) for act, number in zip(group, numbers, strict=True) if act] or [(0, 0, 0, None)]
@@ -92,7 +92,7 @@ def test_order(simulate, send, receive, sizes, shallow, gaps, pauses):
 @SHALLOW
 @pytest.mark.parametrize("size", [1, 2, 3, 4])
 def test_every_pair_of_groups(simulate, send, receive, size, shallow):
-    """Each pattern of items, followed by each."""
+    """Each pattern of items followed by every pattern."""
     generator = random.Random(size)
     patterns = [n for a in range(2**size) for b in range(2**size) for n in (a, b)]
     groups = [[generator.randrange(1, 2**15) * (n >> k & 1) for k in range(size)] for n in patterns]
@@ -102,7 +102,7 @@ def test_every_pair_of_groups(simulate, send, receive, size, shallow):
 @SHALLOW
 @pytest.mark.parametrize("sizes", TREES.values(), ids=TREES)
 def test_token_a_clock(simulate, send, receive, sizes, shallow):
-    """After the first, `latency` clocks behind the leaves in each level, a token every clock; also empty ones."""
+    """The first token comes after `latency` clocks per level, then one per clock, including empty ones."""
     groups = random_groups(150, sum(sizes), seed=7)
     seen = run(simulate, send, receive, sizes, shallow, groups)
     levels = 1 if len(sizes) == 1 else 2
@@ -115,14 +115,14 @@ def test_token_a_clock(simulate, send, receive, sizes, shallow):
 @SHALLOW
 @pytest.mark.parametrize("before", range(1, 14))
 def test_enable(simulate, send, receive, before, shallow):
-    """Without it nothing is valid in the clock after; nothing from before it is left, in the middle of a group too."""
+    """In the clock after `enable` falls no token is valid; nothing older is left, even in the middle of a group."""
     tree = Tree([4, 2], shallow)
     old = [[1, 0, 3, 4, 5, 6]] * 20
     new = [[5, 0, 8, 2, 6, 3], [0] * 6, [7, 0, 9, 0, 0, 1]]
     want = ref_tokens(new, tree.numbers)
 
     async def control(ctx):
-        """Leaves that all show a token every clock until they are cleared together with the nodes."""
+        """Offer a token at every leaf in every clock until leaves and nodes are cleared together."""
         ctx.set(tree.enable, 1)
         ctx.set(tree.o.ready, before % 2)
         for n, stream in enumerate(tree.leaves):
@@ -162,14 +162,14 @@ def test_enable(simulate, send, receive, before, shallow):
 
 
 def test_layout():
-    """The number of a subtree is the upper part of the index."""
+    """The number of a subtree forms the upper bits of the index."""
     assert Node(level=2, children=3).o.payload.shape() == token_layout(2)
     assert len(Node(level=2, children=3).inputs) == 3
 
 
 @pytest.mark.parametrize(
     ("level", "children", "message"),
-    [(0, 4, "Level 0 has no"), (1, 0, "A node of 0 subtrees; use 1 to 4"), (1, 5, "A node of 5")],
+    [(0, 4, "Level 0 has no"), (1, 0, "Node has 0 subtrees; use 1 to 4"), (1, 5, "Node has 5")],
 )
 def test_refuses(level, children, message):
     with pytest.raises(ValueError, match=message):

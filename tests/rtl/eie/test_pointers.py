@@ -1,4 +1,4 @@
-"""Pointer read alone: where a column begins and how many entries it has, at every place in both banks."""
+"""Pointer read alone: first entry and number of entries of a column, at every address in both banks."""
 
 import random
 
@@ -6,7 +6,7 @@ import pytest
 from tercet.golden.eie.config import EieConfig
 from tercet.rtl.eie.pointers import PointerRead
 
-# Entries in a word: powers of two, whose pointers are plain numbers, and others.
+# Entries per word and the widths that give them: powers of two, whose pointers are linear indices, and others.
 WIDTHS = {
     8: {},
     16: {"code_bits": 2, "index_bits": 2},
@@ -21,7 +21,7 @@ CONFIGS = {
 
 
 def random_places(config, seed):
-    """First entry of every column and, behind them, the end of a memory that is full to the last."""
+    """Return the first entry of every column, then the end of a completely full memory."""
     generator = random.Random(seed)
     size = config.matrix_depth * config.entries_per_word
     places = [size]
@@ -39,7 +39,7 @@ def pointer(config, place):
 
 
 def ref_column(config, places, inputs):
-    """The column, and whether it is to be queued."""
+    """Return the column, and whether it is to be queued."""
     j = inputs["address"]
     more = places[j + 1] - places[j] - 1 if inputs["item"] else -1
     column = {"act": inputs["act"], "begin": pointer(config, places[j]), "more": more, "end": inputs["end"]}
@@ -79,7 +79,7 @@ async def load(ctx, reader, places):
 @pytest.mark.parametrize("gaps", [0.0, 0.5])
 @pytest.mark.parametrize("count", WIDTHS)
 def test_columns(simulate, pipeline, count, gaps):
-    """Every column of a full memory, `latency` clocks later; with and without clocks that hold none."""
+    """Every column of a full memory, `latency` clocks later, with and without gaps."""
     config = pipeline(CONFIGS[count])
     assert config.entries_per_word == count
     reader = PointerRead(config=config)
@@ -108,7 +108,7 @@ def test_columns(simulate, pipeline, count, gaps):
         if inputs["column"] and inputs["item"]:
             assert trace.o[clock] == column
         elif inputs["column"] and keep:
-            # What is empty begins nowhere.
+            # `begin` is undefined for an empty column.
             assert {**trace.o[clock], "begin": column["begin"]} == column
     after = start + reader.latency + len(clocks)
     assert not any(trace.keep[after:] + trace.drop[after:])
@@ -116,7 +116,7 @@ def test_columns(simulate, pipeline, count, gaps):
 
 @pytest.mark.parametrize("count", WIDTHS)
 def test_latency(simulate, pipeline, count):
-    """A column alone."""
+    """A single column is valid exactly `config.timing.pointers` clocks later."""
     config = pipeline(CONFIGS[count])
     reader = PointerRead(config=config)
     places = random_places(config, seed=1)

@@ -1,4 +1,4 @@
-"""The activation queue alone: what it counts, when it is full, and that it has room until that shows."""
+"""Activation queue alone: its level, its full flag, and room for the columns sent before that flag takes effect."""
 
 import random
 
@@ -19,9 +19,9 @@ def column(number):
 
 
 def run(simulate, config, count, *, gaps=0.0, pauses=0.0, drops=0.0, hold=0, deaf=False, seed=0):
-    """A broadcast that hears `full` late, and whose columns are kept or dropped after their pointer read.
+    """Simulate a broadcast that sees `full` late, and whose columns are kept or dropped after their pointer read.
 
-    Nothing is taken in the first `hold` clocks; `deaf`, the broadcast sends all without regard to `full`.
+    Nothing is taken in the first `hold` clocks. With `deaf` the broadcast ignores `full`.
     """
     queue = ActivationQueue(config=config)
     generator = random.Random(seed)
@@ -63,7 +63,9 @@ def run(simulate, config, count, *, gaps=0.0, pauses=0.0, drops=0.0, hold=0, dea
 
 
 def ref_full(config, trace):
-    """A column counts from the clock after its arrival to two clocks after it has left."""
+    """Return `full` per clock, and the final level: a column counts from the clock after its arrival to two clocks
+    after it has left.
+    """
     full, level = [], 0
     left = [int(drop) + (o is not None) for drop, o in zip(trace.drop, trace.o, strict=True)]
     for clock, arrive in enumerate(trace.arrive):
@@ -76,7 +78,7 @@ def ref_full(config, trace):
 @pytest.mark.parametrize(("gaps", "pauses"), [(0.0, 0.0), (0.0, 0.6), (0.3, 0.3), (0.0, 0.8)])
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_level(simulate, pipeline, config, gaps, pauses, drops):
-    """What is kept comes out in order, and `full` is the count of what has not left."""
+    """Columns kept leave in order, and `full` follows the count of those that have not left."""
     config = pipeline(config)
     trace, kept = run(simulate, config, 60, gaps=gaps, pauses=pauses, drops=drops, seed=3)
     assert [item for item in trace.o if item is not None] == kept
@@ -86,7 +88,7 @@ def test_level(simulate, pipeline, config, gaps, pauses, drops):
 
 
 def test_at_once(simulate, pipeline):
-    """An arrival, a drop and a column taken, in every combination in one clock, around the level that is full."""
+    """Arrival, drop and take in every combination in one clock, around the full level."""
     config = pipeline(EieConfig(n_pe=256, fifo_depth=2))
     trace, kept = run(simulate, config, 400, gaps=0.4, pauses=0.3, drops=0.4, deaf=True, seed=1)
     assert [item for item in trace.o if item is not None] == kept
@@ -98,18 +100,18 @@ def test_at_once(simulate, pipeline):
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_room_until_full_is_heard(simulate, pipeline, config):
-    """As many columns as ever come before the broadcast hears that the queue is full; none is lost."""
+    """The most columns that can arrive before the broadcast sees `full`; none is lost."""
     config = pipeline(config)
     trace, kept = run(simulate, config, 60, hold=50)
     assert [item for item in trace.o if item is not None] == kept
-    under_way = sum(trace.arrive[:50])
-    assert under_way == config.full_level + 2 * config.tree_clocks
-    assert under_way + (0 if config.shallow else 1) == config.queue_depth
+    arrived = sum(trace.arrive[:50])
+    assert arrived == config.full_level + 2 * config.tree_clocks
+    assert arrived + (0 if config.shallow else 1) == config.queue_depth
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_holds_its_depth(simulate, pipeline, config):
-    """`queue_depth` columns wait, whatever `full` says; it stays until fewer than `full_level` are left."""
+    """`queue_depth` columns fit regardless of `full`, which stays 1 until fewer than `full_level` are left."""
     config = pipeline(config)
     trace, kept = run(simulate, config, config.queue_depth, hold=40, deaf=True)
     out = [clock for clock, item in enumerate(trace.o) if item is not None]
@@ -120,7 +122,7 @@ def test_holds_its_depth(simulate, pipeline, config):
 
 
 def test_full_to_empty_clocks(simulate, pipeline):
-    """Full in the clock after the arrival that makes it so, not full two clocks after a column has been taken."""
+    """`full` rises in the clock after the arrival that fills the queue, and falls two clocks after a take."""
     config = pipeline(EieConfig(n_pe=4, fifo_depth=3))
     queue = ActivationQueue(config=config)
 

@@ -1,4 +1,4 @@
-"""From accumulators to activations, bit by bit: every shift, halves, and both sides of every limit."""
+"""Write-back alone, bit-exact: every shift, halves, and both sides of every limit."""
 
 import random
 from fractions import Fraction
@@ -12,11 +12,11 @@ INTEGERS = (0, 1, 2, -1, -2, 1000, -1001, 32766, 32767, 32768, -32767, -32768, -
 
 
 def accumulators(width, shift, generator):
-    """Near halves and integers about each limit, as far as they fit, the ends of the range, and all magnitudes."""
+    """Return values near halves and integers around each limit, the ends of the range, and all magnitudes."""
     limit = 2 ** (width - 1)
     half = 2**shift // 2
     near = [(n << shift) + offset for n in INTEGERS for offset in {0, -1, half - 1, half, half + 1}]
-    # Halves and one more bit, anywhere below.
+    # A half plus a single bit anywhere below it.
     near += [n + half + 2**bit for n in (0, 4 << shift, -4 << shift) for bit in range(shift - 1)]
     ends = [limit - 1, -limit, limit - 1 - half, -limit + half]
     some = [generator.randrange(-limit, limit) >> generator.randrange(width) for _ in range(30)]
@@ -26,15 +26,16 @@ def accumulators(width, shift, generator):
 
 
 def ref_result(acc, shift, relu):
-    """Rounded half to even, saturated, rectified; and whether it was saturated and that shows: Python's fractions."""
+    """Round half to even, saturate and rectify by exact fractions; also return the `saturated` flag."""
     exact = Fraction(acc, 2**shift)
     saturated = exact >= 2**15 - Fraction(1, 2) or (exact < -(2**15) and not relu)
     return min(max(round(exact), 0 if relu else -(2**15)), 2**15 - 1), int(saturated)
 
 
 def run(simulate, pipeline, width, jobs, gaps=0.0):
-    """Activations of jobs (shift, relu, accumulators), and whether they are saturated; settings change when nothing is
-    under way.
+    """Return activations and `saturated` flags of jobs (shift, relu, accumulators).
+
+    Settings only change while nothing is in flight.
     """
     component = Writeback(config=pipeline(EieConfig(acc_width=width)))
     generator = random.Random(width)
@@ -67,7 +68,7 @@ def test_every_shift(simulate, pipeline, width, relu):
     generator = random.Random(width)
     jobs = [(shift, relu, accumulators(width, shift, generator)) for shift in range(width)]
     want = [ref_result(acc, shift, relu) for shift, relu, accs in jobs for acc in accs]
-    # All that can happen does.
+    # The reference covers all limits.
     assert {(0, 0), (1, 0), (2, 0), (32766, 0), (32767, 0), (32767, 1)} <= set(want)
     assert relu or {(-1, 0), (-32767, 0), (-32768, 0), (-32768, 1)} <= set(want)
     assert run(simulate, pipeline, width, jobs) == want
@@ -75,7 +76,7 @@ def test_every_shift(simulate, pipeline, width, relu):
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_gaps(simulate, pipeline, width):
-    """What is not valid leaves no trace."""
+    """Invalid inputs have no effect."""
     generator = random.Random(width)
     jobs = [(shift, shift % 2, accumulators(width, shift, generator)[:30]) for shift in (0, 5, 12, 17, width - 1)]
     want = [ref_result(acc, shift, relu) for shift, relu, accs in jobs for acc in accs]
@@ -83,7 +84,7 @@ def test_gaps(simulate, pipeline, width):
 
 
 def test_small_accumulators_exhaustively(simulate, pipeline):
-    """Each of 10 bits around 0, through the shifts that round all of them."""
+    """All 10-bit values around 0, with every shift from 1 to 10."""
     accs = list(range(-512, 512))
     jobs = [(shift, 0, accs) for shift in range(1, 11)]
     want = [ref_result(acc, shift, 0) for shift, _, accs in jobs for acc in accs]

@@ -1,4 +1,4 @@
-"""Verilog emission: each module once, the same bytes every time, and read by every tool."""
+"""Verilog emission: each module is defined once, output is byte-identical, and every tool reads it."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from tercet.rtl.emit import EmitError, shared, verilog, yosys_command
 
 
 class Add(wiring.Component):
-    """Registered `i` + `n`; with a reset if asked."""
+    """Registered `i` + `n`, with or without a reset."""
 
     def __init__(self, *, n, width, reset_less=True):
         self.n, self.reset_less = n, reset_less
@@ -30,7 +30,7 @@ class Add(wiring.Component):
 
 
 class Chain(wiring.Component):
-    """SharedDefinition additions in a row."""
+    """Chain of `Add` components with shared definitions."""
 
     def __init__(self, *, stages, reset_less=True):
         self.stages, self.reset_less = stages, reset_less
@@ -107,7 +107,7 @@ def test_yosys_reads_the_engine_without_warnings(dataflow, tmp_path):
 
 
 def test_synthesis_keeps_nested_multipliers(tmp_path):
-    """Signed wires at an instance made yosys lose it."""
+    """yosys loses instances with signed wires at their ports, so there must be none."""
     (tmp_path / "a.v").write_text(verilog(SPEC.unit(SystolicConfig(rows=2, cols=2, mac="ecp5"), "array"), name="array"))
     code, log = yosys("read_verilog a.v; synth_ecp5 -nodsp -top array; tee -o stat.txt stat", tmp_path)
     assert code == 0, log
@@ -117,7 +117,7 @@ def test_synthesis_keeps_nested_multipliers(tmp_path):
 
 
 def test_emission_grows_with_the_edge():
-    """Sixteen times the edge is 256 times the cells, and no more than sixteen times the text."""
+    """Four times the edge is 16 times the cells, but less than four times the text."""
     sizes = [len(SPEC.verilog(SystolicConfig(rows=n, cols=n))) for n in (16, 64)]
     assert sizes[1] < 4 * sizes[0]
     assert np.diff(sizes)[0] > 0
@@ -132,7 +132,7 @@ def test_refuses(monkeypatch):
         verilog(Chain(stages=1), name="chain", language="vhdl")
     yosys_command.cache_clear()
     monkeypatch.setenv("YOSYS", "false")
-    with pytest.raises(EmitError, match="yosys refused module chain"):
+    with pytest.raises(EmitError, match="yosys rejected module chain"):
         verilog(Chain(stages=1), name="chain")
     yosys_command.cache_clear()
 
@@ -156,7 +156,7 @@ class Kept(wiring.Component):
 
 
 class Pair(wiring.Component):
-    """Two instances with equal registers."""
+    """Two instances with identical registers."""
 
     def __init__(self):
         super().__init__({"i": In(8), "o": Out(16), "address": In(5)})

@@ -11,7 +11,7 @@ from tercet.rtl.emit.names import plain_names
 
 
 class Reserved(wiring.Component):
-    """Signals, a submodule and a memory with names of Verilog's own, and signals of one name."""
+    """Signals and a memory named by Verilog's reserved words, and two signals of the same name."""
 
     def __init__(self):
         super().__init__({"i": In(8), "o": Out(8)})

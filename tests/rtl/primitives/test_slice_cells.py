@@ -1,4 +1,4 @@
-"""The models of the ECP5's carry cell, table and slice multiplexer against yosys' own, for every input."""
+"""Models of the ECP5's carry cell, lookup table and slice multiplexer against yosys' own, for every input."""
 
 import importlib.resources
 import os
@@ -28,7 +28,7 @@ def icarus(folder, text, files=()):
 
 
 def theirs():
-    """Yosys' cells, with names of their own."""
+    """Return yosys' cells, renamed with a prefix."""
     texts = {name: (SHARE / name).read_text() for name in ("ccu2c_sim.vh", "common_sim.vh")}
     cells = [re.findall(r"^module CCU2C\b.*?^endmodule", texts["ccu2c_sim.vh"], re.M | re.S)]
     for name in ("PFUMX", "LUT4", "LUT2"):
@@ -39,7 +39,7 @@ def theirs():
 
 
 def inits():
-    """Tables in pairs: corners, the adders of synthesis and of `AddChosen`, and random ones."""
+    """Return pairs of tables: corners, the adders of synthesis and of `AddChosen`, and random ones."""
     rng = np.random.default_rng(0)
     known = [0x0000, 0xFFFF, 0x96AA, 0x9966, 0x665A, 0x6A9A, 0x0001, 0x8000]
     pairs = [(a, b) for a in known for b in known] + rng.integers(0, 2**16, (60, 2)).tolist()
@@ -47,7 +47,7 @@ def inits():
 
 
 def test_ccu2c_equals_yosys(tmp_path):
-    """Both tables' inputs and the carry, all 2**9 of them."""
+    """All 2**9 combinations of both tables' inputs and the carry."""
     pins = ", ".join(f".{pin}(i[{n}])" for n, pin in enumerate(("CIN", *(f"{p}{h}" for h in "01" for p in "ABCD"))))
     instances = []
     for n, pair in enumerate(inits()):

@@ -1,4 +1,4 @@
-"""The cocotb side of test_axi.py: products through an independent AXI master, and the counters read back."""
+"""Cocotb side of test_axi.py: runs products through an independent AXI master and reads back the counters."""
 
 import os
 
@@ -14,7 +14,7 @@ STREAMS = (("acts", "weights", "params"), ("sums", "outs"))
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def products_run(dut):
-    """Products after each other: results, framing, status and counters."""
+    """Run products in sequence; check results, framing, status and counters."""
     port, sources, sinks = await start(dut, MODEL.registers, *STREAMS)
     assert await port.read("id") == MODEL.identity
     jobs = np.load(os.environ["TERCET_JOBS"])
@@ -44,12 +44,12 @@ async def products_run(dut):
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def refusals(dut):
-    """What cannot be run or does not exist answers SLVERR and changes nothing."""
+    """Commands that cannot run and accesses that do not exist are answered with SLVERR and change nothing."""
     port, _, _ = await start(dut, MODEL.registers, *STREAMS)
     assert await port.write("start", 1) == AxiResp.SLVERR
     for name in ("m", "k_steps", "n_tiles"):
         await port.write(name, 1)
-    # To requantise without parameters, and with a rounding that there is not.
+    # Requantisation without parameters, and with an unknown rounding.
     for mode in (0b0010, 0b1111):
         await port.write("mode", mode)
         assert await port.write("start", 1) == AxiResp.SLVERR

@@ -1,4 +1,4 @@
-"""The accumulators alone: blocks of sums gather in one bank while the other is read."""
+"""Accumulators alone: blocks of sums accumulate in one bank while the other is read."""
 
 import random
 from types import SimpleNamespace
@@ -8,12 +8,12 @@ from tercet.golden.systolic.config import SystolicConfig
 from tercet.golden.systolic.cycle_model import ACCUMULATE_CLOCKS, READ_CLOCKS
 from tercet.rtl.systolic.accumulators import Accumulators
 
-# Clocks from a mark to its sums, to its tile's biases in use, and to its block being full.
+# Clocks from the flags of a row to its sums, to the use of its tile's biases, and to its block being full.
 SUM, BIAS, FULL = 4, 2, 5
 CONFIGS = {
     "3 columns": SystolicConfig(rows=4, cols=3, acc_depth=6),
     "1 column": SystolicConfig(rows=1, cols=1, acc_depth=7),
-    # Sums of 9 bits meet in 9, and wrap.
+    # Sums of 9 bits are accumulated in 9 bits, and wrap.
     "wraps": SystolicConfig(rows=2, cols=2, acc_depth=5, act_width=4, weight_width=4, acc_width=9),
 }
 
@@ -24,7 +24,7 @@ def vector(generator, width, count):
 
 
 def random_tiles(config, seed):
-    """Column tiles: their biases or none, and their blocks; a block is one to four planes of rows of sums."""
+    """Return column tiles, each with biases or None and its blocks; a block is one to four planes of rows of sums."""
     generator = random.Random(seed)
     tiles = []
     for number in range(12):
@@ -38,14 +38,14 @@ def random_tiles(config, seed):
 
 
 def ref_block(planes, bias, width):
-    """Rows of a finished block: the sums of all planes and the bias, modulo 2**width."""
+    """Return the rows of a finished block: the sums of all planes and the bias, modulo 2**width."""
     half = 2 ** (width - 1)
     rows = [[sum(column) + b for *column, b in zip(*row, bias, strict=True)] for row in zip(*planes, strict=True)]
     return [[(total + half) % (2 * half) - half for total in row] for row in rows]
 
 
 def schedule(config, tiles, seed, gaps):
-    """What goes in and what has to come out, by clock, as early as it may but for the gaps."""
+    """Return inputs and expected outputs by clock, each as early as permitted plus random gaps."""
     generator = random.Random(seed)
     plan = SimpleNamespace(marks={}, sums={}, shifts={}, reads={}, full=[], bias_taken=[], drained={})
 
@@ -90,7 +90,7 @@ def schedule(config, tiles, seed, gaps):
 @pytest.mark.parametrize("gaps", [(0,), (0, 0, 0, 1, 6)], ids=["dense", "gaps"])
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_accumulators(simulate, config, gaps):
-    """Several blocks, planes and biases; what is not marked, read or shifted is garbage."""
+    """Several blocks, planes and biases; all inputs are random in clocks in which they must be ignored."""
     plan = schedule(config, random_tiles(config, seed=1), 2, gaps)
     accumulators = Accumulators(config=config)
 

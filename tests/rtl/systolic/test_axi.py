@@ -1,4 +1,4 @@
-"""The AXI edges of the systolic engine, driven by cocotbext-axi."""
+"""AXI ports of the systolic engine, driven by cocotbext-axi."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ CONFIG = SystolicConfig(rows=4, cols=4, acc_depth=8)
 
 
 def encoded(product):
-    """Register values, beats and expected beats of a product."""
+    """Return register values, beats and expected beats of a product."""
     job = MODEL.job(CONFIG, product)
     (m, k), n = product.acts.shape, product.weights.shape[1]
     _, k_tiles, n_tiles = CONFIG.tiles(m, k, n)
@@ -66,7 +66,7 @@ def test_products_over_axi(simulator, tmp_path, monkeypatch):
 
 
 def test_manifest_tells_the_registers():
-    """Addresses are words, none twice, fields inside and apart."""
+    """Addresses are word-aligned and unique; fields fit 32 bits and do not overlap."""
     ports = {port["name"]: port for port in SPEC.interface(CONFIG)["ports"]}
     assert list(ports) == ["s_axis_acts", "s_axis_weights", "s_axis_params", "m_axis_sums", "m_axis_outs", "s_axil"]
     addresses = [register["address"] for register in ports["s_axil"]["registers"].values()]
@@ -83,7 +83,7 @@ def test_manifest_tells_the_registers():
 
 
 def test_manifest_tells_the_roundings():
-    """Which kernels each equals; not of an engine without a requantiser."""
+    """The manifest names the kernels that each rounding equals, except for an engine without a requantiser."""
     assert list(SPEC.interface(CONFIG)["rounding"]) == ["double", "single", "away"]
     assert "LiteRT" in SPEC.interface(CONFIG)["rounding"]["away"]
     assert "rounding" not in SPEC.interface(replace(CONFIG, requant_lanes=0))

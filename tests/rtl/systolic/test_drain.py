@@ -1,4 +1,4 @@
-"""The drain alone: finished blocks leave as sums or as codes."""
+"""Drain alone: finished blocks leave as sums or as codes."""
 
 import random
 from collections import deque
@@ -20,7 +20,7 @@ CONFIGS = {
 
 
 def random_commands(config, count, seed):
-    """For each command its settings and its column tiles: scales, and blocks of rows."""
+    """Return the settings and column tiles of each command; a tile has scales or None, and blocks of rows."""
     generator = random.Random(seed)
     commands = []
     for _ in range(count):
@@ -42,15 +42,15 @@ def random_commands(config, count, seed):
 
 
 def ref_drain(config, commands):
-    """Blocks as they are announced, and what leaves: beats of sums, beats of codes."""
+    """Return the blocks as announced to the drain, and the expected beats of sums and of codes."""
     announced, sums, outs = [], [], []
     for settings, tiles in commands:
         for t, (scales, blocks) in enumerate(tiles):
             for b, rows in enumerate(blocks):
                 last = b == len(blocks) - 1
                 ends = int(last and t == len(tiles) - 1)
-                place = {"starts": int(t == b == 0), "ends": ends, "frees": int(last and scales is not None)}
-                announced.append(({**settings, **place, "rows": len(rows) - 1}, rows, b == 0 and scales is not None))
+                flags = {"starts": int(t == b == 0), "ends": ends, "frees": int(last and scales is not None)}
+                announced.append(({**settings, **flags, "rows": len(rows) - 1}, rows, b == 0 and scales is not None))
                 width = config.cols
                 if settings["requant"]:
                     multiplier, shift = np.array(scales).T
@@ -66,7 +66,7 @@ def ref_drain(config, commands):
 
 
 def load_scales(drain, tiles, state, generator):
-    """The parameter loader's side: two tiles' scales at most."""
+    """Act as the parameter loader, with the scales of at most two tiles loaded."""
 
     async def bench(ctx):
         for number, scales in enumerate(tiles):
@@ -87,7 +87,7 @@ def load_scales(drain, tiles, state, generator):
 
 
 def gather(config, drain, announced, state, generator):
-    """The array's and the accumulators' side: two blocks at most, begun and later full; rows some clocks later."""
+    """Act as the array and the accumulators: at most two blocks, which begin and are full later; delayed rows."""
 
     async def bench(ctx):
         banks, under_way, rows = [[], []], deque(), deque([None] * READ_CLOCKS)
@@ -122,7 +122,7 @@ def gather(config, drain, announced, state, generator):
 @pytest.mark.parametrize("stall", [0.0, 0.7])
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_drain(simulate, receive, config, stall):
-    """Commands of both kinds, with and without parameters; every setting changes from one to the next."""
+    """Commands of both kinds, with and without parameters; all settings change between commands."""
     commands = random_commands(config, 12, seed=1)
     announced, sums, outs = ref_drain(config, commands)
     scales = [scales for _, tiles in commands for scales, _ in tiles if scales]

@@ -1,4 +1,4 @@
-"""The weight loader and the two feeders alone."""
+"""Weight loader and feeders, each alone."""
 
 import random
 
@@ -16,7 +16,7 @@ CONFIGS = {
 
 
 def passes(config, count, seed):
-    """Passes of blocks with one to three planes along K, of every length, in tiles with and without parameters."""
+    """Return passes of blocks of all lengths, with one to three planes along K, with and without parameters."""
     generator = random.Random(seed)
     runs = []
     while len(runs) < count:
@@ -26,13 +26,13 @@ def passes(config, count, seed):
         block = {"rows": rows, "starts": 0, "ends": 1, "frees": tile, "requant": 0, "rounding": 2}
         block |= {"qmin": -5, "qmax": 7}
         for k in range(planes):
-            place = {"first": int(k == 0), "last": int(k == planes - 1), "tile": int(tile and k == 0)}
-            runs.append({"steps": steps, **place, "params": params, "block": {**block, "zero_point": len(runs) % 100}})
+            flags = {"first": int(k == 0), "last": int(k == planes - 1), "tile": int(tile and k == 0)}
+            runs.append({"steps": steps, **flags, "params": params, "block": {**block, "zero_point": len(runs) % 100}})
     return runs
 
 
 def vectors(seed, count, lanes):
-    """None of them zero, so that zeros are told apart."""
+    """Return random vectors without zeros, so that zeros inserted by the RTL are recognised."""
     generator = random.Random(seed)
     return [[generator.choice((-128, 127, generator.randint(1, 9))) for _ in range(lanes)] for _ in range(count)]
 
@@ -45,7 +45,7 @@ def clocks_of(events):
 @pytest.mark.parametrize("stall", [0.0, 0.5])
 @pytest.mark.parametrize("config", [CONFIGS["ws"], CONFIGS["ws-1x1"]], ids=["3x2", "1x1"])
 def test_weight_loader(simulate, send, receive, config, stall, after_valid):
-    """Row after row goes to its place; a pass comes out after its plane, and the next plane begins after that."""
+    """Each weight row is loaded into its array row; a pass leaves after its plane, and then the next plane begins."""
     rows = config.rows
     runs = passes(config, 40, seed=rows)
     weights = vectors(1, len(runs) * rows, config.cols)
@@ -68,7 +68,7 @@ def test_weight_loader(simulate, send, receive, config, stall, after_valid):
     for number, (begin, end) in enumerate(zip(begins, ends, strict=True)):
         plane = taken[number * rows : (number + 1) * rows]
         assert begin < plane[0] <= plane[-1] < end
-        # The feeder wants to see a pass a clock before it comes.
+        # The feeder needs the fields of a pass a clock before the pass.
         assert trace.shown[plane[-1]] == runs[number]
         assert clocks_of(trace.waiting[begin : end + 1]) == list(range(1, plane[-1] - begin + 1))
         assert number == 0 or begin >= ends[number - 1]
@@ -77,16 +77,16 @@ def test_weight_loader(simulate, send, receive, config, stall, after_valid):
 
 
 def ref_clocks(config, runs, trace):
-    """Clocks of the steps of each pass and of starvation, from what was offered and allowed in each clock."""
+    """Return the clocks of the steps of each pass and of starvation, given the inputs of each clock."""
     ws = config.dataflow == "ws"
     steps, starved = [[-99]], []
     clock = 0
     for run in runs:
-        # Weight stationary: from a row to its next, so many other rows or clocks between the passes.
+        # Weight stationary: passes start at least ACCUMULATE_CLOCKS apart, in steps or in clocks between them.
         begin = steps[-1][-1] + 1 + (max(0, ACCUMULATE_CLOCKS - len(steps[-1])) if ws else 0)
-        # Whether a pass may begin is decided a clock before, and not in that in which another one begins.
+        # The start of a pass is decided a clock ahead, and not in a clock in which another pass begins.
         begin = max(begin, steps[-1][0] + 2, 1)
-        # Output stationary: the sums before must have left.
+        # Output stationary: the previous sums must have left.
         end = clock if ws else steps[-1][-1] + 2 * config.rows - 1
         steps.append([])
         while len(steps[-1]) <= run["steps"]:
@@ -102,7 +102,7 @@ def ref_clocks(config, runs, trace):
 
 
 def ref_operands(config, runs, steps, acts, weights):
-    """What the array sees in the clock after each step, and the marks beside it."""
+    """Return the array's inputs in the clock after each step, and the flags for the accumulators."""
     ws = config.dataflow == "ws"
     acts, weights = iter(acts), iter(weights)
     edges, marks = {}, {}
@@ -115,7 +115,7 @@ def ref_operands(config, runs, steps, acts, weights):
                 marks[clock + 1] = {**mark, "begin": begins, "end": ends & run["last"], "tile": begins & run["tile"]}
             else:
                 edges[clock + 1] = {"acts": next(acts), "row": next(weights), "clear": begins, "capture": ends}
-                # Of the whole block; `RowTags` will tell where it ends.
+                # For the whole block; `RowTags` determines its end.
                 marks |= {clock + 1: mark} if ends else {}
     return edges, marks
 
@@ -124,7 +124,7 @@ def ref_operands(config, runs, steps, acts, weights):
 @pytest.mark.parametrize("stall", [0.0, 0.4])
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_feeder(simulate, send, config, stall, allowed):
-    """Every clock of a feeder, with gaps in its streams, while banks and parameters come and go."""
+    """Check every clock of a feeder, with gaps in its streams and with banks and parameters not always available."""
     ws = config.dataflow == "ws"
     runs = passes(config, 60, seed=5)
     count = sum(run["steps"] + 1 for run in runs)

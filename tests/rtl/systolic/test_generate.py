@@ -1,4 +1,4 @@
-"""The description of the systolic engine's interface."""
+"""Interface description of the systolic engine."""
 
 from tercet.engines.systolic import SPEC
 from tercet.golden.systolic.config import SystolicConfig

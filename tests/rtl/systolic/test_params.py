@@ -1,4 +1,4 @@
-"""The parameter loader alone: tile after tile, never more than two ahead of the drain."""
+"""Parameter loader alone: tiles in order, never more than two ahead of the drain."""
 
 import random
 
@@ -29,7 +29,9 @@ def clocks_of(events):
 
 
 def ref_earliest(trace):
-    """Clock of each tile's first parameter: two after its request, the use of the biases before, and a free slot."""
+    """Return the clock of each tile's first parameter: two after its request, the use of the previous tile's biases
+    and a free slot.
+    """
     requests = [clock for clock, tiles in zip(clocks_of(trace.request), COMMANDS, strict=True) for _ in range(tiles)]
     biases, freed = [-2, *clocks_of(trace.bias_taken)], [-2, -2, *clocks_of(trace.freed)]
     return [max(events) + 2 for events in zip(requests, biases, freed, strict=False)]
@@ -39,7 +41,7 @@ def ref_earliest(trace):
 @pytest.mark.parametrize("speed", [1.0, 0.2])
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_params(simulate, send, config, speed, stall):
-    """An engine that uses tiles at once or takes its time."""
+    """Load tiles for an engine that uses them immediately or with delays."""
     cols, tiles = config.cols, sum(COMMANDS)
     params = random_params(config, seed=1)
     loader = ParamLoader(config=config)
@@ -50,7 +52,7 @@ def test_params(simulate, send, config, speed, stall):
         requested = beats = taken = biased = freed = 0
         while freed < tiles:
             chance = [generator.random() < speed for _ in range(4)]
-            # A step comes a clock after the one before at the earliest.
+            # Each event follows the previous one by at least one clock.
             free = chance[0] and freed < biased
             bias = chance[1] and biased < taken
             take = chance[2] and bool(ctx.get(loader.ready))
@@ -83,7 +85,7 @@ def test_params(simulate, send, config, speed, stall):
 
 
 def test_two_tiles_are_held(simulate, send):
-    """Without a slot that is freed a third tile is not taken."""
+    """A third tile is not taken until a slot is freed."""
     loader = ParamLoader(config=CONFIGS["3 columns"])
 
     async def engine(ctx):

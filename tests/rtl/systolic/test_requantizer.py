@@ -1,4 +1,4 @@
-"""The requantiser's RTL against the golden model: corners of everything, and many random values."""
+"""Requantiser RTL against the golden model: corners of all inputs, and many random values."""
 
 import itertools
 import re
@@ -38,14 +38,14 @@ def test_corners(mac, simulator):
 
 
 def test_random():
-    """More than a million, in 42 settings of zero point and clamp."""
+    """More than a million values, with 42 settings of zero point and clamp."""
     jobs = [random_job(25_000, seed, ROUNDINGS[seed % 3]) for seed in range(42)]
     for job, out in zip(jobs, requantize(jobs), strict=True):
         np.testing.assert_array_equal(out, ref_requantize(job))
 
 
 def test_every_small_sum():
-    """All sums of 8 bits with coarse multipliers: a third of the results differ between roundings or are ties."""
+    """All 8-bit sums with coarse multipliers: a third of the results are ties or differ between roundings."""
     acc, multiplier, shift = (
         grid.ravel() for grid in np.meshgrid(range(-128, 128), range(0, 2**31, 2**28), range(-6, 4), indexing="ij")
     )
@@ -58,7 +58,7 @@ def test_every_small_sum():
 
 
 def test_saturation_of_every_zero_point():
-    """The largest and smallest sums end at the clamp, wherever the zero point is."""
+    """The largest and smallest sums are clamped at any zero point."""
     acc = np.array([INT32_MIN, INT32_MAX, 300, -300, 0])
     jobs: list[RequantJob] = [
         (acc, 2**31 - 1, shift, zero, -128, 127, "double") for zero in (-128, 0, 127) for shift in (0, 30)
@@ -72,7 +72,7 @@ def test_saturation_of_every_zero_point():
     [
         ("double", r"\$signed\(p7_right\) >", "$signed(p7_right) >="),
         ("double", r"\$signed\(v14\) \+", "$signed(v14) -"),
-        # The product of a negative sum is not lowered; a borrow from its upper half is lost.
+        # The product of a negative sum is not decremented; a borrow from its upper half is lost.
         ("away", r"p5_ll - p5_lower", "p5_ll"),
         ("away", r"\$signed\(p6_low\[32:16\]\)", "p6_low[31:16]"),
     ],

@@ -1,4 +1,4 @@
-"""Marks of rows alone: from one mark a block to one a row."""
+"""Row tags alone: from one set of flags per block to one per row."""
 
 import random
 
@@ -8,11 +8,11 @@ from tercet.rtl.systolic.row_tags import RowTags
 
 
 def schedule(rows, sizes, seed, gaps):
-    """Clocks in which blocks begin and in which their marks come; a mark is the earlier the less `gaps` has."""
+    """Return the clocks in which blocks begin and in which their flags arrive, delayed by random `gaps`."""
     generator = random.Random(seed)
     starts, marks = [], []
     for number in range(len(sizes)):
-        # At most one other block is under way, and the array keeps the blocks apart.
+        # At most one other block is in flight, and the array keeps blocks apart.
         start = max(starts[-1] if starts else 0, marks[-2] if number > 1 else 0) + 1 + generator.choice(gaps)
         mark = max(start + 1, marks[-1] + 2 * rows - 1 if marks else 0) + generator.choice(gaps)
         starts.append(start)
@@ -21,7 +21,7 @@ def schedule(rows, sizes, seed, gaps):
 
 
 def ref_marks(sizes, marks, flags):
-    """A row every second clock from the block's mark on."""
+    """Return the expected flags: one row every second clock, from the block's flags on."""
     return {
         clock + 2 * row: {
             "valid": 1,
@@ -29,7 +29,7 @@ def ref_marks(sizes, marks, flags):
             "first": 1,
             "end": int(row == size - 1),
             "tile": int(row == 0 and tile),
-            # Of further rows it does not matter.
+            # Undefined for further rows.
             "params": params if row == 0 else None,
         }
         for clock, size, (tile, params) in zip(marks, sizes, flags, strict=True)
@@ -40,7 +40,7 @@ def ref_marks(sizes, marks, flags):
 @pytest.mark.parametrize("gaps", [(0,), (0, 0, 1, 2, 9)], ids=["dense", "gaps"])
 @pytest.mark.parametrize("rows", [1, 2, 5])
 def test_row_marks(simulate, rows, gaps):
-    """Blocks of all sizes after each other, the shortest of one row."""
+    """Blocks of all sizes in sequence, from one row on."""
     generator = random.Random(rows)
     sizes = [*range(1, rows + 1), *range(rows, 0, -1), *(generator.randint(1, rows) for _ in range(60))]
     starts, marks = schedule(rows, sizes, 1, gaps)
@@ -50,7 +50,7 @@ def test_row_marks(simulate, rows, gaps):
     async def bench(ctx):
         sizes_of, flags_of = dict(zip(starts, sizes, strict=True)), dict(zip(marks, flags, strict=True))
         for clock in range(marks[-1] + 2 * rows):
-            # What is not announced as valid is garbage.
+            # Flags are random unless valid.
             tile, params = flags_of.get(clock, (generator.getrandbits(1), generator.getrandbits(1)))
             ctx.set(component.block_start, clock in sizes_of)
             ctx.set(component.block, {"rows": sizes_of.get(clock, generator.randint(1, rows)) - 1})

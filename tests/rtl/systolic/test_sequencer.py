@@ -1,4 +1,4 @@
-"""The sequencer alone: commands to passes."""
+"""Sequencer alone: commands to passes."""
 
 import itertools
 import random
@@ -21,7 +21,7 @@ def output_fields(generator):
 
 
 def commands(config, seed):
-    """Below, at and above one and two blocks of M; one to three passes along K, one to three column tiles."""
+    """Return commands of M around one and two blocks, one to three passes along K, and one to three column tiles."""
     generator = random.Random(seed)
     rows = config.block_rows
     sizes = list(
@@ -35,7 +35,7 @@ def commands(config, seed):
 
 
 def ref_passes(config, command):
-    """Column tile by column tile, block of M by block, along K inside."""
+    """Return the passes column tile by column tile, block of M by block, with K innermost."""
     m, k_steps, n_tiles, params = (command[name] for name in ("m", "k_steps", "n_tiles", "params"))
     blocks = [min(config.block_rows, m - start) for start in range(0, m, config.block_rows)]
     passes = []
@@ -50,8 +50,8 @@ def ref_passes(config, command):
         }
         along_k = [(rows, k) for k in range(k_steps)] if config.dataflow == "ws" else [(k_steps, 0)]
         for steps, k in along_k:
-            place = {"first": int(k == 0), "last": int(k == len(along_k) - 1), "tile": int(number == k == 0)}
-            passes.append({"steps": steps - 1, **place, "params": params, "block": block})
+            flags = {"first": int(k == 0), "last": int(k == len(along_k) - 1), "tile": int(number == k == 0)}
+            passes.append({"steps": steps - 1, **flags, "params": params, "block": block})
     return passes
 
 
@@ -67,7 +67,7 @@ def test_passes(simulate, send, receive, config, stall):
     passes = sequencer.passes
     trace = simulate(sequencer, commands_in, passes_out, passes=passes, valid=passes.valid, shown=passes.payload)
     assert [run for run in trace.passes if run is not None] == want
-    # The feeder wants to see a clock before a block what it must wait for.
+    # The feeder needs the fields that it waits for a clock before a block.
     for clock, (before, now) in enumerate(itertools.pairwise(trace.valid)):
         if now and not before:
             ahead, run = trace.shown[clock : clock + 2]
@@ -76,7 +76,7 @@ def test_passes(simulate, send, receive, config, stall):
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_clocks(simulate, send, receive, config):
-    """A pass a clock inside a block, two clocks between blocks, three between tiles and commands' last and first."""
+    """One pass per clock within a block; two idle clocks between blocks, three between tiles and after a command."""
     jobs = commands(config, seed=4)
     want = [run for job in jobs for run in ref_passes(config, job)]
     sequencer = Sequencer(config=config)

@@ -1,4 +1,4 @@
-"""Cases for a dot-product unit: terms at every distance from each other, and whatever else floating point has."""
+"""Cases for dot-product units: terms at every distance, cancellation, range limits, zeros, infinities and NaNs."""
 
 import random
 
@@ -13,7 +13,7 @@ __all__ = ["make_cases"]
 
 
 def exponents(format):
-    """The least and the largest exponent of a normal number."""
+    """Smallest and largest exponent of a normal number."""
     form = FORMATS[format]
     return 1 - form.bias, 2**form.exponent_bits - 1 - form.infinities - form.bias
 
@@ -24,12 +24,12 @@ def spare_bits(format):
 
 
 def sign(format, generator):
-    """Zero, of either sign: what makes any pattern positive or negative."""
+    """Random sign bit, also a pattern of zero with that sign."""
     return generator.getrandbits(1) << FORMATS[format].width - 1
 
 
 def number(format, exponent, generator):
-    """A number with that exponent; with the least one often subnormal, but not zero."""
+    """Number with that exponent; at the smallest one often subnormal, but not zero."""
     form = FORMATS[format]
     ones = 2**form.fraction_bits - 1
     fraction = generator.choice((0, 1, ones, generator.randint(0, ones)))
@@ -43,7 +43,7 @@ def number(format, exponent, generator):
 
 
 def infinity(format, generator):
-    """Where there is one, else NaN."""
+    """Infinity, or NaN if the format has no infinities."""
     form = FORMATS[format]
     fraction = 0 if form.infinities else 2**form.fraction_bits - 1
     pattern = 2**form.exponent_bits - 1 << form.fraction_bits | fraction
@@ -51,14 +51,14 @@ def infinity(format, generator):
 
 
 def no_number(format, generator):
-    """Infinity, or one of the NaNs."""
+    """Infinity or a NaN."""
     form = FORMATS[format]
     more = generator.choice((0, 1, 2**form.fraction_bits - 1)) if form.infinities else 0
     return infinity(format, generator) | more << spare_bits(format)
 
 
 def factors(config, exponent, generator):
-    """Two, whose product has that exponent, or as near as can be."""
+    """Two factors whose product has that exponent, or the nearest possible one."""
     (a_low, a_high), (b_low, b_high) = exponents(config.a_format), exponents(config.b_format)
     exponent = min(max(exponent, a_low + b_low), a_high + b_high)
     a = generator.randint(max(a_low, exponent - b_high), min(a_high, exponent - b_low))
@@ -66,11 +66,11 @@ def factors(config, exponent, generator):
 
 
 def one_infinite(config, pair, generator):
-    """The pair with one of its factors infinite, if a format has that, else NaN."""
+    """Pair with one factor infinite, or NaN if neither format has infinities."""
     a, b = pair
     choices = (infinity(config.a_format, generator), b), (a, infinity(config.b_format, generator))
     has = [FORMATS[format].infinities for format in (config.a_format, config.b_format)]
-    return generator.choice([choice for choice, there in zip(choices, has, strict=True) if there] or choices)
+    return generator.choice([choice for choice, usable in zip(choices, has, strict=True) if usable] or choices)
 
 
 def addend(config, exponent, generator):
@@ -82,7 +82,7 @@ def addend(config, exponent, generator):
 
 
 def ends(config):
-    """Exponents of the smallest and the largest product, and those between which the addend can be too."""
+    """Smallest and largest exponent of a product, and the range of it that the addend can have too."""
     (a_low, a_high), (b_low, b_high) = exponents(config.a_format), exponents(config.b_format)
     low, high = exponents(config.out_format)
     smallest, largest = a_low + b_low, a_high + b_high
@@ -90,7 +90,7 @@ def ends(config):
 
 
 def near(config, most, reach, generator):
-    """Terms with that exponent and up to `reach` below."""
+    """Terms with that exponent and up to `reach` below it."""
     pairs = [factors(config, most - generator.randint(0, reach), generator) for _ in range(config.l)]
     pairs[0] = factors(config, most, generator)
     return pairs, addend(config, most - generator.randint(-1, reach), generator)
@@ -122,7 +122,7 @@ def cancel(config, turn, generator):
 
 
 def low(config, turn, generator):
-    """Around the smallest product, also without an addend; or the smallest output."""
+    """Around the smallest product, also without an addend, or around the smallest output."""
     smallest, largest, *_ = ends(config)
     if turn % 2 == 0:
         pairs, c = near(config, smallest + generator.randint(0, 4), 3, generator)
@@ -132,13 +132,13 @@ def low(config, turn, generator):
 
 
 def high(config, turn, generator):
-    """Around the largest product, or the largest that the output has."""
+    """Around the largest product or the largest output."""
     _, largest, _, top = ends(config)
     return near(config, (largest, top)[turn % 2] - generator.randint(0, 2), 2, generator)
 
 
 def zeros(config, turn, generator):
-    """Zeros in all places, also in all at once, where the addend is large, one of the smallest, or zero too."""
+    """Zero products at any index, also at all of them; the addend is large, one of the smallest, or zero too."""
     _, _, bottom, top = ends(config)
     pairs, c = near(config, generator.randint(bottom, top), 2, generator)
     share = (0.2, 0.8, 1.0)[turn % 3]
@@ -151,32 +151,32 @@ def zeros(config, turn, generator):
 
 
 def special(config, turn, generator):
-    """Infinities and NaNs: the addend, a factor, a factor of zero, two of them, or anything."""
+    """Infinities and NaNs: in the addend, in a factor, times zero, in two terms, or in all factors of two products."""
     _, _, bottom, top = ends(config)
     pairs, c = near(config, generator.randint(bottom, top), 2, generator)
-    places = generator.sample(range(config.l), 2)
+    indices = generator.sample(range(config.l), 2)
     if turn % 5 == 0:
         c = no_number(config.out_format, generator)
     elif turn % 5 == 1:
-        pairs[places[0]] = no_number(config.a_format, generator), pairs[places[0]][1]
+        pairs[indices[0]] = no_number(config.a_format, generator), pairs[indices[0]][1]
     elif turn % 5 == 2:
-        pairs[places[0]] = infinity(config.a_format, generator), sign(config.b_format, generator)
-        pairs[places[1]] = sign(config.a_format, generator), infinity(config.b_format, generator)
-        # One is enough.
-        pairs[places[turn % 2]] = factors(config, bottom, generator)
+        pairs[indices[0]] = infinity(config.a_format, generator), sign(config.b_format, generator)
+        pairs[indices[1]] = sign(config.a_format, generator), infinity(config.b_format, generator)
+        # One of the two is enough.
+        pairs[indices[turn % 2]] = factors(config, bottom, generator)
     elif turn % 5 == 3:
-        for n in places[: 2 - turn % 2]:
+        for n in indices[: 2 - turn % 2]:
             pairs[n] = one_infinite(config, pairs[n], generator)
         if turn % 2:
             c = infinity(config.out_format, generator)
     else:
-        for n in places:
+        for n in indices:
             pairs[n] = no_number(config.a_format, generator), no_number(config.b_format, generator)
     return pairs, c
 
 
 def floored(config, count, seed):
-    """About the floor, if the formats reach it."""
+    """Cases around the floor, if the formats reach it."""
     if not config.reaches_floor:
         return []
     arrays = floor_dots(np.random.default_rng(seed), config, count)
@@ -185,7 +185,7 @@ def floored(config, count, seed):
 
 
 def make_cases(config, rounds, seed=0):
-    """So many rounds of all kinds, mixed, the terms of each in any order."""
+    """`rounds` rounds of all kinds, shuffled, the terms of each case too."""
     generator = random.Random(seed)
     made = []
     for turn in range(rounds):

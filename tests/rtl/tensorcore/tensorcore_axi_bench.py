@@ -1,4 +1,4 @@
-"""The cocotb side of test_axi.py: tiles through independent AXI sources, and the counters read back."""
+"""cocotb side of test_axi.py: tiles through independent AXI sources, and counter reads."""
 
 import os
 
@@ -18,7 +18,7 @@ def jobs():
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def tiles_run(dut):
-    """Results, framing, status and counters, twice without a reset between."""
+    """Results, framing, status and counters, twice without a reset in between."""
     port, sources, sinks = await start(dut, MODEL.registers, *STREAMS)
     job = jobs()
     assert await port.read("id") == MODEL.identity
@@ -42,7 +42,7 @@ async def tiles_run(dut):
 
 @cocotb.test(timeout_time=1, timeout_unit="ms")
 async def refusals(dut):
-    """What is only read or does not exist answers SLVERR."""
+    """Writes to read-only registers and reads of missing ones return SLVERR."""
     port, _, _ = await start(dut, MODEL.registers, *STREAMS)
     for name in ("id", "size", "status", "formats", "busy_low"):
         assert await port.write(name, 1) == AxiResp.SLVERR

@@ -1,4 +1,4 @@
-"""Sums of aligned terms are exact, whatever their signs."""
+"""Sums of aligned terms are exact for all signs."""
 
 import random
 from itertools import product
@@ -8,13 +8,13 @@ from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.rtl.tensorcore.adder_tree import AdderTree
 from tercet.rtl.tensorcore.plan import Plan
 
-# Every set of registers that there is between adders, among them none.
+# (products, fraction bits, pipeline): every placement of registers between adders, including none.
 FEW = [(2, 23, 4), (2, 25, 12), (4, 23, 13), (4, 13, 6), (4, 24, 8), (4, 23, 4)]
 MANY = [(8, 24, 15), (8, 24, 7), (16, 25, 13), (16, 13, 10), (32, 13, 13), (32, 25, 17), (32, 13, 4)]
 
 
 def check(through, setting, terms):
-    """Terms are (magnitudes of products, which are subtracted, magnitude of the addend); returns their sums."""
+    """Check terms, each (magnitudes of products, signs of products, magnitude of the addend); return their sums."""
     count, fraction_bits, pipeline = setting
     config = TensorCoreConfig(l=count, fraction_bits=fraction_bits, pipeline=pipeline)
     width = fraction_bits + 2
@@ -37,7 +37,7 @@ def check(through, setting, terms):
 
 @pytest.mark.parametrize("setting", FEW + MANY)
 def test_latency(setting):
-    """A register behind each step of the tree that has one."""
+    """One clock for each step of the tree with a register."""
     count, fraction_bits, pipeline = setting
     config = TensorCoreConfig(l=count, fraction_bits=fraction_bits, pipeline=pipeline)
     steps = ["add_c", *(f"add_{level}" for level in range(1, count.bit_length()))]
@@ -46,7 +46,7 @@ def test_latency(setting):
 
 @pytest.mark.parametrize("setting", FEW)
 def test_every_sign(through, setting):
-    """All patterns of signs, of zeros, of ones, of the largest terms, and of others."""
+    """All combinations of signs, with terms of 0, 1, the maximum, and random ones."""
     count, fraction_bits, _ = setting
     generator = random.Random(count)
     most = 2 ** (fraction_bits + 2) - 1
@@ -66,7 +66,7 @@ def test_every_sign(through, setting):
 
 @pytest.mark.parametrize("setting", MANY)
 def test_many_terms(through, setting):
-    """The extremes, one sign that differs, and random ones near zero and far from it."""
+    """Extremes, one differing sign, and random sums near zero and far from it."""
     count, fraction_bits, _ = setting
     generator = random.Random(count)
     most = 2 ** (fraction_bits + 2) - 1
@@ -79,7 +79,7 @@ def test_many_terms(through, setting):
     for _ in range(200):
         values = [generator.randint(0, most) >> generator.randrange(fraction_bits + 2) for _ in range(count)]
         terms.append((values, [generator.getrandbits(1) for _ in range(count)], generator.randint(0, most)))
-        # Pairs that cancel, but for a bit.
+        # Pairs that cancel to 0 or 1.
         half = [generator.randint(0, most) for _ in range(count // 2)]
         sign = [generator.getrandbits(1) for _ in half]
         order = generator.sample(range(count), count)
@@ -90,7 +90,7 @@ def test_many_terms(through, setting):
 
 
 def test_registers_differ():
-    """There are sums without a register, and with one behind each step."""
+    """The settings include trees without a register and with one after each step."""
     settings = [(count, TensorCoreConfig(l=count, pipeline=pipeline)) for count, _, pipeline in FEW + MANY]
     clocks = [(count, AdderTree(config=config).latency) for count, config in settings]
     assert {latency for _, latency in clocks} >= {0, 1, 2, 3}

@@ -1,4 +1,4 @@
-"""Terms cut to a multiple of the last fraction bit, at every distance from the largest exponent."""
+"""Terms truncated to the last fraction bit, at every distance from the largest exponent."""
 
 import random
 from fractions import Fraction
@@ -10,7 +10,7 @@ from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.rtl.tensorcore.align import Align
 from tercet.rtl.tensorcore.plan import Plan
 
-# A product has 20 fraction bits of FP16 and TF32, 14 of BF16, 6 of E4M3, 4 of E5M2; an addend 23 of FP32, 10 of FP16.
+# Fraction bits of a product: FP16 and TF32 20, BF16 14, E4M3 6, E5M2 4; of an addend: FP32 23, FP16 10.
 CONFIGS = {
     "as many": {"fraction_bits": 23},
     "as many of FP16": {"fraction_bits": 10, "out_format": "fp16"},
@@ -29,7 +29,7 @@ def settings():
 
 
 def make(config, addend):
-    """The component, and of its terms the fraction bits, the largest significand and the exponents there can be."""
+    """The component, and its terms' fraction bits, largest significand and possible exponents."""
     a, b, c = (FORMATS[name] for name in (config.a_format, config.b_format, config.out_format))
     plan = Plan(config)
     if addend:
@@ -40,7 +40,7 @@ def make(config, addend):
 
 
 def ref_term(config, fraction, significand, distance, invert):
-    """The magnitude in units of the last bit that is kept."""
+    """Magnitude in units of the last bit kept."""
     magnitude = floor(significand * Fraction(2) ** (config.fraction_bits - fraction - distance))
     return 2 ** (config.fraction_bits + 2) - 1 - magnitude if invert else magnitude
 
@@ -53,7 +53,7 @@ def test_every_distance(through, config, addend):
     plan = Plan(config)
     highest = max(plan.product_exponents[-1], plan.addend_exponents[-1])
     beyond = config.fraction_bits + 3 + max(0, fraction - config.fraction_bits) + 9
-    # Those after which nothing is left, and those in which a distance has a bit above all that shift.
+    # Include distances that shift everything out, and distances with a bit above those of the shifts.
     distances = [*range(beyond), *(2**n + more for n in range(6, plan.exponent_width) for more in (0, 1, 7, 8))]
     distances = [d for d in [*distances, highest - exponents[0]] if d <= highest - exponents[0]]
     cases = []
@@ -63,7 +63,7 @@ def test_every_distance(through, config, addend):
             exponent = generator.choice([e for e in (*exponents[:3], *exponents[-3:]) if e + distance <= highest])
             cases.append((significand, exponent, exponent + distance, generator.getrandbits(1)))
         if not addend:
-            # With both values of it.
+            # Both values of negate.
             cases.append((significands[0], exponent, exponent + distance, 1 - cases[-4][-1]))
     generator.shuffle(cases)
     # The addend is never inverted.
@@ -72,7 +72,7 @@ def test_every_distance(through, config, addend):
     late = {"significand": component.lead, "negate": component.lead}
     out = through(component, [dict(zip(names, case, strict=True)) for case in cases], late, term=component.latency)
     assert out.term == want
-    # All bits of a term can be there, and none.
+    # Terms with all bits set, and with none.
     ones = 2 ** (config.fraction_bits + 2) - 1
     assert {0} if addend else {0, ones} <= set(want)
     kept = {ones - term if case[-1] and not addend else term for term, case in zip(want, cases, strict=True)}
@@ -82,7 +82,7 @@ def test_every_distance(through, config, addend):
 @pytest.mark.parametrize("addend", [False, True], ids=["product", "addend"])
 @settings()
 def test_zero(through, config, addend):
-    """A zero is one also where its exponent is above the largest."""
+    """A zero stays zero even if its exponent is above the largest."""
     component, _, _, exponents = make(config, addend)
     plan = Plan(config)
     mosts = (plan.product_exponents[0], plan.product_exponents[-1], plan.addend_exponents[0], plan.addend_exponents[-1])
@@ -100,7 +100,7 @@ def test_zero(through, config, addend):
 
 @settings()
 def test_clocks(config):
-    """`lead` is the register of the distance, `latency` those of both shifts too."""
+    """`lead` counts the register of the distance, `latency` also those of both shifts."""
     registers = Plan(config).registers
     component = Align(config=config)
     assert component.lead == ("distance" in registers)
@@ -108,7 +108,7 @@ def test_clocks(config):
 
 
 def test_settings_differ():
-    """Clocks of all kinds are among those that are tested."""
+    """The settings cover every lead and latency."""
     components = [Align(config=TensorCoreConfig(**fields)) for fields in CONFIGS.values()]
     assert {component.lead for component in components} == {0, 1}
     assert {component.latency for component in components} == {1, 2, 3}

@@ -1,4 +1,4 @@
-"""The AXI edges of the tensor-core engine, driven by cocotbext-axi."""
+"""AXI ports of the tensor-core engine, driven by cocotbext-axi."""
 
 from pathlib import Path
 
@@ -14,12 +14,12 @@ from tercet.golden.tensorcore.stimuli import random_operands
 from tercet.sim import simulators
 from tercet.sim.build import build, run
 
-SIMULATORS = [found.name for found in simulators.available() if found.simulator is not None]
+SIMULATORS = [candidate.name for candidate in simulators.available() if candidate.simulator is not None]
 CONFIG = TensorCoreConfig(m=2, n=2, l=2, fold=2, pipeline=6)
 
 
 def job():
-    """A product of two tiles, two steps deep, and the parts of blocks, a row each, that must come of it."""
+    """A product of two tiles with two steps each, and the expected parts of blocks, one row each."""
     a, b, c = random_operands(np.random.default_rng(6), CONFIG, 9, 4, 6)
     a_batch, b_batch, c_batch = (array[None] for array in check_mma(a, b, c, CONFIG))
     streams = MODEL.job(CONFIG, (a_batch, b_batch, c_batch)).inputs
@@ -28,14 +28,14 @@ def job():
     for number, (rows, cols) in enumerate(tiles(CONFIG, 9, 6)):
         blocks = [want[2 * row : 2 * row + 2, 2 * col : 2 * col + 2] for row in rows for col in cols]
         frames[f"d{number}"] = np.stack(blocks)
-    found = {}
+    registers = {}
     for name in ("size", "formats", "numbers"):
         values = {field: getattr(CONFIG, field) for field in MODEL.registers[name].fields}
-        found[name] = joined(
+        registers[name] = joined(
             MODEL.registers[name],
             **{field: FORMAT_NUMBERS[v] if isinstance(v, str) else v for field, v in values.items()},
         )
-    return {**streams, **frames, **found, "tiles": len(frames), "busy": 5 * 3 * 2 * CONFIG.fold}
+    return {**streams, **frames, **registers, "tiles": len(frames), "busy": 5 * 3 * 2 * CONFIG.fold}
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)

@@ -1,4 +1,4 @@
-"""The conventional unit against NumPy's float32, in the order of its tree."""
+"""Conventional unit against NumPy's float32, summed in the order of its tree."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ CONFIGS = {
 
 
 def ref_conventional(config, a, b, c):
-    """Patterns of (count, l), (count, l) and (count,) to patterns."""
+    """Reference on bit patterns: (count, l), (count, l) and (count,) to (count,)."""
     with np.errstate(all="ignore"):
         terms = to_float(a, config.a_format).astype(np.float32) * to_float(b, config.b_format).astype(np.float32)
         while terms.shape[1] > 1:
@@ -47,8 +47,8 @@ def run(through, config, a, b, c):
 def check(through, config, a, b, c):
     want = ref_conventional(config, a, b, c)
     for n, (got, d) in enumerate(zip(run(through, config, a, b, c), want, strict=True)):
-        said = f"a {[*map(hex, a[n])]}, b {[*map(hex, b[n])]}, c {c[n]:#x}: {got:#x} instead of {d:#x}"
-        assert got == d, said
+        details = f"a {[*map(hex, a[n])]}, b {[*map(hex, b[n])]}, c {c[n]:#x}: {got:#x} instead of {d:#x}"
+        assert got == d, details
     return want
 
 
@@ -60,7 +60,7 @@ def arrays(config, cases):
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_against_numpy(through, name):
-    """All kinds of dot products: what is rare is there, and another sum than the fused one."""
+    """All kinds of dot products, with rare events among them; many results differ from the fused unit's."""
     config = CONFIGS[name]
     groups = arrays(config, make_cases(config, 25)), hard_dots(np.random.default_rng(1), config, 300)
     a, b, c = (np.concatenate(parts) for parts in zip(*groups, strict=True))
@@ -74,10 +74,10 @@ def test_against_numpy(through, name):
 
 
 def test_by_hand(through):
-    """The order of the tree, ties to even, signed zeros."""
+    """Order of the tree, ties to even, signed zeros."""
     one, minus, tiny = 0x3C00, 0xBC00, 0x0001  # 1, -1, 2**-24
     cases = [
-        # 1 + 2**-24 is a tie, and rounded to 1; but two of them together are not lost.
+        # 1 + 2**-24 is a tie and rounds to 1, but 2**-24 + 2**-24 is kept.
         ([one, tiny, 0, 0], 0, 0x3F800000),
         ([one, 0, tiny, tiny], 0, 0x3F800001),
         ([one, tiny, tiny, 0], 0, 0x3F800000),
@@ -95,15 +95,15 @@ def test_by_hand(through):
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"a_format": "bf16"}, "not bf16 times bf16 to fp32; use fp16, e4m3, e5m2 to fp32"),
         ({"a_format": "tf32"}, "not tf32 times tf32 to fp32"),
         ({"a_format": "int8"}, "not int8 times int8 to int32"),
         ({"out_format": "fp16"}, "not fp16 times fp16 to fp16"),
-        ({"l": 3}, "l 3 is no size of a tree"),
+        ({"l": 3}, "l 3 is not a size of an adder tree"),
     ],
 )
-def test_refused(fields, said):
-    with pytest.raises(ValueError, match=said):
+def test_refused(fields, message):
+    with pytest.raises(ValueError, match=message):
         ConventionalUnit(config=TensorCoreConfig(**fields))

@@ -1,4 +1,4 @@
-"""Units with their sums: chains of steps at the shortest distance, results and marks at their clocks."""
+"""Units with partial sums: chains of steps at the shortest distance, and the timing of results and flags."""
 
 import random
 
@@ -23,32 +23,32 @@ def flat(values, width):
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_chains(through, config):
-    """As many chains as are under way, so that each step begins in the clock after its sum was given free."""
+    """Enough chains to fill the pipeline: each step is issued in the clock after its sum retires."""
     core = Core(config=config)
     generator = random.Random(3)
     (rows, cols), form = core.size(config), config.result
     steps, chains = 4, core.under_way + 1
     parts = [(row, col) for row in range(config.m // rows) for col in range(config.n // cols)]
-    places = [(n // 8 % 4, n % 8, *parts[n // 32]) for n in range(32 * len(parts))]
-    chosen = generator.sample(places, chains)
+    addresses = [(n // 8 % 4, n % 8, *parts[n // 32]) for n in range(32 * len(parts))]
+    chosen = generator.sample(addresses, chains)
     numbers = iter(make_cases(config, steps * chains * rows * cols, seed=1))
     inputs, want, sums = [], [], {}
     for step in range(steps):
-        for place in chosen:
-            some = [next(numbers) for _ in range(rows * cols)]
-            a = np.array([some[row * cols][0] for row in range(rows)], np.uint16)
-            b = np.array([some[col][1] for col in range(cols)], np.uint16)
-            c = np.array([c for _, _, c in some], form.dtype).reshape(rows, cols)
-            item = dict(zip(("row", "col", "row_part", "col_part"), place, strict=True))
+        for address in chosen:
+            dots = [next(numbers) for _ in range(rows * cols)]
+            a = np.array([dots[row * cols][0] for row in range(rows)], np.uint16)
+            b = np.array([dots[col][1] for col in range(cols)], np.uint16)
+            c = np.array([c for _, _, c in dots], form.dtype).reshape(rows, cols)
+            item = dict(zip(("row", "col", "row_part", "col_part"), address, strict=True))
             item |= {"first": step == 0, "last": step == steps - 1 or generator.random() < 0.3, "close": step == 1}
             number = 0
             for name, field in core.item.shape():
                 number |= int(item[name]) << field.offset
             inputs.append({"issue": 1, "item": number, "a": flat(a, 16), "b": flat(b, 16), "c": flat(c, form.width)})
             left, right = (np.broadcast_to(factor, (rows, cols, 2)) for factor in (a[:, None], b[None]))
-            addend = c if step == 0 else sums[place]
-            sums[place] = dot(left, right, addend, config).view(form.dtype)
-            want.append((int(item["last"]), int(item["close"]), flat(sums[place], form.width)))
+            addend = c if step == 0 else sums[address]
+            sums[address] = dot(left, right, addend, config).view(form.dtype)
+            want.append((int(item["last"]), int(item["close"]), flat(sums[address], form.width)))
     latency = dict.fromkeys(("arrive", "close", "d"), core.latency)
     got = through(core, inputs, {"a": 2, "b": 2}, retire=core.under_way, **latency)
     assert list(zip(got.arrive, got.close, got.d, strict=True)) == want

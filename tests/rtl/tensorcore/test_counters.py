@@ -1,4 +1,4 @@
-"""Every clock of a tile is in one counter: that of the first thing that is missing."""
+"""Each clock of a tile is in one counter, that of the first missing input."""
 
 import random
 from itertools import product
@@ -8,21 +8,21 @@ from tercet.golden.tensorcore.engine import MODEL
 from tercet.rtl.tensorcore.counters import Counters
 
 FLAGS = ("running", "issue", "operands", "addend", "sum")
-# Clocks from what is counted to its count.
+# Clocks from an event to its count.
 LATENCY = 2
 
 
 def ref_step(running, issue, operands, addend, sum):
-    """The counter that counts a clock."""
+    """Name of the counter that counts a clock; None if none does."""
     if not running:
         return None
-    missing = [name for name, there in (("operand", operands), ("addend", addend), ("sum", sum)) if not there]
+    missing = [name for name, present in (("operand", operands), ("addend", addend), ("sum", sum)) if not present]
     return "busy" if issue else f"{(*missing, 'room')[0]}_wait"
 
 
 @pytest.mark.parametrize("clears", [(), (100,), (0, 57, 58, 190)])
 def test_counts(simulate, clears):
-    """All that can be said of a clock, many times; a clear takes what was counted before it along."""
+    """All combinations of inputs, several times; a clear discards all earlier counts."""
     counters = Counters()
     clocks = list(product((0, 1), repeat=len(FLAGS))) * 6
     random.Random(1).shuffle(clocks)

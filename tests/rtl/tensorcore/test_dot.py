@@ -1,4 +1,4 @@
-"""The whole unit, bit by bit, against the specification in fractions: each format, all that can happen to a sum."""
+"""Whole unit, bit by bit, against the specification in fractions: every format and every event of a sum."""
 
 import dataclasses
 import random
@@ -13,7 +13,7 @@ from tercet.rtl.tensorcore.plan import Plan
 from ...golden.tensorcore.tensorcore_reference import decode, ref_int_dot, ref_of
 from .dot_cases import make_cases
 
-# What happens with all of them, and what else can.
+# Events that occur with every config, and additional ones per config.
 ALWAYS = {"number", "NaN", "infinity", "cancelled", "-0", "subnormal factor", "subnormal addend", "subnormal result"}
 CONFIGS = {
     "volta": (TensorCoreConfig.volta(), {"inf - inf", "inf * 0"}),
@@ -48,7 +48,7 @@ CONFIGS = {
 }
 
 
-# What happens in a case.
+# Events of a case.
 
 
 def is_zero(number):
@@ -62,26 +62,26 @@ def is_subnormal(number, format):
 
 
 def of_numbers(config, a, b, c, d):
-    """What happens to a sum of numbers; and distances from the largest term, of products and of the addend."""
+    """Events of a sum of finite numbers, and distances of the products and the addend from the largest term."""
     bits = FORMATS[config.a_format].fraction_bits + FORMATS[config.b_format].fraction_bits
     products = [(x[1] * y[1] * x[2] * y[2], x[3] + y[3]) for x, y in zip(a, b, strict=True)]
     exact = sum(Fraction(factor) * Fraction(2) ** (exponent - bits) for factor, exponent in products)
     exact += c[1] * c[2] * Fraction(2) ** (c[3] - FORMATS[config.out_format].fraction_bits)
-    there = [exponent for factor, exponent in products if factor]
+    present = [exponent for factor, exponent in products if factor]
     addends = [c[3]] if c[2] else []
-    most = max(there + addends, default=0)
-    distances = {most - exponent for exponent in there}, {most - exponent for exponent in addends}
+    most = max(present + addends, default=0)
+    distances = {most - exponent for exponent in present}, {most - exponent for exponent in addends}
     if d[0] == "inf":
         return {"overflow"}, *distances
     if d[2]:
         return {"subnormal result" if is_subnormal(d, config.out_format) else "number"}, *distances
     if exact:
         return {"vanished"}, *distances
-    return {"cancelled"} if there + addends else set(), *distances
+    return {"cancelled"} if present + addends else set(), *distances
 
 
 def happens(config, a, b, c, d):
-    """All that does, of a case and its result; and the distances of `of_numbers`."""
+    """Events of a case with its result, and the distances of `of_numbers`."""
     a, b = [decode(x, config.a_format) for x in a], [decode(x, config.b_format) for x in b]
     c, d = decode(c, config.out_format), decode(d, config.out_format)
     found = set()
@@ -109,7 +109,7 @@ def happens(config, a, b, c, d):
 
 
 def run(through, config, cases):
-    """Results, one a clock."""
+    """Results of cases, one per clock."""
     plan = Plan(config)
     component = DotUnit(config=config)
     assert component.latency == config.pipeline
@@ -125,18 +125,18 @@ def run(through, config, cases):
 
 
 def check(through, config, cases):
-    """Compare with the reference, which is returned."""
+    """Compare with the reference, and return it."""
     want = [ref_of(config, *case) for case in cases]
     for number, (got, d) in enumerate(zip(run(through, config, cases), want, strict=True)):
         a, b, c = cases[number]
-        said = f"case {number}: a {[*map(hex, a)]}, b {[*map(hex, b)]}, c {c:#x}: {got:#x} instead of {d:#x}"
-        assert got == d, said
+        details = f"case {number}: a {[*map(hex, a)]}, b {[*map(hex, b)]}, c {c:#x}: {got:#x} instead of {d:#x}"
+        assert got == d, details
     return want
 
 
 @pytest.mark.parametrize("name", CONFIGS)
 def test_everything(through, name):
-    """All kinds of cases, all of which happen."""
+    """All kinds of cases; every expected event occurs."""
     config, more = CONFIGS[name]
     cases = make_cases(config, 26)
     seen, product_distances, addend_distances = set(), set(), set()
@@ -157,7 +157,7 @@ def test_everything(through, name):
 
 @pytest.mark.parametrize("pipeline", range(4, 15))
 def test_every_pipeline(through, pipeline):
-    """Every number of clocks that the unit of Volta can be cut into, and no other; every second one with a floor."""
+    """Every pipeline length that Volta's unit supports, and no other; every second one with a floor."""
     config = TensorCoreConfig.volta(pipeline=pipeline, out_format=("fp32", "fp16")[pipeline % 2])
     assert config.reaches_floor == pipeline % 2
     assert pipeline <= len(Plan(config).steps) == 14
@@ -166,7 +166,7 @@ def test_every_pipeline(through, pipeline):
 
 @pytest.mark.parametrize(("l", "pipeline"), [(2, 12), (8, 16), (32, 20), (16, 6)])
 def test_longest_and_short_pipelines(through, l, pipeline):  # noqa: E741
-    """With a register behind every step of a unit of other size; and with few."""
+    """Units of other sizes with a register after every step, and with few."""
     config = TensorCoreConfig(l=l, pipeline=pipeline, out_format="fp16")
     check(through, config, make_cases(config, 5, seed=l))
 
@@ -183,21 +183,21 @@ def test_longest_and_short_pipelines(through, l, pipeline):  # noqa: E741
     ],
 )
 def test_unusual_bits(through, fields):
-    """Fewer and more bits than any tensor core has."""
+    """Fewer and more bits than any tensor core keeps."""
     config = TensorCoreConfig(l=2, **fields)
     check(through, config, make_cases(config, 6, seed=1))
 
 
 def test_by_hand(through):
-    """Volta keeps 23 fraction bits of what it aligns, and none below; the order of terms does not matter."""
+    """Volta keeps 23 fraction bits of an aligned term, none below; the order of terms does not matter."""
     one, tiny, half_ulp = 0x3C00, 0x0001, 0x33800000  # 1.0, 2**-24 in FP16, 2**-24 in FP32
     cases = [
         # 1 and four times 2**-24: a tree of FP32 additions would have 1 + 2**-22.
         ([one, tiny, tiny, tiny], [one, one, one, one], half_ulp),
         ([one, tiny, tiny, 0], [one, one, one, 0], 0),
-        # 2**-24 is cut off next to 1, also if it is subtracted.
+        # 2**-24 is truncated beside 1, also if it is subtracted.
         ([one, tiny | 0x8000, 0, 0], [one, one, 0, 0], 0),
-        # And is there after 1 - 1 has been taken: no, both are aligned with 1.
+        # It does not come back if 1 - 1 cancels, since it is aligned with 1.
         ([one, one | 0x8000, tiny, 0], [one, one, one, 0], 0),
         ([tiny, one, 0, one | 0x8000], [one, one, 0, one], 0),
     ]
@@ -207,7 +207,7 @@ def test_by_hand(through):
 @pytest.mark.parametrize("overflow", ["wrap", "saturate"])
 @pytest.mark.parametrize(("l", "pipeline"), [(2, 4), (4, 7), (16, 6), (32, 10)])
 def test_integers(through, l, pipeline, overflow):  # noqa: E741
-    """Sums of int8 products: at and beyond both ends of an int32, and in between."""
+    """Sums of int8 products: at and beyond both limits of int32, and in between."""
     config = TensorCoreConfig(a_format="int8", l=l, pipeline=pipeline, overflow=overflow)
     generator = random.Random(l)
     cases = []

@@ -1,4 +1,4 @@
-"""Tiles from streams of blocks: every fold, tiles of many shapes, stalls on each stream, against the golden model."""
+"""Engine against the golden model: every fold, tiles of many shapes, stalls on each stream."""
 
 import random
 
@@ -10,14 +10,14 @@ from tercet.golden.tensorcore.cycle_model import block_parts, tile_cycles
 from tercet.golden.tensorcore.model import mma
 from tercet.rtl.tensorcore.engine import Engine
 
-# Blocks down, blocks across, steps: large enough to hide their sums, and so small that each step waits.
+# Blocks down, blocks across, steps: some large enough to hide the latency of sums, some so small that each step waits.
 TILES = [(2, 2, 2), (1, 1, 1), (1, 1, 2), (4, 1, 1), (1, 5, 1), (1, 2, 3), (1, 1, 1)]
 STREAMS = ("commands", "a", "b", "c", "d")
 WAITS = ("operand_wait", "addend_wait", "sum_wait", "room_wait")
 
 
 def patterns(format, shape, generator):
-    """Numbers of either sign near 1, zeros, and others; or integers."""
+    """Random patterns: mostly numbers near 1 of either sign, some zeros and others; or integers."""
     if format in ("int8", "int32"):
         bits = 8 if format == "int8" else 32
         values = [generator.randrange(-(2 ** (bits - 1)), 2 ** (bits - 1)) for _ in range(shape[0] * shape[1])]
@@ -40,7 +40,7 @@ def unsigned(values):
 
 
 def cut(whole, rows, cols):
-    """Cut from the left to the right, then down: lists of rows."""
+    """Cut a matrix into blocks, left to right, then down; each block is a list of rows."""
     return [
         [line[left : left + cols] for line in whole[top : top + rows]]
         for top in range(0, len(whole), rows)
@@ -49,7 +49,7 @@ def cut(whole, rows, cols):
 
 
 def parts_of(matrix, rows, cols, part_rows, part_cols):
-    """Blocks, and these once more."""
+    """Cut a matrix into blocks, and each block into parts."""
     return [part for block in cut(unsigned(matrix), rows, cols) for part in cut(block, part_rows, part_cols)]
 
 
@@ -59,36 +59,36 @@ def jobs(config, tiles, seed=0):
     by_rows, by_cols = block_parts(config)
     rows_of, cols_of = m // by_rows, n // by_cols
     generator = random.Random(seed)
-    found = {name: [] for name in STREAMS}
+    payloads = {name: [] for name in STREAMS}
     for rows, cols, steps in tiles:
         a = patterns(config.a_format, (rows * m, steps * l), generator)
         b = patterns(config.b_format, (steps * l, cols * n), generator)
         c = patterns(config.out_format, (rows * m, cols * n), generator)
-        found["commands"].append({"rows": rows - 1, "cols": cols - 1, "steps": steps - 1})
+        payloads["commands"].append({"rows": rows - 1, "cols": cols - 1, "steps": steps - 1})
         for k in range(0, steps * l, l):
-            found["a"] += parts_of(a[:, k : k + l], m, l, rows_of, l)
-            found["b"] += parts_of(b[k : k + l].T, n, l, cols_of, l)
-        found["c"] += parts_of(c, m, n, rows_of, cols_of)
+            payloads["a"] += parts_of(a[:, k : k + l], m, l, rows_of, l)
+            payloads["b"] += parts_of(b[k : k + l].T, n, l, cols_of, l)
+        payloads["c"] += parts_of(c, m, n, rows_of, cols_of)
         results = parts_of(mma(a, b, c, config), m, n, rows_of, cols_of)
-        found["d"] += [{"data": part, "last": place == len(results) - 1} for place, part in enumerate(results)]
-    return found
+        payloads["d"] += [{"data": part, "last": n == len(results) - 1} for n, part in enumerate(results)]
+    return payloads
 
 
 def run(simulate, send, receive, config, tiles, stalls=None, seed=0):
-    """Compare all results, and give what was taken from each stream in each clock."""
+    """Run tiles and compare all results; return a trace of all streams and counters."""
     engine = Engine(config=config)
-    found, stalls = jobs(config, tiles, seed), stalls or {}
+    payloads, stalls = jobs(config, tiles, seed), stalls or {}
     benches = [
-        send(getattr(engine, name), found[name], stall=stalls.get(name, 0.0), seed=n)
+        send(getattr(engine, name), payloads[name], stall=stalls.get(name, 0.0), seed=n)
         for n, name in enumerate(STREAMS[:-1])
     ]
-    benches.append(receive(engine.d, len(found["d"]), stall=stalls.get("d", 0.0), seed=9))
+    benches.append(receive(engine.d, len(payloads["d"]), stall=stalls.get("d", 0.0), seed=9))
     watched = {name: getattr(engine, name) for name in (*STREAMS, "running")}
     watched |= {name: engine.counters[name] for name in (*WAITS, "busy")}
     trace = simulate(engine, *benches, **watched)
-    assert [item for item in trace.d if item is not None] == found["d"]
+    assert [item for item in trace.d if item is not None] == payloads["d"]
     for name in STREAMS[1:-1]:
-        assert sum(item is not None for item in getattr(trace, name)) == len(found[name])
+        assert sum(item is not None for item in getattr(trace, name)) == len(payloads[name])
     assert trace.busy[-1] == sum(rows * cols * steps for rows, cols, steps in tiles) * config.fold
     assert not trace.running[-1]
     return trace
@@ -114,7 +114,7 @@ def test_every_fold(simulate, send, receive, fold, m, n, stalls):
     [("commands", None), ("a", "operand_wait"), ("b", "operand_wait"), ("c", "addend_wait"), ("d", "room_wait")],
 )
 def test_one_stream_stalls(simulate, send, receive, name, wait):
-    """All others wait for it, and the counters say so."""
+    """All others wait for one stream, and the counters attribute the clocks to it."""
     config = TensorCoreConfig(l=2, m=2, n=1, fold=2, pipeline=5)
     trace = run(simulate, send, receive, config, TILES, {name: 0.85})
     counts = {counter: getattr(trace, counter)[-1] for counter in WAITS}
@@ -137,14 +137,14 @@ CONFIGS = {
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
 def test_configs(simulate, send, receive, config):
-    """Formats, blocks that are not square, short and long pipelines."""
+    """Formats, non-square blocks, short and long pipelines."""
     tiles = [(1, 2, 2), (2, 1, 1), (1, 1, 3)]
     trace = run(simulate, send, receive, config, tiles)
     assert clocks_of(trace.d)[-1] - clocks_of(trace.commands)[0] + 1 == tile_cycles(config, tiles)
 
 
 def test_largest_tile(simulate, send, receive):
-    """All sums there can be, in more steps than have room: a start in each clock once the first is there."""
+    """Maximum tile with more steps than the ring holds: one issue per clock once the first step is loaded."""
     config = TensorCoreConfig(l=2, m=1, n=2, pipeline=8)
     tiles = [(4, 8, 6), (4, 8, 1)]
     trace = run(simulate, send, receive, config, tiles)
@@ -154,7 +154,7 @@ def test_largest_tile(simulate, send, receive):
 
 
 def test_tiles_back_to_back(simulate, send, receive):
-    """Tiles of one start follow each other without a gap."""
+    """Tiles of a single part follow each other without a gap."""
     config = TensorCoreConfig(l=2, m=1, n=2, pipeline=8)
     trace = run(simulate, send, receive, config, [(1, 1, 1)] * 30)
     clocks = clocks_of(trace.d)
@@ -162,29 +162,29 @@ def test_tiles_back_to_back(simulate, send, receive):
 
 
 def test_running(simulate, send, receive):
-    """From the command to the last result, then not until the next tile; the counters are cleared in between."""
+    """`running` is high from a command to its last result, and low until the next; counters are cleared in between."""
     config = TensorCoreConfig(l=2, m=2, n=1, fold=2, pipeline=5)
     engine = Engine(config=config)
     tiles = [(2, 2, 2), (1, 1, 3)]
-    found = jobs(config, tiles)
+    payloads = jobs(config, tiles)
 
     async def commands(ctx):
         await ctx.tick().repeat(3)
-        for command in found["commands"]:
+        for command in payloads["commands"]:
             await send(engine.commands, [command])(ctx)
             await ctx.tick().until(engine.running)
             await ctx.tick().until(~engine.running)
-            ctx.set(engine.clear, command is found["commands"][0])
+            ctx.set(engine.clear, command is payloads["commands"][0])
             await ctx.tick()
             ctx.set(engine.clear, 0)
 
-    benches = [send(getattr(engine, name), found[name]) for name in ("a", "b", "c")]
-    benches.append(receive(engine.d, len(found["d"]), stall=0.5))
+    benches = [send(getattr(engine, name), payloads[name]) for name in ("a", "b", "c")]
+    benches.append(receive(engine.d, len(payloads["d"]), stall=0.5))
     watched = {name: getattr(engine, name) for name in ("commands", "c", "d", "running")} | {
         "busy": engine.counters.busy
     }
     trace = simulate(engine, commands, *benches, **watched)
-    assert [item for item in trace.d if item is not None] == found["d"]
+    assert [item for item in trace.d if item is not None] == payloads["d"]
     begins = [clock for clock, command in enumerate(trace.commands) if command is not None]
     ends = [clocks_of(trace.d)[2 * 4 - 1], clocks_of(trace.d)[2 * 5 - 1]]
     running = {clock for begin, end in zip(begins, ends, strict=True) for clock in range(begin + 1, end + 1)}
@@ -195,22 +195,22 @@ def test_running(simulate, send, receive):
 
 
 def test_results_wait(simulate, send):
-    """Nothing is lost while nobody takes results, and then all of them are there."""
+    """No result is lost while the sink is not ready; all arrive once it is."""
     config = TensorCoreConfig(l=2, m=1, n=2, pipeline=5)
     engine = Engine(config=config)
     tiles = [(4, 8, 2), (4, 8, 1)]
-    found = jobs(config, tiles)
+    payloads = jobs(config, tiles)
 
     async def late(ctx):
         await ctx.tick().repeat(200)
         ctx.set(engine.d.ready, 1)
         await ctx.tick().repeat(120)
 
-    benches = [send(getattr(engine, name), found[name]) for name in STREAMS[:-1]]
+    benches = [send(getattr(engine, name), payloads[name]) for name in STREAMS[:-1]]
     trace = simulate(engine, late, beside=benches, c=engine.c, d=engine.d, running=engine.running)
-    assert [item for item in trace.d if item is not None] == found["d"]
+    assert [item for item in trace.d if item is not None] == payloads["d"]
     assert min(clocks_of(trace.d)) == 200
-    # Not all could be started before.
+    # Back-pressure has held some parts back.
     assert trace.running[199]
-    assert sum(clock < 200 for clock in clocks_of(trace.c)) < len(found["c"])
+    assert sum(clock < 200 for clock in clocks_of(trace.c)) < len(payloads["c"])
     assert not trace.running[-1]

@@ -1,4 +1,4 @@
-"""Products of all kinds of numbers: their value is exact, and infinities and NaNs are known."""
+"""Products of all kinds of numbers: exact values, and detection of infinities and NaNs."""
 
 import random
 from fractions import Fraction
@@ -23,26 +23,26 @@ FORMAT_PAIRS = [
     ("e4m3", "e5m2"),
     ("e5m2", "e4m3"),
 ]
-# Exponents have a register of their own in one of them.
+# Only the longer one has a register after the step "exponent".
 PIPELINES = (5, 14)
 
 
 def patterns(format, generator):
-    """Both signs of zero, the ends of the subnormal and of the normal numbers, infinities or what they are elsewhere,
-    NaNs, and random ones.
+    """Both zeros, the limits of the subnormal and normal numbers, infinities or the numbers with their encoding, NaNs,
+    and random patterns.
     """
     form = FORMATS[format]
     spare = form.width - 1 - form.exponent_bits - form.fraction_bits
     one = 1 << form.fraction_bits
     top = (2**form.exponent_bits - 1) * one
-    found = [0, 1, one - 1, one, one + 1, top - 1, top, top + 1, top + one - 1, form.bias * one]
-    found += [generator.getrandbits(form.exponent_bits + form.fraction_bits) for _ in range(8)]
+    corners = [0, 1, one - 1, one, one + 1, top - 1, top, top + 1, top + one - 1, form.bias * one]
+    corners += [generator.getrandbits(form.exponent_bits + form.fraction_bits) for _ in range(8)]
     sign = one << form.exponent_bits
-    return [(pattern | generator.choice((0, sign))) << spare for pattern in found] + [sign << spare]
+    return [(pattern | generator.choice((0, sign))) << spare for pattern in corners] + [sign << spare]
 
 
 def number(format, pattern):
-    """The bits of `number_layout`, made by hand."""
+    """Bits of `number_layout`, built independently of the RTL."""
     form = FORMATS[format]
     kind, sign, significand, exponent = decode(pattern, format)
     below = pattern >> form.width - 1 - form.exponent_bits - form.fraction_bits
@@ -58,7 +58,7 @@ def number(format, pattern):
 
 
 def ref_kind(a, b):
-    """Of the product: NaN, infinite, zero or a number."""
+    """Kind of the product: "nan", "inf", "zero" or "number"."""
     kinds = {kind if kind != "number" or significand else "zero" for kind, _, significand, _ in (a, b)}
     if "nan" in kinds or kinds == {"inf", "zero"}:
         return "nan"
@@ -71,7 +71,7 @@ def test_all_kinds(through, a_format, b_format, pipeline):
     config = TensorCoreConfig(a_format=a_format, b_format=b_format, pipeline=pipeline)
     generator = random.Random(pipeline)
     operands = list(pairs(patterns(a_format, generator), patterns(b_format, generator)))
-    # Neighbours differ in everything, so that a clock too late shows.
+    # Shuffled, so that neighbours differ and a wrong latency shows.
     generator.shuffle(operands)
     cases = [{"a": number(a_format, a), "b": number(b_format, b)} for a, b in operands]
     early = Plan(config).clocks("exponent")
@@ -85,22 +85,22 @@ def test_all_kinds(through, a_format, b_format, pipeline):
     bias = FORMATS[a_format].bias + FORMATS[b_format].bias
     seen = set()
     for n, (a, b) in enumerate(operands):
-        said = f"{a:#x} times {b:#x}"
+        details = f"{a:#x} times {b:#x}"
         a, b = decode(a, a_format), decode(b, b_format)
         kind = ref_kind(a, b)
         seen.add(kind)
-        assert out.nan[n] == (kind == "nan"), said
+        assert out.nan[n] == (kind == "nan"), details
         if kind == "inf":
-            assert out.infinite[n], said
+            assert out.infinite[n], details
         if kind in ("number", "zero"):
-            assert out.nonzero[n] == (kind == "number"), said
-            assert not out.infinite[n], said
+            assert out.nonzero[n] == (kind == "number"), details
+            assert not out.infinite[n], details
             (_, _, a_significand, a_exponent), (_, _, b_significand, b_exponent) = a, b
             scale = Fraction(2) ** (a_exponent + b_exponent - fraction)
             got = out.product[n] * Fraction(2) ** (out.exponent[n] - bias - fraction)
-            assert got == a_significand * b_significand * scale, said
-            assert out.exponent[n] == a_exponent + b_exponent + bias, said
+            assert got == a_significand * b_significand * scale, details
+            assert out.exponent[n] == a_exponent + b_exponent + bias, details
         if kind != "nan":
-            assert out.sign[n] == (a[1] != b[1]), said
+            assert out.sign[n] == (a[1] != b[1]), details
     infinities = FORMATS[a_format].infinities or FORMATS[b_format].infinities
     assert seen == {"nan", "zero", "number"} | ({"inf"} if infinities else set())

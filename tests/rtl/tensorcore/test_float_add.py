@@ -1,4 +1,4 @@
-"""The FP32 adder against NumPy's, bit for bit."""
+"""FP32 adder against NumPy, bit for bit."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from tercet.rtl.tensorcore.float_add import FloatAdd
 INFINITE = 0x7F800000
 LARGEST = 0x7F7FFFFF
 NAN = 0x7FFFFFFF
-# Where something changes: zero, one, the ends of the subnormal and of the normal numbers, infinity, NaNs.
+# Corner cases: zero, one, the limits of the subnormal and normal numbers, infinity, NaNs.
 EDGES = [0, 1, 2, 0x7FFFFE, 0x7FFFFF, 0x800000, 0x800001, 0xFFFFFF, 0x1000000, 0x3F800000, 0x3F800001, 0x3FFFFFFF]
 EDGES += [0x7EFFFFFF, 0x7F000000, 0x7F7FFFFE, LARGEST, INFINITE, INFINITE + 1, NAN]
 
@@ -17,7 +17,7 @@ EDGES += [0x7EFFFFFF, 0x7F000000, 0x7F7FFFFE, LARGEST, INFINITE, INFINITE + 1, N
 
 
 def numbers(rng, exponents):
-    """Patterns of these biased exponents, and any fraction, or all zeros or ones, or one or two bits."""
+    """Patterns with these biased exponents; fractions are random, all zeros, all ones, or have one or two bits set."""
     count = len(exponents)
     one, other = (1 << rng.integers(0, 23, count) for _ in range(2))
     fraction = rng.choice([0, 2**23 - 1, -1, -2, -3], count)
@@ -27,7 +27,7 @@ def numbers(rng, exponents):
 
 
 def distances(rng, count):
-    """Each distance of exponents up to 30, either way, same and other signs: ties among them, and far ones."""
+    """Every distance of exponents up to 30, in both orders, with both signs; includes ties and far terms."""
     distance = np.arange(count) % 31
     small = rng.integers(1, 254 - distance)
     a, b = numbers(rng, small), numbers(rng, small + distance)
@@ -36,10 +36,10 @@ def distances(rng, count):
 
 
 def ties(rng, count):
-    """The larger one odd or even, the smaller one half of its last bit, or next to that."""
+    """The smaller term is half an ULP of the larger one, or next to that; the larger one is odd or even."""
     large = rng.integers(26, 254, count)
     a = numbers(rng, large)
-    # 2**-24 of the larger one's power of two, and less for a difference that is below it.
+    # 2**-24 of the larger term's power of two; half of that for a difference below the power of two.
     below = rng.choice([24, 25], count)
     b = (large - below << 23) + rng.choice([-1, 0, 0, 0, 1, 1 << 22], count)
     return a, (b | rng.integers(0, 2, count) << 31).astype(np.uint32)
@@ -59,12 +59,12 @@ def subnormal(rng, count):
 
 
 def overflow(rng, count):
-    """Around the largest."""
+    """Around the largest numbers."""
     return numbers(rng, rng.integers(252, 255, count)), numbers(rng, rng.integers(228, 255, count))
 
 
 def edges(rng, count):
-    """All pairs of edges with all signs; `count` of them where they are more."""
+    """Pairs of `EDGES` with all signs, at most `count` of them."""
     signed = np.array([edge | sign for edge in EDGES for sign in (0, 1 << 31)], np.uint32)
     a, b = (x.ravel() for x in np.meshgrid(signed, signed))
     order = rng.permutation(len(a))[:count]
@@ -78,7 +78,7 @@ def anything(rng, count):
 KINDS = (distances, ties, cancel, subnormal, overflow, edges, anything)
 
 
-# Reference, and the component's own form of a number.
+# Reference, and conversion to and from `Float32`.
 
 
 def ref_add(a, b):
@@ -91,8 +91,8 @@ def is_nan(patterns):
     return (patterns & 0x7FFFFFFF) > INFINITE
 
 
-def single(rng, pattern, other):
-    """Infinities in both of their forms, at times with the other term's magnitude below; a NaN of any pattern."""
+def float32_bits(rng, pattern, other):
+    """Bits of `Float32`. Infinities in both encodings, some with the other term's magnitude; NaNs with any pattern."""
     pattern = int(pattern)
     fields = {"fraction": pattern % 2**23, "exponent": pattern >> 23 & 0xFF, "sign": pattern >> 31}
     fields["normal"] = fields["exponent"] > 0
@@ -107,7 +107,7 @@ def single(rng, pattern, other):
 
 
 def pattern(value):
-    """The pattern of a number in the component's form."""
+    """Bit pattern of a `Float32`."""
     number = Float32.from_bits(value)
     if number.nan:
         return NAN
@@ -120,13 +120,13 @@ def pattern(value):
 def run(through, family, a, b, seed=0):
     rng = np.random.default_rng(seed)
     component = FloatAdd(family=family)
-    cases = [{"a": single(rng, x, y), "b": single(rng, y, x)} for x, y in zip(a, b, strict=True)]
+    cases = [{"a": float32_bits(rng, x, y), "b": float32_bits(rng, y, x)} for x, y in zip(a, b, strict=True)]
     return [pattern(value) for value in through(component, cases, o=component.latency).o]
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_against_numpy(through, kind):
-    """Thousands of what is hard; all that is said of it happens."""
+    """Thousands of hard cases; every event expected of their kind occurs."""
     rng = np.random.default_rng(KINDS.index(kind))
     a, b = kind(rng, 3000)
     want = ref_add(a, b)
@@ -137,7 +137,7 @@ def test_against_numpy(through, kind):
 
 
 def events(a, b, total):
-    """What happens in the cases."""
+    """Names of the events that occur in the cases."""
     x, y = a.view(np.float32), b.view(np.float32)
     finite = np.isfinite(x) & np.isfinite(y)
     with np.errstate(all="ignore"):

@@ -1,4 +1,4 @@
-"""Every place of the leading 1, with every exponent that can stop its way up."""
+"""Every position of the leading 1, with every exponent that can limit the shift."""
 
 import random
 
@@ -16,8 +16,8 @@ def check(through, component, width, cases):
     inputs = [{"value": value, "exponent": exponent} for value, exponent in cases]
     latency = dict.fromkeys(("significand", "lowered", "zero"), component.latency)
     got = through(component, inputs, **latency)
-    found = zip(got.significand, got.lowered, got.zero, strict=True)
-    for case, outcome in zip(cases, found, strict=True):
+    outcomes = zip(got.significand, got.lowered, got.zero, strict=True)
+    for case, outcome in zip(cases, outcomes, strict=True):
         want = ref_normalise(width, *case)
         assert outcome == want, case
 
@@ -45,5 +45,5 @@ def test_not_limited(through, width):
 
 
 def test_refused():
-    with pytest.raises(ValueError, match="Significand of width 33; use 1 to 32"):
+    with pytest.raises(ValueError, match="Significand width 33 is out of range; use 1 to 32"):
         FloatNormalise(width=33)

@@ -1,4 +1,4 @@
-"""Products as FP32 numbers against NumPy's, bit for bit."""
+"""Products as FP32 numbers against NumPy, bit for bit."""
 
 import numpy as np
 import pytest
@@ -13,7 +13,7 @@ SETTINGS = [("fp16", "fp16", 14), ("fp16", "fp16", 4), ("e4m3", "e4m3", 14), ("e
 
 
 def pairs(a_format, b_format, count):
-    """Any patterns, half of them subnormal with fractions of any length; some infinite, or what is there instead."""
+    """Random patterns, half of them subnormal with fractions of any length; some with the encoding of infinity."""
     rng = np.random.default_rng(count)
     chosen = []
     for format in (a_format, b_format):
@@ -31,7 +31,7 @@ def pairs(a_format, b_format, count):
 
 @pytest.mark.parametrize(("a_format", "b_format", "pipeline"), SETTINGS)
 def test_against_numpy(through, a_format, b_format, pipeline):
-    """Each number of leading zeros, zeros of both signs, infinities and NaNs."""
+    """Every number of leading zeros, both zeros, infinities and NaNs."""
     a, b = pairs(a_format, b_format, 3000)
     with np.errstate(all="ignore"):
         want = to_float(a, a_format).astype(np.float32) * to_float(b, b_format).astype(np.float32)
@@ -40,17 +40,17 @@ def test_against_numpy(through, a_format, b_format, pipeline):
     exponents = set()
     products = through(component, cases, product=component.latency).product
     for bits, x, y, product in zip(products, a, b, want, strict=True):
-        got, said = Float32.from_bits(bits), f"{x:#x} * {y:#x} is not {product}"
-        assert got.nan == np.isnan(product), said
+        got, details = Float32.from_bits(bits), f"{x:#x} * {y:#x} is not {product}"
+        assert got.nan == np.isnan(product), details
         if np.isnan(product):
             continue
-        assert got.sign == np.signbit(product), said
-        assert got.infinite == np.isinf(product), said
+        assert got.sign == np.signbit(product), details
+        assert got.infinite == np.isinf(product), details
         if np.isfinite(product):
-            assert got.sign << 31 | got.exponent << 23 | got.fraction == product.view(np.uint32), said
-            assert got.normal == (product != 0), said
+            assert got.sign << 31 | got.exponent << 23 | got.fraction == product.view(np.uint32), details
+            assert got.normal == (product != 0), details
             exponents.add(got.exponent)
-    # From that of the smallest product up.
+    # From the exponent of the smallest product upwards.
     least = FORMATS["fp32"].bias + sum(
         form.min_exponent - form.fraction_bits for form in (FORMATS[a_format], FORMATS[b_format])
     )

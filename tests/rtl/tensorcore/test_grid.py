@@ -1,4 +1,4 @@
-"""Units in rows and columns: each gets its row of A, its column of B and its own addend."""
+"""Array of units: each gets its row of A, its column of B and its own addend."""
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ CONFIGS = {
 
 
 def flat(values, width):
-    """An integer of all bits, the first value lowest."""
+    """Concatenate values into an integer, the first in the LSBs."""
     return sum(int(value) << width * n for n, value in enumerate(np.ravel(values)))
 
 
@@ -29,10 +29,10 @@ def test_every_unit(through, fields, rows, cols):
     cases = iter(make_cases(config, 3 * rows * cols, seed=rows))
     inputs, want = [], []
     for _ in range(20):
-        some = [next(cases) for _ in range(rows * cols)]
-        a = np.array([some[row * cols][0] for row in range(rows)], a_form.dtype)
-        b = np.array([some[col][1] for col in range(cols)], b_form.dtype)
-        c = np.array([c for _, _, c in some], c_form.dtype).reshape(rows, cols)
+        dots = [next(cases) for _ in range(rows * cols)]
+        a = np.array([dots[row * cols][0] for row in range(rows)], a_form.dtype)
+        b = np.array([dots[col][1] for col in range(cols)], b_form.dtype)
+        c = np.array([c for _, _, c in dots], c_form.dtype).reshape(rows, cols)
         inputs.append({"a": flat(a, a_form.width), "b": flat(b, b_form.width), "c": flat(c, c_form.width)})
         left, right = (np.broadcast_to(operand, (rows, cols, config.l)) for operand in (a[:, None], b[None]))
         want.append(flat(dot(left, right, c, config).view(c_form.dtype), c_form.width))

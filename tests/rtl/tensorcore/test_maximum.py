@@ -1,4 +1,4 @@
-"""The largest exponent, with every number of products, and wherever it is."""
+"""Largest exponent, for every number of products and at every index."""
 
 import random
 from itertools import product
@@ -27,7 +27,7 @@ def settings():
 
 
 def scale(config):
-    """Where 1 and the least and the largest exponents of products and of the addend are, on the common scale."""
+    """On the common scale: exponent of 1, and (smallest, largest) exponents of products and of the addend."""
     a, b, c = (FORMATS[name] for name in (config.a_format, config.b_format, config.out_format))
     one = Plan(config).origin
     products = (one + 2 - a.bias - b.bias, one + 2**a.exponent_bits + 2**b.exponent_bits - 2 - a.bias - b.bias)
@@ -35,7 +35,7 @@ def scale(config):
 
 
 def check(through, config, terms):
-    """Terms are (exponents of products on the common scale, theirs that count, addend, whether it counts)."""
+    """Check terms: (exponents of products on the common scale, their non-zero flags, addend's exponent, its flag)."""
     a, b = FORMATS[config.a_format], FORMATS[config.b_format]
     base = scale(config)[0] - a.bias - b.bias
     width = 1 + max(a.exponent_bits, b.exponent_bits)
@@ -53,13 +53,13 @@ def check(through, config, terms):
     for (exponents, nonzero, addend, addend_nonzero), largest in zip(terms, got, strict=True):
         count = [exponent for exponent, counts in zip(exponents, nonzero, strict=True) if counts]
         count += [addend] if addend_nonzero else []
-        # If nothing counts, the result means nothing, and the clocks before and after are right all the same.
+        # If no term counts, the result is meaningless, but its neighbours must be right.
         assert not count or largest == max(count)
 
 
 @settings()
 def test_latency(config):
-    """As many clocks as there are registers from the comparison to before the distance."""
+    """One clock per register from the comparison to the step before the distance."""
     plan = Plan(config)
     steps = ["compare", "select", *(f"maximum_{level}" for level in range(2, 6))]
     assert ExponentMaximum(config=config).latency == sum(step in plan.registers for step in steps)
@@ -67,18 +67,18 @@ def test_latency(config):
 
 @settings()
 def test_every_place(through, config):
-    """The largest in each place, over others that are as large but do not count, or one smaller, or equal."""
+    """The largest at every index; the others are zero terms with a larger exponent, one smaller, or equal."""
     _, (lowest, highest), (addend_lowest, addend_highest) = scale(config)
     low, high = max(lowest, addend_lowest), min(highest, addend_highest)
     terms = []
     for top in (low, low + 1, (low + high) // 2, high):
-        for place in range(config.l + 1):
+        for index in range(config.l + 1):
             for zeros in (False, True):
                 others = high if zeros else max(low, top - 1)
                 exponents, nonzero = [others] * (config.l + 1), [not zeros] * (config.l + 1)
-                exponents[place], nonzero[place] = top, True
+                exponents[index], nonzero[index] = top, True
                 terms.append((exponents[:-1], nonzero[:-1], exponents[-1], nonzero[-1]))
-            # Nothing that counts, between two cases that are something.
+            # All terms zero, between two other cases.
             terms.append(([high] * config.l, [False] * config.l, high, False))
         terms.append(([top] * config.l, [True] * config.l, top, True))
     # The addend beyond all products.
@@ -113,7 +113,7 @@ def test_random(through, config):
 
 
 def test_two_of_few_values_exhaustively(through):
-    """Both products and the addend, each of four exponents and zero or not."""
+    """Two products and the addend, each with four exponents, zero or not."""
     config = TensorCoreConfig(l=2)
     _, (low, _), _ = scale(config)
     keys = [(low + exponent, counts) for exponent in range(1, 5) for counts in (False, True)]

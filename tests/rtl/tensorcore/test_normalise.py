@@ -1,4 +1,4 @@
-"""Sums of every magnitude: their value is kept, the leading 1 is on top, and subnormal ones stop below."""
+"""Sums of every magnitude: value preserved, leading 1 at the top, subnormal ones below it."""
 
 import random
 from fractions import Fraction
@@ -29,7 +29,7 @@ CONFIGS = {
         "out_fraction_bits": 13,
     },
     "FP8 to FP16": {"a_format": "e5m2", "b_format": "e5m2", "out_format": "fp16", "fraction_bits": 13},
-    # Products go down into the subnormal numbers, but not far.
+    # Products reach into the subnormal numbers, but not far.
     "E4M3 to FP16": {"a_format": "e4m3", "out_format": "fp16", "fraction_bits": 13},
     # These sums are shorter than the result.
     "E4M3 to FP32": {"a_format": "e4m3", "b_format": "e4m3", "l": 2, "fraction_bits": 13},
@@ -38,16 +38,16 @@ CONFIGS = {
 
 
 def magnitudes(width, generator):
-    """0 and 1, every power of two and one of what is next to it, one other of every size, and the largest."""
-    found = {0, 1, 2**width - 1}
-    for place in range(width):
-        power = 1 << place
-        found |= {power, power + generator.choice((-1, 1)), generator.randrange(power, 2 * power)}
-    return sorted(found)
+    """0, 1, every power of two, a neighbour of each, a random value of each length, and the maximum."""
+    values = {0, 1, 2**width - 1}
+    for bit in range(width):
+        power = 1 << bit
+        values |= {power, power + generator.choice((-1, 1)), generator.randrange(power, 2 * power)}
+    return sorted(values)
 
 
 def cases_of(config, generator):
-    """Totals, and the exponent of their terms."""
+    """Cases: total, and exponent of its terms."""
     plan = Plan(config)
     c = FORMATS[config.out_format]
     # With this exponent, 1.0 among the terms is the smallest normal number of the output.
@@ -59,8 +59,8 @@ def cases_of(config, generator):
     cases = []
     for magnitude in magnitudes(width, generator):
         power = magnitude & (magnitude - 1) == 0
-        # The ends; and where the leading 1 is about the smallest normal number, the last bit of a subnormal one, or
-        # half of that.
+        # Limits of the exponent; and exponents that put the leading 1 near the smallest normal number, near the LSB of
+        # subnormal numbers, or near half of that.
         normal = smallest - (magnitude.bit_length() - 1 - config.fraction_bits)
         last = normal - config.out_fraction_bits
         ends = [lowest, lowest + 1, highest, generator.randint(lowest, highest)]
@@ -68,15 +68,15 @@ def cases_of(config, generator):
         near = [most for most in near if lowest <= most <= highest]
         for most in {generator.choice(ends), *generator.sample(near, min(len(near), 3 if power else 1))}:
             cases += [(sign * magnitude, most) for sign in ((1, -1) if power else generator.choice(((1,), (-1,))))]
-    # An addend alone, as it is, with the least exponent also a smaller one. Its sign is taken out.
+    # An addend alone; at the smallest exponent also subnormal ones. Its sign is factored out.
     spare = max(0, config.fraction_bits - c.fraction_bits)
-    places = range(config.fraction_bits + 1 - spare)
+    bits = range(config.fraction_bits + 1 - spare)
     first = max(smallest, floor)
     for most in range(first, lowest):
-        cases.append((generator.randrange(1 << places[-1], 2 << places[-1]) << spare, most))
+        cases.append((generator.randrange(1 << bits[-1], 2 << bits[-1]) << spare, most))
         if most == first:
-            some = [generator.choice((1 << place, generator.randrange(1, 2 << place))) for place in places]
-            cases += [(magnitude << spare, most) for magnitude in some]
+            small = [generator.choice((1 << bit, generator.randrange(1, 2 << bit))) for bit in bits]
+            cases += [(magnitude << spare, most) for magnitude in small]
     generator.shuffle(cases)
     return cases
 
@@ -104,25 +104,25 @@ def test_value(through, fields):
     least = Fraction(2) ** (1 - c.bias)
     seen = set()
     for (total, most), (negative, significand, below, above, exponent) in zip(cases, out, strict=True):
-        said = (total, most)
+        details = (total, most)
         value = abs(total) * Fraction(2) ** (most - one - config.fraction_bits)
-        assert negative == (total < 0), said
-        # Without a leading 1 the exponent is the least.
+        assert negative == (total < 0), details
+        # Without a leading 1, the exponent is the minimum.
         whole = above or significand >> kept - 1
         unit = (Fraction(2) ** (exponent - c.bias) if whole else least) / 2 ** (kept - 1)
-        assert whole if value >= least else not whole, said
+        assert whole if value >= least else not whole, details
         if 0 < value < unit / 2:
-            # Not all is kept of a sum that is so small, but it does not come near the half either.
-            assert (significand, below >> rest - 1) == (0, 0), said
+            # Such a small sum loses bits, but must not round up: its half-ULP bit is 0.
+            assert (significand, below >> rest - 1) == (0, 0), details
             seen.add("nothing")
             continue
-        assert Fraction((above << kept | significand) << rest | below, 2**rest) * unit == value, said
+        assert Fraction((above << kept | significand) << rest | below, 2**rest) * unit == value, details
         if whole:
-            assert exponent >= 1, said
-            # Only a power of two can be above, and has nothing below.
-            assert not above or not significand and not below, said
+            assert exponent >= 1, details
+            # Only a power of two can be in `above`, with zeros below it.
+            assert not above or not significand and not below, details
         seen.add("above" if above else "normal" if whole else "subnormal" if total else "zero")
-    # Where sums are not so small, nothing is lost.
+    # Bits are lost only where sums can be this small.
     smallest = Plan(config).product_exponents[0] - one
     if config.min_exponent is not None and config.reaches_floor:
         smallest = max(smallest, config.min_exponent)

@@ -1,4 +1,4 @@
-"""The ring of operands: what is read is what came, up to the clock in which its place is given free."""
+"""Ring buffer of operands: a step can be read unchanged up to the clock of its release."""
 
 import random
 
@@ -6,9 +6,9 @@ import pytest
 from tercet.golden.tensorcore.cycle_model import RING
 from tercet.rtl.tensorcore.operands import Operands
 
-# Bits of a block, most blocks of a step, parts of a block.
+# Bits of a block, maximum blocks per step, parts per block.
 SHAPES = [(24, 4, 1), (32, 4, 2), (64, 4, 4), (40, 8, 1), (48, 8, 4)]
-# Blocks of a step, and steps.
+# Blocks per step, number of steps.
 SIZES = [(4, 3), (1, 5), (2, 1), (3, 4), (1, 1), (1, 1), (4, 1), (2, 6)]
 
 
@@ -18,7 +18,7 @@ def make(shape):
 
 
 def steps_of(shape, sizes, seed=0):
-    """Of each step its blocks; sizes of as many blocks as there can be are among them."""
+    """Sizes, and the blocks of each step; steps of the maximum size are added."""
     width, most, _ = shape
     generator = random.Random(seed)
     sizes = [*sizes, (most, 2)]
@@ -28,40 +28,40 @@ def steps_of(shape, sizes, seed=0):
 
 
 def parts_of(shape, blocks):
-    """What comes: each block in parts, the lowest first."""
+    """Parts of blocks in the order of the stream, lowest first."""
     width, _, parts = shape
     part = width // parts
-    return [block >> place * part & (2**part - 1) for block in blocks for place in range(parts)]
+    return [block >> n * part & (2**part - 1) for block in blocks for n in range(parts)]
 
 
 def read_all(component, steps, got, *, pauses=0.0, seed=0):
-    """A bench that asks for all parts of each step in any order, and gives the step free with the last one."""
+    """Bench that reads all parts of each step in random order, and releases the step with the last read."""
 
     async def bench(ctx):
         generator = random.Random(seed)
-        asked = [None] * component.latency
+        requests = [None] * component.latency
         ctx.set(component.release, 0)
 
-        async def clock(wanted):
+        async def clock(request):
             _, _, part = await ctx.tick().sample(component.part)
-            asked.append(wanted)
-            now = asked.pop(0)
-            if now is not None:
-                got.append((*now, part))
+            requests.append(request)
+            answered = requests.pop(0)
+            if answered is not None:
+                got.append((*answered, part))
 
         for number, step in enumerate(steps):
-            places = [(block, part) for block in range(len(step)) for part in range(component.parts)]
-            generator.shuffle(places)
+            indices = [(block, part) for block in range(len(step)) for part in range(component.parts)]
+            generator.shuffle(indices)
             while not ctx.get(component.ready):
                 await clock(None)
-            for place in places:
+            for index in indices:
                 while generator.random() < pauses:
                     ctx.set(component.read_block, generator.randrange(component.most))
                     await clock(None)
-                ctx.set(component.read_block, place[0])
-                ctx.set(component.read_part, place[1])
-                ctx.set(component.release, place == places[-1])
-                await clock((number, *place))
+                ctx.set(component.read_block, index[0])
+                ctx.set(component.read_part, index[1])
+                ctx.set(component.release, index == indices[-1])
+                await clock((number, *index))
                 ctx.set(component.release, 0)
         for _ in range(component.latency):
             await clock(None)
@@ -74,7 +74,7 @@ def read_all(component, steps, got, *, pauses=0.0, seed=0):
 )
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_what_came(simulate, send, shape, gaps, pauses):
-    """All steps, with the ring full most of the time, empty, or in between."""
+    """All steps arrive, with the ring mostly full, mostly empty, or in between."""
     component = make(shape)
     sizes, steps = steps_of(shape, SIZES)
     got = []
@@ -85,16 +85,16 @@ def test_what_came(simulate, send, shape, gaps, pauses):
     )
     trace = simulate(component, *benches, blocks=component.blocks, ready=component.ready)
     part = component.width
-    want = [steps[number][block] >> place * part & (2**part - 1) for number, block, place, _ in got]
+    want = [steps[number][block] >> n * part & (2**part - 1) for number, block, n, _ in got]
     assert [value for *_, value in got] == want
     assert len(got) == sum(len(step) for step in steps) * component.parts
-    # Nothing is here any more.
+    # The ring is empty.
     assert not trace.ready[-1]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_takes_a_part_a_clock(simulate, send, shape):
-    """Parts come in without a gap, also from one size to the next, as long as there is room."""
+    """One part is accepted per clock while there is room, also across a change of size."""
     component = make(shape)
     sizes = [(2, 1), (1, 1), (component.most, RING - 2)]
     words = list(range(1, 1 + component.parts * (3 + (RING - 2) * component.most)))
@@ -104,13 +104,13 @@ def test_takes_a_part_a_clock(simulate, send, shape):
     taken = [clock for clock, block in enumerate(trace.blocks) if block is not None]
     assert [trace.blocks[clock] for clock in taken] == words
     assert taken == [n + 1 for n in range(len(words))]
-    # The first step is here two clocks after its last part.
+    # The first step is ready two clocks after its last part.
     assert trace.ready.index(1) == taken[2 * component.parts - 1] + 2
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_holds_its_steps(simulate, send, shape):
-    """As many steps as the ring has are taken in, and one more once the oldest is given free."""
+    """The ring accepts `RING` steps, and one more after each release."""
     component = make(shape)
     blocks = 2
     free = [100, 150]
@@ -128,7 +128,7 @@ def test_holds_its_steps(simulate, send, shape):
     taken = [clock for clock, block in enumerate(trace.blocks) if block is not None]
     assert sum(clock < free[0] for clock in taken) == RING * blocks * component.parts
     for clock, until in zip(free, [*free[1:], 200], strict=True):
-        # In the clock after, the place is free.
+        # Parts are accepted from the clock after the release.
         assert [later - clock for later in taken if clock <= later < until] == [
             n + 1 for n in range(blocks * component.parts)
         ]
@@ -137,7 +137,7 @@ def test_holds_its_steps(simulate, send, shape):
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_read_while_overwritten(simulate, send, shape):
-    """What is asked for up to the clock of the release is right, although the next step takes its place at once."""
+    """Reads up to the clock of the release return the old step, although the next one overwrites it at once."""
     component = make(shape)
     width, most, parts = shape
     generator = random.Random(5)
@@ -156,5 +156,5 @@ def test_read_while_overwritten(simulate, send, shape):
     simulate(component, late, beside=beside)
     part = width // parts
     assert len(got) == len(steps) * most * parts
-    for number, block, place, value in got:
-        assert value == steps[number][block] >> place * part & (2**part - 1)
+    for number, block, n, value in got:
+        assert value == steps[number][block] >> n * part & (2**part - 1)

@@ -1,4 +1,4 @@
-"""Patterns of results: rounded, cut off, too large, zero, or no number."""
+"""Encoding of results: rounded, truncated, overflowing, zero, infinite or NaN."""
 
 import random
 from fractions import Fraction
@@ -29,20 +29,20 @@ def settings(fields):
 
 
 def run(through, config, cases):
-    """Patterns of cases: the values of `NAMES`, those that are missing 0."""
+    """Bit patterns of cases; a case has values for the first of `NAMES`, the others are 0."""
     component = Pack(config=config)
     filled = [dict(zip(NAMES, (*case, *(0 for _ in NAMES[len(case) :])), strict=True)) for case in cases]
     return through(component, filled, value=component.latency).value
 
 
 def sizes(config):
-    """Bits below the significand, and of the exponent."""
+    """Widths of `below` and `exponent` in bits."""
     component = Pack(config=config)
     return len(component.below), len(component.exponent)
 
 
 def ref_pattern(config, negative, magnitude, nearest):
-    """By value alone: to the nearest, ties to even, or cut off; too large is infinite."""
+    """Reference by value: round to nearest even, or truncate; overflow gives infinity."""
     c = FORMATS[config.out_format]
     kept = config.out_fraction_bits
     spare = c.fraction_bits - kept
@@ -66,13 +66,13 @@ def ref_pattern(config, negative, magnitude, nearest):
 
 
 def check(through, config, cases, nearest):
-    """Cases are (negative, significand, below, above, exponent); returns the patterns."""
+    """Check cases of (negative, significand, below, above, exponent); return their bit patterns."""
     c = FORMATS[config.out_format]
     kept, (rest, _) = config.out_fraction_bits + 1, sizes(config)
     got = run(through, config, cases)
     for case, pattern in zip(cases, got, strict=True):
         negative, significand, below, above, exponent = case
-        # Without a 1 above, the exponent means nothing: it is the least.
+        # Without a leading 1, the exponent input is ignored and the minimum applies.
         whole = above or significand >> kept - 1
         bits = (above << kept | significand) << rest | below
         magnitude = Fraction(bits, 2 ** (rest + kept - 1)) * Fraction(2) ** ((exponent if whole else 1) - c.bias)
@@ -81,7 +81,7 @@ def check(through, config, cases, nearest):
 
 
 def numbers(config, generator, exponents):
-    """Fractions of all kinds over what is about a half, with these exponents; subnormal with the first of them too."""
+    """Corner-case fractions with `below` around one half, for these exponents; at exponent 1 also subnormal numbers."""
     fraction, (rest, _) = config.out_fraction_bits, sizes(config)
     half = 1 << rest - 1
     cases = []
@@ -103,7 +103,7 @@ def numbers(config, generator, exponents):
 
 @settings(NEAREST | ZERO)
 def test_numbers(through, config):
-    """From the smallest to beyond the largest, subnormal ones among them."""
+    """From the smallest number to beyond the largest, including subnormal ones."""
     generator = random.Random(config.fraction_bits)
     c = FORMATS[config.out_format]
     rest, width = sizes(config)
@@ -115,7 +115,7 @@ def test_numbers(through, config):
     got = check(through, config, cases, nearest)
     infinite = top << c.fraction_bits
     assert {0, infinite, infinite | 1 << c.width - 1} <= set(got)
-    # All ones: what is to be rounded carries from subnormal to normal, and from the largest number to infinity.
+    # All ones: rounding carries from subnormal to normal, and from the largest number to infinity.
     ones = 2**config.out_fraction_bits - 1
     carried = {}
     for (_, significand, below, above, exponent), pattern in zip(cases, got, strict=True):
@@ -128,11 +128,11 @@ def test_numbers(through, config):
 
 @settings(NEAREST | ZERO)
 def test_zero(through, config):
-    """Zero is +0, and so is what becomes zero, with any exponent."""
+    """Zero, and a number that rounds to zero, is +0 for any exponent."""
     generator = random.Random(1)
     rest, width = sizes(config)
     half = 1 << rest - 1
-    # In the format that rounds, the half itself is a tie with the even zero.
+    # With rounding, one half is a tie, and zero is even.
     belows = {0, 1, half - 1, half} if config.out_format == "fp16" else {0, 1, half, 2 * half - 1}
     exponents = [*range(min(2**width, 40)), 2**width - 1]
     cases = [(sign, 0, below, 0, e) for e in exponents for below in belows for sign in (0, 1) if below < 2 * half]
@@ -143,7 +143,7 @@ def test_zero(through, config):
 
 @settings(NEAREST | ZERO)
 def test_no_number(through, config):
-    """NaN before infinity, infinity before anything finite, each with its own sign."""
+    """NaN takes precedence over infinity, infinity over finite numbers; infinity has its own sign."""
     generator = random.Random(2)
     c = FORMATS[config.out_format]
     rest, width = sizes(config)
@@ -163,7 +163,7 @@ def test_no_number(through, config):
 
 
 def test_ties_by_hand(through):
-    """FP16: a half goes to the even neighbour, a bit more always up; the largest one is 65504, 65520 is infinite."""
+    """FP16: one half goes to the even neighbour, a bit more rounds up; 65504 is the largest number, 65520 infinite."""
     config = TensorCoreConfig(out_format="fp16")
     rest, _ = sizes(config)
     half = 1 << rest - 1
@@ -184,7 +184,7 @@ def test_ties_by_hand(through):
 
 
 def test_cut_off_by_hand(through):
-    """FP32: nothing is rounded up, and of 13 fraction bits ten zeros are left below."""
+    """FP32: nothing is rounded up; with 13 fraction bits, ten zeros follow."""
     config = TensorCoreConfig()
     rest, _ = sizes(config)
     ones = 2**rest - 1

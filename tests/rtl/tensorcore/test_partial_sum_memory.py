@@ -1,4 +1,4 @@
-"""The addends of a unit: C or the sum of that place, each at its clock."""
+"""Addends of a unit: C or the stored sum, with the right timing."""
 
 import random
 
@@ -20,15 +20,15 @@ def test_addends(through, config):
     component = PartialSumMemory(config=config)
     generator = random.Random(config.fold)
     width, depth = len(component.c), TILE[0] * TILE[1] * config.fold
-    # Few of the places, so that they meet again soon.
-    places = [0, depth - 1, *generator.sample(range(1, depth - 1), 6)]
+    # Few addresses, so that they recur soon.
+    addresses = [0, depth - 1, *generator.sample(range(1, depth - 1), 6)]
     cases = [
         {
-            "place": generator.choice(places),
+            "place": generator.choice(addresses),
             "first": generator.random() < 0.3,
             "addend": generator.getrandbits(width),
             "write": generator.random() < 0.5,
-            "write_place": generator.choice(places),
+            "write_place": generator.choice(addresses),
             "value": generator.getrandbits(width),
         }
         for _ in range(500)
@@ -38,11 +38,11 @@ def test_addends(through, config):
     words = dict.fromkeys(range(depth), 0)
     compared = 0
     for clock, case in enumerate(cases):
-        # A place that is read while it is written has no word.
-        met = case["write"] and case["write_place"] == case["place"]
+        # The result of a read during a write of the same address is undefined.
+        collides = case["write"] and case["write_place"] == case["place"]
         if case["first"]:
             assert got[clock] == case["addend"]
-        elif not met:
+        elif not collides:
             assert got[clock] == words[case["place"]]
             compared += 1
         if case["write"]:

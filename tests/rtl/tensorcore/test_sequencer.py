@@ -1,4 +1,4 @@
-"""The order of starts, clock by clock: as soon as everything is there, and never before."""
+"""Order of issues, clock by clock: as soon as all inputs are available, and never before."""
 
 import random
 
@@ -6,7 +6,7 @@ import pytest
 from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.rtl.tensorcore.sequencer import Sequencer
 
-# Sizes of a block, fold, and the parts of its rows and its columns.
+# Block size and fold; parts by rows and by columns.
 PARTS = [
     ({"fold": 1}, 1, 1),
     ({"fold": 2}, 2, 1),
@@ -15,12 +15,12 @@ PARTS = [
     ({"m": 2, "n": 8, "fold": 4}, 2, 2),
     ({"m": 3, "n": 4, "fold": 2}, 1, 2),
 ]
-# Tiles by their blocks down, across, and steps.
+# Tiles: blocks down, blocks across, steps.
 TILES = [(4, 8, 2), (1, 1, 1), (1, 1, 4), (2, 3, 3), (1, 1, 1), (4, 1, 1), (1, 1, 3), (1, 2, 2), (3, 5, 1), (2, 1, 3)]
 
 
 def parts_of(tile, row_parts, col_parts):
-    """Starts of a step, and in order all items of a tile, each with whether it ends a step, and a block."""
+    """Issues per step, and all items of a tile in order, each with flags for the end of a step and of a block."""
     rows, cols, steps = tile
     blocks = [(row, col) for row in range(rows) for col in range(cols)]
     parts = [(row_part, col_part) for row_part in range(row_parts) for col_part in range(col_parts)]
@@ -37,7 +37,7 @@ def parts_of(tile, row_parts, col_parts):
 
 
 def run(simulate, fields, tiles, latency, **chances):
-    """All signals in each clock, until every part of all tiles has been started and is back."""
+    """Trace of all signals, until every part of all tiles has been issued and has retired."""
     component = Sequencer(config=TensorCoreConfig(**fields), under_way=latency)
     config = component.config
     total = sum(rows * cols * steps for rows, cols, steps in tiles) * config.fold
@@ -45,22 +45,22 @@ def run(simulate, fields, tiles, latency, **chances):
     inputs = ("a_ready", "b_ready", "c_valid", "room")
 
     async def bench(ctx):
-        way = [0] * latency  # starts of the last clocks
+        in_flight = [0] * latency  # issues of the last clocks
         left, started = list(tiles), 0
         offered = False
-        while started < total or any(way):
+        while started < total or any(in_flight):
             for name in inputs:
                 ctx.set(getattr(component, name), generator.random() < chances.get(name, 1.0))
             offered = offered or (bool(left) and generator.random() < chances.get("command", 1.0))
             ctx.set(component.command.valid, offered)
             rows, cols, steps = left[0] if left else (1, 1, 1)
-            # Where there is no command, anything is.
+            # Without a valid command, the payload is random.
             if not offered:
                 rows, cols, steps = generator.randint(1, 4), generator.randint(1, 8), generator.randint(1, 9)
             ctx.set(component.command.payload, {"rows": rows - 1, "cols": cols - 1, "steps": steps - 1})
-            ctx.set(component.retire, way[0])
+            ctx.set(component.retire, in_flight[0])
             _, _, issue, ready = await ctx.tick().sample(component.issue, component.command.ready)
-            way = [*way[1:], issue]
+            in_flight = [*in_flight[1:], issue]
             started += issue
             if offered and ready:
                 left.pop(0)
@@ -75,50 +75,50 @@ def run(simulate, fields, tiles, latency, **chances):
 
 
 def check(trace, tiles, row_parts, col_parts):
-    """Follow all inputs, and say in which clocks something is started."""
+    """Check a trace against its inputs; return the clocks with an issue."""
     tiles = iter(tiles)
-    items, starts, back, place = [], 0, [], 0
+    items, starts, back, index = [], 0, [], 0
     under_way, clocks = [], []
     for clock, issue in enumerate(trace.issue):
-        running = place < len(items)
-        said = f"clock {clock}, part {place} of {len(items)}"
-        assert trace.running[clock] == running, said
+        running = index < len(items)
+        where = f"clock {clock}, part {index} of {len(items)}"
+        assert trace.running[clock] == running, where
         go, over, whole = False, False, False
         if running:
-            item, over, whole = items[place]
-            # The same part of the step before has been back since an earlier clock.
+            item, over, whole = items[index]
+            # The same part of the previous step must have retired in an earlier clock.
             operands = bool(trace.a_ready[clock] and trace.b_ready[clock])
             addend = bool(trace.c_valid[clock] or not item["first"])
-            there = item["first"] or len(back) > place - starts
-            assert (trace.operands[clock], trace.addend[clock], trace.sum[clock]) == (operands, addend, there), said
-            go = bool(operands and addend and there and (trace.room[clock] or not item["last"]))
-        assert issue == go, said
-        assert trace.release[clock] == (go and over), said
-        assert trace.c_take[clock] == (go and item["first"]), said
+            has_sum = item["first"] or len(back) > index - starts
+            assert (trace.operands[clock], trace.addend[clock], trace.sum[clock]) == (operands, addend, has_sum), where
+            go = bool(operands and addend and has_sum and (trace.room[clock] or not item["last"]))
+        assert issue == go, where
+        assert trace.release[clock] == (go and over), where
+        assert trace.c_take[clock] == (go and item["first"]), where
         if go:
-            assert trace.item[clock] == item, said
+            assert trace.item[clock] == item, where
             under_way.append(items)
             clocks.append(clock)
-            place += 1
-        assert trace.ready[clock] == (place == len(items)), said
+            index += 1
+        assert trace.ready[clock] == (index == len(items)), where
         if trace.retire[clock] and under_way.pop(0) is items:
             back.append(clock)
         if trace.valid[clock] and trace.ready[clock]:
             starts, items = parts_of(next(tiles), row_parts, col_parts)
-            back, place = [], 0
+            back, index = [], 0
     assert next(tiles, None) is None
-    assert place == len(items)
+    assert index == len(items)
     return clocks
 
 
 @pytest.mark.parametrize("latency", [1, 6, 40])
 @pytest.mark.parametrize(("fields", "row_parts", "col_parts"), PARTS, ids=str)
 def test_nothing_stalls(simulate, fields, row_parts, col_parts, latency):
-    """Tiles one after the other; those that are small wait for their own sums, and only for these."""
+    """Tiles in sequence; small ones wait for their own sums, and for nothing else."""
     trace = run(simulate, fields, TILES, latency)
     clocks = check(trace, TILES, row_parts, col_parts)
     waits = [later - clock - 1 for clock, later in zip(clocks, clocks[1:], strict=False)]
-    # One block waits for its sums in each step, and the largest tile does if there is more under way.
+    # A single block waits for its sums in each step; the largest tile does so if more parts are in flight.
     parts = row_parts * col_parts
     assert max(waits) == max(0, latency + 1 - parts)
     assert sum(waits[: 64 * parts - 1]) == max(0, latency + 1 - 32 * parts)
@@ -137,14 +137,14 @@ STALLS = [
 @pytest.mark.parametrize("chances", STALLS, ids=str)
 @pytest.mark.parametrize(("fields", "row_parts", "col_parts"), [PARTS[0], PARTS[2]], ids=str)
 def test_stalls(simulate, fields, row_parts, col_parts, chances):
-    """Each thing that a start waits for, alone and together."""
+    """Stalls for each cause, alone and together."""
     trace = run(simulate, fields, TILES[1:], 9, **chances)
     check(trace, TILES[1:], row_parts, col_parts)
 
 
 @pytest.mark.parametrize("latency", [2, 20])
 def test_commands_back_to_back(simulate, latency):
-    """A tile of one start each clock, and the first of the next tile in the clock after the last of one."""
+    """Tiles of a single part issue every clock; a tile starts in the clock after the previous one ends."""
     tiles = [(1, 1, 1)] * 50 + [(2, 2, 1)] * 20
     trace = run(simulate, {}, tiles, latency)
     clocks = check(trace, tiles, 1, 1)
@@ -152,6 +152,6 @@ def test_commands_back_to_back(simulate, latency):
 
 
 def test_many_steps(simulate):
-    """The count of steps has 16 bits; none of them is lost."""
+    """A tile with more steps than fit eight bits."""
     tiles = [(1, 1, 520), (1, 2, 1)]
     check(run(simulate, {}, tiles, 1), tiles, 1, 1)

@@ -1,4 +1,4 @@
-"""Infinities and NaNs among the terms: everything that two products and an addend can be."""
+"""Infinities and NaNs among the terms: exhaustive for two products and an addend."""
 
 from itertools import product
 
@@ -8,7 +8,7 @@ from tercet.rtl.tensorcore.specials import Specials
 
 
 def run(through, count, cases):
-    """Flags of terms (sign, nan, infinite), for each case (any_nan, any_infinite, infinite_sign)."""
+    """Run cases of terms (sign, nan, infinite); returns (any_nan, any_infinite, infinite_sign) for each."""
     component = Specials(config=TensorCoreConfig(l=count))
     assert component.latency == 2
     bits = [
@@ -25,9 +25,9 @@ def ref_specials(terms):
 
 
 def test_two_exhaustively(through):
-    """Every flag of each of the three terms; a product of infinity and zero is NaN and infinite at once."""
+    """All flags of three terms. A product of infinity and zero is NaN and infinite at once."""
     cases = list(product(product((0, 1), repeat=3), repeat=3))
-    # Forwards and backwards, so that neighbours differ in all ways.
+    # Interleaved with the reverse order, so that neighbours differ.
     cases = [case for pair in zip(cases, reversed(cases), strict=True) for case in pair]
     got = run(through, 2, cases)
     assert got == [ref_specials(terms) for terms in cases]
@@ -36,13 +36,13 @@ def test_two_exhaustively(through):
 
 @pytest.mark.parametrize("count", [4, 16, 32])
 def test_each_of_many(through, count):
-    """One term that is infinite or NaN, in each place, alone and with an infinity in the next."""
+    """One infinite or NaN term at each index, alone and next to an infinity."""
     nothing = (0, 0, 0)
     cases = []
-    for place in range(count + 1):
+    for index in range(count + 1):
         for special in product((0, 1), repeat=3):
             terms = [(1 - special[0], 0, 0)] * (count + 1)
-            terms[place] = special
+            terms[index] = special
             cases.append(terms)
-            cases.append([*terms[: place - 1], (1, 0, 1), *terms[place:]] if place else [nothing] * (count + 1))
+            cases.append([*terms[: index - 1], (1, 0, 1), *terms[index:]] if index else [nothing] * (count + 1))
     assert run(through, count, cases) == [ref_specials(terms) for terms in cases]

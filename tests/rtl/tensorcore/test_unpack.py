@@ -1,4 +1,4 @@
-"""Numbers taken apart: every pattern of the small formats, corners and others of the large ones."""
+"""Unpacking: every pattern of the small formats, corner cases and random patterns of the large ones."""
 
 import random
 from fractions import Fraction
@@ -17,13 +17,13 @@ SMALL = ("fp16", "bf16", "e4m3", "e5m2")
 
 
 def apart(simulate, format, patterns):
-    """Sign, exponent, significand, and whether nonzero, infinite and NaN, of each pattern."""
+    """Sign, exponent, significand and the flags non-zero, infinite and NaN of each pattern."""
     unpack = Unpack(format=format)
     number, kind = unpack.number, unpack.number.kind
     fields = (number.sign, number.exponent, number.significand, kind.nonzero, kind.infinite, kind.nan)
     widths = [len(Value.cast(field)) for field in fields]
     together = Signal(sum(widths))
-    found = []
+    words = []
 
     class Top(Elaboratable):
         def elaborate(self, platform):
@@ -35,11 +35,11 @@ def apart(simulate, format, patterns):
     async def bench(ctx):
         for pattern in patterns:
             ctx.set(unpack.pattern, pattern)
-            found.append(ctx.get(together))
+            words.append(ctx.get(together))
 
     simulate(Top(), bench)
     numbers = []
-    for bits in found:
+    for bits in words:
         parts = []
         for width in widths:
             parts.append(bits % 2**width)
@@ -52,15 +52,15 @@ def check(simulate, format, patterns):
     form = FORMATS[format]
     scale = [Fraction(2) ** (exponent - form.bias - form.fraction_bits) for exponent in range(2**form.exponent_bits)]
     kinds = set()
-    for pattern, found in zip(patterns, apart(simulate, format, patterns), strict=True):
-        sign, exponent, significand, nonzero, infinite, nan = found
+    for pattern, number in zip(patterns, apart(simulate, format, patterns), strict=True):
+        sign, exponent, significand, nonzero, infinite, nan = number
         kind, want_sign, want_significand, want_exponent = decode(pattern, format)
         assert (sign, infinite, nan) == (want_sign < 0, kind == "inf", kind == "nan"), hex(pattern)
         if kind == "number":
             assert nonzero == (want_significand > 0), hex(pattern)
             value = Fraction(want_significand, 2**form.fraction_bits) * Fraction(2) ** want_exponent
             assert significand * scale[exponent] == value, hex(pattern)
-            # Subnormal numbers keep the least exponent.
+            # Subnormal numbers have the minimum exponent.
             assert exponent == want_exponent + form.bias, hex(pattern)
         elif kind == "inf":
             assert nonzero, hex(pattern)
@@ -75,10 +75,10 @@ def test_exhaustively(simulate, format):
 
 @pytest.mark.parametrize("format", ["tf32", "fp32"])
 def test_corners(simulate, format):
-    """Every exponent with the fractions at the ends and a 1 in every place; TF32 with anything below."""
+    """Every exponent with fractions of 0, all ones and every single bit; TF32 with random spare bits."""
     form = FORMATS[format]
     generator = random.Random(form.fraction_bits)
-    fractions = [0, 2**form.fraction_bits - 1, *(1 << place for place in range(form.fraction_bits))]
+    fractions = [0, 2**form.fraction_bits - 1, *(1 << bit for bit in range(form.fraction_bits))]
     spare = 31 - form.exponent_bits - form.fraction_bits
     patterns = [
         (sign << form.exponent_bits | exponent) << form.fraction_bits | fraction
@@ -91,7 +91,7 @@ def test_corners(simulate, format):
 
 
 def test_values_by_hand(simulate):
-    """Of E4M3, where all ones is the only NaN, and of TF32, whose low 13 bits do not make a zero a number."""
+    """E4M3, where all ones is the only NaN, and TF32, whose 13 spare bits are ignored."""
     e4m3 = apart(simulate, "e4m3", [0x7E, 0x7F, 0xFF, 0x78, 0x01, 0x08, 0x80])
     assert [number[:4] for number in e4m3[:1] + e4m3[3:]] == [
         (0, 15, 14, 1),  # 448
@@ -107,7 +107,7 @@ def test_values_by_hand(simulate):
 
 
 class Apart(wiring.Component):
-    """Four patterns, and the numbers that `take_apart` makes of them."""
+    """Wrapper of `take_apart` for four patterns."""
 
     def __init__(self, format, width):
         self.format = format
@@ -121,7 +121,7 @@ class Apart(wiring.Component):
 
 
 def test_take_apart(through):
-    """An array, each in its place."""
+    """An array keeps its order."""
     generator = random.Random(1)
     arrays = [[generator.getrandbits(16) for _ in range(4)] for _ in range(50)]
     cases = [{"patterns": sum(pattern << 16 * n for n, pattern in enumerate(array))} for array in arrays]
@@ -136,7 +136,7 @@ def test_take_apart(through):
 
 
 def test_integers_stay(through):
-    """An int8 is no more than its pattern."""
+    """An int8 passes unchanged."""
     cases = [{"patterns": random.Random(n).getrandbits(32)} for n in range(20)]
     assert through(Apart("int8", 8), cases, numbers=0).numbers == [case["patterns"] for case in cases]
     assert number_layout("int8") == signed(8)
