@@ -1,6 +1,6 @@
-"""Requantisation: INT32 sums back to int8 with integers only, bit for bit as TFLite's kernels do it.
+"""Requantisation of INT32 sums to int8 in integers only, bit-exact with TFLite's kernels.
 
-Kernels round differently, so each rounding has a name:
+Kernels differ in their rounding, so each rounding has a name:
 
 ========== ======================================== ===============================================================
 rounding   ties                                     equals
@@ -14,8 +14,8 @@ rounding   ties                                     equals
                                                     and, with the multiplier for ``1 / count``, AVERAGE_POOL_2D.
 ========== ======================================== ===============================================================
 
-``away`` differs from LiteRT only where ``acc * scale`` lies within 2**-23 of a tie and no 31-bit multiplier holds the
-scale: with scale 1/6, for 14 of the 81 sums from -40 to 40. LiteRT's other kernels are equal to none of the three:
+``away`` differs from LiteRT only where ``acc * scale`` lies within 2**-23 of a tie and no 31-bit multiplier represents
+the scale: with scale 1/6, for 14 of the 81 sums from -40 to 40. LiteRT's other kernels match none of the three:
 XNNPACK, its default, rounds in float32, on x86-64 with ties to even.
 """
 
@@ -26,7 +26,17 @@ import numpy as np
 
 from ..checks import INT8, INT32, ByValue, check_qrange, int_array, int_or_channels, integer, scale_value, show
 
-__all__ = ["KERNELS", "MULTIPLIER", "ROUNDINGS", "SHIFT", "Requant", "Rounding", "requantize", "rounding_code"]
+__all__ = [
+    "KERNELS",
+    "MULTIPLIER",
+    "ROUNDINGS",
+    "SHIFT",
+    "Requant",
+    "Rounding",
+    "requantize",
+    "rescale",
+    "rounding_code",
+]
 
 MULTIPLIER = (0, 2**31 - 1)
 SHIFT = (-31, 30)
@@ -34,16 +44,16 @@ SHIFT = (-31, 30)
 Rounding = Literal["double", "single", "away"]
 ROUNDINGS: tuple[Rounding, ...] = get_args(Rounding)
 KERNELS: dict[Rounding, str] = {
-    "double": "rounds twice, as TFLite Micro's kernels and LiteRT's reference convolutions do",
-    "single": "rounds once, ties upwards, as TFLite's kernels compiled with TFLITE_SINGLE_ROUNDING do",
-    "away": "rounds once, ties away from zero, as LiteRT's reference FULLY_CONNECTED does since 1.3 (bit for bit where "
-    "the scale is a power of two) and as AVERAGE_POOL_2D divides",
+    "double": "rounds twice, like TFLite Micro's kernels and LiteRT's reference convolutions",
+    "single": "rounds once, ties upwards, like TFLite's kernels compiled with TFLITE_SINGLE_ROUNDING",
+    "away": "rounds once, ties away from zero, like LiteRT's reference FULLY_CONNECTED since 1.3 (bit-exact if the "
+    "scale is a power of two) and the division in AVERAGE_POOL_2D",
 }
-"""What each rounding does, in a line, and which kernels do the same."""
+"""One-line description of each rounding and the kernels that it matches."""
 
 
 def rounding_code(rounding: Rounding) -> int:
-    """Number of a rounding in the commands and registers of an engine: its position in `ROUNDINGS`.
+    """Code of a rounding in an engine's commands and registers: its index in `ROUNDINGS`.
 
     Raises
     ------
@@ -62,29 +72,29 @@ def rounding_code(rounding: Rounding) -> int:
 
 @dataclass(frozen=True, eq=False)
 class Requant(ByValue):
-    """How INT32 sums become int8: multiply by ``multiplier * 2**(shift - 31)``, add the zero point, clamp.
+    """Requantisation of INT32 sums to int8: multiply by ``multiplier * 2**(shift - 31)``, add the zero point, clamp.
 
-    A ReLU or ReLU6 costs nothing more: it is a clamp, ``qmin=zero_point`` for instance.
+    A ReLU or ReLU6 is free: it is a clamp, such as ``qmin=zero_point``.
 
     Parameters
     ----------
     multiplier : int or (N,) integer array
-        Q31 fraction, 0 to 2**31 - 1; one for all output channels or one each.
+        Q31 fraction, 0 to 2**31 - 1; one for all output channels, or one per channel.
     shift : int or (N,) integer array
-        Power of two, -31 to 30; positive is to the left.
+        Power of two, -31 to 30; positive shifts left.
     zero_point : int
         Output code of the real number 0, -128 to 127.
     qmin, qmax : int
         Clamp of the output code, -128 <= qmin <= qmax <= 127.
     rounding : "double", "single" or "away"
-        ``"double"`` rounds after the multiplication and again after a right shift, as TFLite Micro's kernels do;
-        ``"single"`` rounds once, ties upwards; ``"away"`` rounds once, ties away from zero, as LiteRT's
-        FULLY_CONNECTED does. The module's table tells which kernels each equals, and where it does not.
+        ``"double"`` rounds after the multiplication and again after a right shift, like TFLite Micro's kernels;
+        ``"single"`` rounds once, ties upwards; ``"away"`` rounds once, ties away from zero, like LiteRT's
+        FULLY_CONNECTED. The table in the module docstring lists the matching kernels and the exceptions.
 
     Raises
     ------
     TypeError
-        If a number is not an integer, or ``rounding`` not a string.
+        If a number is not an integer, or ``rounding`` is not a string.
     ValueError
         If a value is out of range, or two vectors differ in length.
 
@@ -127,7 +137,7 @@ class Requant(ByValue):
         ----------
         scale : float or (N,) float array
             Real factor from sum to output code, usually ``input_scale * weight_scale / output_scale``; at least 0
-            and below 2**30. Relative error of the result at most 2**-31.
+            and below 2**30. The relative error of the result is at most 2**-31.
         zero_point, qmin, qmax, rounding
             As in the class.
 
@@ -135,7 +145,7 @@ class Requant(ByValue):
         -------
         Requant
             Multiplier in [2**30, 2**31 - 1], or multiplier and shift 0 for a scale of 0 or one so small (below 2**-32)
-            that no INT32 sum could leave 0.
+            that every INT32 sum rounds to 0.
 
         Raises
         ------
@@ -149,7 +159,7 @@ class Requant(ByValue):
         # The product is exact (53 bits and a power of two), so this rounds half up without an error of its own.
         multiplier = np.floor(mantissa * 2.0**31 + 0.5).astype(np.int64)
         shift = np.asarray(shift, dtype=np.int64)
-        # A mantissa just below 1 rounds to 2**31, one more than a Q31 holds.
+        # A mantissa just below 1 rounds to 2**31, one more than Q31 can hold.
         full = multiplier == 2**31
         multiplier, shift = np.where(full, 2**30, multiplier), np.where(full, shift + 1, shift)
         if (shift > SHIFT[1]).any():
@@ -206,7 +216,7 @@ class Requant(ByValue):
         TypeError
             If ``acc`` is not of an integer type.
         ValueError
-            If a sum is outside int32, or the last axis does not fit the channels.
+            If a sum is outside int32, or the last axis does not match the channels.
         """
         sums = int_array("Sum", acc, INT32, "give int32 sums")
         multiplier, shift = self.multiplier, self.shift
@@ -227,13 +237,13 @@ def requantize(
     qmax: int,
     rounding: Rounding = "double",
 ) -> np.ndarray:
-    """INT32 sums to int8 codes, bit-exact over the whole range of every argument.
+    """Requantise INT32 sums to int8 codes, bit-exact over the whole range of every argument.
 
     ``"double"``: shift left by ``max(shift, 0)``, saturating to int32; multiply by the Q31 fraction and round to the
     nearest integer, ties upwards; divide by ``2**max(-shift, 0)`` and round again, ties away from zero.
     ``"single"``: ``(acc * multiplier + 2**(30 - shift)) >> (31 - shift)``.
     ``"away"``: ``sign(acc) * ((abs(acc) * multiplier + 2**(30 - shift)) >> (31 - shift))``.
-    In each case the zero point is then added and the sum clamped. The module's table tells which kernels each equals.
+    In each case the zero point is then added and the result clamped. The module docstring lists the matching kernels.
 
     Parameters
     ----------
@@ -258,9 +268,9 @@ def requantize(
     Raises
     ------
     TypeError
-        If a value is not an integer, or ``rounding`` not a string.
+        If a value is not an integer, or ``rounding`` is not a string.
     ValueError
-        If a value is out of range, or the last axis does not fit the channels.
+        If a value is out of range, or the last axis does not match the channels.
 
     Notes
     -----
@@ -270,27 +280,53 @@ def requantize(
     return Requant(multiplier, shift, zero_point, qmin, qmax, rounding).apply(acc)
 
 
+def rescale(
+    sums: np.ndarray, multiplier: int | np.ndarray, shift: int | np.ndarray, rounding: Rounding = "double"
+) -> np.ndarray:
+    """Scale sums by ``multiplier * 2**(shift - 31)``; the core of `requantize`, without checks, zero point and clamp.
+
+    Parameters
+    ----------
+    sums : (..., N) int64 array
+        Each in the int32 range.
+    multiplier, shift : int or (N,) int64 array
+        As in `Requant`.
+    rounding : "double", "single" or "away"
+        As in `Requant`.
+
+    Returns
+    -------
+    (..., N) int64 array
+    """
+    return _SCALE[rounding](sums, multiplier, np.asarray(shift))
+
+
 def _scale_double(sums: np.ndarray, multiplier: int | np.ndarray, shift: np.ndarray) -> np.ndarray:
+    left, right = np.maximum(shift, 0), np.maximum(-shift, 0)
     # At most 2**31 * 2**30 before saturation, and less than 2**62 in the product: int64 holds both.
-    x = np.clip(sums * (np.int64(1) << np.maximum(shift, 0)), *INT32)
-    product = x * multiplier
-    # Nudge by 2**30, or 1 - 2**30 below zero, and divide by 2**31 toward zero, here on magnitudes. The product that
-    # would need saturation, INT32_MIN squared, cannot occur: multipliers are not negative.
-    negative = product < 0
-    magnitude = (np.abs(product) + (2**30 - negative)) >> 31
-    # The second rounding is symmetric, so it needs the sign only at the end.
-    right = np.maximum(-shift, 0)
-    magnitude = (magnitude + ((np.int64(1) << right) >> 1)) >> right
-    return np.where(negative, -magnitude, magnitude)
+    x = np.clip(sums << left, *INT32) if left.any() else sums
+    # Nearest integer, ties upwards. The product that would need saturation, INT32_MIN squared, cannot occur:
+    # multipliers are not negative. In place, since networks spend most of their time here.
+    x = np.asarray(x * multiplier)
+    x += 2**30
+    x >>= 31
+    # Nearest integer, ties away from zero: below zero, the nudge is one less than half.
+    nudge = x >> 63
+    if not right.all():
+        nudge *= right > 0
+    nudge += (np.int64(1) << right) >> 1
+    x += nudge
+    x >>= right
+    return x
 
 
 def _scale_single(sums: np.ndarray, multiplier: int | np.ndarray, shift: np.ndarray) -> np.ndarray:
-    # Product below 2**62 and nudge at most 2**61: the sum stays inside int64.
+    # The product is below 2**62 and the nudge at most 2**61: the sum fits int64.
     return (sums * multiplier + (np.int64(1) << (30 - shift))) >> (31 - shift)
 
 
 def _scale_away(sums: np.ndarray, multiplier: int | np.ndarray, shift: np.ndarray) -> np.ndarray:
-    # The magnitude of INT32_MIN is 2**31, its product still below 2**62.
+    # The magnitude of INT32_MIN is 2**31; its product is still below 2**62.
     magnitude = (np.abs(sums) * multiplier + (np.int64(1) << (30 - shift))) >> (31 - shift)
     return np.where(sums < 0, -magnitude, magnitude)
 

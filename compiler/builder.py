@@ -1,0 +1,243 @@
+"""From scales to integer operators: what every front end adds to a graph, with TFLite's arithmetic of scales."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from tercet.golden.networks.graph import Edge, Graph, Tensor
+from tercet.golden.networks.operators import (
+    Add,
+    Conv2D,
+    DepthwiseConv2D,
+    FullyConnected,
+    Lookup,
+    Mul,
+    Operator,
+    Sub,
+    Window,
+)
+from tercet.golden.networks.operators.base import Shape
+from tercet.golden.networks.operators.elementwise import add_parameters
+from tercet.golden.numerics.quantization import QuantParams
+from tercet.golden.numerics.requantization import Requant, Rounding
+
+__all__ = ["ACTIVATIONS", "GraphBuilder", "Operand", "activation_range", "binary_operands"]
+
+ACTIVATIONS: dict[str, tuple[float | None, float | None]] = {
+    "NONE": (None, None),
+    "RELU": (0.0, None),
+    "RELU6": (0.0, 6.0),
+    "RELU_N1_TO_1": (-1.0, 1.0),
+}
+"""Fused activations: least and greatest real number."""
+
+
+def activation_range(activation: str, params: QuantParams) -> tuple[int, int]:
+    """Clamp of the output codes that a fused activation is; source: ``CalculateActivationRangeQuantized``."""
+    bounds = []
+    for value, end in zip(ACTIVATIONS[activation], (-128, 127), strict=True):
+        if value is None:
+            bounds.append(end)
+            continue
+        quotient = float(np.float32(value) / np.float32(params.scale))
+        if abs(quotient) > 2**30:
+            raise ValueError(
+                f"scale {params.scale} is too small for {activation}: its codes leave int32; use a larger one"
+            )
+        code = params.zero_point + int(np.trunc(quotient + np.copysign(0.5, quotient)))
+        bounds.append(min(max(code, -128), 127))
+    return bounds[0], bounds[1]
+
+
+@dataclass(frozen=True, eq=False)
+class Operand:
+    """Operand of a binary operator: a tensor of the graph, or constant codes that broadcast against a sample."""
+
+    params: QuantParams
+    tensor: str = ""
+    codes: np.ndarray | None = None
+
+
+@dataclass
+class GraphBuilder:
+    """Collects tensors and operators.
+
+    Attributes
+    ----------
+    source : str
+        Where the network comes from.
+    rounding : "double", "single" or "away"
+        Of every operator that is added.
+    """
+
+    source: str
+    rounding: Rounding = "double"
+    known: dict[str, Tensor] = field(default_factory=dict)
+    operators: list[Operator] = field(default_factory=list)
+    inputs: list[Edge] = field(default_factory=list)
+    outputs: list[Edge] = field(default_factory=list)
+
+    def graph(self) -> Graph:
+        """The finished graph."""
+        return Graph(tuple(self.inputs), tuple(self.outputs), tuple(self.operators), self.known, self.source)
+
+    def tensor(self, name: str, shape: Sequence[int], params: QuantParams | None, dtype: str = "int8") -> None:
+        """Declare a tensor: channels last, with a batch of 1 in front."""
+        self.known[name] = Tensor(tuple(int(n) for n in shape), params, dtype)
+
+    def shape(self, name: str) -> Shape:
+        """Shape of a tensor."""
+        return self.known[name].shape
+
+    def params(self, name: str) -> QuantParams:
+        """Scale and zero point of an int8 tensor."""
+        params = self.known[name].params
+        if params is None:
+            raise ValueError(f"tensor {name!r} is {self.known[name].dtype}, not int8")
+        return params
+
+    def scale(self, name: str) -> float:
+        """Scale of an int8 tensor."""
+        return float(self.params(name).scale)
+
+    def append(self, operator: Operator) -> None:
+        """Add an operator whose output is declared."""
+        self.operators.append(operator)
+
+    def requant(self, scale: float | np.ndarray, output: str, activation: str = "NONE") -> Requant:
+        """Requantisation to the output's zero point, clamped by an activation."""
+        params = self.params(output)
+        return Requant.from_scale(scale, params.zero_point, *activation_range(activation, params), self.rounding)
+
+    def _matrix_scale(self, x: str, y: str, weight_scale: np.ndarray) -> float | np.ndarray:
+        """Scale from sums to output codes, in double precision as the kernels have it for convolutions."""
+        scale = self.scale(x) * np.asarray(weight_scale, np.float64) / self.scale(y)
+        return float(scale.reshape(())) if scale.size == 1 else scale.reshape(-1)
+
+    def conv2d(
+        self,
+        name: str,
+        x: str,
+        y: str,
+        weights: np.ndarray,
+        weight_scale: np.ndarray,
+        bias: np.ndarray | None,
+        window: Window,
+        activation: str = "NONE",
+        groups: int = 1,
+    ) -> None:
+        """Convolution; weights (out, kernel rows, kernel columns, in / groups) int8, one scale or one per channel."""
+        self.append(
+            Conv2D(
+                name=name,
+                inputs=(x,),
+                output=y,
+                weights=weights,
+                bias=np.zeros(len(weights), np.int32) if bias is None else bias,
+                requant=self.requant(self._matrix_scale(x, y, weight_scale), y, activation),
+                input_zero_point=self.params(x).zero_point,
+                window=window,
+                groups=groups,
+            )
+        )
+
+    def depthwise(
+        self,
+        name: str,
+        x: str,
+        y: str,
+        weights: np.ndarray,
+        weight_scale: np.ndarray,
+        bias: np.ndarray | None,
+        window: Window,
+        activation: str = "NONE",
+    ) -> None:
+        """Depthwise convolution; weights (kernel rows, kernel columns, channels * multiplier) int8."""
+        channels = weights.shape[2]
+        self.append(
+            DepthwiseConv2D(
+                name=name,
+                inputs=(x,),
+                output=y,
+                weights=weights,
+                bias=np.zeros(channels, np.int32) if bias is None else bias,
+                requant=self.requant(self._matrix_scale(x, y, weight_scale), y, activation),
+                input_zero_point=self.params(x).zero_point,
+                window=window,
+                multiplier=channels // self.shape(x)[3],
+            )
+        )
+
+    def fully_connected(
+        self,
+        name: str,
+        x: str,
+        y: str,
+        weights: np.ndarray,
+        weight_scale: np.ndarray,
+        bias: np.ndarray | None,
+        activation: str = "NONE",
+        *,
+        keep_dims: bool = False,
+    ) -> None:
+        """Fully connected layer; weights (in, out) int8, one scale or one per channel."""
+        self.append(
+            FullyConnected(
+                name=name,
+                inputs=(x,),
+                output=y,
+                weights=weights,
+                bias=np.zeros(weights.shape[1], np.int32) if bias is None else bias,
+                requant=self.requant(self._matrix_scale(x, y, weight_scale), y, activation),
+                input_zero_point=self.params(x).zero_point,
+                keep_dims=keep_dims,
+            )
+        )
+
+    def add(
+        self, name: str, first: Operand, second: Operand, y: str, activation: str = "NONE", *, subtract: bool = False
+    ) -> None:
+        """Sum or difference of two operands."""
+        params = self.params(y)
+        low, high = activation_range(activation, params)
+        scales = float(first.params.scale), float(second.params.scale)
+        addends, requant = add_parameters(scales, float(params.scale), params.zero_point, low, high)
+        requant = Requant(requant.multiplier, requant.shift, requant.zero_point, low, high, self.rounding)
+        kind = Sub if subtract else Add
+        self.append(
+            kind(
+                name=name,
+                **binary_operands(first, second),
+                output=y,
+                zero_points=(first.params.zero_point, second.params.zero_point),
+                addends=addends,
+                requant=requant,
+                rounding=self.rounding,
+            )
+        )
+
+    def multiply(self, name: str, first: Operand, second: Operand, y: str, activation: str = "NONE") -> None:
+        """Product of two operands."""
+        scale = float(first.params.scale) * float(second.params.scale) / self.scale(y)
+        self.append(
+            Mul(
+                name=name,
+                **binary_operands(first, second),
+                output=y,
+                zero_points=(first.params.zero_point, second.params.zero_point),
+                requant=self.requant(scale, y, activation),
+            )
+        )
+
+    def lookup(self, name: str, op: str, x: str, y: str, table: np.ndarray) -> None:
+        """Function of one code."""
+        self.append(Lookup(name=name, inputs=(x,), output=y, table=table, op=op))
+
+
+def binary_operands(first: Operand, second: Operand) -> dict:
+    """Arguments of a `Binary` operator."""
+    if first.codes is None and second.codes is None:
+        return {"inputs": (first.tensor, second.tensor)}
+    constant = first if first.codes is not None else second
+    other = second if first.codes is not None else first
+    return {"inputs": (other.tensor,), "constant": constant.codes, "constant_first": first.codes is not None}

@@ -1,0 +1,45 @@
+"""The front end for the ``.npz`` of an `Int8Network`: fully connected layers, the last of which may give sums."""
+
+from pathlib import Path
+
+from tercet.golden.networks.graph import Edge, Graph, Tensor
+from tercet.golden.networks.int8_network import Int8Network
+from tercet.golden.networks.operators import FullyConnected
+from tercet.golden.numerics.quantization import QuantParams
+
+__all__ = ["graph_of_int8_network", "load_int8_network"]
+
+
+def load_int8_network(path: Path) -> Graph:
+    """Read a file that `Int8Network.save` has written; errors as of `Int8Network.load`."""
+    return graph_of_int8_network(Int8Network.load(path), path.name)
+
+
+def graph_of_int8_network(network: Int8Network, source: str = "") -> Graph:
+    """Graph of a network; where the last layer leaves INT32 sums, so does the graph.
+
+    Biases of an `Int8Network` contain the zero points of their inputs, so the layers of the graph have none to fold.
+    """
+    params = QuantParams(float(network.input.scale), network.input.zero_point)
+    width = network.layers[0].weights.shape[0]
+    known = {"input": Tensor((1, width), params)}
+    operators = []
+    for n, layer in enumerate(network.layers):
+        output = f"layer{n}"
+        known[output] = Tensor((1, layer.weights.shape[1]), None, "int8" if layer.requant else "int32")
+        operators.append(
+            FullyConnected(
+                name=output,
+                inputs=(operators[-1].output if operators else "input",),
+                output=output,
+                weights=layer.weights,
+                bias=layer.bias,
+                requant=layer.requant,
+                input_zero_point=0,
+            )
+        )
+    last = operators[-1].output
+    dtype = known[last].dtype
+    edge = Edge("input", (1, width), "int8", float(params.scale), params.zero_point, "input")
+    out = Edge("output", known[last].shape, dtype, None, 0, last)
+    return Graph((edge,), (out,), tuple(operators), known, source)

@@ -1,0 +1,67 @@
+"""A model file, of whatever format, as a graph."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from tercet.golden.networks.graph import Graph
+
+__all__ = ["SUFFIXES", "load"]
+
+
+def _tflite(data: bytes, source: str) -> Graph:
+    from .tflite import load_tflite
+
+    return load_tflite(data, source)
+
+
+def _onnx(data: bytes, source: str) -> Graph:
+    from .onnx import load_onnx
+
+    return load_onnx(data, source)
+
+
+SUFFIXES: dict[str, Callable[[bytes, str], Graph]] = {".tflite": _tflite, ".onnx": _onnx}
+"""Front end of each format but ``.npz``."""
+
+
+def load(path: Path | str) -> Graph:
+    """Read a model file, as it is: nothing is folded.
+
+    Parameters
+    ----------
+    path : path
+        A ``.tflite`` or ``.onnx`` file, or the ``.npz`` of an `Int8Network`.
+
+    Returns
+    -------
+    Graph
+        Gives TFLite Micro's bits for a ``.tflite``; for an ``.onnx``, at most one code from onnxruntime's in each
+        layer alone, since onnxruntime requantises in floating point.
+
+    Raises
+    ------
+    ImportError
+        If the package that parses the format is not installed.
+    OSError
+        If the file cannot be read.
+    ValueError
+        If it is damaged, or has something that is not supported: the message names node, operator, version, shape, and
+        what helps.
+    """
+    path = Path(path)
+    if path.suffix == ".tercet":
+        raise ValueError(f"{str(path)!r} is a compressed network for the EIE engine; use tercet run")
+    if path.suffix not in (*SUFFIXES, ".npz"):
+        raise ValueError(f"{str(path)!r} is not a model file; use .tflite, .onnx, or the .npz of an Int8Network")
+    try:
+        if path.suffix == ".npz":
+            from .int8_network import load_int8_network
+
+            return load_int8_network(path)
+        # Scales that are damaged overflow; the operators refuse what comes of it.
+        with np.errstate(all="ignore"):
+            return SUFFIXES[path.suffix](path.read_bytes(), path.name)
+    except (ValueError, TypeError) as error:
+        text = " ".join(str(error).split())
+        raise ValueError(text if str(path) in text else f"{str(path)!r}: {text}") from None

@@ -1,0 +1,5 @@
+"""The front end for ``.tflite`` files."""
+
+from .convert import load_tflite
+
+__all__ = ["load_tflite"]
