@@ -1,10 +1,14 @@
-"""Compiler launcher that caches the objects of Verilator's own runtime.
+"""A compiler launcher that keeps what all builds of Verilator's models have in common.
 
-Compiling `verilated*.cpp`, which are the same for every design, takes two thirds of a small build. Verilator's makefile
-runs every compiler call through ``$(OBJCACHE)`` (meant for ccache). Set to this script, it takes those objects from the
-folder given first, and passes every other call on to the compiler. The key covers the command, the compiler and all of
-Verilator's runtime sources. The file name ends with the digest of the object, so a damaged one is compiled again. Runs
-as a script without site-packages: standard library only.
+Verilator's makefile starts every compiler call through ``$(OBJCACHE)`` (made for ccache). Set to this script, it takes
+the objects of Verilator's own runtime, ``verilated*.cpp``, from the folder named first: they are the same for every
+design, and two thirds of a small build. The key covers the command, the compiler and all of Verilator's runtime; the
+digest of the object is the end of its file's name, so that a damaged one is compiled again.
+
+With ``-O0``, for many builds that run for moments, half of what remains is parsing Verilator's headers: these are
+precompiled once. They take 90 MB, so other builds do without.
+
+Runs as a script, without site-packages: standard library only.
 """
 
 import hashlib
@@ -15,16 +19,22 @@ import sys
 
 __all__ = ["main"]
 
+# Of a header that is precompiled: what every source of a model includes.
+_HEADERS = ("verilated.h", "verilated_vpi.h")
+
 
 def main(folder: str, command: list[str]) -> int:
-    """Run the compiler command, or copy its object from `folder`."""
+    """Run the compiler command, with what `folder` has of it."""
     source = command[-1]
-    if not (os.path.basename(source).startswith("verilated") and os.path.isabs(source) and "-o" in command):
-        return subprocess.run(command, check=False).returncode
-    compiler = os.path.realpath(shutil.which(command[0]) or command[0])
-    runtime = [(e.name, e.stat().st_size, e.stat().st_mtime_ns) for e in os.scandir(os.path.dirname(source))]
-    facts = (command, compiler, os.stat(compiler).st_mtime_ns, os.path.getsize(compiler), sorted(runtime))
-    key = hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
+    if os.path.basename(source).startswith("verilated") and os.path.isabs(source) and "-o" in command:
+        return _object(folder, command)
+    return subprocess.run(_with_headers(folder, command), check=False).returncode
+
+
+def _object(folder: str, command: list[str]) -> int:
+    """Compile an object of the runtime, or copy it from the folder."""
+    source = command[-1]
+    key = _key(command, os.path.dirname(source))
     output = command[command.index("-o") + 1]
     for name in _names(folder, key):
         with open(os.path.join(folder, name), "rb") as file:
@@ -37,7 +47,7 @@ def main(folder: str, command: list[str]) -> int:
     if status == 0:
         with open(output, "rb") as file:
             content = file.read()
-        # Renamed into place: another build never sees a partial object.
+        # Renamed into place, so that another build never sees half an object.
         os.makedirs(folder, exist_ok=True)
         stored = os.path.join(folder, f"{key}-{_digest(content)}.o")
         part = f"{stored}.{os.getpid()}"
@@ -47,8 +57,63 @@ def main(folder: str, command: list[str]) -> int:
     return status
 
 
+def _with_headers(folder: str, command: list[str]) -> list[str]:
+    """A command that compiles a source of a model, with the precompiled headers in front; else the command itself."""
+    runtime = next((flag[2:] for flag in command if flag.startswith("-I") and _is_runtime(flag[2:])), None)
+    if runtime is None or "-O0" not in command or command[-4:-2] != ["-c", "-o"]:
+        return command
+    # Verilator's makefile has -Os as well, before -O0 or behind it.
+    command = [flag for flag in command if flag != "-Os"]
+    compiler = [flag for flag in command[:-4] if flag not in ("-MMD", "-I.")]
+    header = os.path.join(folder, f"{_key(compiler, runtime)}.h")
+    if not _is_whole(header) and not _precompile(header, compiler):
+        return command
+    return [command[0], "-include", header, *command[1:]]
+
+
+def _is_whole(header: str) -> bool:
+    """Whether the precompiled header is there, with the size that the header itself notes."""
+    try:
+        with open(header) as file:
+            return file.readline() == _note(os.path.getsize(f"{header}.gch"))
+    except OSError:
+        return False
+
+
+def _note(size: int) -> str:
+    return f"// precompiled: {size} bytes\n"
+
+
+def _is_runtime(folder: str) -> bool:
+    return all(os.path.exists(os.path.join(folder, name)) for name in _HEADERS)
+
+
+def _precompile(header: str, compiler: list[str]) -> bool:
+    """Whether all of `_HEADERS` could be precompiled; without its ``.gch``, the header itself does the same."""
+    os.makedirs(os.path.dirname(header), exist_ok=True)
+    part = f"{header}.{os.getpid()}"
+    text = "".join(f"#include <{name}>\n" for name in _HEADERS)
+    with open(part, "w") as file:
+        file.write(text)
+    command = [*compiler, "-x", "c++-header", "-o", f"{part}.gch", part]
+    made = subprocess.run(command, check=False, capture_output=True).returncode == 0
+    if made:
+        with open(part, "w") as file:
+            file.write(_note(os.path.getsize(f"{part}.gch")) + text)
+        os.replace(f"{part}.gch", f"{header}.gch")
+        os.replace(part, header)
+    return made
+
+
+def _key(command: list[str], runtime: str) -> str:
+    compiler = os.path.realpath(shutil.which(command[0]) or command[0])
+    sources = [(e.name, e.stat().st_size, e.stat().st_mtime_ns) for e in os.scandir(runtime)]
+    facts = (command, compiler, os.stat(compiler).st_mtime_ns, os.path.getsize(compiler), sorted(sources))
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:32]
+
+
 def _names(folder: str, key: str) -> list[str]:
-    """File names of the objects with a key."""
+    """Objects of a key."""
     names = os.listdir(folder) if os.path.isdir(folder) else []
     return [name for name in names if name.startswith(f"{key}-") and name.endswith(".o")]
 

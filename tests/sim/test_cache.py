@@ -165,3 +165,42 @@ def test_objects_of_the_runtime(tmp_path, monkeypatch):
     (tmp_path / "other.cpp").write_text("")
     assert [run(tmp_path / "other.cpp") for _ in range(2)] == [3, 4]
     assert list(objects.iterdir()) == [stored]
+
+
+def test_precompiled_headers(tmp_path, monkeypatch):
+    """With -O0 alone, Verilator's headers are precompiled: once, again if damaged, and not where that fails."""
+    compiler, runtime, objects = tmp_path / "c++", tmp_path / "runtime", tmp_path / "objects"
+    compiler.write_text(
+        f"#!{sys.executable}\nimport os, sys\nprint(*sys.argv[1:], file=open('calls', 'a'))\n"
+        "if sys.argv[-1].endswith('.cpp'): sys.exit()\n"
+        "if os.path.exists('broken'): sys.exit(1)\n"
+        "open(sys.argv[sys.argv.index('-o') + 1], 'w').write('headers')\n"
+    )
+    compiler.chmod(0o755)
+    runtime.mkdir()
+    for name in ("verilated.h", "verilated_vpi.h"):
+        (runtime / name).write_text("")
+    monkeypatch.chdir(tmp_path)
+
+    def calls(*flags):
+        """The compiler's command lines for one source."""
+        command = [str(compiler), *flags, "-I.", "-MMD", f"-I{runtime}", "-c", "-o", "out.o", "model.cpp"]
+        assert _objcache.main(str(objects), command) == 0
+        lines = (tmp_path / "calls").read_text().splitlines()
+        (tmp_path / "calls").unlink()
+        return lines
+
+    made, compiled = calls("-O0", "-Os")
+    header = compiled.split()[1]
+    assert compiled == f"-include {header} -O0 -I. -MMD -I{runtime} -c -o out.o model.cpp"
+    assert made.split()[:4] == ["-O0", f"-I{runtime}", "-x", "c++-header"]
+    precompiled = objects / f"{header}.gch"
+    assert precompiled.read_text() == "headers"
+    # The makefile's two orders of flags share it.
+    assert [len(calls("-Os", "-O0")), len(calls("-O0"))] == [1, 1]
+    precompiled.write_text("head")
+    assert [len(calls("-O0")), len(calls("-O0"))] == [2, 1]
+    assert "-include" not in calls("-Os")[0]
+    precompiled.unlink()
+    (tmp_path / "broken").touch()
+    assert ["-include" in line for line in calls("-O0")] == [False, False]
