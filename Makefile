@@ -35,17 +35,18 @@ setup: $(TEST)
 $(MAIN): pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit("tercet needs Python 3.11 or later" if sys.version_info < (3, 11) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet -e '.[pnr,demo]'
+	$(PIP) install --quiet -e '.[pnr,demo,models]'
 	@for tool in $(WASM_TOOLS); do $(BIN)/yowasp-$$tool --version >/dev/null 2>&1 || true; done
 	@touch $@
 
 # The link is for type checkers; pyproject.toml says why.
 $(TEST): $(MAIN)
-	$(PIP) install --quiet -e '.[pnr,demo,test]'
+	$(PIP) install --quiet -e '.[pnr,demo,models,test]'
 	@mkdir -p $(VENV)/typing && ln -sfn ../.. $(VENV)/typing/tercet
 	@touch $@
 
 demo: $(MAIN)
+	$(BIN)/tercet demo models
 	$(BIN)/tercet demo systolic
 	$(BIN)/tercet demo eie
 	$(BIN)/tercet demo tensorcore

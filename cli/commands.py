@@ -2,7 +2,22 @@
 
 import click
 
-from . import bench, boards, build, compress, demo, doctor, flash, generate, listing, run, sim, synth, verify_gpu
+from . import (
+    bench,
+    boards,
+    build,
+    compile,
+    compress,
+    demo,
+    doctor,
+    flash,
+    generate,
+    listing,
+    run,
+    sim,
+    synth,
+    verify_gpu,
+)
 from .errors import TercetGroup
 
 __all__ = ["main"]
@@ -16,6 +31,7 @@ Examples:
   tercet synth systolic --unit array --mac ecp5 --rows 4 --cols 4 --device ecp5-25k
   tercet sim eie --n-pe 8 --shape 512x256    a sparse layer, pruned to 10 %
   tercet compress model.npz -o model.tercet --density 0.1
+  tercet compile model.tflite                a quantised network: operators, products, weights
   tercet demo systolic                       handwritten digits, through the RTL
   tercet boards                              boards and the engines that fit
   tercet build systolic --board ulx3s-85f    a bitstream
@@ -38,6 +54,7 @@ for command in (
     sim.sim,
     synth.synth,
     compress.compress,
+    compile.compile_model,
     demo.demo,
     bench.bench,
     boards.boards,

@@ -19,9 +19,11 @@ def _command(name: str, module: Any) -> click.Command:
         try:
             same = module.run_demo(output, simulator)
         except ModuleNotFoundError as error:
-            if error.name not in ("sklearn", "matplotlib", "threadpoolctl"):
+            if error.name not in ("sklearn", "matplotlib", "threadpoolctl", "onnx"):
                 raise
-            raise click.ClickException(f"{error.name} is not installed; run: pip install 'tercet[demo]'") from None
+            raise click.ClickException(
+                f"{error.name} is not installed; run: pip install 'tercet[demo,models]'"
+            ) from None
         if not same:
             raise click.exceptions.Exit(1)
 
@@ -32,7 +34,8 @@ def _command(name: str, module: Any) -> click.Command:
     cls=ModuleGroup,
     package=f"{__package__}.demos",
     make=_command,
-    epilog="\b\nExamples:\n  tercet demo systolic\n  tercet demo eie\n",
+    others=("models",),
+    epilog="\b\nExamples:\n  tercet demo systolic\n  tercet demo eie\n  tercet demo models\n",
 )
 def demo() -> None:
-    """Run an engine's main job on real input."""
+    """Run an engine's main job on real input, or a model file."""

@@ -7,6 +7,7 @@ import click
 from tercet.boards.fpga.netlist import SynthesisError
 from tercet.boards.fpga.tools import ToolNotFound
 from tercet.boards.host.link import Refused
+from tercet.compiler.errors import MissingPackage
 from tercet.rtl.emit import EmitError
 from tercet.sim.build import BuildError, SimulationError
 from tercet.sim.simulators import SimulatorNotFound
@@ -16,7 +17,7 @@ from .termination import terminated_by_signals
 __all__ = ["TercetGroup"]
 
 # Errors that a user can cause. Any other is a bug and shows its traceback.
-_NO_TOOL = (EmitError, SimulatorNotFound, ToolNotFound)
+_NO_TOOL = (EmitError, MissingPackage, SimulatorNotFound, ToolNotFound)
 _USER_ERRORS = (TypeError, ValueError, OSError, Refused, BuildError, SimulationError, SynthesisError, *_NO_TOOL)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import numpy as np
 from tercet.boards.host.device import Device
-from tercet.boards.host.networks import BoardNetwork, Compressed, Int8, read_network
+from tercet.boards.host.networks import BoardNetwork, Compressed, GraphNetwork, Int8, read_network
 from tercet.boards.host.protocol import LINK_COUNTERS
 from tercet.boards.host.soc_config import SocConfig
 from tercet.boards.sizing import check_run
@@ -22,6 +22,7 @@ from .fixed_rows import error_rows, fraction_rows, read_labels, saturation_fix, 
 from .options import engine_options
 from .output import check_file, console, progress, table, working
 from .run_engine import Given, check_real, chosen_for, simulated_soc
+from .run_graph import run_graph
 
 __all__ = ["run"]
 
@@ -33,13 +34,20 @@ Examples:
   tercet run digits.tercet --device sim:icebreaker,bytes --inputs digits.npz --labels digits.npz
   tercet run digits.tercet --device sim:ulx3s-25f,bytes --n-pe 2 --fifo-depth 4 --inputs digits.npy
   tercet run product.npz --device sim:ulx3s-25f --inputs a.npy
+  tercet run model.tflite --device sim:ulx3s-85f,bytes --inputs x.npy --float -o scores.npy
+  tercet run model.onnx --device /dev/ttyUSB0 --inputs cat.png --labels names.txt
 
-NETWORK is the .npz of an INT8 network (systolic), a file from tercet compress (eie), or an .npz with a matrix b,
-optionally an addend c, and nothing else (tensorcore). sim:BOARD is the board's own design in a simulator, including
-every bit of its UART; sim:BOARD,bytes leaves out the UART and runs many times faster. A simulated board takes the flags
-of the network's engine, as tercet build does, and otherwise has the board's preset; for a compressed network, memories
-that are too small become deeper, as long as the FPGA has enough blocks. On a real board the bitstream fixes the engine:
-see tercet build.
+NETWORK is a quantised .tflite or .onnx or the .npz of an INT8 network (systolic), a file from tercet compress (eie), or
+an .npz with a matrix b, optionally an addend c, and nothing else (tensorcore). sim:BOARD is the board's own design in a
+simulator, including every bit of its UART; sim:BOARD,bytes leaves out the UART and runs many times faster. A simulated
+board takes the flags of the network's engine, as tercet build does, and otherwise has the board's preset; for a
+compressed network, memories that are too small become deeper, as long as the FPGA has enough blocks. On a real board
+the bitstream fixes the engine: see tercet build.
+
+Of a .tflite or .onnx, a systolic engine takes convolutions (as matrix products) and fully connected layers, the host
+the rest; the results equal those of NumPy in every bit. Inputs have the file's own type, or are float32, with or
+without a batch; a picture's pixels span the range of the input. The table shows what part of the time is link, engine
+and host.
 
 The fraction bits of a compressed network follow from its ranges, or, if it has none, from the ranges of these inputs.
 The table shows them, and the error against the float network. --act-frac or --weight-frac apply the engine's fraction
@@ -66,7 +74,7 @@ def _expected(
     """Golden results; for a compressed network also its fixed-point form and saturation counts."""
     fixed = network.fixed(where, inputs) if isinstance(network, Compressed) else None
     known = None if fixed is None else fixed.run()
-    want = network.golden(where, inputs) if known is None else known.out
+    want: Any = network.golden(where, inputs) if known is None else known.out
     if labels is not None:
         accuracy(np.atleast_2d(want), labels)  # rejects wrong labels before anything is sent
     return fixed, known, want
@@ -79,10 +87,15 @@ def _expected(
     "--inputs",
     type=click.Path(path_type=Path),
     required=True,
-    help="Inputs, .npy, or x of an .npz as for tercet compress --data.",
+    help="Inputs, .npy, or x of an .npz as for tercet compress --data; of a .tflite or .onnx also a picture.",
 )
-@click.option("--labels", type=click.Path(path_type=Path), help="Labels, .npy, or y of an .npz, to measure accuracy.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the results, .npy.")
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    help="Labels, .npy, or y of an .npz, to measure accuracy; or a .txt with a name per class.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the results, .npy, or .npz of several.")
+@click.option("--float", "as_float", is_flag=True, help="Write the outputs of a .tflite or .onnx as real numbers.")
 @depth_option
 @click.option(
     "--baud",
@@ -96,6 +109,7 @@ def run(
     inputs: Path,
     labels: Path | None,
     output: Path | None,
+    as_float: bool,
     baud: int | None,
     preset: str | None,
     config_file: Path | None,
@@ -105,6 +119,11 @@ def run(
     """Run a network on a board and compare the results with the golden model."""
     given = Given(preset, config_file, depths, flags)
     what = given.applied(read_network(network), network)
+    if isinstance(what, GraphNetwork):
+        run_graph(what, network, where, inputs, labels, output, baud, given, as_float=as_float)
+        return
+    if as_float:
+        raise ValueError("--float applies to a .tflite or .onnx; leave it out")
     x = read_array("x", inputs, SAMPLES)
     right = read_labels(labels, {})
     if right is not None and not isinstance(what, (Compressed, Int8)):

@@ -79,11 +79,18 @@ class GraphBuilder:
 
     def graph(self) -> Graph:
         """The finished graph."""
+        if not self.inputs or not self.outputs:
+            raise ValueError(
+                f"the network has {len(self.inputs)} inputs and {len(self.outputs)} outputs; it needs one of each"
+            )
         return Graph(tuple(self.inputs), tuple(self.outputs), tuple(self.operators), self.known, self.source)
 
     def tensor(self, name: str, shape: Sequence[int], params: QuantParams | None, dtype: str = "int8") -> None:
         """Declare a tensor: channels last, with a batch of 1 in front."""
-        self.known[name] = Tensor(tuple(int(n) for n in shape), params, dtype)
+        shape = tuple(int(n) for n in shape)
+        if min(shape, default=1) < 1:
+            raise ValueError(f"tensor {name!r} has shape {shape}; use lengths of at least 1")
+        self.known[name] = Tensor(shape, params, dtype)
 
     def shape(self, name: str) -> Shape:
         """Shape of a tensor."""

@@ -40,6 +40,6 @@ def graph_of_int8_network(network: Int8Network, source: str = "") -> Graph:
         )
     last = operators[-1].output
     dtype = known[last].dtype
-    edge = Edge("input", (1, width), "int8", float(params.scale), params.zero_point, "input")
+    edge = Edge("input", (1, width), "int8", float(params.scale), params.zero_point, "input", quantiser="exact")
     out = Edge("output", known[last].shape, dtype, None, 0, last)
     return Graph((edge,), (out,), tuple(operators), known, source)

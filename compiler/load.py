@@ -1,21 +1,33 @@
 """A model file, of whatever format, as a graph."""
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 from tercet.golden.networks.graph import Graph
 
+from .errors import MissingPackage
+
 __all__ = ["SUFFIXES", "load"]
 
 
+def _need(suffix: str, package: str) -> None:
+    try:
+        import_module(package)
+    except ImportError:
+        raise MissingPackage(suffix, package) from None
+
+
 def _tflite(data: bytes, source: str) -> Graph:
+    _need(".tflite", "tflite")
     from .tflite import load_tflite
 
     return load_tflite(data, source)
 
 
 def _onnx(data: bytes, source: str) -> Graph:
+    _need(".onnx", "onnx")
     from .onnx import load_onnx
 
     return load_onnx(data, source)
@@ -41,7 +53,7 @@ def load(path: Path | str) -> Graph:
 
     Raises
     ------
-    ImportError
+    MissingPackage
         If the package that parses the format is not installed.
     OSError
         If the file cannot be read.

@@ -1,7 +1,7 @@
 """Simulation of the systolic engine's RTL as functions on NumPy arrays."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from tercet.golden.systolic.operands import MatmulOperands
 from .engine import EngineRun, run_engine
 from .simulators import Simulator
 
-__all__ = ["MatmulOperands", "matmul", "matmuls"]
+__all__ = ["MatmulOperands", "matmul", "matmuls", "product"]
 
 
 def matmul(
@@ -62,3 +62,8 @@ def matmul(
 def matmuls(config: SystolicConfig, products: Sequence[MatmulOperands], **options: Any) -> list[EngineRun]:
     """Run several products, each from reset, in one simulator process; see `matmul`."""
     return run_engine(engine_spec("systolic"), config, products, **options)
+
+
+def product(config: SystolicConfig, **options: Any) -> Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]:
+    """Matrix product on the RTL, for the argument `on` of `tercet.golden.networks.graph.Graph.run`; see `matmul`."""
+    return lambda acts, weights, bias: matmul(config, acts, weights, bias, **options).out

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from tercet.golden.networks.graph import Graph
 from tercet.golden.networks.int8_network import Int8Layer
 from tercet.golden.numerics.quantization import Requant
 
 from . import eie, systolic, tensorcore
+from .graphs import OnEngine
 from .link import RETRIES, HostLink, LinkError
 from .networks import as_network
 from .port import open_port
@@ -188,8 +190,10 @@ class Device:
         self._check_engine("tensorcore")
         return tensorcore.mma(session, a, b, c)
 
-    def network(self, layers: Sequence[Any], acts: np.ndarray) -> np.ndarray:
+    def network(self, layers: Any, acts: Any) -> Any:
         """Run layers on an EIE engine, as in :func:`tercet.sim.eie.network`, or on a systolic engine.
+
+        A `Graph`, or the path of a model file, is run as by `run`.
 
         Parameters
         ----------
@@ -210,6 +214,8 @@ class Device:
         TypeError, ValueError
             If the activations or a layer do not match the engine; nothing is sent then.
         """
+        if isinstance(layers, (Graph, str, os.PathLike)):
+            return self.run(layers, acts)
         session = self._ready()
         if isinstance(layers, Sequence) and {*map(type, layers)} == {Int8Layer}:
             self._check_engine("systolic")
@@ -244,21 +250,31 @@ class Device:
         with session.transfer(1):
             return model.collect(config, operands, session.run(job).outputs)
 
-    def run(self, network: Any, inputs: np.ndarray) -> np.ndarray:
+    def product(self, acts: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
+        """Take a matrix product of `Graph.run`, as its argument `on`; see `matmul`."""
+        return self.matmul(acts, weights, bias)
+
+    def on_engine(self, graph: Graph) -> OnEngine:
+        """Return a run of a graph that counts its products and seconds; `run` does the same without the figures."""
+        self._check_engine("systolic")
+        return OnEngine(self._ready(), graph)
+
+    def run(self, network: Any, inputs: Any) -> Any:
         """Run a complete network on the engine it is for.
 
         Parameters
         ----------
-        network : Int8Network, list of CompressedLayer, or a network of `tercet.boards.host.networks`
-            Network to run.
+        network : Graph, Int8Network, list of CompressedLayer, a network of `tercet.boards.host.networks`, or a path
+            Network to run. A systolic engine takes the matrix products of a `Graph`, the host the rest.
         inputs : (batch, inputs) array
-            Inputs of that network.
+            Inputs of that network; of a `Graph`, those of `Graph.run`.
 
         Returns
         -------
-        np.ndarray
-            Output of the last layer. For a compressed network it is int16; ``Compressed.fixed`` of
-            `tercet.boards.host.networks` gives its fraction bits and its error against the network in real numbers.
+        np.ndarray, or of a Graph a list of them
+            Output of the last layer, or of a `Graph` what `Graph.run` gives. For a compressed network it is int16;
+            ``Compressed.fixed`` of `tercet.boards.host.networks` gives its fraction bits and its error against the
+            network in real numbers.
 
         Errors are those of `network`, and a TypeError if `network` is not one of these types.
         """

@@ -1,5 +1,6 @@
 """Networks that run on a board: required engine, result from the board, expected result."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from tercet.compiler.load import SUFFIXES, load
 from tercet.golden.checks import check_names
 from tercet.golden.compress import container
 from tercet.golden.compress.eie import sized_layers
@@ -14,6 +16,7 @@ from tercet.golden.compress.fixed_network import FixedNetwork, fixed_network, si
 from tercet.golden.compress.model import CompressedLayer
 from tercet.golden.compress.ranges import without_ranges
 from tercet.golden.eie.layer import EieLayer
+from tercet.golden.networks.graph import Graph
 from tercet.golden.networks.int8_network import Int8Network
 from tercet.golden.numpy_file import read_numpy
 from tercet.golden.tensorcore.model import mma
@@ -21,10 +24,11 @@ from tercet.golden.tensorcore.model import mma
 from . import eie as _eie
 from . import systolic as _systolic
 from . import tensorcore as _tensorcore
+from .graphs import OnEngine
 from .session import Session
 from .tensorcore import zeros
 
-__all__ = ["BoardNetwork", "Compressed", "Int8", "TileProduct", "as_network", "read_network"]
+__all__ = ["BoardNetwork", "Compressed", "GraphNetwork", "Int8", "TileProduct", "as_network", "read_network"]
 
 
 class Configured(Protocol):
@@ -50,6 +54,22 @@ class Int8:
     def golden(self, board: Configured, inputs: np.ndarray) -> np.ndarray:
         """Return the same result from the golden model."""
         return self.network.run(inputs, board.config)[-1]
+
+
+@dataclass(frozen=True, eq=False)
+class GraphNetwork:
+    """Network from a model file; a systolic engine takes its matrix products, the host the rest."""
+
+    graph: Graph
+    engine = "systolic"
+
+    def run(self, session: Session, inputs: Any) -> list[np.ndarray]:
+        """Return what ``graph.run(inputs)`` does."""
+        return OnEngine(session, self.graph).run(inputs)
+
+    def golden(self, board: Configured, inputs: Any) -> list[np.ndarray]:
+        """Return the same from NumPy."""
+        return self.graph.run(inputs)
 
 
 @dataclass(frozen=True)
@@ -126,30 +146,40 @@ class TileProduct:
         return mma(inputs, self.b, self.addend(board, inputs), board.config)
 
 
-BoardNetwork = Int8 | Compressed | TileProduct
+BoardNetwork = Int8 | GraphNetwork | Compressed | TileProduct
 
 
 def as_network(network: Any) -> BoardNetwork:
-    """Wrap an `Int8Network` or a list of `CompressedLayer` for a board; pass through the classes here.
+    """Wrap a `Graph`, an `Int8Network` or a list of `CompressedLayer` for a board; read a path.
 
     Raises
     ------
     TypeError
         If the network is none of these.
+    ValueError, OSError
+        If the file cannot be read; see `read_network`.
     """
     if isinstance(network, BoardNetwork):
         return network
+    if isinstance(network, (str, os.PathLike)):
+        return read_network(Path(network))
+    if isinstance(network, Graph):
+        return GraphNetwork(network)
     if isinstance(network, Int8Network):
         return Int8(network)
     if isinstance(network, list) and network and all(isinstance(layer, CompressedLayer) for layer in network):
         return Compressed(network)
     raise TypeError(
-        f"A {type(network).__name__} cannot be run; use an Int8Network, a list of CompressedLayer or a TileProduct"
+        f"A {type(network).__name__} cannot be run; use a Graph, an Int8Network, a list of CompressedLayer, a "
+        "TileProduct, or a path"
     )
 
 
 def read_network(path: Path) -> BoardNetwork:
-    """Read a network: output of ``tercet compress``, or an ``.npz`` of an INT8 network or of ``b`` and optional ``c``.
+    """Read a network.
+
+    It is a ``.tflite`` or ``.onnx`` model, the output of ``tercet compress``, or an ``.npz`` of an INT8 network or of
+    ``b`` and optional ``c``.
 
     Raises
     ------
@@ -158,6 +188,8 @@ def read_network(path: Path) -> BoardNetwork:
     OSError
         If it cannot be read.
     """
+    if path.suffix in SUFFIXES:
+        return GraphNetwork(load(path).simplified())
     with path.open("rb") as file:
         magic = file.read(8)
     if magic.startswith(b"TERCETC"):
@@ -171,6 +203,6 @@ def read_network(path: Path) -> BoardNetwork:
     if any(re.fullmatch(r"input_scale|W\d+", name, re.I | re.A) for name in arrays):
         return Int8(Int8Network.load(path))
     raise ValueError(
-        f"{str(path)!r} is not a network file; use the output of tercet compress, the .npz of an Int8Network, "
-        "or one with b and c"
+        f"{str(path)!r} is not a network file; use a .tflite or .onnx, the output of tercet compress, "
+        "the .npz of an Int8Network, or one with b and c"
     )

@@ -14,7 +14,7 @@ from .session import Session
 from .soc_config import SocConfig
 from .tiling import Tiling, systolic_tiling
 
-__all__ = ["check", "matmul", "network"]
+__all__ = ["Plan", "check", "matmul", "network", "plan", "run_plan"]
 
 
 def matmul(
@@ -22,22 +22,22 @@ def matmul(
 ) -> np.ndarray:
     """See `tercet.boards.host.device.Device.matmul`."""
     a = np.asarray(a)
-    plan = _plan(session.soc, a, w, bias, requant)
-    with session.transfer(len(plan.tiling)):
-        return _run(session, plan, a)
+    planned = plan(session.soc, a, w, bias, requant)
+    with session.transfer(len(planned.tiling)):
+        return run_plan(session, planned, a)
 
 
 def network(session: Session, layers: Sequence[Int8Layer], acts: np.ndarray) -> np.ndarray:
     """See `tercet.boards.host.device.Device.network`."""
     x = np.asarray(acts)
     plans = check(session.soc, layers, x)
-    with session.transfer(sum(len(plan.tiling) for plan in plans)):
-        for plan in plans:
-            x = _run(session, plan, x)
+    with session.transfer(sum(len(planned.tiling) for planned in plans)):
+        for planned in plans:
+            x = run_plan(session, planned, x)
     return x
 
 
-def check(soc: SocConfig, layers: Sequence[Int8Layer], acts: np.ndarray) -> "list[_Plan]":
+def check(soc: SocConfig, layers: Sequence[Int8Layer], acts: np.ndarray) -> "list[Plan]":
     """Tile the products of a network for a board.
 
     Raises
@@ -47,14 +47,14 @@ def check(soc: SocConfig, layers: Sequence[Int8Layer], acts: np.ndarray) -> "lis
     """
     plans, fed = [], np.asarray(acts)
     for layer in layers:
-        plans.append(_plan(soc, fed, layer.weights, layer.bias, layer.requant))
+        plans.append(plan(soc, fed, layer.weights, layer.bias, layer.requant))
         # The range checks hold for all activations, so zeros will do.
         fed = np.zeros((len(fed), layer.weights.shape[1]), np.int8)
     return plans
 
 
 @dataclass(frozen=True, eq=False)
-class _Plan:
+class Plan:
     """A checked product, tiled for the board's buffers.
 
     Where K is split, the engine returns partial sums, and the host adds them and the bias exactly.
@@ -68,10 +68,25 @@ class _Plan:
     on_host: Requant | None  # requantisation by the host
 
 
-def _plan(soc: SocConfig, a: np.ndarray, w: np.ndarray, bias: np.ndarray | None, requant: Requant | None) -> _Plan:
+def plan(
+    soc: SocConfig,
+    a: np.ndarray,
+    w: np.ndarray,
+    bias: np.ndarray | None,
+    requant: Requant | None = None,
+    *,
+    rows: int | None = None,
+) -> Plan:
+    """Check a product and tile it; `rows` is the M of one whose `a` is a stand-in of one row.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the operands do not match each other, the engine or its buffers.
+    """
     config: SystolicConfig = soc.config
     _, w64, bias64 = check_operands(a, w, bias, config)
-    shape = (*a.shape, w64.shape[1])
+    shape = (rows or len(a), *w64.shape)
     if requant is not None:
         if not isinstance(requant, Requant):
             raise TypeError(f"requant {requant!r} is not a Requant; use tercet.golden.numerics.Requant")
@@ -84,10 +99,11 @@ def _plan(soc: SocConfig, a: np.ndarray, w: np.ndarray, bias: np.ndarray | None,
     if not whole:
         tiling, on_engine = systolic_tiling(config, shape, depths, params=False, requant=False), None
     on_host = requant if on_engine is None else None
-    return _Plan(np.asarray(w), None if bias is None else bias64, tiling, whole, on_engine, on_host)
+    return Plan(np.asarray(w), None if bias is None else bias64, tiling, whole, on_engine, on_host)
 
 
-def _run(session: Session, plan: _Plan, a: np.ndarray) -> np.ndarray:
+def run_plan(session: Session, plan: Plan, a: np.ndarray) -> np.ndarray:
+    """Run a tiled product: (M, N) int32, or int8 where it requantises."""
     config: SystolicConfig = session.config
     out = np.zeros((len(a), plan.w.shape[1]), np.int64)
     for rows, parts, columns in plan.tiling:

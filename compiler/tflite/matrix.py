@@ -1,5 +1,6 @@
 """CONV_2D, DEPTHWISE_CONV_2D and FULLY_CONNECTED."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,28 +9,37 @@ from tercet.golden.networks.operators import Window
 from .context import Node
 from .reader import enum_name
 
-__all__ = ["conv2d", "depthwise", "fully_connected", "padding_of"]
+__all__ = ["conv2d", "depthwise", "fully_connected", "padded"]
+
+# Rows and columns of a window that is larger than its picture.
+_MOST_OUTSIDE = 256
 
 
-def padding_of(node: Node, options: Any, size: tuple[int, int], window: Window) -> tuple[int, int, int, int]:
-    """Padding of a window by the node's mode."""
+def padded(node: Node, options: Any, size: tuple[int, int], window: Window) -> Window:
+    """A window on a picture of this size, with the padding of the node's mode."""
     import tflite
 
+    if min(*window.stride, *window.dilation, *window.kernel) < 1:
+        raise node.refuse(
+            f"kernel {window.kernel}, stride {window.stride} or dilation {window.dilation} is below 1",
+            "get the file anew",
+        )
+    if any(span > max(length, _MOST_OUTSIDE) for span, length in zip(window.extent, size, strict=True)):
+        raise node.refuse(f"its window spans {window.extent} of a picture of {size}", "get the file anew")
     mode = enum_name(tflite.Padding, options.Padding())
     if mode == "SAME":
-        return Window.same(size, window.kernel, window.stride, window.dilation)
+        return replace(window, padding=Window.same(size, window.kernel, window.stride, window.dilation))
     if mode != "VALID":
         raise node.refuse(f"the padding {mode} is not supported", "use SAME or VALID")
-    return (0, 0, 0, 0)
+    if any(span > length for span, length in zip(window.extent, size, strict=True)):
+        raise node.refuse(f"its window spans {window.extent} of a picture of {size}", "use SAME padding")
+    return window
 
 
 def _window(node: Node, options: Any, kernel: tuple[int, int], size: tuple[int, int]) -> Window:
     stride = (int(options.StrideH()), int(options.StrideW()))
     dilation = (int(options.DilationHFactor()), int(options.DilationWFactor()))
-    if min(*stride, *dilation, *kernel) < 1:
-        raise node.refuse(f"kernel {kernel}, stride {stride} or dilation {dilation} is below 1", "get the file anew")
-    plain = Window(kernel=kernel, stride=stride, dilation=dilation)
-    return Window(kernel=kernel, stride=stride, dilation=dilation, padding=padding_of(node, options, size, plain))
+    return padded(node, options, size, Window(kernel=kernel, stride=stride, dilation=dilation))
 
 
 def _picture(node: Node) -> tuple[str, tuple[int, ...]]:

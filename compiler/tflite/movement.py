@@ -1,5 +1,6 @@
 """RESHAPE, TRANSPOSE, PAD, CONCATENATION, slices and splits."""
 
+import math
 from collections.abc import Sequence
 
 from tercet.golden.networks.operators import Concatenation, Pad, Reshape, Slice, Transpose
@@ -24,10 +25,18 @@ def _moved(node: Node, x: str, y: str) -> None:
         raise node.refuse("its input and output differ in scale or zero point", "quantise them alike")
 
 
+def _check_count(node: Node, count: int, y: str) -> None:
+    """Refuse an output of another number of elements."""
+    shape = node.builder.shape(y)
+    if math.prod(shape) != count:
+        raise node.refuse(f"its output has shape {shape}, but there are {count} elements", "get the file anew")
+
+
 def reshape(node: Node) -> None:
     """RESHAPE, SQUEEZE, EXPAND_DIMS: the file has the shape of the output."""
     x, y = node.activations(0), node.output
     _moved(node, x, y)
+    _check_count(node, math.prod(node.builder.shape(x)), y)
     node.builder.append(Reshape(name=node.name, inputs=(x,), output=y, shape=node.builder.shape(y)[1:]))
 
 
@@ -81,6 +90,8 @@ def concatenation(node: Node) -> None:
 
 def _slice(node: Node, x: str, y: str, parts: Sequence[tuple[int, int | None, int]]) -> None:
     _moved(node, x, y)
+    ranges = [range(n)[slice(*part)] for n, part in zip(node.builder.shape(x)[1:], parts, strict=True)]
+    _check_count(node, math.prod(map(len, ranges)), y)
     shape = node.builder.shape(y)[1:]
     node.builder.append(Slice(name=y, inputs=(x,), output=y, slices=tuple(parts), shape=shape))
 

@@ -4,7 +4,7 @@ from tercet.golden.networks.operators import AveragePool2D, MaxPool2D, Mean, Red
 
 from ..builder import activation_range
 from .context import Node
-from .matrix import padding_of
+from .matrix import padded
 
 __all__ = ["average", "maximum", "mean", "reduce_max"]
 
@@ -25,10 +25,7 @@ def _pool(node: Node, kind: type[AveragePool2D] | type[MaxPool2D]) -> None:
     _same_params(node, x, y)
     kernel = (int(options.FilterHeight()), int(options.FilterWidth()))
     stride = (int(options.StrideH()), int(options.StrideW()))
-    if min(*kernel, *stride) < 1 or max(kernel) > 1 << 12:
-        raise node.refuse(f"kernel {kernel} or stride {stride} is out of range", "get the file anew")
-    padding = padding_of(node, options, shape[1:3], Window(kernel=kernel, stride=stride))
-    window = Window(kernel=kernel, stride=stride, padding=padding)
+    window = padded(node, options, shape[1:3], Window(kernel=kernel, stride=stride))
     low, high = activation_range(node.activation(options), node.builder.params(y))
     node.builder.append(kind(name=node.name, inputs=(x,), output=y, window=window, qmin=low, qmax=high))
 

@@ -20,7 +20,10 @@ DAMAGE = (struct.error, IndexError, TypeError, AttributeError, OverflowError, Me
 """What reading at a wrong offset raises."""
 
 # Of a shape; larger ones are not for these engines.
-_MOST_ELEMENTS = 1 << 26
+_MOST_ELEMENTS = 1 << 24
+_MOST_DIMENSIONS = 8
+# Of a name, which stands in messages; longer ones are cut.
+_MOST_CHARACTERS = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +35,7 @@ class FileTensor:
     index : int
         Its number in the file.
     name : str
-        Its name, or its number where it has none.
+        Its name, cut to 500 bytes, or its number where it has none.
     shape : tuple of int
         As stored, the batch included.
     signature : tuple of int
@@ -126,15 +129,9 @@ def read(data: bytes) -> File:
 
     Raises
     ------
-    ImportError
-        If the `tflite` package is not installed.
     ValueError
         If the file is damaged, or of another kind.
     """
-    try:
-        import tflite  # noqa: F401
-    except ImportError:
-        raise ImportError("reading .tflite needs the package tflite; pip install 'tercet[models]'") from None
     if data[4:8] != b"TFL3":
         raise ValueError("it does not have the identifier TFL3 of a .tflite file")
     try:
@@ -170,7 +167,7 @@ class _Reader:
         return np.asarray(found if isinstance(found, np.ndarray) else [], dtype)
 
     def _text(self, value: bytes | None) -> str:
-        return "" if value is None else value.decode("utf-8", "replace")
+        return "" if value is None else value[:_MOST_CHARACTERS].decode("utf-8", "replace")
 
     def file(self) -> File:
         model = self._model
@@ -235,6 +232,8 @@ class _Reader:
         tensor = graph.Tensors(index)
         name = self._text(tensor.Name()) or f"tensor {index}"
         shape = tuple(int(n) for n in self._vector(tensor, "Shape", np.int64))
+        if len(shape) > _MOST_DIMENSIONS:
+            raise Unsupported(f"tensor {name!r} has {len(shape)} dimensions; use at most {_MOST_DIMENSIONS}")
         elements = 1
         for length in shape:
             elements *= max(length, 0)

@@ -14,7 +14,7 @@ import numpy as np
 from ..numerics.quantization import QuantParams
 from .operators import MatrixOperator, Operator, Product
 from .operators.base import Shape
-from .operators.host import float_codes, real_numbers
+from .operators.host import Quantiser, float_codes, real_numbers
 
 __all__ = ["Edge", "Graph", "Layer", "Tensor"]
 
@@ -61,6 +61,8 @@ class Edge:
         Tensor of the graph.
     order : tuple of int
         Axis of the file's layout for each axis inside; () where they are the same.
+    quantiser : "tflite", "onnx" or "exact"
+        How a float array becomes codes.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Edge:
     zero_point: int
     tensor: str
     order: tuple[int, ...] = ()
+    quantiser: Quantiser = "tflite"
 
     @property
     def sample_shape(self) -> Shape:
@@ -202,6 +205,10 @@ class Graph:
             found.append(out if batched else out[0])
         return found
 
+    def batch(self, x: Any) -> int:
+        """Number of samples in inputs as of `run`, which are checked."""
+        return len(self._arrays(x)[0][0])
+
     def tensors(self, x: Any) -> dict[str, np.ndarray]:
         """Every tensor on the way, by name, with a batch in front and channels last; `x` as of `run`."""
         arrays, _ = self._arrays(x)
@@ -287,7 +294,7 @@ def _input(edge: Edge, value: Any) -> np.ndarray:
             raise ValueError(f"Input {edge.name!r} has values that are not finite; remove or replace them")
         if edge.scale is None:
             return array.astype(np.float32)
-        return float_codes(array, edge.scale, edge.zero_point, np.dtype(edge.dtype))
+        return float_codes(array, edge.scale, edge.zero_point, np.dtype(edge.dtype), edge.quantiser)
     if array.dtype != edge.dtype:
         raise TypeError(
             f"Input {edge.name!r} has dtype {array.dtype}; use {edge.dtype}"

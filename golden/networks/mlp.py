@@ -39,7 +39,7 @@ class Mlp:
 
     @classmethod
     def random(cls, sizes: tuple[int, ...], seed: int = 0) -> "Mlp":
-        """Layers from ``sizes[n]`` to ``sizes[n + 1]``, with normal weights of variance 2 / in (He et al., ICCV 2015)."""
+        """Layers from ``sizes[n]`` to ``sizes[n + 1]``; normal weights of variance 2 / in (He et al., ICCV 2015)."""
         rng = np.random.default_rng(seed)
         pairs = list(zip(sizes, sizes[1:], strict=False))
         weights = [rng.normal(0.0, np.sqrt(2.0 / k), (k, n)) for k, n in pairs]

@@ -1,7 +1,7 @@
 """Operators at the ends of a graph, which stay on the host: SOFTMAX, and between codes and real numbers."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -10,18 +10,29 @@ from . import fixed_point
 from .base import INT8_MIN, Operator, Shape, check_left_shift
 from .matrix import requantized
 
-__all__ = ["Dequantize", "Quantize", "Requantize", "Softmax", "float_codes", "real_numbers"]
+__all__ = ["Dequantize", "Quantiser", "Quantize", "Requantize", "Softmax", "float_codes", "real_numbers"]
 
 _DIFFERENCE_BITS = 5  # integer bits of a difference to the largest input
 _SUM_BITS = 12  # integer bits of a sum of exponentials
 
 
-def float_codes(x: np.ndarray, scale: float, zero_point: int, dtype: Any = np.int8) -> np.ndarray:
-    """Real numbers to codes as TFLite's QUANTIZE: a float32 quotient, rounded half away from zero, saturated."""
+Quantiser = Literal["tflite", "onnx", "exact"]
+"""How real numbers become codes: a float32 quotient rounded half away from zero (TFLite) or half to even (ONNX), or a
+float64 quotient rounded half away from zero (`quantize`)."""
+
+
+def float_codes(
+    x: np.ndarray, scale: float, zero_point: int, dtype: Any = np.int8, quantiser: Quantiser = "tflite"
+) -> np.ndarray:
+    """Real numbers to codes, saturated."""
+    kind = np.float64 if quantiser == "exact" else np.float32
     with np.errstate(over="ignore"):
-        quotient = x.astype(np.float32) / np.float32(scale)
-    whole = np.trunc(quotient)
-    rounded = whole + np.where(np.abs(quotient - whole) >= 0.5, np.sign(quotient), 0)
+        quotient = x.astype(kind) / kind(scale)
+    if quantiser == "onnx":
+        rounded = np.rint(quotient)
+    else:
+        whole = np.trunc(quotient)
+        rounded = whole + np.where(np.abs(quotient - whole) >= 0.5, np.sign(quotient), 0)
     info = np.iinfo(dtype)
     return np.clip(rounded.astype(np.float64) + zero_point, info.min, info.max).astype(dtype)
 
@@ -43,9 +54,10 @@ class Quantize(_SameShape):
 
     op: ClassVar[str] = "QUANTIZE"
     params: QuantParams
+    quantiser: Quantiser = "tflite"
 
     def run(self, *arrays: np.ndarray) -> np.ndarray:
-        return float_codes(arrays[0], float(self.params.scale), self.params.zero_point)
+        return float_codes(arrays[0], float(self.params.scale), self.params.zero_point, quantiser=self.quantiser)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -89,6 +101,9 @@ class Dequantize(_SameShape):
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Softmax(_SameShape):
     """Softmax over the last axis in fixed point; the output has scale 1/256 and zero point -128.
+
+    Where the exponentials add up to 512 or more, which takes that many near the largest, TFLite Micro aborts; here each
+    of these classes gets the code that its share rounds to, -128.
 
     Attributes
     ----------

@@ -131,7 +131,8 @@ def hard_swish_table(source: QuantParams, target: QuantParams) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the output scale is not above 1/128 of the input's, or above 512 times it, or the input scale below 3 * 2**-24.
+        If the output scale is not above 1/128 of the input's, or is above 512 times it, or the input scale is below
+        3 * 2**-24.
     """
     hires = np.float32(np.float32(1.0 / 128.0) * np.float32(source.scale))
     output = Requant.from_scale(float(hires / np.float32(target.scale)), 0)

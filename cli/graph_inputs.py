@@ -1,0 +1,137 @@
+"""Inputs and outputs of model files on the command line: arrays, pictures, names of classes."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tercet.compiler.errors import MissingPackage
+from tercet.golden.networks.graph import Edge, Graph
+from tercet.golden.networks.operators import Quantize
+from tercet.golden.numpy_file import read_numpy
+
+__all__ = ["class_rows", "graph_inputs", "read_class_names"]
+
+_PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
+
+
+def graph_inputs(graph: Graph, path: Path) -> Any:
+    """Read the inputs of a graph, as `Graph.run` takes them.
+
+    Parameters
+    ----------
+    graph : Graph
+        Network that takes them.
+    path : Path
+        A ``.npy`` for a network of one input; an ``.npz`` with an array for each input by its name, or ``x`` for one
+        input; or a picture for a network whose one input is a picture.
+
+    Raises
+    ------
+    MissingPackage
+        If it is a picture, and Pillow is not installed.
+    ValueError
+        If the file has other arrays, or the network does not take a picture.
+    OSError
+        If it cannot be read.
+    """
+    if path.suffix.lower() in _PICTURES:
+        return _picture(graph, path)
+    loaded = read_numpy(path)
+    names = [edge.name for edge in graph.inputs]
+    if isinstance(loaded, np.ndarray):
+        if len(names) > 1:
+            raise ValueError(f"{str(path)!r} is one array, but the network takes {', '.join(names)}; use an .npz")
+        return loaded
+    if len(names) == 1 and names[0] not in loaded:
+        names = ["x"]
+    missing, unknown = sorted({*names} - {*loaded}), sorted({*loaded} - {*names, "y", "test_x", "test_y"})
+    if missing or unknown:
+        wrong = f"lacks {', '.join(missing)}" if missing else f"has unknown {', '.join(unknown)}"
+        raise ValueError(f"{str(path)!r} {wrong}; use {', '.join(names)}")
+    arrays = [loaded[name] for name in names]
+    return arrays[0] if len(arrays) == 1 else arrays
+
+
+def _picture(graph: Graph, path: Path) -> np.ndarray:
+    """A picture's pixels in the file's type: 0 to 255 span the range of the input's codes."""
+    try:
+        from PIL import Image, UnidentifiedImageError
+    except ImportError:
+        raise MissingPackage("pictures", "pillow") from None
+    height, width, channels = _picture_size(graph)
+    try:
+        with Image.open(path) as image:
+            size = image.size
+            pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+    except (UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ValueError(f"{str(path)!r} is not a picture: {' '.join(str(error).split())}") from None
+    if size != (width, height):
+        raise ValueError(f"{str(path)!r} has {size[0]} x {size[1]} pixels; use {width} x {height}, as the network does")
+    edge = graph.inputs[0]
+    pixels = pixels.reshape(height, width, channels)
+    if edge.order:
+        pixels = pixels.transpose([axis - 1 for axis in np.argsort(edge.order)[1:]])
+    return _as_input(graph, edge, pixels)
+
+
+def _picture_size(graph: Graph) -> tuple[int, int, int]:
+    """Height, width and channels of a network's one input, if that is a picture."""
+    if len(graph.inputs) == 1:
+        shape = graph.known[graph.inputs[0].tensor].shape
+        if len(shape) == 4 and shape[3] in (1, 3):
+            return shape[1], shape[2], shape[3]
+    shapes = ", ".join(str(edge.shape) for edge in graph.inputs)
+    raise ValueError(f"The network takes inputs of shape {shapes}, not a picture; use .npy or .npz")
+
+
+def _as_input(graph: Graph, edge: Edge, pixels: np.ndarray) -> np.ndarray:
+    if edge.dtype == "uint8":
+        return pixels
+    codes = (pixels.astype(np.int16) - 128).astype(np.int8)
+    if edge.dtype == "int8":
+        return codes
+    # Real numbers: those that quantise to the same codes.
+    first = next((o for o in graph.operators if edge.tensor in o.inputs and isinstance(o, Quantize)), None)
+    if first is None:
+        raise ValueError("The network takes real numbers of unknown range; use a .npy of float32")
+    centred = codes.astype(np.float32) - first.params.zero_point
+    return centred * np.float32(first.params.scale)
+
+
+def read_class_names(path: Path) -> list[str]:
+    """Names of the classes, one per line.
+
+    Raises
+    ------
+    ValueError
+        If it is not a text file, or has no line.
+    OSError
+        If it cannot be read.
+    """
+    try:
+        names = [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    except UnicodeDecodeError:
+        raise ValueError(f"{str(path)!r} is not a text file; use one name per line") from None
+    if not names:
+        raise ValueError(f"{str(path)!r} has no name; use one per line")
+    return names
+
+
+def class_rows(graph: Graph, outputs: list[np.ndarray], names: list[str], most: int = 10) -> dict[str, str]:
+    """Rows with the name of the greatest output of each of the first samples.
+
+    Raises
+    ------
+    ValueError
+        If the network has another number of classes.
+    """
+    edge, scores = graph.outputs[0], outputs[0]
+    classes = int(np.prod(edge.sample_shape))
+    if len(names) != classes:
+        raise ValueError(f"--labels names {len(names)} classes, but the network has {classes}; use as many")
+    real = edge.real(scores).reshape(-1, classes)
+    rows = {}
+    for n, sample in enumerate(real[:most]):
+        best = int(np.argmax(sample))
+        rows[f"sample {n}" if len(real) > 1 else "class"] = f"{names[best]} ({sample[best]:.3g})"
+    return rows

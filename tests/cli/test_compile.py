@@ -1,0 +1,69 @@
+"""``tercet compile``: tables and JSON of a model file, folded or not."""
+
+import json
+import re
+
+import numpy as np
+import pytest
+from tercet.compiler import load
+
+from ..compiler.small_networks import picture_network
+from ..compiler.tflite_files import Network
+from .command import fails, tercet
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "picture.tflite"
+    path.write_bytes(picture_network())
+    return path
+
+
+def test_tables(model, tmp_path):
+    result = tercet("compile", model, "--report", tmp_path / "out" / "report.json")
+    assert result.exit_code == 0, result.output
+    graph = load(model)
+    macs = sum(layer.macs for layer in graph.layers)
+    assert macs == 36 * (4 * 27 + 4 * 18 + 4 * 9) + 16
+    assert f"{macs:,}" in result.output
+    assert "-127..127" in result.output
+    assert "host: scores (SOFTMAX)" in result.output
+    report = json.loads((tmp_path / "out" / "report.json").read_text())
+    assert report["macs"] == report["before"]["macs"] == macs
+    assert report["host"] == ["scores"]
+    ops = [layer["op"] for layer in report["layers"]]
+    assert ops == [layer.op for layer in graph.layers]
+    assert [layer["where"] for layer in report["layers"]] == ["npu"] * 7 + ["host"]
+    first = report["layers"][0]
+    assert (first["shape"], first["macs"], first["weights"]) == ([1, 6, 6, 4], 36 * 4 * 27, 4 * 27)
+
+
+def test_what_folding_saves(tmp_path):
+    """A dead channel; with --no-fold it stays."""
+    net = Network()
+    x, y, z = net.input((1, 4, 4, 2)), net.tensor((1, 4, 4, 3), 0.5, 0), net.tensor((1, 4, 4, 2), 0.5, 0)
+    weights = np.ones((3, 1, 1, 2), np.int8)
+    weights[1] = 0
+    window = {"Padding": "VALID", "StrideH": 1, "StrideW": 1}
+    net.add("CONV_2D", [x, net.constant(weights, 0.01, dtype=np.int8)], y, **window)
+    net.add("CONV_2D", [y, net.constant(np.ones((2, 1, 1, 3)), 0.01, dtype=np.int8)], z, **window)
+    net.outputs = [z]
+    (tmp_path / "net.tflite").write_bytes(net.file())
+    shown = tercet("compile", tmp_path / "net.tflite").output
+    assert re.search(r"│ products +│ +192 │ +128 │ +66.7% │", shown)
+    assert re.search(r"│ channels computed +│ +5 │ +4 │ +80.0% │", shown)
+    assert "folded" not in tercet("compile", tmp_path / "net.tflite", "--no-fold").output
+
+
+def test_mistakes(model, tmp_path):
+    assert "No such file or directory" in fails("compile", tmp_path / "nothing.tflite")
+    assert "is not a model file" in fails("compile", tmp_path)
+    (tmp_path / "cut.tflite").write_bytes(model.read_bytes()[:300])
+    assert "cut.tflite" in fails("compile", tmp_path / "cut.tflite")
+    assert "Is a folder; name a file" in fails("compile", model, "--report", tmp_path)
+
+
+def test_help():
+    shown = tercet("compile", "--help").output
+    assert "tercet compile model.tflite" in shown
+    assert "--no-fold" in shown
