@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tercet.golden.networks.operators import Operator
 
-__all__ = ["PLACEMENT", "Placement", "place"]
+__all__ = ["PLACEMENT", "Placement", "markdown", "place"]
 
 
 @dataclass(frozen=True)
@@ -71,3 +71,12 @@ def place(operator: Operator) -> Placement:
     if type(operator).__name__ in ("Quantize", "Requantize"):
         return Placement("host", "real numbers or uint8 codes, at the ends of the graph")
     return PLACEMENT.get(operator.op, Placement("host", "not an operator of the NPU"))
+
+
+def markdown() -> str:
+    """`PLACEMENT` as the table of ``docs/models.md``: operators that run alike share a line."""
+    kinds: dict[Placement, list[str]] = {}
+    for op, placement in PLACEMENT.items():
+        kinds.setdefault(placement, []).append(op)
+    rows = [f"| {', '.join(ops)} | {placement.where} | {placement.how} |" for placement, ops in kinds.items()]
+    return "\n".join(["| operators, in TFLite's spelling | npu or host | how |", "| --- | --- | --- |", *rows])

@@ -80,6 +80,17 @@ def test_no_circles():
         visit(name)
 
 
+def test_elaborate_is_short():
+    """At most 60 lines; longer ones are split."""
+    long = {
+        name: function.end_lineno - function.lineno + 1
+        for name, (_, tree) in MODULES.items()
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef) and function.name == "elaborate"
+    }
+    assert {name: lines for name, lines in long.items() if lines > 60} == {}
+
+
 def test_a_host_imports_no_amaranth():
     code = "import sys, tercet.boards.host.device; print([name for name in sys.modules if 'amaranth' in name])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -45,7 +45,8 @@ def test_constraints_meet_the_requirements():
     pinned = [line.split("==") for line in lines if not line.startswith("#")]
     pins = {canonicalize_name(name): version for name, version in pinned}
     extras = PROJECT["project"]["optional-dependencies"]
-    wanted = [*PROJECT["project"]["dependencies"], *(line for name in ("pnr", "demo", "test") for line in extras[name])]
+    installed = ("pnr", "demo", "models", "test")
+    wanted = [*PROJECT["project"]["dependencies"], *(line for name in installed for line in extras[name])]
     for requirement in map(Requirement, wanted):
         version = pins.get(canonicalize_name(requirement.name))
         assert version is not None, f"{requirement.name} is not in constraints.txt; run: make constraints"

@@ -103,7 +103,7 @@ class InputBuffer(wiring.Component):
             m.d.sync += loaded.eq(pointer)
         with m.If(self.set):
             m.d.sync += [left.eq(self.count), self.enough.eq(_at_most(self.count, loaded))]
-        fetch, waiting = Signal(), Signal()
+        fetch, waiting = Signal(name="fetch"), Signal(name="waiting")
         if self.family == "ecp5":
             self._give_ahead(m, ram, going, fetch, waiting)
         else:
@@ -207,7 +207,7 @@ class OutputBuffer(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         m.submodules.ram = ram = _ram(self.width, self.depth, self.family)
-        filled, left = Signal(range(self.depth + 1)), Signal(range(self.depth + 1))
+        filled, left = Signal(range(self.depth + 1), name="filled"), Signal(range(self.depth + 1), name="left")
         end = Signal(ADDRESS_BITS + 1)
         m.d.sync += [end.eq(self.address + self.words), self.fits.eq(_at_most(end, filled))]
         with m.If(self.set):
@@ -229,8 +229,8 @@ class OutputBuffer(wiring.Component):
 
     def _read(self, m: Module, ram) -> None:
         size = -(-self.width // 8)
-        pointer, words = Signal(range(self.depth + 1)), Signal(WORDS_BITS)
-        byte, wait = Signal(range(max(2, size))), Signal(range(ram.latency + 1))
+        pointer, words = Signal(range(self.depth + 1), name="pointer"), Signal(WORDS_BITS, name="words")
+        byte, wait = Signal(range(max(2, size)), name="byte"), Signal(range(ram.latency + 1), name="wait")
         chosen = byte_of(m, ram.read_data, byte)
         choose = "CHOOSE" if byte_clocks(self.width) else "BYTE"
         m.d.comb += [

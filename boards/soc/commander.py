@@ -84,7 +84,7 @@ class Commander(wiring.Component):
         m = Module()
         streams = len(self._sizes)
         # Arguments, first byte lowest once complete; number of argument bytes still to come.
-        self._args, self._need = Signal(48), Signal(range(7))
+        self._args, self._need = Signal(48, name="args"), Signal(range(7), name="need")
         # Data bytes still to come, minus one: the sign bit tells that there are none.
         self._left = Signal(signed(len(self.length) + 1))
         self._chosen = Signal(streams)
@@ -152,8 +152,8 @@ class Commander(wiring.Component):
 
     def _begin(self, m: Module) -> None:
         """Classify requests by sequence number, and finish them."""
-        last, known = Signal(8), Signal()
-        follows, same, identify = Signal(), Signal(), Signal()
+        last, known = Signal(8, name="last"), Signal(name="known")
+        follows, same, identify = Signal(name="follows"), Signal(name="same"), Signal(name="identify")
         m.d.sync += [
             follows.eq(known & (self.sequence == (last + 1)[:8])),
             same.eq(known & (self.sequence == last)),
@@ -197,7 +197,7 @@ class Commander(wiring.Component):
         }
         at_rest = (Command.LOAD, Command.RUN, Command.READ, Command.COUNTERS)
         whole = {**first, Command.RUN: 3 * len(self._sizes)}
-        right, waited = Signal(), Signal(range(4))
+        right, waited = Signal(name="right"), Signal(range(4), name="waited")
         with m.State("LENGTH"), m.Switch(self.code):
             for command in Command:
                 with m.Case(command):

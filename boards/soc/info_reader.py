@@ -93,7 +93,7 @@ class InfoReader(wiring.Component):
         """Byte of the description selected by offset and step, 2 clocks later."""
         size = len(self._description)
         m.submodules.description = text = memory.Memory(shape=8, depth=size, init=self._description)
-        port, byte = text.read_port(), Signal(8)
+        port, byte = text.read_port(), Signal(8, name="byte")
         # The output of a block RAM is slow; register it.
         m.d.sync += byte.eq(port.data)
         m.d.comb += port.addr.eq(Cat(self._step[:_PART_BITS], self.offset[_PART_BITS:]))

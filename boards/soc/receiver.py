@@ -85,7 +85,7 @@ class FrameReceiver(wiring.Component):
         header = Signal(8 * HEADER_BYTES)
         accept = self._check(m, decoder, position, header[16:])
         # The RAM delivers a byte two clocks after its position.
-        take, moved = Signal(), Signal()
+        take, moved = Signal(name="take"), Signal(name="moved")
         m.d.sync += moved.eq(take | ~self.frame)
         m.d.comb += [
             Cat(self.sequence, self.code, self.length).eq(header),
@@ -113,8 +113,16 @@ class FrameReceiver(wiring.Component):
         m.submodules.crc = crc = ResetInserter(decoder.end)(CRC.create())
         m.d.comb += [crc.data.eq(decoder.byte), crc.valid.eq(decoder.valid)]
         last = Signal(17)  # position after the CRC
-        length_right, whole, ended, accept = Signal(), Signal(), Signal(), Signal()
-        missed, lost = Signal(), Signal()  # earlier bytes came, or one comes now, while a frame is held
+        length_right, whole, ended, accept = (
+            Signal(name="length_right"),
+            Signal(name="whole"),
+            Signal(name="ended"),
+            Signal(name="accept"),
+        )
+        missed, lost = (
+            Signal(name="missed"),
+            Signal(name="lost"),
+        )  # earlier bytes came, or one comes now, while a frame is held
         m.d.comb += [
             lost.eq(missed | self.frame),
             accept.eq(ended & whole & length_right),

@@ -92,11 +92,11 @@ class FrameSender(wiring.Component):
         self._length = Signal.like(position, name="length")
         self._end = Signal.like(position, name="end")
         # Writes are delayed by a clock, as nothing is read back that soon.
-        self._write, self._written = Signal(), Signal(8)
+        self._write, self._written = Signal(name="write"), Signal(8, name="written")
         # `_fetched`: the byte read is before the end. `_nonzero`, a clock later: it was also not 0. Comparing the byte
         # and moving the position in one clock would be a long path from the memory.
-        self._fetched, latched = Signal(), Signal()
-        self._passed, self._nonzero = Signal(), Signal()
+        self._fetched, latched = Signal(name="fetched"), Signal(name="latched")
+        self._passed, self._nonzero = Signal(name="passed"), Signal(name="nonzero")
         # Start of the group, its code, and whether it implies a zero after it.
         self._group = Signal.like(position, name="group", init=-HEADER_BYTES)
         self._size = Signal(8, init=1)

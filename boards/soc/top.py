@@ -98,7 +98,7 @@ class HeldReset(Elaboratable):
     """
 
     def __init__(self, locked: Value, clock_hz: int):
-        self.locked, self.rst = locked, Signal(init=1)
+        self.locked, self.rst = locked, Signal(init=1, name="rst")
         self.clocks = 2 ** math.ceil(math.log2(clock_hz * _HOLD_SECONDS))
 
     def elaborate(self, platform) -> Module:

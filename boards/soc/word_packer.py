@@ -55,11 +55,11 @@ class WordPacker(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        taken, given = Signal(), Signal(8)
+        taken, given = Signal(name="taken"), Signal(8, name="given")
         # Byte indices in a word: the last, the next and the one after it.
         end, index, after = (Signal(range(max(2, *self._sizes)), name=name) for name in ("end", "index", "after"))
         left = Signal(WORDS_BITS)
-        is_last, is_all, too_many = Signal(), Signal(), Signal()
+        is_last, is_all, too_many = Signal(name="is_last"), Signal(name="is_all"), Signal(name="too_many")
         m.d.comb += [
             after.eq(Mux(is_last, 0, index + 1)),
             self.whole.eq(is_all & ~too_many),

@@ -105,7 +105,7 @@ class _Removal:
         if isinstance(operator, (Conv2D, FullyConnected)):
             return ~none if getattr(operator, "groups", 1) == 1 else none
         if _channel_wise(operator, self.known):
-            return np.logical_and.reduce([gone[x] for x in operator.inputs])
+            return np.asarray(np.all([gone[x] for x in operator.inputs], axis=0))
         if isinstance(operator, Concatenation):
             return np.concatenate([gone[x] for x in operator.inputs])
         if isinstance(operator, Reshape) and self._flattens(operator):

@@ -24,7 +24,10 @@ class _Progress:
         self.place = Signal(range(config.program_depth))  # of the next step
         self.wait = Signal(range(self.fetch + 1))  # clocks until it is fetched
         # Shallow engine: index of the step's word at the program memory's output, now and in the next clock.
-        self.part, self.ahead = Signal(range(step_words(config))), Signal(range(step_words(config)))
+        self.part, self.ahead = (
+            Signal(range(step_words(config)), name="part"),
+            Signal(range(step_words(config)), name="ahead"),
+        )
         self.vectors = Signal(24)  # vectors after this one
         self.loaded = Signal()  # this step's activations are loaded
         # Beats, rows or groups after this one, less one; negative if there is none.

@@ -91,7 +91,7 @@ class EntryRead(wiring.Component):
         left = add_chosen(m, "left", self.config.family, C(-1, len(s0_left)), over, head.more, s0_left, len(s0_left))
         with m.If(~over | self.columns.valid):
             m.d.sync += s0_left.eq(left)
-        s0_valid, s0_first, s0_end = Signal(), Signal(), Signal()
+        s0_valid, s0_first, s0_end = Signal(name="s0_valid"), Signal(name="s0_first"), Signal(name="s0_end")
         s0_act = Signal(signed(16), reset_less=True)
         m.d.sync += [
             s0_valid.eq(Mux(over, self.columns.valid & (head.more >= 0), 1)),

@@ -120,9 +120,9 @@ class FrameReader(wiring.Component):
         depths = (config.matrix_depth, config.pointer_depth, config.constant_depth)
         depths = (*depths, config.program_depth * step_beats(config))
         # End of the frame's words, and depth of its memory; then the terms of the result.
-        s1_end, s1_depth = Signal(25), Signal(range(max(depths) + 1))
-        s1_pe, s1_step, s1_some = Signal(), Signal(), Signal()
-        s1_memory, s1_program, s1_run = Signal(), Signal(), Signal()
+        s1_end, s1_depth = Signal(25, name="s1_end"), Signal(range(max(depths) + 1), name="s1_depth")
+        s1_pe, s1_step, s1_some = Signal(name="s1_pe"), Signal(name="s1_step"), Signal(name="s1_some")
+        s1_memory, s1_program, s1_run = Signal(name="s1_memory"), Signal(name="s1_program"), Signal(name="s1_run")
         m.d.sync += [
             s1_end.eq(head.address + head.count),
             s1_pe.eq((head.pe < config.n_pe) | (head.pe == EVERY_PE)),

@@ -56,8 +56,8 @@ class Issue(wiring.Component):
         address = Signal.like(self.pointers)  # of the group's first column
         after = Signal.like(self.pointers)  # address + 1
         left = Signal(signed(len(self.groups) + 1), init=-1)  # groups after this one, less one: negative at the last
-        running, final = Signal(), Signal()
-        column, end, take = Signal.like(held.i.payload), Signal(), Signal()
+        running, final = Signal(name="running"), Signal(name="final")
+        column, end, take = Signal.like(held.i.payload, name="column"), Signal(name="end"), Signal(name="take")
         m.d.comb += [
             end.eq(token.close & final),
             column.column.eq(1),

@@ -125,7 +125,7 @@ class Node(wiring.Component):
         left are computed a clock ahead, as it is a long way from here to many leaves.
         """
         held = [Signal(token_layout(0), name=f"held{n}", reset_less=True) for n in range(4)]
-        some, last = Signal(), Signal()
+        some, last = Signal(name="some"), Signal(name="last")
         waits = Signal(4)
         free = Signal()  # a group can be taken
         m.d.comb += free.eq(~some | (room & last))
@@ -161,7 +161,7 @@ class Node(wiring.Component):
         close = Cat(token.close for token in tokens)
         done = Signal(4)  # the token at the input has been passed on
         waits = Signal(4)
-        go, last = Signal(), Signal()
+        go, last = Signal(name="go"), Signal(name="last")
         m.d.comb += [
             go.eq(valid & room),
             waits.eq(Cat(token.item for token in tokens) & ~done),

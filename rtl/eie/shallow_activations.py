@@ -38,8 +38,8 @@ class ShallowActivations(Activations):
         m = Module()
         width = address_width(self.config.act_depth)
         m.submodules.words = words = Ram(width=16, depth=2 << width, family=self.config.family, latency=1)
-        place, write_place = Signal(width), Signal(width)
-        valid, read = Signal(), Signal()
+        place, write_place = Signal(width, name="place"), Signal(width, name="write_place")
+        valid, read = Signal(name="valid"), Signal(name="read")
         m.d.comb += read.eq(self.unload | (self.scan & (~valid | self.tokens.ready)))
         m.d.sync += valid.eq(self.scan & ~self.restart)
         with m.If(self.restart):

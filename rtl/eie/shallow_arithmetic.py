@@ -50,7 +50,11 @@ class ShallowArithmetic(Arithmetic):
         # The previous entry is written while this one's sum is read.
         s4_again = register(m, "s4_again", (s3_row == s4_row) & s4_write)
 
-        s4_sum, s4_old, s4_term = Signal(width), Signal(signed(width)), Signal(signed(width))
+        s4_sum, s4_old, s4_term = (
+            Signal(width, name="s4_sum"),
+            Signal(signed(width), name="s4_old"),
+            Signal(signed(width), name="s4_term"),
+        )
         s5_sum = register(m, "s5_sum", s4_sum)
         m.d.comb += [
             s4_old.eq(Mux(s4_swept, 0, Mux(s4_again, s5_sum, sums.read_data))),

@@ -57,7 +57,11 @@ class ShallowFrameReader(wiring.Component):
         head = View(frame_layout(), self.i.payload)
         depths = self._depths()
         # The address keeps only the bits needed within a memory.
-        kind, count, address = Signal(4), Signal(24), Signal(range(max(depths) + 1))
+        kind, count, address = (
+            Signal(4, name="kind"),
+            Signal(24, name="count"),
+            Signal(range(max(depths) + 1), name="address"),
+        )
         goes = Signal(len(FRAMES))  # one-hot target of this frame's words; 0 if it does not fit
         part = Signal(range(64 // program_width(self.config)))
         program = kind == FRAMES.index("program")
@@ -115,9 +119,9 @@ class ShallowFrameReader(wiring.Component):
         """Return whether the engine knows the frame and it lies within its memory; one clock after the head."""
         config, depths = self.config, self._depths()
         width = len(address)
-        within, known_pe, step = Signal(), Signal(), Signal()
+        within, known_pe, step = Signal(name="within"), Signal(name="known_pe"), Signal(name="step")
         # The address is not beyond all memories; end of the frame's words.
-        small, end = Signal(), Signal(width + 1)
+        small, end = Signal(name="small"), Signal(width + 1, name="end")
         m.d.sync += [
             small.eq(~head.address[width:].any()),
             known_pe.eq((head.pe < config.n_pe) | (head.pe == EVERY_PE)),

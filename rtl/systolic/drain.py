@@ -75,39 +75,28 @@ class Drain(wiring.Component):
             }
         )
 
+    @property
+    def _tags(self) -> data.StructLayout:
+        """What is known of a word when its address goes out."""
+        flags = dict.fromkeys(("raw", "requant", "last", "frees", "slot"), 1)
+        return data.StructLayout({**flags, "chunk": range(self.chunks)})
+
     def elaborate(self, platform) -> Module:
         m = Module()
-        layout = block_layout(self.config)
+        layout, tags = block_layout(self.config), self._tags
         started = [Signal(layout, name=f"block_{n}", reset_less=True) for n in "ab"]
-        upcoming = Signal(layout)
-        current = Signal(layout, reset_less=True)
-        start_bank = Signal()
+        upcoming, current = Signal(layout, name="upcoming"), Signal(layout, reset_less=True, name="current")
         blocks = Signal(range(3))  # complete and not yet being read
         chunk = Signal(range(self.chunks))
-        slot = Signal()
-        issue = Signal()
-        last = Signal()
-        room = Signal()
+        slot, issue, last, room = Signal(name="slot"), Signal(name="issue"), Signal(name="last"), Signal(name="room")
         m.submodules.sums = sums = Outlet(shape=self.sums.payload.shape(), latency=READ_CLOCKS)
         empty = sums.empty
         m.d.comb += room.eq(sums.ready)
-        # Registered on the way here: the block completes much later.
-        s1_block = Signal(layout, reset_less=True)
-        s1_start = Signal()
-        m.d.sync += [s1_block.eq(self.block), s1_start.eq(self.block_start)]
-        with m.If(s1_start):
-            m.d.sync += start_bank.eq(~start_bank)
-            for n in range(2):
-                with m.If(start_bank == n):
-                    m.d.sync += started[n].eq(s1_block)
+        self._latch(m, started)
 
         # Tags that follow each read.
-        read = data.StructLayout(
-            {**dict.fromkeys(("raw", "requant", "last", "frees", "slot"), 1), "chunk": range(self.chunks)}
-        )
-        s0 = Signal(read)
-        s4 = Signal(read)
-        m.submodules.reading = reading = EventDelay(clocks=READ_CLOCKS, width=read.size)
+        s0, s4 = Signal(tags, name="s0"), Signal(tags, name="s4")
+        m.submodules.reading = reading = EventDelay(clocks=READ_CLOCKS, width=tags.size)
         row_end = chunk == Mux(current.requant, self.chunks - 1, 0)
         m.d.comb += [
             last.eq(row_end & (self.address == current.rows)),
@@ -152,6 +141,19 @@ class Drain(wiring.Component):
                         m.next = "IDLE"
         m.d.sync += blocks.eq(blocks + self.full - taken)
         return m
+
+    def _latch(self, m: Module, started: list) -> None:
+        """Keep the description of the block that each bank gathers."""
+        start_bank = Signal()
+        # Registered on the way here: the block completes much later.
+        s1_block = Signal(started[0].shape(), reset_less=True)
+        s1_start = Signal()
+        m.d.sync += [s1_block.eq(self.block), s1_start.eq(self.block_start)]
+        with m.If(s1_start):
+            m.d.sync += start_bank.eq(~start_bank)
+            for n in range(2):
+                with m.If(start_bank == n):
+                    m.d.sync += started[n].eq(s1_block)
 
     def _requantise(self, m: Module, current, s0, s4) -> Outlet:
         """Add the requantiser lanes and their outlet."""

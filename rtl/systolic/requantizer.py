@@ -85,7 +85,7 @@ class Requantizer(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         product_clocks = 4 if self.mac == "ecp5" else 1
-        double, away = Signal(), Signal()
+        double, away = Signal(name="double"), Signal(name="away")
         m.d.comb += [
             double.eq(self.rounding == rounding_code("double")),
             away.eq(self.rounding == rounding_code("away")),

@@ -78,11 +78,7 @@ class Dot(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         config, plan = self.config, Plan(self.config)
-        products = []
-        for n in range(config.l):
-            m.submodules[f"product_{n}"] = product = shared(ExactProduct, config=config)
-            m.d.comb += [product.a.eq(self.a[n]), product.b.eq(self.b[n])]
-            products.append(product)
+        products = self._products(m)
         m.submodules.unpack = unpack = shared(Unpack, format=config.out_format)
         m.d.comb += unpack.pattern.eq(self.c)
         number = unpack.number
@@ -139,6 +135,15 @@ class Dot(wiring.Component):
             m.d.comb += getattr(self._pack, name).eq(getattr(normalise, name))
         m.d.comb += self.d.eq(self._pack.value)
         return m
+
+    def _products(self, m: Module) -> list[ExactProduct]:
+        """The exact products of the step."""
+        products = []
+        for n in range(self.config.l):
+            m.submodules[f"product_{n}"] = product = shared(ExactProduct, config=self.config)
+            m.d.comb += [product.a.eq(self.a[n]), product.b.eq(self.b[n])]
+            products.append(product)
+        return products
 
     def _floored(
         self, m: Module, maximum: Any, number: Any, exponent: Value, s1_exponent: Value, s1_kind: Kind

@@ -112,7 +112,7 @@ class Engine(wiring.Component):
         ]
         # Tiles in the register slices, the sequencer and the outlet. The end of a tile is known one clock later.
         tiles = Signal(range(outlet.depth + 11))
-        begins, ended = Signal(), Signal()
+        begins, ended = Signal(name="begins"), Signal(name="ended")
         m.d.comb += [
             begins.eq(self.commands.valid & self.commands.ready),
             self.running.eq(Mux(ended, tiles != 1, tiles != 0)),

@@ -125,7 +125,12 @@ class FloatAdd(wiring.Component):
 
     def _align(self, m: Module, s1_smaller: Value, s1_distance: Value, s2_subtract: Value) -> tuple[Signal, Signal]:
         """The smaller significand, inverted if it is subtracted, and the sticky bit; in stage 3."""
-        smaller, by, eights, far = Signal(_BITS), Signal(_FINE), Signal(2), Signal()
+        smaller, by, eights, far = (
+            Signal(_BITS, name="smaller"),
+            Signal(_FINE, name="by"),
+            Signal(2, name="eights"),
+            Signal(name="far"),
+        )
         m.d.comb += [smaller.eq(s1_smaller), Cat(by, eights, far).eq(s1_distance)]
         coarse = Signal(_BITS + _GUARD, reset_less=True)
         m.d.sync += coarse.eq(shift_groups_right(m, "whole", self.family, Cat(Const(0, _GUARD), smaller), eights))

@@ -76,7 +76,7 @@ class FloatNormalise(wiring.Component):
         s1_value, s1_exponent = register(m, "s1_value", self.value), register(m, "s1_exponent", self.exponent)
         s2_some = register(m, "s2_some", self.value.any(), 2)
 
-        group, zeros, end = Signal(2), Signal(_FINE), Signal()
+        group, zeros, end = Signal(2, name="group"), Signal(_FINE, name="zeros"), Signal(name="end")
         m.d.comb += [group.eq(groups - 1), zeros.eq(s1_zeros[-1]), end.eq(s1_ends[-1])]
         for n in reversed(range(groups - 1)):
             with m.If(s1_counts[n]):
@@ -86,7 +86,7 @@ class FloatNormalise(wiring.Component):
         s2_zeros, s2_end = register(m, "s2_zeros", zeros), register(m, "s2_end", end)
 
         left = s2_exponent[:_FINE]
-        short, by = Signal(), Signal(_FINE)
+        short, by = Signal(name="short"), Signal(_FINE, name="by")
         m.d.comb += [short.eq(s2_end & (left < s2_zeros)), by.eq(Mux(short, left, s2_zeros))]
         lowered = Signal(8, reset_less=True)
         m.d.sync += lowered.eq(s2_exponent - Cat(s2_zeros, s2_group))

@@ -71,14 +71,14 @@ class Operands(wiring.Component):
         taking = Signal()
         block = Signal(range(self.most))
         part = Signal.like(self.read_part)
-        write_step, read_step = Signal(range(RING)), Signal(range(RING))
+        write_step, read_step = Signal(range(RING), name="write_step"), Signal(range(RING), name="read_step")
         here = Signal(range(RING + 1))
         room = Signal(init=1)
         loaded = Signal()
         write = Signal()
         # The next part is the last of its step; that step is the last of its size. Known one clock ahead, to keep the
         # path from a block to the next size short.
-        closing, final = Signal(), Signal()
+        closing, final = Signal(name="closing"), Signal(name="final")
         last_part = part == self.parts - 1 if self.parts > 1 else Const(1, 1)
         m.d.comb += [
             write.eq(taking & room & self.blocks.valid),
@@ -115,17 +115,24 @@ class Operands(wiring.Component):
         with m.If(self.release):
             m.d.sync += read_step.eq(read_step + 1)
 
+        self._memory(m, words, write, (write_step, block, part), read_step)
+        return m
+
+    def _memory(
+        self, m: Module, words: Ram, write: Signal, place: tuple[Signal, Signal, Signal], read_step: Signal
+    ) -> None:
+        """Connect the ports; `place` is the step, block and part that are written."""
+
         def address(step: Value, block: Value, part: Value) -> Value:
             return Cat(part[: (self.parts - 1).bit_length()], block, step)
 
         # Memory blocks are far apart: the write port is registered.
         m.d.sync += words.write.eq(write)
         m.d.comb += [
-            words.write_address.eq(register(m, "s1_write_place", address(write_step, block, part))),
+            words.write_address.eq(register(m, "s1_write_place", address(*place))),
             words.write_data.eq(register(m, "s1_payload", self.blocks.payload)),
             words.read_enable.eq(1),
             words.read_address.eq(address(read_step, self.read_block, self.read_part)),
             words.out_enable.eq(1),
             self.part.eq(words.read_data),
         ]
-        return m

@@ -91,15 +91,17 @@ class Sequencer(wiring.Component):
         config = self.config
         by_rows, by_cols = block_parts(config)
         tile = Signal(command_layout())
-        row, col = Signal(range(TILE[0])), Signal(range(TILE[1]))
-        row_part, col_part = Signal.like(self.item.row_part), Signal.like(self.item.col_part)
+        row, col = Signal(range(TILE[0]), name="row"), Signal(range(TILE[1]), name="col")
+        row_part = Signal.like(self.item.row_part)
+        col_part = Signal.like(self.item.col_part)
         # Parts per step; parts left in this step; parts in flight, also plus one.
         starts = Signal(range(TILE[0] * TILE[1] * config.fold + 1))
         left = Signal.like(starts)
-        under_way, one_more = Signal(range(self.under_way + 1)), Signal(range(self.under_way + 2), init=1)
+        under_way = Signal(range(self.under_way + 1))
+        one_more = Signal(range(self.under_way + 2), init=1)
         # Known one clock ahead, to keep the paths to and from `issue` short: the step is the first of its tile, or
         # the last; the next part is the last of its step; fewer parts are in flight than a step has.
-        first, last, ends, free = Signal(), Signal(), Signal(), Signal()
+        first, last, ends, free = Signal(name="first"), Signal(name="last"), Signal(name="ends"), Signal(name="free")
         last_col_part, last_row_part = col_part == by_cols - 1, row_part == by_rows - 1
         last_part = last_col_part & last_row_part
         last_col = last_part & (col == tile.cols)
@@ -113,36 +115,22 @@ class Sequencer(wiring.Component):
             self.release.eq(self.issue & ends),
             over.eq(self.release & last),
             self.command.ready.eq(~self.running | over),
-            self.item.row.eq(row),
-            self.item.col.eq(col),
-            self.item.row_part.eq(row_part),
-            self.item.col_part.eq(col_part),
-            self.item.first.eq(first),
-            self.item.last.eq(last),
-            self.item.close.eq(over),
         ]
-        for counter in (under_way, one_more):
-            m.d.sync += counter.eq(counter + self.issue - self.retire)
-        with m.If(self.issue == self.retire):
-            m.d.sync += free.eq(under_way < starts)
-        with m.Elif(self.issue):
-            m.d.sync += free.eq(one_more < starts)
-        with m.Else():
-            m.d.sync += free.eq(under_way <= starts)
-        counters = (
+        fields = {"row": row, "col": col, "row_part": row_part, "col_part": col_part, "first": first, "last": last}
+        m.d.comb += [self.item[name].eq(value) for name, value in {**fields, "close": over}.items()]
+        self._track(m, under_way, one_more, starts, free)
+        self._count(
+            m,
             (self.issue, last_col_part, col_part),
             (self.issue & last_col_part, last_row_part, row_part),
             (self.issue & last_part, col == tile.cols, col),
             (self.issue & last_col, row == tile.rows, row),
         )
-        for step, wrap, index in counters:
-            with m.If(step):
-                m.d.sync += index.eq(Mux(wrap, 0, index + 1))
         with m.If(self.issue):
             m.d.sync += [left.eq(left - 1), ends.eq(left == 2)]
         with m.If(self.release):
-            m.d.sync += [first.eq(0), tile.steps.eq(tile.steps - 1), last.eq(tile.steps == 1)]
-            m.d.sync += [left.eq(starts), ends.eq(starts == 1)]
+            m.d.sync += [first.eq(0), tile.steps.eq(tile.steps - 1), last.eq(tile.steps == 1), left.eq(starts)]
+            m.d.sync += ends.eq(starts == 1)
         with m.If(self.command.ready):
             new = self.command.payload
             count = Signal.like(starts)
@@ -157,3 +145,20 @@ class Sequencer(wiring.Component):
                 ends.eq((new.rows == 0) & (new.cols == 0) & (config.fold == 1)),
             ]
         return m
+
+    def _track(self, m: Module, under_way: Signal, one_more: Signal, starts: Signal, free: Signal) -> None:
+        """Count parts in flight, and set `free` for the next clock: fewer of them than a step has."""
+        for counter in (under_way, one_more):
+            m.d.sync += counter.eq(counter + self.issue - self.retire)
+        with m.If(self.issue == self.retire):
+            m.d.sync += free.eq(under_way < starts)
+        with m.Elif(self.issue):
+            m.d.sync += free.eq(one_more < starts)
+        with m.Else():
+            m.d.sync += free.eq(under_way <= starts)
+
+    def _count(self, m: Module, *counters: tuple[Value, Value, Signal]) -> None:
+        """Advance each index in the clocks of its step, from its last value to 0."""
+        for step, wrap, index in counters:
+            with m.If(step):
+                m.d.sync += index.eq(Mux(wrap, 0, index + 1))

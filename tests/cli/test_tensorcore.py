@@ -24,8 +24,8 @@ def test_generate_tensorcore(folder):
 
 
 def test_sim_tensorcore(folder):
-    small = ["--m", "2", "--n", "2", "--pipeline", "7"]
-    result = tercet("sim", "tensorcore", *small, "--shape", "5x8x3x2", "--fold", "2")
+    small = ["--m", "2", "--n", "2", "--fold", "2", "--pipeline", "7"]
+    result = tercet("sim", "tensorcore", *small, "--shape", "5x8x3x2")
     assert result.exit_code == 0, result.stderr
     assert "yes, every bit" in result.stdout
     measured, model = cycles_agree(result.stdout)

@@ -68,7 +68,7 @@ def test_units_are_what_was_asked():
 
 def test_throughput_and_golden(tmp_path, monkeypatch):
     monkeypatch.setattr(bench, "_OPERATIONS", 20)
-    monkeypatch.setattr(bench, "_FOLDS", (1, 16))
+    monkeypatch.setattr(bench, "_FOLDS", (8, 16))
     monkeypatch.setattr(bench, "_SUMS", 100)
     assert bench.run_bench(["throughput", "golden"], tmp_path)
     for row in rows_of(tmp_path, "throughput"):

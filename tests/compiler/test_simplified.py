@@ -22,7 +22,7 @@ class Net:
     def __init__(self, *shape, params=UNIT):
         self.build = GraphBuilder("test")
         self.build.tensor("x", (1, *shape), params)
-        self.build.inputs.append(Edge("x", (1, *shape), "int8", params.scale, params.zero_point, "x"))
+        self.build.inputs.append(Edge("x", (1, *shape), "int8", float(params.scale), params.zero_point, "x"))
         self.last, self.count = "x", 0
 
     def new(self, *shape, params=UNIT):

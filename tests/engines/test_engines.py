@@ -67,6 +67,8 @@ def test_the_same_bytes_and_each_module_once(case):
     modules = re.findall(r"^module (\w+)", text, re.M)
     assert modules[-1] == spec.name
     assert len(set(modules)) == len(modules)
+    # Amaranth calls a signal "signal" where it finds no variable to name it after.
+    assert re.findall(r"\b(?:reg|wire)\s+(?:\[[^]]*\]\s*)?(signal(?:__\d+)?)\b", text) == []
 
 
 @pytest.mark.parametrize("case", CASES)

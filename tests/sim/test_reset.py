@@ -20,12 +20,12 @@ CASES = {
     "systolic-ws": SystolicConfig(rows=5, cols=3, acc_depth=4, requant_lanes=2),
     "systolic-ws-ecp5": SystolicConfig(rows=2, cols=2, acc_depth=8, mac="ecp5", requant_lanes=1),
     "systolic-os": SystolicConfig(rows=4, cols=3, acc_depth=8, dataflow="os", requant_lanes=3),
-    "eie-any": EieConfig(n_pe=3, act_depth=32),
-    "eie-ecp5": EieConfig(n_pe=6, act_depth=32, family="ecp5"),
+    "eie-any": EieConfig(n_pe=5, act_depth=32),
+    "eie-ecp5": EieConfig(n_pe=2, act_depth=32, family="ecp5"),
     "eie-ice40": EieConfig(n_pe=2, act_depth=32, family="ice40"),
-    "tensorcore": TensorCoreConfig(m=2, n=2),
+    "tensorcore": TensorCoreConfig(m=2, n=1),
     "tensorcore-fold": TensorCoreConfig(m=2, n=2, fold=4, pipeline=6, family="ecp5"),
-    "tensorcore-int8": TensorCoreConfig(a_format="int8", fold=2),
+    "tensorcore-int8": TensorCoreConfig(m=2, n=2, a_format="int8", fold=2),
 }
 
 
