@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from amaranth import *
-from amaranth.lib import stream, wiring
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from tercet.rtl.common.register_slice import RegisterSlice
 
@@ -13,6 +13,7 @@ from ..host.protocol import (
     Command,
     Reply,
 )
+from .frame_signatures import ReplySignature, RequestSignature
 from .info_reader import NONCE_BYTES, InfoReader
 from .island_signature import IslandSignature
 from .word_packer import WordPacker
@@ -43,10 +44,10 @@ class Commander(wiring.Component):
 
     Members
     -------
-    frame, sequence, code, length, data, done, damaged, missed
-        Ports to `FrameReceiver`; `missed` connects to its `dropped`.
-    reply, clear, reply_sequence, reply_code, send, sending, overflow
-        Ports to `FrameSender`; `reply` connects to its `data`, `sending` to its `busy`.
+    requests : In(RequestSignature)
+        From `FrameReceiver`.
+    replies : Out(ReplySignature)
+        To `FrameSender`.
     island : Out(IslandSignature)
         Engine and buffers.
     busy : Out(1)
@@ -60,21 +61,8 @@ class Commander(wiring.Component):
         self._counters = counters
         super().__init__(
             {
-                "frame": In(1),
-                "sequence": In(8),
-                "code": In(8),
-                "length": In(range(frame_bytes)),
-                "data": In(stream.Signature(8)),
-                "done": Out(1),
-                "damaged": In(1),
-                "missed": In(1),
-                "reply": Out(stream.Signature(8)),
-                "clear": Out(1),
-                "reply_sequence": Out(8),
-                "reply_code": Out(8),
-                "send": Out(1),
-                "sending": In(1),
-                "overflow": In(1),
+                "requests": In(RequestSignature(frame_bytes=frame_bytes)),
+                "replies": Out(ReplySignature()),
                 "island": Out(IslandSignature(sizes=sizes, counters=counters)),
                 "busy": Out(1),
             }
@@ -86,7 +74,7 @@ class Commander(wiring.Component):
         # Arguments, first byte lowest once complete; number of argument bytes still to come.
         self._args, self._need = Signal(48, name="args"), Signal(range(7), name="need")
         # Data bytes still to come, minus one: the sign bit tells that there are none.
-        self._left = Signal(signed(len(self.length) + 1))
+        self._left = Signal(signed(len(self.requests.length) + 1))
         self._chosen = Signal(streams)
         self._any_running = Signal()
         m.d.comb += [
@@ -102,14 +90,14 @@ class Commander(wiring.Component):
         # Byte dispatch is a long combinational path; register both sides to keep it out of receiver and sender.
         m.submodules.inlet, m.submodules.outlet = inlet, outlet = RegisterSlice(shape=8), RegisterSlice(shape=8)
         self._data, self._append, self._appended = inlet.o, outlet.i, ~outlet.o.valid
-        wiring.connect(m, wiring.flipped(self.data), inlet.i)
-        wiring.connect(m, outlet.o, wiring.flipped(self.reply))
-        m.d.comb += [inlet.clear.eq(self.done), outlet.clear.eq(self.clear)]
+        wiring.connect(m, wiring.flipped(self.requests.data), inlet.i)
+        wiring.connect(m, outlet.o, wiring.flipped(self.replies.data))
+        m.d.comb += [inlet.clear.eq(self.requests.done), outlet.clear.eq(self.replies.clear)]
         # The strobes go to blocks all over the chip: drive them from registers, for one clock each.
         for strobe in (
-            self.clear,
-            self.send,
-            self.done,
+            self.replies.clear,
+            self.replies.send,
+            self.requests.done,
             self.island.load,
             self.island.commit,
             self.island.set,
@@ -129,19 +117,22 @@ class Commander(wiring.Component):
             with m.State("RESET"):
                 m.d.comb += self.island.reset.eq(1)
                 self._reply(m, Reply.OK)
-        m.d.sync += self.busy.eq(~fsm.ongoing("IDLE") | self.sending | self._any_running | self.frame)
+        m.d.sync += self.busy.eq(~fsm.ongoing("IDLE") | self.replies.busy | self._any_running | self.requests.frame)
         return m
 
     def _reply(self, m: Module, code: Reply, *, empty: bool = True) -> None:
         """Reply with a code; `empty` discards the data appended so far."""
-        m.d.sync += [self.reply_code.eq(code), self.clear.eq(int(empty))]
+        m.d.sync += [self.replies.code.eq(code), self.replies.clear.eq(int(empty))]
         m.next = "REPLY"
 
     def _count_frames(self, m: Module) -> None:
         self._is = {name: Signal(name=f"is_{name}") for name in LINK_COUNTERS}
         self._wrong = Signal()
         # The two sources of `dropped` never coincide: that would take two frames at once.
-        m.d.comb += [self._is["damaged"].eq(self.damaged), self._is["dropped"].eq(self.missed | self._wrong)]
+        m.d.comb += [
+            self._is["damaged"].eq(self.requests.damaged),
+            self._is["dropped"].eq(self.requests.dropped | self._wrong),
+        ]
         counts = []
         for name, strobe in self._is.items():
             count = Signal(8 * LINK_COUNTER_BYTES, name=f"count_{name}")
@@ -155,30 +146,34 @@ class Commander(wiring.Component):
         last, known = Signal(8, name="last"), Signal(name="known")
         follows, same, identify = Signal(name="follows"), Signal(name="same"), Signal(name="identify")
         m.d.sync += [
-            follows.eq(known & (self.sequence == (last + 1)[:8])),
-            same.eq(known & (self.sequence == last)),
-            identify.eq(self.code == Command.IDENTIFY),
+            follows.eq(known & (self.requests.sequence == (last + 1)[:8])),
+            same.eq(known & (self.requests.sequence == last)),
+            identify.eq(self.requests.code == Command.IDENTIFY),
         ]
-        with m.State("IDLE"), m.If(self.frame & ~self.sending):
+        with m.State("IDLE"), m.If(self.requests.frame & ~self.replies.busy):
             m.next = "SORT"
         with m.State("SORT"):
             m.next = "SORTED"
         with m.State("SORTED"):
             with m.If(identify | follows):
                 m.d.comb += self._is["accepted"].eq(1)
-                m.d.sync += [last.eq(self.sequence), known.eq(1), self.reply_sequence.eq(self.sequence)]
-                m.d.sync += self.clear.eq(1)
+                m.d.sync += [
+                    last.eq(self.requests.sequence),
+                    known.eq(1),
+                    self.replies.sequence.eq(self.requests.sequence),
+                ]
+                m.d.sync += self.replies.clear.eq(1)
                 m.next = "LENGTH"
             with m.Elif(same):
                 m.d.comb += self._is["repeated"].eq(1)
-                m.d.sync += [self.send.eq(1), self.done.eq(1)]
+                m.d.sync += [self.replies.send.eq(1), self.requests.done.eq(1)]
                 m.next = "LEAVE"
             with m.Else():
                 m.d.comb += self._wrong.eq(1)
-                m.d.sync += self.done.eq(1)
+                m.d.sync += self.requests.done.eq(1)
                 m.next = "LEAVE"
         with m.State("REPLY"), m.If(self._appended):
-            m.d.sync += [self.send.eq(1), self.done.eq(1)]
+            m.d.sync += [self.replies.send.eq(1), self.requests.done.eq(1)]
             m.next = "LEAVE"
         with m.State("LEAVE"):
             # Receiver and sender act on the strobes now; their status is up to date in the next clock.
@@ -198,12 +193,14 @@ class Commander(wiring.Component):
         at_rest = (Command.LOAD, Command.RUN, Command.READ, Command.COUNTERS)
         whole = {**first, Command.RUN: 3 * len(self._sizes)}
         right, waited = Signal(name="right"), Signal(range(4), name="waited")
-        with m.State("LENGTH"), m.Switch(self.code):
+        with m.State("LENGTH"), m.Switch(self.requests.code):
             for command in Command:
                 with m.Case(command):
-                    length_right = self.length >= 6 if command == Command.LOAD else self.length == whole[command]
+                    length_right = (
+                        self.requests.length >= 6 if command == Command.LOAD else self.requests.length == whole[command]
+                    )
                     m.d.sync += [right.eq(length_right), self._need.eq(first[command])]
-                    m.d.sync += self._left.eq(self.length - (first[command] + 1))
+                    m.d.sync += self._left.eq(self.requests.length - (first[command] + 1))
                     m.next = "LENGTH_KNOWN"
                     if command in at_rest:
                         with m.If(self._any_running):
@@ -224,7 +221,7 @@ class Commander(wiring.Component):
         with m.State("EXECUTE"):
             # Meanwhile the buffers check the request, within three clocks, and the result is registered.
             m.d.sync += waited.eq(waited + 1)
-            with m.If(waited == 3), m.Switch(self.code):
+            with m.If(waited == 3), m.Switch(self.requests.code):
                 for command in Command:
                     with m.Case(command):
                         m.next = command.name
@@ -314,7 +311,7 @@ class Commander(wiring.Component):
             with m.If(~self.island.reading & self._appended):
                 m.next = "READ_END"
         with m.State("READ_END"):
-            with m.If(self.overflow):
+            with m.If(self.replies.overflow):
                 self._reply(m, Reply.OUT_OF_RANGE)
             with m.Else():
                 self._reply(m, Reply.OK, empty=False)
@@ -344,5 +341,5 @@ class Commander(wiring.Component):
         with m.State("ANSWER"):
             wiring.connect(m, info.o, self._append)
             with m.If(info.last & self._append.ready):
-                m.d.sync += self.island.clear_counters.eq((self.code == Command.COUNTERS) & self._args[40])
+                m.d.sync += self.island.clear_counters.eq((self.requests.code == Command.COUNTERS) & self._args[40])
                 self._reply(m, Reply.OK, empty=False)

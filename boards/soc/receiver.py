@@ -13,6 +13,7 @@ from tercet.rtl.emit import shared
 from ..host.protocol import CRC_BYTES, HEADER_BYTES
 from .cobs import CobsDecoder
 from .frame_crc import CRC
+from .frame_signatures import RequestSignature
 
 __all__ = ["FrameReceiver"]
 
@@ -38,18 +39,8 @@ class FrameReceiver(wiring.Component):
     -------
     i : In(stream.Signature(8))
         Received bytes; always ready.
-    frame : Out(1)
-        A frame is held.
-    sequence : Out(8), code : Out(8), length : Out(range(frame_bytes))
-        Header of the frame; valid with `frame`.
-    data : Out(stream.Signature(8))
-        Data of the frame, byte by byte; ends after `length` bytes.
-    done : In(1)
-        Release the frame with all of its data; no effect if none is held.
-    damaged : Out(1)
-        The frame that has just ended was malformed or too long.
-    dropped : Out(1)
-        The frame that has just ended arrived, at least in part, while another was held.
+    requests : Out(RequestSignature)
+        Frame held, its header and data; and what became of frames.
 
     Raises
     ------
@@ -65,14 +56,7 @@ class FrameReceiver(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(8)),
-                "frame": Out(1),
-                "sequence": Out(8),
-                "code": Out(8),
-                "length": Out(range(frame_bytes)),
-                "data": Out(stream.Signature(8)),
-                "done": In(1),
-                "damaged": Out(1),
-                "dropped": Out(1),
+                "requests": Out(RequestSignature(frame_bytes=frame_bytes)),
             }
         )
 
@@ -86,18 +70,21 @@ class FrameReceiver(wiring.Component):
         accept = self._check(m, decoder, position, header[16:])
         # The RAM delivers a byte two clocks after its position.
         take, moved = Signal(name="take"), Signal(name="moved")
-        m.d.sync += moved.eq(take | ~self.frame)
+        m.d.sync += moved.eq(take | ~self.requests.frame)
         m.d.comb += [
-            Cat(self.sequence, self.code, self.length).eq(header),
-            take.eq(self.data.valid & self.data.ready),
+            Cat(self.requests.sequence, self.requests.code, self.requests.length).eq(header),
+            take.eq(self.requests.data.valid & self.requests.data.ready),
         ]
         self._store(m, decoder, position)
-        with m.If(self.frame):
-            m.d.sync += [position.eq(position + take), self.data.valid.eq(~take & ~moved & (position != self.length))]
-            with m.If(self.done):
-                m.d.sync += [self.frame.eq(0), self.data.valid.eq(0), position.eq(position.init)]
+        with m.If(self.requests.frame):
+            m.d.sync += [
+                position.eq(position + take),
+                self.requests.data.valid.eq(~take & ~moved & (position != self.requests.length)),
+            ]
+            with m.If(self.requests.done):
+                m.d.sync += [self.requests.frame.eq(0), self.requests.data.valid.eq(0), position.eq(position.init)]
         with m.Elif(accept):
-            m.d.sync += [self.frame.eq(1), position.eq(0)]
+            m.d.sync += [self.requests.frame.eq(1), position.eq(0)]
         with m.Elif(decoder.end):
             m.d.sync += position.eq(position.init)
         with m.Elif(decoder.valid):
@@ -124,9 +111,9 @@ class FrameReceiver(wiring.Component):
             Signal(name="lost"),
         )  # earlier bytes came, or one comes now, while a frame is held
         m.d.comb += [
-            lost.eq(missed | self.frame),
+            lost.eq(missed | self.requests.frame),
             accept.eq(ended & whole & length_right),
-            self.damaged.eq(ended & ~(whole & length_right)),
+            self.requests.damaged.eq(ended & ~(whole & length_right)),
         ]
         m.d.sync += [
             # Ready in good time: at least four more bytes follow the length.
@@ -134,7 +121,7 @@ class FrameReceiver(wiring.Component):
             length_right.eq(position == last),
             whole.eq(decoder.good & crc.match_detected & (position != self._too_long)),
             ended.eq(decoder.end & ~lost),
-            self.dropped.eq(decoder.end & lost),
+            self.requests.dropped.eq(decoder.end & lost),
         ]
         with m.If(decoder.valid | decoder.end):
             m.d.sync += missed.eq(decoder.valid & lost)
@@ -146,9 +133,9 @@ class FrameReceiver(wiring.Component):
         m.d.comb += [
             ram.write_address.eq(position),
             ram.write_data.eq(decoder.byte),
-            ram.write.eq(decoder.valid & ~self.frame),
+            ram.write.eq(decoder.valid & ~self.requests.frame),
             ram.read_address.eq(position),
             ram.read_enable.eq(1),
             ram.out_enable.eq(1),
-            self.data.payload.eq(ram.read_data),
+            self.requests.data.payload.eq(ram.read_data),
         ]

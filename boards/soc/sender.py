@@ -12,6 +12,7 @@ from tercet.rtl.emit import shared
 
 from ..host.protocol import CRC_BYTES, HEADER_BYTES
 from .frame_crc import CRC
+from .frame_signatures import ReplySignature
 
 __all__ = ["FrameSender"]
 
@@ -41,18 +42,8 @@ class FrameSender(wiring.Component):
 
     Members
     -------
-    data : In(stream.Signature(8))
-        Bytes to append; ready except while `busy` and in the clock of `send`.
-    overflow : Out(1)
-        A byte did not fit and was lost since the last `clear`.
-    clear : In(1)
-        Discard all appended bytes. No effect while `busy` or in the clock of `send`.
-    sequence : In(8), code : In(8)
-        Header to send; sampled with `send`.
-    send : In(1)
-        Send the bytes appended since `clear`, for the first time or again. No effect while `busy`.
-    busy : Out(1)
-        A frame is being sent.
+    replies : In(ReplySignature)
+        Bytes to append, and when to send them.
     o : Out(stream.Signature(8))
         Encoded bytes, including the final 0.
 
@@ -68,13 +59,7 @@ class FrameSender(wiring.Component):
         self.frame_bytes, self.family = frame_bytes, family
         super().__init__(
             {
-                "data": In(stream.Signature(8)),
-                "overflow": Out(1),
-                "clear": In(1),
-                "sequence": In(8),
-                "code": In(8),
-                "send": In(1),
-                "busy": Out(1),
+                "replies": In(ReplySignature()),
                 "o": Out(stream.Signature(8)),
             }
         )
@@ -121,7 +106,7 @@ class FrameSender(wiring.Component):
             self._complete(m)
             self._scan(m)
             self._give(m)
-        m.d.comb += self.busy.eq(~fsm.ongoing("COLLECT"))
+        m.d.comb += self.replies.busy.eq(~fsm.ongoing("COLLECT"))
         return m
 
     def _collect(self, m: Module) -> None:
@@ -129,20 +114,20 @@ class FrameSender(wiring.Component):
         position = self._position
         self._header = Signal(16)
         with m.State("COLLECT"):
-            m.d.comb += [self.data.ready.eq(~self.send), self._written.eq(self.data.payload)]
-            with m.If(self.send):
+            m.d.comb += [self.replies.data.ready.eq(~self.replies.send), self._written.eq(self.replies.data.payload)]
+            with m.If(self.replies.send):
                 m.d.sync += [
-                    self._header.eq(Cat(self.sequence, self.code)),
+                    self._header.eq(Cat(self.replies.sequence, self.replies.code)),
                     self._length.eq(position),
                     self._end.eq(position),
                     position.eq(self._group),
                 ]
                 m.next = "HEADER"
-            with m.Elif(self.clear):
-                m.d.sync += [position.eq(0), self.overflow.eq(0)]
-            with m.Elif(self.data.valid):
+            with m.Elif(self.replies.clear):
+                m.d.sync += [position.eq(0), self.replies.overflow.eq(0)]
+            with m.Elif(self.replies.data.valid):
                 with m.If(position == self.frame_bytes - HEADER_BYTES - CRC_BYTES):
-                    m.d.sync += self.overflow.eq(1)
+                    m.d.sync += self.replies.overflow.eq(1)
                 with m.Else():
                     m.d.comb += self._write.eq(1)
                     m.d.sync += position.eq(self._after)

@@ -161,25 +161,10 @@ class ByteSoc(wiring.Component):
         m.submodules.commander = commander = Commander(**commander_parameters(soc, self.description))
         m.submodules.island = island = EngineIsland(soc=soc)
         wiring.connect(m, wiring.flipped(self.i), receiver.i)
-        wiring.connect(m, receiver.data, commander.data)
-        wiring.connect(m, commander.reply, sender.data)
+        wiring.connect(m, receiver.requests, commander.requests)
+        wiring.connect(m, commander.replies, sender.replies)
         wiring.connect(m, sender.o, wiring.flipped(self.o))
-        m.d.comb += [
-            commander.frame.eq(receiver.frame),
-            commander.sequence.eq(receiver.sequence),
-            commander.code.eq(receiver.code),
-            commander.length.eq(receiver.length),
-            commander.damaged.eq(receiver.damaged),
-            commander.missed.eq(receiver.dropped),
-            receiver.done.eq(commander.done),
-            sender.clear.eq(commander.clear),
-            sender.sequence.eq(commander.reply_sequence),
-            sender.code.eq(commander.reply_code),
-            sender.send.eq(commander.send),
-            commander.sending.eq(sender.busy),
-            commander.overflow.eq(sender.overflow),
-            self.busy.eq(commander.busy),
-        ]
+        m.d.comb += self.busy.eq(commander.busy)
         wiring.connect(m, commander.island, island.port)
         return m
 

@@ -35,28 +35,28 @@ class Host:
     async def take(self, count=None):
         """Return the held frame with its first `count` bytes, or all of them; None if there is none."""
         ctx, receiver = self.ctx, self.receiver
-        if not ctx.get(receiver.frame):
+        if not ctx.get(receiver.requests.frame):
             return None
         data = bytearray()
-        size = ctx.get(receiver.length)
+        size = ctx.get(receiver.requests.length)
         while len(data) < (size if count is None else count):
             ready = self.generator.random() >= self.pauses
-            ctx.set(receiver.data.ready, ready)
-            _, _, valid, byte = await ctx.tick().sample(receiver.data.valid, receiver.data.payload)
+            ctx.set(receiver.requests.data.ready, ready)
+            _, _, valid, byte = await ctx.tick().sample(receiver.requests.data.valid, receiver.requests.data.payload)
             if valid and ready:
                 data.append(byte)
-        ctx.set(receiver.data.ready, 0)
+        ctx.set(receiver.requests.data.ready, 0)
         for _ in range(4):
             await ctx.tick()
             if len(data) < size:
                 await ctx.tick()
-            assert ctx.get(receiver.data.valid) == (len(data) < size)
-        return Frame(ctx.get(receiver.sequence), ctx.get(receiver.code), bytes(data))
+            assert ctx.get(receiver.requests.data.valid) == (len(data) < size)
+        return Frame(ctx.get(receiver.requests.sequence), ctx.get(receiver.requests.code), bytes(data))
 
     async def free(self):
-        self.ctx.set(self.receiver.done, 1)
+        self.ctx.set(self.receiver.requests.done, 1)
         await self.ctx.tick()
-        self.ctx.set(self.receiver.done, 0)
+        self.ctx.set(self.receiver.requests.done, 0)
 
 
 def exchange(simulate, wires, frame_bytes=BYTES, **host):
@@ -71,9 +71,9 @@ def exchange(simulate, wires, frame_bytes=BYTES, **host):
             taken.append(await side.take())
             if taken[-1]:
                 await side.free()
-            assert not ctx.get(receiver.frame)
+            assert not ctx.get(receiver.requests.frame)
 
-    watch = {"damaged": receiver.damaged, "dropped": receiver.dropped, "data": receiver.data}
+    watch = {"damaged": receiver.requests.damaged, "dropped": receiver.requests.dropped, "data": receiver.requests.data}
     trace = simulate(receiver, bench, clocks=100_000, **watch)
     return taken, sum(trace.damaged), sum(trace.dropped)
 
@@ -189,13 +189,13 @@ def test_held(simulate):
         await side.give(first.encode() + second.encode() + b"\x02\0" + second.encode()[3:] + third.encode())
         assert await side.take() == first
         await side.give(third.encode())
-        assert ctx.get(receiver.frame)
+        assert ctx.get(receiver.requests.frame)
         await side.free()
-        assert not ctx.get(receiver.frame)
+        assert not ctx.get(receiver.requests.frame)
         await side.give(third.encode())
         assert await side.take() == third
 
-    trace = simulate(receiver, bench, damaged=receiver.damaged, dropped=receiver.dropped)
+    trace = simulate(receiver, bench, damaged=receiver.requests.damaged, dropped=receiver.requests.dropped)
     assert (sum(trace.damaged), sum(trace.dropped)) == (0, 5)
 
 
@@ -212,9 +212,9 @@ def test_release_during_the_next_frame(simulate):
             for n, byte in enumerate([*second.encode(), *[None] * 15]):
                 ctx.set(receiver.i.valid, byte is not None)
                 ctx.set(receiver.i.payload, byte or 0)
-                ctx.set(receiver.done, n == clock)
+                ctx.set(receiver.requests.done, n == clock)
                 await ctx.tick()
-            ctx.set(receiver.done, 0)
+            ctx.set(receiver.requests.done, 0)
             arrived.append(await side.take())
             if arrived[-1]:
                 await side.free()
@@ -222,7 +222,7 @@ def test_release_during_the_next_frame(simulate):
             assert await side.take() == third
             await side.free()
 
-    trace = simulate(receiver, bench, damaged=receiver.damaged, dropped=receiver.dropped)
+    trace = simulate(receiver, bench, damaged=receiver.requests.damaged, dropped=receiver.requests.dropped)
     assert arrived == [second, second, *[None] * 23]
     assert (sum(trace.damaged), sum(trace.dropped)) == (0, 23)
 
@@ -238,9 +238,9 @@ def test_done_before_the_end(simulate):
             await side.give(frame.encode())
             count = min(n % 5, len(frame.data))
             assert await side.take(count) == Frame(frame.sequence, frame.code, frame.data[:count])
-            assert ctx.get(receiver.length) == len(frame.data)
+            assert ctx.get(receiver.requests.length) == len(frame.data)
             await side.free()
-            assert not ctx.get(receiver.data.valid)
+            assert not ctx.get(receiver.requests.data.valid)
 
     simulate(receiver, bench)
 
@@ -251,13 +251,13 @@ def test_clocks(simulate):
     wire = Frame(1, 2, b"abcd").encode()
 
     async def bench(ctx):
-        ctx.set(receiver.data.ready, 1)
+        ctx.set(receiver.requests.data.ready, 1)
         side = Host(ctx, receiver)
         await side.give(b"\x02\0")
         await side.give(wire)
         await ctx.tick().repeat(16)
 
-    watch = {name: getattr(receiver, name) for name in ("frame", "data", "damaged")}
+    watch = {name: getattr(receiver.requests, name) for name in ("frame", "data", "damaged")}
     trace = simulate(receiver, bench, **watch)
     assert trace.damaged.index(1) == 1 + 2
     end = 2 + 3 + len(wire) - 1

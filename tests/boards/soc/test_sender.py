@@ -17,24 +17,24 @@ def replies(simulate, send, frames, frame_bytes=BYTES, gaps=0.0, pauses=0.0):
     generator = random.Random(1)
 
     async def start(ctx, frame):
-        ctx.set(sender.sequence, frame.sequence)
-        ctx.set(sender.code, frame.code)
-        await strobe(ctx, sender.send)
+        ctx.set(sender.replies.sequence, frame.sequence)
+        ctx.set(sender.replies.code, frame.code)
+        await strobe(ctx, sender.replies.send)
         # The header is sampled in the clock of `send` only.
-        ctx.set(sender.sequence, frame.sequence ^ 0xFF)
-        ctx.set(sender.code, frame.code ^ 0xFF)
+        ctx.set(sender.replies.sequence, frame.sequence ^ 0xFF)
+        ctx.set(sender.replies.code, frame.code ^ 0xFF)
 
     async def bench(ctx):
         loaded = b""
         for frame in frames:
             if frame.data != loaded:
-                await strobe(ctx, sender.clear)
-                await send(sender.data, frame.data, gaps, len(wires))(ctx)
+                await strobe(ctx, sender.replies.clear)
+                await send(sender.replies.data, frame.data, gaps, len(wires))(ctx)
                 loaded = frame.data
             await start(ctx, frame)
             wires.append(bytearray())
             clocks.append([])
-            while ctx.get(sender.busy):
+            while ctx.get(sender.replies.busy):
                 ready = generator.random() >= pauses
                 ctx.set(sender.o.ready, ready)
                 _, _, valid, byte = await ctx.tick().sample(sender.o.valid, sender.o.payload)
@@ -122,17 +122,17 @@ def test_overflow(simulate, send):
     shown = []
 
     async def bench(ctx):
-        await send(sender.data, range(1, 9))(ctx)
-        shown.append(ctx.get(sender.overflow))
-        await send(sender.data, [9])(ctx)
-        shown.append(ctx.get(sender.overflow))
+        await send(sender.replies.data, range(1, 9))(ctx)
+        shown.append(ctx.get(sender.replies.overflow))
+        await send(sender.replies.data, [9])(ctx)
+        shown.append(ctx.get(sender.replies.overflow))
         ctx.set(sender.o.ready, 1)
-        await strobe(ctx, sender.send)
-        while ctx.get(sender.busy):
+        await strobe(ctx, sender.replies.send)
+        while ctx.get(sender.replies.busy):
             await ctx.tick()
-        shown.append(ctx.get(sender.overflow))
-        await strobe(ctx, sender.clear)
-        shown.append(ctx.get(sender.overflow))
+        shown.append(ctx.get(sender.replies.overflow))
+        await strobe(ctx, sender.replies.clear)
+        shown.append(ctx.get(sender.replies.overflow))
 
     trace = simulate(sender, bench, o=sender.o)
     assert shown == [0, 1, 1, 0]
@@ -144,22 +144,22 @@ def test_busy(simulate, send):
     sender = FrameSender(frame_bytes=BYTES)
 
     async def bench(ctx):
-        await send(sender.data, b"ab")(ctx)
-        ctx.set(sender.data.payload, ord("c"))
-        ctx.set(sender.data.valid, 1)
+        await send(sender.replies.data, b"ab")(ctx)
+        ctx.set(sender.replies.data.payload, ord("c"))
+        ctx.set(sender.replies.data.valid, 1)
         ctx.set(sender.o.ready, 1)
         # `clear` with `send` has no effect, and the byte waits.
-        await strobe(ctx, sender.send, sender.clear)
-        while ctx.get(sender.busy):
-            assert not ctx.get(sender.data.ready)
-            await strobe(ctx, sender.send, sender.clear)
+        await strobe(ctx, sender.replies.send, sender.replies.clear)
+        while ctx.get(sender.replies.busy):
+            assert not ctx.get(sender.replies.data.ready)
+            await strobe(ctx, sender.replies.send, sender.replies.clear)
         await ctx.tick()
-        ctx.set(sender.data.valid, 0)
-        await strobe(ctx, sender.send)
-        while ctx.get(sender.busy):
+        ctx.set(sender.replies.data.valid, 0)
+        await strobe(ctx, sender.replies.send)
+        while ctx.get(sender.replies.busy):
             await ctx.tick()
 
-    trace = simulate(sender, bench, data=sender.data, o=sender.o)
+    trace = simulate(sender, bench, data=sender.replies.data, o=sender.o)
     appended, sent = (bytes(byte for byte in seen if byte is not None) for seen in (trace.data, trace.o))
     assert appended == b"abc"
     assert sent == Frame(0, 0, b"ab").encode() + Frame(0, 0, b"abc").encode()
