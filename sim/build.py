@@ -28,8 +28,10 @@ __all__ = [
     "SimulationError",
     "build",
     "compiler_environment",
+    "compiler_flags",
     "log_tail",
     "run",
+    "unsplit",
 ]
 
 # Verilator's style checks that generated code fails although it is correct by construction.
@@ -94,19 +96,32 @@ def build(
         simulator = simulators.find(simulator)
     recording = _waves_format(waves)
     args: list[str] = []
-    flags = shlex.split(os.environ.get("TERCET_SIM_CFLAGS", ""))
+    flags = compiler_flags()
     if simulator.name == "verilator":
         if recording == "fst" and not compiler_has_fst_libraries():
             recording = "vcd"  # converted after the run
         # Without Verilator's copy of the top's ports: its scope is called $rootio, which VCD readers reject.
         args = [*_VERILATOR_ARGS, *([f"--trace-{recording}", "--no-trace-top"] if recording else [])]
-        args += [arg for flag in flags for arg in ("-CFLAGS", flag)]
+        args += [*(arg for flag in flags for arg in ("-CFLAGS", flag)), *unsplit(flags)]
     elif not recording and all(name.endswith(".v") for name in sources):
         # Overrides cocotb's -g2012, as .v files are Verilog-2005. cocotb's wave recorder needs SystemVerilog.
         args = ["-g2005"]
     facts = [dict(sources), top, simulator.name, simulator.version, args, recording, _cocotb_facts()]
     folder = build_once(facts, lambda folder: _compile(Build(folder, top, simulator, recording), sources, args))
     return Build(folder, top, simulator, recording)
+
+
+def compiler_flags() -> list[str]:
+    """Return the flags that ``TERCET_SIM_CFLAGS`` adds."""
+    return shlex.split(os.environ.get("TERCET_SIM_CFLAGS", ""))
+
+
+def unsplit(flags: Sequence[str]) -> list[str]:
+    """Return Verilator's arguments for one C++ file: for several it precompiles headers of its own, at each build.
+
+    That takes as long as compiling them, so only builds that are optimised, which gain from both cores, are split.
+    """
+    return ["--output-split", "0"] if "-O0" in flags else []
 
 
 def compiler_environment(simulator: Simulator) -> dict[str, str]:

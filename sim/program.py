@@ -8,11 +8,11 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from . import simulators
-from .build import WARNINGS_OFF, compiler_environment, log_tail
+from .build import WARNINGS_OFF, compiler_environment, compiler_flags, log_tail, unsplit
 from .cache import BuildError, build_once
 from .simulators import Simulator
 
@@ -60,13 +60,16 @@ def build_program(sources: Mapping[str, str], top: str, main: str, *, defines: M
         if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
             raise ValueError(f"Macro {name!r} is not a C++ identifier; use letters, digits and _")
     simulator = simulators.find("verilator")
-    facts = ["program", dict(sources), top, main, defines, simulator.version, _STANDARD, _ARGS]
+    args = [*_ARGS, *unsplit(compiler_flags())]
+    facts = ["program", dict(sources), top, main, defines, simulator.version, _STANDARD, args]
     # In the source, not on the command line, which is part of the key of the runtime's objects.
     text = "".join(f"#define {name} {value}\n" for name, value in defines.items()) + f'#line 1 "main.cpp"\n{main}'
-    return build_once(facts, lambda folder: _compile(folder, sources, top, text, simulator)) / "program"
+    return build_once(facts, lambda folder: _compile(folder, sources, top, text, simulator, args)) / "program"
 
 
-def _compile(folder: Path, sources: Mapping[str, str], top: str, main: str, simulator: Simulator) -> None:
+def _compile(
+    folder: Path, sources: Mapping[str, str], top: str, main: str, simulator: Simulator, args: Sequence[str]
+) -> None:
     texts = folder / "sources"
     texts.mkdir(parents=True)
     for name, text in {**sources, "main.cpp": main}.items():
@@ -75,7 +78,7 @@ def _compile(folder: Path, sources: Mapping[str, str], top: str, main: str, simu
     command = [
         *("verilator", "--cc", "--exe", "--build", "--build-jobs", str(os.cpu_count() or 1)),
         *("--top-module", top, "--Mdir", str(folder / "objects"), "-o", str(folder / "program")),
-        *("-CFLAGS", f"-std={_STANDARD}", *_ARGS),
+        *("-CFLAGS", f"-std={_STANDARD}", *args),
         *(str(texts / name) for name in [*sources, "main.cpp"]),
     ]
     inherited = {name: value for name, value in os.environ.items() if name not in _INHERITED}

@@ -16,7 +16,7 @@ from .operators import MatrixOperator, Operator, Product
 from .operators.base import Shape
 from .operators.host import Quantiser, float_codes, real_numbers
 
-__all__ = ["Edge", "Graph", "Layer", "Tensor"]
+__all__ = ["Edge", "Graph", "Layer", "Tensor", "input_arrays"]
 
 # Samples that run together: their activations stay in the caches.
 _CHUNK_BYTES = 1 << 20
@@ -196,7 +196,7 @@ class Graph:
         ValueError
             If an input has another shape, or is not finite.
         """
-        arrays, batched = self._arrays(x)
+        arrays, batched = input_arrays(self.inputs, x)
         results = [self._computed(chunk, on) for chunk in self._chunks(arrays, on)]
         found = []
         for n, edge in enumerate(self.outputs):
@@ -207,11 +207,11 @@ class Graph:
 
     def batch(self, x: Any) -> int:
         """Number of samples in inputs as of `run`, which are checked."""
-        return len(self._arrays(x)[0][0])
+        return len(input_arrays(self.inputs, x)[0][0])
 
     def tensors(self, x: Any) -> dict[str, np.ndarray]:
         """Every tensor on the way, by name, with a batch in front and channels last; `x` as of `run`."""
-        arrays, _ = self._arrays(x)
+        arrays, _ = input_arrays(self.inputs, x)
         return self._all(arrays, None)
 
     def simplified(self) -> "Graph":
@@ -261,21 +261,22 @@ class Graph:
         for start in range(0, max(count, 1), max(size, 1)):
             yield [array[start : start + size] for array in arrays]
 
-    def _arrays(self, x: Any) -> tuple[list[np.ndarray], bool]:
-        """Inputs as batches in the file's types, and whether they came as batches."""
-        given = list(x) if isinstance(x, (list, tuple)) else [x]
-        if len(given) != len(self.inputs):
-            names = ", ".join(edge.name for edge in self.inputs)
-            raise ValueError(f"The network takes {len(self.inputs)} inputs ({names}), not {len(given)}; give a list")
-        arrays = [_input(edge, array) for edge, array in zip(self.inputs, given, strict=True)]
-        batched = [array.ndim > len(edge.sample_shape) for edge, array in zip(self.inputs, arrays, strict=True)]
-        if len({*batched}) > 1:
-            raise ValueError("Some inputs have a batch and others have none; give all of them one")
-        if not batched[0]:
-            arrays = [array[None] for array in arrays]
-        if len({len(array) for array in arrays}) > 1:
-            raise ValueError(f"Inputs have batches of {[len(array) for array in arrays]}; use equal ones")
-        return arrays, batched[0]
+
+def input_arrays(edges: Sequence[Edge], x: Any) -> tuple[list[np.ndarray], bool]:
+    """Inputs as batches in the file's types, and whether they came as batches; parameters and errors of `Graph.run`."""
+    given = list(x) if isinstance(x, (list, tuple)) else [x]
+    if len(given) != len(edges):
+        names = ", ".join(edge.name for edge in edges)
+        raise ValueError(f"The network takes {len(edges)} inputs ({names}), not {len(given)}; give a list")
+    arrays = [_input(edge, array) for edge, array in zip(edges, given, strict=True)]
+    batched = [array.ndim > len(edge.sample_shape) for edge, array in zip(edges, arrays, strict=True)]
+    if len({*batched}) > 1:
+        raise ValueError("Some inputs have a batch and others have none; give all of them one")
+    if not batched[0]:
+        arrays = [array[None] for array in arrays]
+    if len({len(array) for array in arrays}) > 1:
+        raise ValueError(f"Inputs have batches of {[len(array) for array in arrays]}; use equal ones")
+    return arrays, batched[0]
 
 
 def _input(edge: Edge, value: Any) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Bitstreams: two real builds with a small engine, and failures of fake tools."""
+"""Bitstreams: real builds with a small engine and with a stub, and failures of fake tools."""
 
 import json
 import stat
@@ -41,20 +41,25 @@ def stub(name, folder, engine="systolic", text=STUB, clock_hz=None, **options):
     return build(name, text, soc_config(name, engine, clock_hz=clock_hz), folder, **options)
 
 
+# What the FPGA checks: iCE40's synchronisation word; ECP5's IDCODE, the only difference between a 12F and a 25F.
+ICE40_MARKS = [bytes.fromhex("7eaa997e")]
+ECP5_MARKS = [b"LFE5U-12F", bytes.fromhex("e200000021111043")]
+
+
 @pytest.mark.parametrize(
-    ("name", "suffix", "marks"),
+    ("name", "suffix", "marks", "dsp"),
     [
-        # Synchronisation word, and the IDCODE that the FPGA checks, the only difference between a 12F and a 25F.
-        ("icebreaker", "bin", [bytes.fromhex("7eaa997e")]),
-        ("ulx3s-12f", "bit", [b"LFE5U-12F", bytes.fromhex("e200000021111043")]),
+        pytest.param("icebreaker", "bin", ICE40_MARKS, 0, id="icebreaker-stub"),
+        pytest.param("icebreaker", "bin", ICE40_MARKS, 2, id="icebreaker", marks=pytest.mark.long),
+        pytest.param("ulx3s-12f", "bit", ECP5_MARKS, 4, id="ulx3s-12f"),
     ],
 )
-def test_bitstream(tmp_path, name, suffix, marks):
-    """The clock is met, and the file has the header that the FPGA accepts."""
+def test_bitstream(tmp_path, name, suffix, marks, dsp):
+    """The clock is met, and the file has the header that the FPGA accepts. `dsp` 0 builds the stub."""
     lines, states = [], []
     depths: dict[str, int] = dict.fromkeys(("commands", "acts", "weights", "params", "sums"), 16)
     soc = soc_config(name, "systolic", rows=2, cols=2, acc_depth=8, requant_lanes=0, depths=depths)
-    text, _ = soc_verilog(soc)
+    text = soc_verilog(soc)[0] if dsp else STUB
     report = build(name, text, soc, tmp_path, build_hash="0123", seed=3, progress=lines.append, watch=states.append)
     files = {f"{name}_systolic.{suffix}", "report.json", "soc.v", "build.log"}
     assert {path.name for path in tmp_path.iterdir()} == files
@@ -66,9 +71,11 @@ def test_bitstream(tmp_path, name, suffix, marks):
     assert content == report.to_dict()
     assert (content["board"], content["engine"], content["build"], content["seed"]) == (name, "systolic", "0123", 3)
     assert content["params"]["mac"] == board(name).presets["systolic"].params["mac"]
-    assert content["utilisation"]["dsp"]["used"] == (2 if name == "icebreaker" else 4)
-    assert content["utilisation"]["bram"]["used"] > 5
-    assert 1500 < content["utilisation"]["ff"]["used"] < 4000
+    used = {kind: count["used"] for kind, count in content["utilisation"].items()}
+    assert used["dsp"] == dsp
+    assert used["bram"] > (5 if dsp else 0)
+    # The stub has 58 registers, besides those of the board's reset and synchronisers.
+    assert (1500 if dsp else 58) < used["ff"] < (4000 if dsp else 200)
     assert content["utilisation"]["lut4"]["available"] == board(name).device.capacity["lut4"]
     assert "not" in content["power"]
     (clock,) = content["fmax_mhz"].values()

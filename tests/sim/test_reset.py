@@ -27,9 +27,12 @@ CASES = {
     "tensorcore-fold": TensorCoreConfig(m=2, n=2, fold=4, pipeline=6, family="ecp5"),
     "tensorcore-int8": TensorCoreConfig(m=2, n=2, a_format="int8", fold=2),
 }
+# Any other registered engine, as it is by default.
+COVERED = {name.partition("-")[0] for name in CASES}
+CASES |= {name: spec.model.config_class() for name, spec in ENGINES.items() if name not in COVERED}
 
 
-def operands(config, rng):
+def operands(model, config, rng):
     """Operands of several kinds and sizes."""
     if isinstance(config, SystolicConfig):
         return products(config, 8, seed=1, largest=12)
@@ -38,6 +41,8 @@ def operands(config, rng):
         long = random_layer(rng, config, 25 * config.n_pe, 30, 0.02)
         layers = [*layer_jobs(config, 4, seed=1, largest=20), (long, random_acts(rng, 30, 0.9))]
         return [bind(config, [layer], acts) for layer, acts in layers]
+    if not isinstance(config, TensorCoreConfig):
+        return [model.random(config, rng, [int(size) for size in model.example.split("x")]) for _ in range(3)]
     sizes = [(4, 1, 4, 3), (7, 3, 6, 1), (4, 2, 9, 2)]
     items = [random_operands(rng, config, m, k * config.l, n, batch) for m, k, n, batch in sizes]
     return [check_mma(*item, config) for item in items]
@@ -49,7 +54,7 @@ def test_a_clock_of_reset(name, stall):
     """Jobs cut off at random clocks, each followed by a job that starts three clocks after the reset."""
     config, spec = CASES[name], ENGINES[name.partition("-")[0]]
     model, rng = spec.model, np.random.default_rng(0)
-    items = operands(config, rng)
+    items = operands(model, config, rng)
     wants = [model.golden(config, item) for item in items]
     jobs = [model.job(config, item) for item in items]
     whole = run_jobs(spec, config, jobs, stall=stall)

@@ -17,8 +17,8 @@ from tercet.sim.tensorcore_directed import directed_dots
 
 SIMULATORS = [candidate.name for candidate in simulators.available() if candidate.simulator is not None]
 
-# Sums per unit; `tercet bench tensorcore` runs ten times as many.
-HARD = 100_000
+# Sums per unit; `tercet bench tensorcore` runs forty times as many.
+HARD = 25_000
 # Engines of one dot-product unit, for many single sums.
 DOTS = {
     "volta": TensorCoreConfig.volta(m=1, n=1, family="ecp5"),
@@ -27,17 +27,23 @@ DOTS = {
     "hopper": TensorCoreConfig.hopper(m=1, n=1),
     "hopper-bf16": TensorCoreConfig.hopper(m=1, n=1, a_format="bf16"),
     "hopper-tf32": TensorCoreConfig.hopper(m=1, n=1, a_format="tf32", family="ice40"),
-    "hopper-e4m3": TensorCoreConfig.hopper(m=1, n=1, a_format="e4m3"),
+    "hopper-e4m3": TensorCoreConfig.hopper(m=1, n=1, a_format="e4m3", l=8),
     "hopper-e5m2": TensorCoreConfig.hopper(m=1, n=1, a_format="e5m2", b_format="e4m3"),
     "turing-int8": TensorCoreConfig.turing(m=1, n=1, a_format="int8", overflow="saturate"),
 }
 # Engines with other folds and tile sizes.
 TILES = {
-    "fold1": TensorCoreConfig(family="ecp5"),
-    "fold4": TensorCoreConfig(fold=4, pipeline=7),
+    "fold1": TensorCoreConfig(m=2, n=2, family="ecp5"),
+    "fold4": TensorCoreConfig(m=4, n=2, fold=4, pipeline=7),
     "fold16-ice40": TensorCoreConfig(fold=16, family="ice40", out_format="fp16"),
     "2x8": TensorCoreConfig.ampere(m=2, n=8, fold=8, family="ecp5"),
     "int8": TensorCoreConfig(a_format="int8", fold=2),
+}
+# With more units or products, which only take longer to compile.
+LARGE_DOTS = {"hopper-e4m3-32": TensorCoreConfig.hopper(m=1, n=1, a_format="e4m3")}
+LARGE_TILES = {
+    "fold1-4x4": TensorCoreConfig(family="ecp5"),
+    "fold4-4x4": TensorCoreConfig(fold=4, pipeline=7),
 }
 # (M, steps, N): sizes that fill blocks and tiles, and others.
 SHAPES = [(4, 4, 1), (16, 4, 16), (5, 12, 9), (1, 16, 40), (20, 3, 37), (33, 2, 2)]
@@ -55,10 +61,10 @@ def same(config, items, runs, *, exactly):
         assert run.counters["busy"] == blocks * config.fold
 
 
-@pytest.mark.parametrize("name", DOTS)
+@pytest.mark.parametrize("name", [*DOTS, *(pytest.param(name, marks=pytest.mark.long) for name in LARGE_DOTS)])
 def test_dots(name):
     """Single sums in which rare events are frequent, each a separate product, back to back; and directed cases."""
-    config = DOTS[name]
+    config = (DOTS | LARGE_DOTS)[name]
     a, b, c = hard_dots(np.random.default_rng(0), config, HARD)
     items = [
         (a[:, None, :], b[:, :, None], c[:, None, None]) for a, b, c in ((a, b, c), directed_dots(config, config.l))
@@ -80,9 +86,9 @@ def test_dots(name):
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.3])
-@pytest.mark.parametrize("name", TILES)
+@pytest.mark.parametrize("name", [*TILES, *(pytest.param(name, marks=pytest.mark.long) for name in LARGE_TILES)])
 def test_tiles(name, stall):
-    config = TILES[name]
+    config = (TILES | LARGE_TILES)[name]
     rng = np.random.default_rng(1)
     items = [random_operands(rng, config, m, steps * config.l, n) for m, steps, n in SHAPES]
     items += [random_operands(rng, config, 3, config.l, 5, 2, 3), random_operands(rng, config, 4, 2 * config.l, 4, 7)]
@@ -102,8 +108,9 @@ def test_full_throughput(fold):
     """Back-to-back operations take `fold` clocks each, whether independent or chained through tiles."""
     config = TILES[f"fold{fold}"]
     rng = np.random.default_rng(3)
-    items = [random_operands(rng, config, 4, 4, 4, count) for count in (1, 100)]
-    items.append(random_operands(rng, config, 16, 64, 32))
+    m, n, l = config.m, config.n, config.l  # noqa: E741
+    items = [random_operands(rng, config, m, l, n, count) for count in (1, 100)]
+    items.append(random_operands(rng, config, 4 * m, 16 * l, 8 * n))
     one, many, chained = mmas(config, items)
     assert many.cycles - one.cycles == 99 * fold
     assert many.counters["busy"] == 100 * fold
