@@ -2,12 +2,17 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
+from tercet.compiler import compile as compile_graph
 from tercet.compiler import load
 from tercet.compiler.report import Totals, json_report, rows, totals
 from tercet.golden.networks.graph import Graph
+from tercet.golden.npu import NpuConfig
 
+from .npu_program import buffer_picture, memory_table, program_json
+from .options import config_from, config_options
 from .output import check_file, console, table, write_files
 
 __all__ = ["compile_model"]
@@ -17,12 +22,17 @@ Examples:
   tercet compile model.tflite
   tercet compile model.onnx --report model.json
   tercet compile digits_int8.npz --no-fold
+  tercet compile model.tflite -o model.tercetn --listing --picture buffer.png
+  tercet compile model.tflite --rows 8 --cols 8 --requant-lanes 2 --buffer-bytes 32768
 
 MODEL is a quantised .tflite, a .onnx as onnxruntime.quantization writes it, or the .npz of an INT8 network. Folding
-keeps every output code: it removes channels that are constant or unread, operators without readers, RESHAPEs that
-change nothing, moves PADs into convolutions, and turns operators with a constant into tables. The last column says what
-a machine for whole networks (npu) would compute, and what is left to the host; tercet run puts convolutions and fully
-connected layers on a systolic engine.
+keeps every output code: it removes channels that are constant or unread, operators without readers or effect, moves
+PADs into convolutions and ReLUs into the operators before them, and turns operators with a constant into tables. The
+last column says what a machine for whole networks (npu) would compute, and what is left to the host; tercet run puts
+convolutions and fully connected layers on a systolic engine.
+
+With -o, --listing, --picture or a flag of the machine, the network is also compiled to a program of the npu, whose
+golden model exists, but not yet its hardware.
 """
 
 
@@ -79,10 +89,29 @@ def _saved(before: Totals, after: Totals):
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--no-fold", is_flag=True, help="Show the network as the file has it.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write the table as JSON.")
-def compile_model(model: Path, no_fold: bool, report: Path | None) -> None:
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the program of the npu.")
+@click.option("--listing", is_flag=True, help="Show the program's instructions.")
+@click.option("--picture", type=click.Path(path_type=Path), help="Plot the use of the unified buffer, .png.")
+@click.option("--host-fallback", is_flag=True, help="Leave operators that the npu lacks to the host.")
+@click.option("--clip-weights", is_flag=True, help="Make weights of -128 into -127, and count them.")
+@config_options(NpuConfig, ())
+def compile_model(
+    model: Path,
+    no_fold: bool,
+    report: Path | None,
+    output: Path | None,
+    listing: bool,
+    picture: Path | None,
+    host_fallback: bool,
+    clip_weights: bool,
+    config_file: Path | None,
+    **flags: Any,
+) -> None:
     """Read a model file, fold it exactly, and show its operators."""
-    if report is not None:
-        check_file(report)
+    for path in (report, output, picture):
+        if path is not None:
+            check_file(path)
+    config = config_from(NpuConfig, None, config_file, flags)
     before = load(model)
     graph = before if no_fold else before.simplified()
     out = console()
@@ -94,6 +123,22 @@ def compile_model(model: Path, no_fold: bool, report: Path | None) -> None:
         out.print(_ONNX, soft_wrap=True)
     for row in host:
         out.print(f"host: {row.name} ({row.op}): {row.placement.how}", soft_wrap=True)
+    found = json_report(model.name, graph, before)
+    wanted = any((output, listing, picture, host_fallback, clip_weights, config_file, *_given(flags)))
+    if wanted:
+        options = {"host_fallback": host_fallback, "clip_weights": clip_weights}
+        program = compile_graph(before, config, fold=not no_fold, **options)
+        out.print(memory_table(program))
+        found["program"] = program_json(program)
+        if listing:
+            out.print(program.listing(), soft_wrap=True, end="")
+        if output is not None:
+            write_files(output.parent, {output.name: program.dumps()})
+        if picture is not None:
+            write_files(picture.parent, {picture.name: buffer_picture(program)})
     if report is not None:
-        text = json.dumps(json_report(model.name, graph, before), indent=1)
-        write_files(report.parent, {report.name: text + "\n"})
+        write_files(report.parent, {report.name: json.dumps(found, indent=1) + "\n"})
+
+
+def _given(flags: dict[str, Any]) -> list[Any]:
+    return [value for value in flags.values() if value is not None]

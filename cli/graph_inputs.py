@@ -61,12 +61,15 @@ def _picture(graph: Graph, path: Path) -> np.ndarray:
     height, width, channels = _picture_size(graph)
     try:
         with Image.open(path) as image:
-            size = image.size
+            size, mode = image.size, image.mode
             pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     except (UnidentifiedImageError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{str(path)!r} is not a picture: {' '.join(str(error).split())}") from None
     if size != (width, height):
         raise ValueError(f"{str(path)!r} has {size[0]} x {size[1]} pixels; use {width} x {height}, as the network does")
+    if mode.startswith(("I", "F")):
+        # Pillow cuts wide pixels off, and does not scale them.
+        raise ValueError(f"{str(path)!r} has more than 8 bits a channel ({mode}); save it with 8")
     edge = graph.inputs[0]
     pixels = pixels.reshape(height, width, channels)
     if edge.order:

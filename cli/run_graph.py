@@ -56,7 +56,7 @@ def run_graph(
     host_alone = time.monotonic() - started
     shown = class_rows(graph, want, names) if names else {}
     if right is not None:
-        shown = {"accuracy": f"{accuracy(np.atleast_2d(want[0]).reshape(len(right), -1), right):.2%}"}
+        shown = {"accuracy": f"{accuracy(want[0].reshape(graph.batch(x), -1), right):.2%}"}
     soc = None
     if where.startswith("sim:"):
         soc = simulated_soc(where, network, given, baud, x)

@@ -50,14 +50,14 @@ def _parts(operator: MatrixOperator) -> list[tuple[np.ndarray, np.ndarray]]:
 
 @dataclass
 class OnEngine:
-    """One run of a graph with its matrix products on a board.
+    """Runs of a graph with its matrix products on a board.
 
     Attributes
     ----------
     seconds : float
-        Spent in the products, the link included.
+        Spent in the products of the last run, the link included.
     products : int
-        Matrix products that have run.
+        Matrix products of the last run.
     """
 
     session: Session
@@ -76,6 +76,7 @@ class OnEngine:
         """
         batch = self.graph.batch(inputs)
         self._left = plans(self.session.soc, self.graph, batch)
+        self.seconds, self.products = 0.0, 0
         with self.session.transfer(max(1, sum(len(each.tiling) for each in self._left))):
             return self.graph.run(inputs, on=self._product)
 

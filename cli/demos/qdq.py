@@ -41,8 +41,8 @@ class _Writer:
         """A tensor through its codes: QuantizeLinear and DequantizeLinear; with the constants of another one."""
         constants = [f"{like or name}_scale", f"{like or name}_zero_point"]
         if not like:
-            self.constant(constants[0], np.float32(params.scale))
-            self.constant(constants[1], np.int8(params.zero_point))
+            self.constant(constants[0], np.asarray(params.scale, np.float32))
+            self.constant(constants[1], np.asarray(params.zero_point, np.int8))
         self.node("QuantizeLinear", [name, *constants], f"{name}_quantized")
         return self.node("DequantizeLinear", [f"{name}_quantized", *constants], f"{name}_real")
 

@@ -24,7 +24,7 @@ from tercet.golden.networks.operators import (
 from tercet.golden.networks.operators.elementwise import Binary
 from tercet.golden.npu import NpuConfig
 from tercet.golden.npu.instructions import Instruction, Opcode, encoded
-from tercet.golden.npu.program import LayerReport, Placement, Program, Step
+from tercet.golden.npu.program import LayerReport, Placement, Program, Region, Step
 
 from ..errors import Unsupported
 from .allocate import allocate
@@ -156,9 +156,15 @@ class _Compiler:
             graph.outputs,
             {name: graph.known[name] for name in sorted(names)},
             tuple(layers),
+            self._regions(),
             end - constants,
             graph.source,
         )
+
+    def _regions(self) -> tuple[Region, ...]:
+        count = len(self.graph.operators)
+        kept = [storage for storage, _ in self.constants]
+        return tuple(Region(s.name, s.address, s.size, s.first, min(s.last, count)) for s in (*kept, *self.storages))
 
     def _check_host(self, reasons: Sequence[str]) -> None:
         """Refuse operators of the host between instructions, unless that was asked for."""

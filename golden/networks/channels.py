@@ -2,7 +2,8 @@
 
 A channel may go when every reader can do without it: because its weights are zero, or because the channel is constant
 and its products can be added to the reader's bias. Where the reader pads, the constant must be the zero point, which is
-what the padding reads as. Operators that work channel by channel pass the question on.
+what the padding reads as, or the weights that meet padding zero. Operators that work channel by channel pass the
+question on: see `links`.
 """
 
 from collections.abc import Mapping
@@ -11,24 +12,22 @@ from dataclasses import replace
 import numpy as np
 
 from .graph import Graph, Tensor
-from .intervals import intervals
+from .intervals import inside_picture, intervals, sums
+from .links import links
 from .operators import (
-    AveragePool2D,
-    Concatenation,
     Conv2D,
     DepthwiseConv2D,
     FullyConnected,
     Lookup,
     MatrixOperator,
-    MaxPool2D,
-    Mean,
     Operator,
     Pad,
     Reshape,
+    Slice,
 )
 from .operators.elementwise import Binary
 
-__all__ = ["without_channels"]
+__all__ = ["without_channels", "without_idle_weights"]
 
 
 def without_channels(graph: Graph) -> Graph:
@@ -36,21 +35,23 @@ def without_channels(graph: Graph) -> Graph:
     return _Removal(graph).graph()
 
 
-def _channel_wise(operator: Operator, known: Mapping[str, Tensor]) -> bool:
-    """Whether channel k of the output depends on channel k of each input alone."""
-    rank = len(known[operator.output].shape)
-    if isinstance(operator, DepthwiseConv2D):
-        return operator.multiplier == 1
-    if isinstance(operator, Mean):
-        return len(known[operator.inputs[0]].shape) - 1 not in operator.axes
-    if isinstance(operator, Pad):
-        return operator.widths[-1] == (0, 0)
-    if isinstance(operator, Binary):
-        channels = known[operator.output].shape[-1]
-        return all(known[name].shape[-1] == channels for name in operator.inputs) and rank > 1
-    if isinstance(operator, Concatenation):
-        return operator.axis != rank - 1
-    return isinstance(operator, (Lookup, AveragePool2D, MaxPool2D))
+def without_idle_weights(graph: Graph) -> Graph:
+    """Weights of zero for channels that are constant whatever is read, so that nobody reads on their account."""
+    found, operators = intervals(graph), []
+    for operator in graph.operators:
+        if isinstance(operator, MatrixOperator) and {operator.output, operator.inputs[0]} <= found.keys():
+            low, high = found[operator.output]
+            idle = (low == high) & operator.columns.any(axis=0)
+            if idle.any():
+                least, _ = sums(operator, found[operator.inputs[0]], graph.known[operator.inputs[0]].shape)
+                # Channels are on the first axis of a convolution's weights alone.
+                axis = 0 if isinstance(operator, Conv2D) else -1
+                weights = operator.weights.copy()
+                np.moveaxis(weights, axis, 0)[idle] = 0
+                operator = replace(operator, weights=weights, bias=np.where(idle, least, operator.bias))
+        operators.append(operator)
+    same = all(a is b for a, b in zip(operators, graph.operators, strict=True))
+    return graph if same else graph.replaced(operators, graph.known)
 
 
 class _Removal:
@@ -64,6 +65,7 @@ class _Removal:
             for name in operator.inputs:
                 self.readers[name].append(operator)
         self.writers = {operator.output: operator for operator in graph.operators}
+        self.links = {operator.output: links(operator, graph.known) for operator in graph.operators}
         self.kept_outputs = {edge.tensor for edge in graph.outputs}
         self.gone = self._choose()
 
@@ -101,51 +103,44 @@ class _Removal:
 
     def _written_without(self, name: str, gone: Mapping[str, np.ndarray]) -> np.ndarray:
         """Channels that the writer can leave out."""
-        operator, none = self.writers[name], np.zeros(len(gone[name]), bool)
+        operator, found = self.writers[name], np.ones(len(gone[name]), bool)
         if isinstance(operator, (Conv2D, FullyConnected)):
-            return ~none if getattr(operator, "groups", 1) == 1 else none
-        if _channel_wise(operator, self.known):
-            return np.asarray(np.all([gone[x] for x in operator.inputs], axis=0))
-        if isinstance(operator, Concatenation):
-            return np.concatenate([gone[x] for x in operator.inputs])
-        if isinstance(operator, Reshape) and self._flattens(operator):
-            mask = gone[operator.inputs[0]]
-            return np.tile(mask, len(none) // len(mask))
-        return none
+            return found if getattr(operator, "groups", 1) == 1 else ~found
+        linked = self.links[name]
+        if linked is None:
+            return ~found
+        for x, (reads, writes) in zip(operator.inputs, linked, strict=True):
+            found[writes[~gone[x][reads]]] = False
+        return found
 
     def _read_without(self, operator: Operator, name: str, gone: Mapping[str, np.ndarray]) -> np.ndarray:
         """Channels of a tensor that a reader can do without."""
-        none = np.zeros(len(gone[name]), bool)
-        if _channel_wise(operator, self.known):
-            return gone[operator.output]
+        found = np.ones(len(gone[name]), bool)
         if isinstance(operator, Conv2D) and operator.groups == 1:
-            unused = ~operator.weights.any(axis=(0, 1, 2))
-            return unused | self._constant(name, operator.input_zero_point if any(operator.window.padding) else None)
-        if isinstance(operator, FullyConnected) and len(none) == len(operator.weights):
-            return ~operator.weights.any(axis=1) | self._constant(name, None)
-        if isinstance(operator, Concatenation):
-            found, start = ~none, 0
-            for x in operator.inputs:
-                stop = start + len(gone[x])
-                if x == name:
-                    found &= gone[operator.output][start:stop]
-                start = stop
-            return found
-        if isinstance(operator, Reshape) and self._flattens(operator):
-            mask = gone[operator.output].reshape(-1, len(none))
-            # All pixels of a channel, or none.
-            return mask.all(axis=0)
-        return none
+            return self._folds_into(operator, name)
+        if isinstance(operator, FullyConnected):
+            read = operator.weights.reshape(-1, len(found), operator.channels).any(axis=(0, 2))
+            return ~read | self._constant(name)
+        linked = self.links[operator.output]
+        if linked is None:
+            return ~found
+        for x, (reads, writes) in zip(operator.inputs, linked, strict=True):
+            if x == name:
+                found[reads[~gone[operator.output][writes]]] = False
+        return found
 
-    def _flattens(self, operator: Reshape) -> bool:
-        """Whether pixels of channels become one row, whose elements are then the channels."""
-        shape = self.known[operator.inputs[0]].shape
-        return len(operator.shape) == 1 and len(shape) > 1
+    def _folds_into(self, operator: Conv2D, name: str) -> np.ndarray:
+        """Channels of a tensor that are the same to a convolution everywhere, or nothing."""
+        read = operator.weights.any(axis=0).reshape(-1, operator.weights.shape[3])
+        inside = inside_picture(operator.window, self.known[name].shape)
+        beyond = ~inside.all(axis=0) if inside is not None else np.ones(len(read), bool)
+        low, _ = self.intervals[name]
+        everywhere = (low == operator.input_zero_point) | ~read[beyond].any(axis=0)
+        return ~read.any(axis=0) | self._constant(name) & everywhere
 
-    def _constant(self, name: str, code: int | None) -> np.ndarray:
+    def _constant(self, name: str) -> np.ndarray:
         low, high = self.intervals[name]
-        same = low == high
-        return same if code is None else same & (low == code)
+        return low == high
 
     def graph(self) -> Graph:
         if not any(mask.any() for mask in self.gone.values()):
@@ -168,6 +163,15 @@ class _Removal:
                 return replace(operator, constant=constant[..., stay])
         if isinstance(operator, Reshape):
             return replace(operator, shape=known[operator.output].shape[1:])
+        if isinstance(operator, Pad) and any(operator.widths[-1]):
+            before, behind = operator.widths[-1]
+            ends = int(stay[:before].sum()), int(stay[len(stay) - behind :].sum())
+            return replace(operator, widths=(*operator.widths[:-1], ends))
+        if isinstance(operator, Slice) and self.gone[operator.inputs[0]].any():
+            read = ~self.gone[operator.inputs[0]]
+            start = int(read[: slice(*operator.slices[-1]).indices(len(read))[0]].sum())
+            slices = (*operator.slices[:-1], (start, start + int(stay.sum()), 1))
+            return replace(operator, slices=slices, shape=known[operator.output].shape[1:])
         return operator
 
     def _smaller_matrix(self, operator: MatrixOperator, stay: np.ndarray) -> MatrixOperator:
@@ -177,9 +181,10 @@ class _Removal:
         if isinstance(operator, DepthwiseConv2D):
             weights, bias = weights[:, :, stay], bias[stay]
         elif isinstance(operator, FullyConnected):
-            if len(read) == len(weights):
-                bias = bias + self._folded(name, read, weights, operator.input_zero_point)
-                weights = weights[read]
+            if len(read):
+                pixels = weights.reshape(-1, len(read), weights.shape[1])
+                bias = bias + self._folded(name, read, pixels.sum(axis=0), operator.input_zero_point)
+                weights = pixels[:, read].reshape(-1, weights.shape[1])
             weights, bias = weights[:, stay], bias[stay]
         else:
             totals = weights.sum(axis=(1, 2)).T

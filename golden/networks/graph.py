@@ -31,9 +31,9 @@ class Tensor:
     shape : tuple of int
         Channels last, with a batch of 1 in front.
     params : QuantParams or None
-        Scale and zero point of its int8 codes; None for real numbers, and for the uint8 codes at an edge.
+        Scale and zero point of its int8 codes; None for other types, and for the codes inside an `Int8Network`.
     dtype : str
-        "int8", or "uint8" or "float32" at an edge.
+        "int8"; at an edge also "uint8", "float32", or "int32" for the sums that an `Int8Network` ends in.
     """
 
     shape: Shape
@@ -52,9 +52,9 @@ class Edge:
     shape : tuple of int
         The file's layout, with the batch as the file has it.
     dtype : str
-        "int8", "uint8" or "float32".
+        "int8", "uint8", "float32" or "int32".
     scale : float or None
-        Real size of one step; None for float32.
+        Real size of one step; None for float32, and where it is not known.
     zero_point : int
         Code of the real number 0 in `dtype`.
     tensor : str
@@ -96,7 +96,7 @@ class Edge:
         return np.ascontiguousarray(x)
 
     def real(self, codes: np.ndarray) -> np.ndarray:
-        """Real numbers of codes in the file's type, float32."""
+        """Real numbers of codes in the file's type, float32; without a scale, what is given."""
         return codes if self.scale is None else real_numbers(codes, self.scale, self.zero_point)
 
 

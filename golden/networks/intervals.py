@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from .graph import Graph, Tensor
+from .links import links
 from .operators import (
     AveragePool2D,
     Concatenation,
@@ -17,16 +18,23 @@ from .operators import (
     Mean,
     Operator,
     Pad,
+    ReduceMax,
     Reshape,
+    Slice,
+    Transpose,
+    Window,
 )
-from .operators.base import INT8_MAX, INT8_MIN
+from .operators.base import INT8_MAX, INT8_MIN, Shape
 from .operators.elementwise import Binary
 from .operators.matrix import requantized
 
-__all__ = ["Interval", "intervals"]
+__all__ = ["Interval", "inside_picture", "intervals", "sums"]
 
 Interval = tuple[np.ndarray, np.ndarray]
 """Least and greatest code of each channel, (channels,) int64 each: indices of the last axis."""
+
+# Positions of a window times elements of its kernel that are told apart.
+_MOST_TAPS = 1 << 16
 
 
 def intervals(graph: Graph) -> dict[str, Interval]:
@@ -54,7 +62,7 @@ def _of(operator: Operator, known: Mapping[str, Tensor], found: Mapping[str, Int
     given = [found[name] for name in operator.inputs]
     shapes = [known[name].shape for name in operator.inputs]
     if isinstance(operator, MatrixOperator):
-        return _matrix(operator, given[0])
+        return _matrix(operator, given[0], shapes[0])
     if isinstance(operator, Binary):
         return _binary(operator, given, tensor)
     if isinstance(operator, Lookup):
@@ -69,39 +77,99 @@ def _of(operator: Operator, known: Mapping[str, Tensor], found: Mapping[str, Int
             for end in given[0]
         )
         return low, high
-    if isinstance(operator, Pad) and operator.widths[-1] == (0, 0):
-        low, high = given[0]
-        return np.minimum(low, operator.fill), np.maximum(high, operator.fill)
-    if isinstance(operator, Concatenation) and operator.axis == len(tensor.shape) - 1:
-        return tuple(np.concatenate(ends) for ends in zip(*given, strict=True))  # pyright: ignore[reportReturnType]
-    if isinstance(operator, Reshape):
-        return _reshape(given[0], shapes[0][-1], tensor)
+    if isinstance(operator, (Concatenation, Pad, ReduceMax, Reshape, Slice, Transpose)):
+        return _moved(operator, given, known)
     return _full(tensor)
 
 
-def _matrix(operator: MatrixOperator, given: Interval) -> Interval:
+def _moved(operator: Operator, given: list[Interval], known: Mapping[str, Tensor]) -> Interval:
+    """Codes that are moved: each channel has those of the channels that it is linked to, and of a PAD the fill."""
+    tensor, linked = known[operator.output], links(operator, known)
+    if linked is None:
+        low, high = (np.full(tensor.shape[-1], end) for end in (_least(given), _most(given)))
+    else:
+        high, low = _full(tensor)
+        for (reads, writes), (least, most) in zip(linked, given, strict=True):
+            np.minimum.at(low, writes, least[reads])
+            np.maximum.at(high, writes, most[reads])
+    if isinstance(operator, Pad):
+        beside = np.ones(len(low), bool)
+        if linked is not None and not any(map(any, operator.widths[:-1])):
+            beside[linked[0][1]] = False
+        low[beside], high[beside] = np.minimum(low, operator.fill)[beside], np.maximum(high, operator.fill)[beside]
+    return low, high
+
+
+def _least(given: list[Interval]) -> int:
+    return min(int(low.min()) for low, _ in given)
+
+
+def _most(given: list[Interval]) -> int:
+    return max(int(high.max()) for _, high in given)
+
+
+def _matrix(operator: MatrixOperator, given: Interval, shape: Shape) -> Interval:
     """Ends of the sums, requantised: scaling never decreases when a sum grows."""
-    low, high = _products(operator, given)
+    low, high = sums(operator, given, shape)
     if operator.requant is None:
         return low, high
     first, second = (requantized(end, operator.requant).astype(np.int64) for end in (low, high))
     return first, second
 
 
-def _products(operator: MatrixOperator, given: Interval) -> Interval:
-    low, high = given
-    if isinstance(operator, FullyConnected):
-        width = len(operator.weights)
-        low, high = (np.tile(end, width // len(end)) for end in given)
-    elif isinstance(operator, (Conv2D, DepthwiseConv2D)) and any(operator.window.padding):
-        # What lies outside the picture reads as the zero point.
-        low, high = np.minimum(low, operator.input_zero_point), np.maximum(high, operator.input_zero_point)
-    low, high = (_columns_of(operator, end) for end in (low, high))
+def sums(operator: MatrixOperator, given: Interval, shape: Shape) -> Interval:
+    """Least and greatest sum of each channel, the folded bias included, for an input of this interval and shape.
+
+    Where the window pads, each kind of position counts by itself: elements of the kernel outside the picture read as
+    the zero point, the others as codes of the interval.
+    """
+    low, high = (_columns_of(operator, end) for end in given)
     weights = operator.columns.astype(np.int64)
     positive, negative = np.maximum(weights, 0), np.minimum(weights, 0)
-    least = (positive * low + negative * high).sum(axis=0) + operator.folded
-    most = (positive * high + negative * low).sum(axis=0) + operator.folded
-    return least, most
+    least, most = positive * low + negative * high, positive * high + negative * low
+    if isinstance(operator, (Conv2D, DepthwiseConv2D)) and any(operator.window.padding):
+        # (elements of the kernel, channels)
+        taps = int(np.prod(operator.window.kernel))
+        least, most, outside = (
+            each.reshape(taps, -1, operator.channels).sum(axis=1)
+            for each in (least, most, weights * operator.input_zero_point)
+        )
+        inside = inside_picture(operator.window, shape)
+        if inside is None:
+            least, most = np.minimum(least, outside).sum(axis=0), np.maximum(most, outside).sum(axis=0)
+        else:
+            rest = (~inside).astype(np.int64) @ outside
+            inside = inside.astype(np.int64)
+            least, most = (inside @ least + rest).min(axis=0), (inside @ most + rest).max(axis=0)
+    else:
+        least, most = least.sum(axis=0), most.sum(axis=0)
+    return least + operator.folded, most + operator.folded
+
+
+def inside_picture(window: Window, shape: Shape) -> np.ndarray | None:
+    """Which elements of the kernel meet a picture (N, H, W, C), for each kind of position of the window.
+
+    Returns
+    -------
+    (kinds, rows * columns) bool array or None
+        None where the kernel is so large that there are too many.
+    """
+    rows, cols = (_inside(window, axis, shape[1 + axis], n) for axis, n in enumerate(window.output_size(*shape[1:3])))
+    if rows is None or cols is None or rows.size * cols.size > _MOST_TAPS:
+        return None
+    return (rows[:, None, :, None] & cols[None, :, None, :]).reshape(len(rows) * len(cols), -1)
+
+
+def _inside(window: Window, axis: int, length: int, count: int) -> np.ndarray | None:
+    """The same along one axis, for `count` positions on a picture of this length: (kinds, elements of the kernel)."""
+    stride, before, kernel = window.stride[axis], window.padding[2 * axis], window.kernel[axis]
+    # Windows between the first and the last that lie inside are all of one kind.
+    first, last = -(-before // stride), (length + before - window.extent[axis]) // stride
+    at = np.r_[0 : min(first + 1, count), max(last, 0) : count]
+    if len(at) * kernel > _MOST_TAPS:
+        return None
+    element = at[:, None] * stride - before + np.arange(kernel) * window.dilation[axis]
+    return np.unique((element >= 0) & (element < length), axis=0)
 
 
 def _columns_of(operator: MatrixOperator, end: np.ndarray) -> np.ndarray:
@@ -115,6 +183,9 @@ def _columns_of(operator: MatrixOperator, end: np.ndarray) -> np.ndarray:
             np.tile(end[g * depth : (g + 1) * depth], len(operator.columns) // depth) for g in range(operator.groups)
         ]
         return np.repeat(np.stack(groups, axis=1), each, axis=1)
+    if isinstance(operator, FullyConnected):
+        # Pixels of channels, in a row.
+        end = np.tile(end, len(operator.weights) // len(end))
     return end[:, None]
 
 
@@ -143,12 +214,3 @@ def _lookup(operator: Lookup, given: Interval) -> Interval:
         ends.append((int(part.min()), int(part.max())))
     found = np.array(ends, np.int64).reshape(-1, 2)
     return found[:, 0], found[:, 1]
-
-
-def _reshape(given: Interval, channels: int, tensor: Tensor) -> Interval:
-    """Channels stay where the last axis becomes a multiple of itself; else all of them are thrown together."""
-    width = tensor.shape[-1]
-    if width % channels == 0:
-        low, high = (np.tile(end, width // channels) for end in given)
-        return low, high
-    return np.full(width, given[0].min()), np.full(width, given[1].max())

@@ -20,13 +20,13 @@ class NpuConfig:
     ----------
     rows, cols : int
         Processing elements of the array, down and across.
-    requant_lanes : int
-        Results requantised per clock.
+    requant_lanes : int or None
+        Results requantised per clock; None is half the columns.
     depthwise_taps : int
         Taps of a depthwise window taken per clock by the depthwise unit; 0 leaves the unit out, and the array does its
         work.
-    weight_rows : int
-        Rows of a plane of weights loaded per clock.
+    weight_rows : int or None
+        Rows of a plane of weights loaded per clock; None is 4, or all rows of a smaller array.
     buffer_bytes : int
         Unified buffer: activations, and constant operands.
     weight_bytes : int
@@ -50,9 +50,9 @@ class NpuConfig:
 
     rows: int = option(16, "processing elements down", (2, 64))
     cols: int = option(16, "processing elements across", (2, 64))
-    requant_lanes: int = option(8, "results requantised per clock", (1, 64))
+    requant_lanes: int | None = option(None, "results requantised per clock", (1, 64))
     depthwise_taps: int = option(3, "taps per clock of the depthwise unit; 0 leaves it out", (0, 8))
-    weight_rows: int = option(4, "rows of weights loaded per clock", (1, 16))
+    weight_rows: int | None = option(None, "rows of weights loaded per clock", (1, 64))
     buffer_bytes: int = option(65_536, "unified buffer in bytes", (256, 2**22))
     weight_bytes: int = option(2**19, "weight memory in bytes", (256, 2**22))
     channels: int = option(4096, "entries of the parameter memory", (16, 2**16))
@@ -63,6 +63,12 @@ class NpuConfig:
 
     def __post_init__(self):
         check_fields(self, _CHOICES)
+        if self.requant_lanes is None:
+            object.__setattr__(self, "requant_lanes", -(-self.cols // 2))
+        if self.weight_rows is None:
+            object.__setattr__(self, "weight_rows", min(4, self.rows))
+        assert self.requant_lanes is not None
+        assert self.weight_rows is not None
         if self.requant_lanes > self.cols:
             raise ValueError(f"requant_lanes {self.requant_lanes} is above cols {self.cols}; use at most {self.cols}")
         if self.weight_rows > self.rows:

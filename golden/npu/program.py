@@ -19,10 +19,11 @@ from .config import NpuConfig
 from .instructions import decode, disassemble
 from .machine import Machine, Memories
 
-__all__ = ["LayerReport", "Placement", "Program", "Step", "same_configuration"]
+__all__ = ["LayerReport", "Placement", "Program", "Region", "Step", "same_configuration"]
 
 _MAGIC, _VERSION = b"TERCETNP", 1
 _HEADER = struct.Struct("<8sIIQ")
+_PARTS = ("steps", "placements", "inputs", "outputs", "known", "layers", "regions")
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,17 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Region:
+    """Bytes of the unified buffer: `size` from `address` on, alive from operator `first` to `last`; -1 is the input."""
+
+    name: str
+    address: int
+    size: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
 class LayerReport:
     """One operator in the report: name, kind, output shape, products, weights, instructions, and bytes alive."""
 
@@ -96,6 +108,8 @@ class Program:
         Tensors of the edges and of the host's operators.
     layers : tuple of LayerReport
         In execution order.
+    regions : tuple of Region
+        What lies where in the unified buffer, and how long.
     peak_bytes : int
         Most bytes of activations that are alive at once.
     source : str
@@ -113,6 +127,7 @@ class Program:
     outputs: tuple[Edge, ...]
     known: dict[str, Tensor]
     layers: tuple[LayerReport, ...]
+    regions: tuple[Region, ...]
     peak_bytes: int
     source: str = ""
     clipped: int = 0
@@ -191,10 +206,7 @@ class Program:
             "peak_bytes": self.peak_bytes,
             "source": self.source,
             "clipped": self.clipped,
-            **{
-                name: plain.pack(getattr(self, name))
-                for name in ("steps", "placements", "inputs", "outputs", "known", "layers")
-            },
+            **{name: plain.pack(getattr(self, name)) for name in _PARTS},
         }
         arrays["meta"] = np.frombuffer(json.dumps(meta).encode(), np.uint8)
         file = io.BytesIO()
@@ -246,9 +258,7 @@ class Program:
     def _of(cls, arrays: dict[str, np.ndarray]) -> "Program":
         meta = json.loads(arrays["meta"].tobytes())
         unpack = serial.Unpacker(arrays).unpack
-        parts: dict[str, Any] = {
-            name: unpack(meta[name]) for name in ("steps", "placements", "inputs", "outputs", "known", "layers")
-        }
+        parts: dict[str, Any] = {name: unpack(meta[name]) for name in _PARTS}
         memories = Memories(
             weights=arrays["weights"],
             bias=arrays["bias"].astype(np.int64),

@@ -25,9 +25,9 @@ _OPERATORS = {
 
 
 def _classes() -> dict[str, type]:
-    from .program import LayerReport, Placement, Step
+    from .program import LayerReport, Placement, Region, Step
 
-    others = (Edge, Tensor, Window, QuantParams, Requant, Lookup, LayerReport, Placement, Step)
+    others = (Edge, Tensor, Window, QuantParams, Requant, Lookup, LayerReport, Placement, Region, Step)
     return {**_OPERATORS, **{kind.__name__: kind for kind in others}}
 
 

@@ -51,7 +51,8 @@ ECP5_MARKS = [b"LFE5U-12F", bytes.fromhex("e200000021111043")]
     [
         pytest.param("icebreaker", "bin", ICE40_MARKS, 0, id="icebreaker-stub"),
         pytest.param("icebreaker", "bin", ICE40_MARKS, 2, id="icebreaker", marks=pytest.mark.long),
-        pytest.param("ulx3s-12f", "bit", ECP5_MARKS, 4, id="ulx3s-12f"),
+        pytest.param("ulx3s-12f", "bit", ECP5_MARKS, 0, id="ulx3s-12f-stub"),
+        pytest.param("ulx3s-12f", "bit", ECP5_MARKS, 4, id="ulx3s-12f", marks=pytest.mark.long),
     ],
 )
 def test_bitstream(tmp_path, name, suffix, marks, dsp):

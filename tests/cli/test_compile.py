@@ -45,8 +45,8 @@ def test_what_folding_saves(tmp_path):
     weights = np.ones((3, 1, 1, 2), np.int8)
     weights[1] = 0
     window = {"Padding": "VALID", "StrideH": 1, "StrideW": 1}
-    net.add("CONV_2D", [x, net.constant(weights, 0.01, dtype=np.int8)], y, **window)
-    net.add("CONV_2D", [y, net.constant(np.ones((2, 1, 1, 3)), 0.01, dtype=np.int8)], z, **window)
+    net.add("CONV_2D", [x, net.constant(weights, 0.5, dtype=np.int8)], y, **window)
+    net.add("CONV_2D", [y, net.constant(np.ones((2, 1, 1, 3)), 0.5, dtype=np.int8)], z, **window)
     net.outputs = [z]
     (tmp_path / "net.tflite").write_bytes(net.file())
     shown = tercet("compile", tmp_path / "net.tflite").output
@@ -61,6 +61,29 @@ def test_mistakes(model, tmp_path):
     (tmp_path / "cut.tflite").write_bytes(model.read_bytes()[:300])
     assert "cut.tflite" in fails("compile", tmp_path / "cut.tflite")
     assert "Is a folder; name a file" in fails("compile", model, "--report", tmp_path)
+
+
+def test_program(model, tmp_path):
+    """A program that runs, its listing, its memories and its picture; nothing of it without a flag for it."""
+    from tercet.golden.npu.program import Program
+
+    sizes = ("--rows", 4, "--cols", 8, "--buffer-bytes", 1024)
+    files = ("-o", tmp_path / "out" / "net.tercetn", "--picture", tmp_path / "b.png", "--report", tmp_path / "r.json")
+    result = tercet("compile", model, *sizes, *files, "--listing")
+    assert result.exit_code == 0, result.output
+    program, graph = Program.load(tmp_path / "out" / "net.tercetn"), load(model)
+    x = np.random.default_rng(0).integers(-128, 128, (3, 6, 6, 3)).astype(np.int8)
+    np.testing.assert_array_equal(program.run(x)[0], graph.run(x)[0])
+    assert (program.config.rows, program.config.cols, program.config.requant_lanes) == (4, 8, 4)
+    assert program.listing() in result.output
+    assert re.search(r"│ unified buffer, bytes +│ +432 │ +1,024 │ +42.2% │", result.output)
+    assert (tmp_path / "b.png").read_bytes().startswith(b"\x89PNG")
+    report = json.loads((tmp_path / "r.json").read_text())["program"]
+    assert report["memory"] == program.memory
+    assert [layer["name"] for layer in report["layers"]] == [layer.name for layer in program.layers]
+    assert "unified buffer" not in tercet("compile", model).output
+    assert "needs 432 bytes" in fails("compile", model, "--buffer-bytes", 300, "--listing")
+    assert "rows 1 is outside" in fails("compile", model, "--rows", 1)
 
 
 def test_help():

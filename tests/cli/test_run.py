@@ -108,7 +108,10 @@ def test_what_cannot_be_run(tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((2, 2)))
     for name in ("net.npz", "x.npy"):
         line = fails("run", tmp_path / name, "--device", "sim:icebreaker", "--inputs", tmp_path / "x.npy")
-        assert "is not a network file; use the output of tercet compress, the .npz of an Int8Network, or" in line
+        assert (
+            "is not a network file; use a .tflite or .onnx, the output of tercet compress, the .npz of an Int8Network"
+            in line
+        )
     np.savez(tmp_path / "net.npz", b=np.float16(1))
     line = fails("run", tmp_path / "net.npz", "--device", "sim:icebreaker", "--inputs", tmp_path / "x.npy")
     assert "b has shape (); use a matrix (K, N)" in line

@@ -1,6 +1,7 @@
 """``tercet run`` for model files: arrays, real numbers, pictures, names of classes."""
 
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ def model(tmp_path):
     return path
 
 
-def save_picture(path, pixels, mode="RGB"):
+def save_picture(path, pixels, mode: Any = "RGB"):
     image = pytest.importorskip("PIL.Image")
     image.fromarray(pixels, mode).save(path)
 
@@ -82,7 +83,7 @@ def test_two_inputs_by_name(tmp_path):
     net.outputs = [y]
     (tmp_path / "net.tflite").write_bytes(net.file())
     graph = load(tmp_path / "net.tflite")
-    arrays = {name: np.full((2, 5), code, np.int8) for name, code in (("b", 7), ("a", -3))}
+    arrays: dict[str, Any] = {name: np.full((2, 5), code, np.int8) for name, code in (("b", 7), ("a", -3))}
     np.savez(tmp_path / "x.npz", **arrays)
     found = graph_inputs(graph, tmp_path / "x.npz")
     np.testing.assert_array_equal(graph.run(found)[0], np.full((2, 5), 4, np.int8))
@@ -107,11 +108,17 @@ def test_mistakes(model, tmp_path):
     assert "has dtype uint8; use int8 for codes, or float32 for real numbers" in line
     save_picture(tmp_path / "x.png", np.zeros((6, 7, 3), np.uint8))
     assert "has 7 x 6 pixels; use 6 x 6" in fails("run", model, *DEVICE, "--inputs", tmp_path / "x.png")
+    save_picture(tmp_path / "deep.png", np.full((6, 6), 300, np.uint16), None)
+    assert "has more than 8 bits a channel (I;16)" in fails("run", model, *DEVICE, "--inputs", tmp_path / "deep.png")
     (tmp_path / "bad.png").write_bytes(b"nothing")
     assert "is not a picture" in fails("run", model, *DEVICE, "--inputs", tmp_path / "bad.png")
     (tmp_path / "names.txt").write_text("cat\ndog\n")
     line = fails("run", model, *DEVICE, *inputs, "--labels", tmp_path / "names.txt")
     assert "names 2 classes, but the network has 4" in line
+    for count in (1, 3, 4):
+        np.save(tmp_path / "labels.npy", np.zeros(count, np.int64))
+        line = fails("run", model, *DEVICE, *inputs, "--labels", tmp_path / "labels.npy")
+        assert f"Labels have shape ({count},) but there are 2 vectors; use (2,)" in line
     np.savez(tmp_path / "product.npz", b=np.ones((4, 4), np.float16))
     assert "--float applies to a .tflite or .onnx" in fails(
         "run", tmp_path / "product.npz", *DEVICE, *inputs, "--float"

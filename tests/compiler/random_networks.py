@@ -41,12 +41,18 @@ def _filter(g: RandomGraph, x: Value, shape: tuple[int, ...], axis: int, product
     weights = g.codes(shape)
     if per_channel and not g.rng.integers(4):
         np.moveaxis(weights, axis, 0)[g.rng.integers(channels)] = 0
+    if g.dead:
+        np.moveaxis(weights, axis, 0)[g.rng.random(channels) < g.dead] = 0
+        weights[g.rng.random(shape) < g.dead] = 0
     name = g.net.constant(weights, scale, 0, np.int8, axis=axis if per_channel else 0)
     size = float(np.mean(scale)) * np.sqrt(products) * 70 * 70
     if g.rng.integers(4) == 0:
         return name, "", size
     bias_scale = (np.float32(x.scale) * scale).astype(np.float32)
     bias = g.rng.normal(0, 30 * np.sqrt(products) * 70, channels).astype(np.int32)
+    if g.dead:
+        # Nothing, or so large that codes saturate.
+        bias *= g.rng.choice([0, 1, 100], channels).astype(np.int32)
     return name, g.net.constant(bias, bias_scale, 0, np.int32), size
 
 
@@ -202,9 +208,9 @@ KINDS = frozenset(
 """Operators that random files have."""
 
 
-def random_file(seed: int) -> RandomFile:
-    """A file, the same for the same seed."""
-    g = RandomGraph(np.random.default_rng(seed))
+def random_file(seed: int, dead: float = 0.0) -> RandomFile:
+    """A file, the same for the same seed; this share of the channels, and of the other weights, is zero."""
+    g = RandomGraph(np.random.default_rng(seed), dead=dead)
     for _ in range(int(g.rng.integers(4, 13))):
         _STEPS[g.rng.integers(len(_STEPS))](g)
     if g.rng.integers(3) == 0:

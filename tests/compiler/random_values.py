@@ -31,9 +31,10 @@ class Value:
 
 @dataclass
 class RandomGraph:
-    """Values that operators may read; starts with one input or two."""
+    """Values that operators may read; starts with one input or two; this share of channels and of weights is dead."""
 
     rng: np.random.Generator
+    dead: float = 0.0
     net: Network = field(default_factory=Network)
     values: list[Value] = field(default_factory=list)
 

@@ -26,13 +26,14 @@ def float_codes(
 ) -> np.ndarray:
     """Real numbers to codes, saturated."""
     kind = np.float64 if quantiser == "exact" else np.float32
-    with np.errstate(over="ignore"):
+    # Quotients may overflow to infinities, which saturate.
+    with np.errstate(over="ignore", invalid="ignore"):
         quotient = x.astype(kind) / kind(scale)
-    if quantiser == "onnx":
-        rounded = np.rint(quotient)
-    else:
-        whole = np.trunc(quotient)
-        rounded = whole + np.where(np.abs(quotient - whole) >= 0.5, np.sign(quotient), 0)
+        if quantiser == "onnx":
+            rounded = np.rint(quotient)
+        else:
+            whole = np.trunc(quotient)
+            rounded = whole + np.where(np.abs(quotient - whole) >= 0.5, np.sign(quotient), 0)
     info = np.iinfo(dtype)
     return np.clip(rounded.astype(np.float64) + zero_point, info.min, info.max).astype(dtype)
 

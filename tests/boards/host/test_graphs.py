@@ -1,7 +1,12 @@
 """Graphs on a board: products on its systolic engine, the rest on the host, every bit as NumPy's."""
 
+from contextlib import nullcontext
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
 import pytest
+from tercet.boards.host import graphs
 from tercet.boards.host.device import WrongEngine
 from tercet.boards.host.graphs import plans
 from tercet.boards.host.networks import GraphNetwork
@@ -37,6 +42,20 @@ def test_on_a_board(tmp_path):
             same(device.run(network, X[0])[0], want[0])
         same(device.network(GRAPH, X)[0], want)
         same(GRAPH.run(X, on=device.product)[0], want)
+
+
+def test_a_second_run(monkeypatch):
+    """Its figures are its own; the board is NumPy here."""
+
+    def product(session, plan, acts):
+        return (acts.astype(np.int64) @ plan.w + plan.bias).astype(np.int32)
+
+    monkeypatch.setattr(graphs, "run_plan", product)
+    session: Any = SimpleNamespace(soc=soc_of("systolic"), transfer=lambda parts: nullcontext())
+    run = graphs.OnEngine(session, GRAPH)
+    for x in (X, X[:1]):
+        same(run.run(x)[0], GRAPH.run(x)[0])
+        assert run.products == 4
 
 
 def test_on_the_rtl():

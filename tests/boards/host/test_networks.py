@@ -29,7 +29,7 @@ def test_kinds(tmp_path):
         ({"b": B, "a": B}, "has unknown name 'a'; use b"),
         (
             {"B": B, "c": C},
-            "is not a network file; use the output of tercet compress, the .npz of an Int8Network, or",
+            "is not a network file; use a .tflite or .onnx, the output of tercet compress, the .npz of an Int8Network",
         ),
         ({"W0": B, "b0": C}, "is not an INT8 network: it lacks input_scale, input_zero_point; use input_scale, "),
         (

@@ -5,6 +5,7 @@ from collections import namedtuple
 import numpy as np
 import pytest
 from tercet.golden.networks.operators import Dequantize, Quantize, Requantize, Softmax
+from tercet.golden.networks.operators.host import float_codes
 from tercet.golden.numerics.quantization import QuantParams
 from tercet.golden.numerics.requantization import Requant
 
@@ -108,3 +109,11 @@ def test_requantize_between_uint8_and_int8(equal):
 def test_requantize_refuses_what_leaves_int32():
     with pytest.raises(ValueError, match="beyond int32; use a larger output scale"):
         Requantize(**ENDS, input_zero_point=0, requant=Requant.from_scale(2.0**26, 0))
+
+
+@pytest.mark.parametrize("quantiser", ["tflite", "onnx", "exact"])
+@pytest.mark.filterwarnings("error")
+def test_quotients_beyond_the_range_saturate(quantiser):
+    x = np.array([1e38, -1e38, 0.0])
+    np.testing.assert_array_equal(float_codes(x, 1e-30, 3, np.int8, quantiser), [127, -128, 3])
+    np.testing.assert_array_equal(float_codes(10 * x, 1e-30, 3, np.uint8, quantiser), [255, 0, 3])
