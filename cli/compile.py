@@ -25,25 +25,25 @@ Examples:
   tercet compile model.tflite -o model.tercetn --listing --picture buffer.png
   tercet compile model.tflite --rows 8 --cols 8 --requant-lanes 2 --buffer-bytes 32768
 
-MODEL is a quantised .tflite, a .onnx as onnxruntime.quantization writes it, or the .npz of an INT8 network. Folding
-keeps every output code: it removes channels that are constant or unread, operators without readers or effect, moves
-PADs into convolutions and ReLUs into the operators before them, and turns operators with a constant into tables. The
-last column says what a machine for whole networks (npu) would compute, and what is left to the host; tercet run puts
-convolutions and fully connected layers on a systolic engine.
+MODEL is a quantised .tflite, a .onnx written by onnxruntime.quantization, or the .npz of an INT8 network. Folding keeps
+every output code: it removes constant or unread channels and operators without readers or effect, merges PADs into
+convolutions and ReLUs into the preceding operators, and turns operators with a constant into tables. The last column
+shows whether the npu, an engine for whole networks, or the host would run the operator; tercet run puts convolutions
+and fully connected layers on a systolic engine.
 
-With -o, --listing, --picture or a flag of the machine, the network is also compiled to a program of the npu, whose
-golden model exists, but not yet its hardware.
+With -o, --listing, --picture or a configuration flag, the network is also compiled to a program for the npu, which so
+far exists only as a golden model, not as hardware.
 """
 
 
 _ONNX = (
     "codes: TFLite Micro's arithmetic; onnxruntime requantises in floating point and is at most one code away in each "
-    "layer alone (0.4 % of codes over random networks, docs/models.md)"
+    "layer on its own (0.4 % of codes over random networks, docs/models.md)"
 )
 
 
 def _short(name: str, most: int = 24) -> str:
-    """End of a node's name; a converter's name for fused nodes joins all of them."""
+    """Shorten a node's name to its end; converters join the names of fused nodes."""
     first = name.partition(";")[0]
     return first if len(first) <= most else f"...{first[3 - most :]}"
 
@@ -87,13 +87,13 @@ def _saved(before: Totals, after: Totals):
 
 @click.command("compile", epilog=_EPILOG)
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("--no-fold", is_flag=True, help="Show the network as the file has it.")
+@click.option("--no-fold", is_flag=True, help="Show the network as stored in the file, without folding.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write the table as JSON.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the program of the npu.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the npu program.")
 @click.option("--listing", is_flag=True, help="Show the program's instructions.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Plot the use of the unified buffer, .png.")
 @click.option("--host-fallback", is_flag=True, help="Leave operators that the npu lacks to the host.")
-@click.option("--clip-weights", is_flag=True, help="Make weights of -128 into -127, and count them.")
+@click.option("--clip-weights", is_flag=True, help="Clip weights of -128 to -127 and count them.")
 @config_options(NpuConfig, ())
 def compile_model(
     model: Path,
@@ -104,14 +104,15 @@ def compile_model(
     picture: Path | None,
     host_fallback: bool,
     clip_weights: bool,
+    preset: str | None,
     config_file: Path | None,
     **flags: Any,
 ) -> None:
-    """Read a model file, fold it exactly, and show its operators."""
+    """Read a model file, fold it exactly, and list its operators."""
     for path in (report, output, picture):
         if path is not None:
             check_file(path)
-    config = config_from(NpuConfig, None, config_file, flags)
+    config = config_from(NpuConfig, preset, config_file, flags)
     before = load(model)
     graph = before if no_fold else before.simplified()
     out = console()

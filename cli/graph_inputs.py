@@ -1,4 +1,4 @@
-"""Inputs and outputs of model files on the command line: arrays, pictures, names of classes."""
+"""Inputs and outputs of model files on the command line: arrays, images, class names."""
 
 from pathlib import Path
 from typing import Any
@@ -15,22 +15,22 @@ _PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
 
 
 def graph_inputs(graph: Graph, path: Path) -> Any:
-    """Read the inputs of a graph, as `Graph.run` takes them.
+    """Read the inputs of a graph, in the form that `Graph.run` expects.
 
     Parameters
     ----------
     graph : Graph
-        Network that takes them.
+        Network to run.
     path : Path
-        A ``.npy`` for a network of one input; an ``.npz`` with an array for each input by its name, or ``x`` for one
-        input; or a picture for a network whose one input is a picture.
+        A ``.npy`` for a network with one input; an ``.npz`` with one array per input name, or ``x`` for a single input;
+        or an image for a network whose only input is an image.
 
     Raises
     ------
     MissingPackage
-        If it is a picture, and Pillow is not installed.
+        If it is an image and Pillow is not installed.
     ValueError
-        If the file has other arrays, or the network does not take a picture.
+        If the arrays do not match the inputs, or the network does not take an image.
     OSError
         If it cannot be read.
     """
@@ -53,7 +53,7 @@ def graph_inputs(graph: Graph, path: Path) -> Any:
 
 
 def _picture(graph: Graph, path: Path) -> np.ndarray:
-    """A picture's pixels in the file's type: 0 to 255 span the range of the input's codes."""
+    """Read an image in the type of the input; 0 to 255 span the range of the input's codes."""
     try:
         from PIL import Image, UnidentifiedImageError
     except ImportError:
@@ -68,7 +68,7 @@ def _picture(graph: Graph, path: Path) -> np.ndarray:
     if size != (width, height):
         raise ValueError(f"{str(path)!r} has {size[0]} x {size[1]} pixels; use {width} x {height}, as the network does")
     if mode.startswith(("I", "F")):
-        # Pillow cuts wide pixels off, and does not scale them.
+        # Pillow truncates wide pixels instead of scaling them.
         raise ValueError(f"{str(path)!r} has more than 8 bits a channel ({mode}); save it with 8")
     edge = graph.inputs[0]
     pixels = pixels.reshape(height, width, channels)
@@ -78,7 +78,7 @@ def _picture(graph: Graph, path: Path) -> np.ndarray:
 
 
 def _picture_size(graph: Graph) -> tuple[int, int, int]:
-    """Height, width and channels of a network's one input, if that is a picture."""
+    """Return (height, width, channels) of the network's only input; raise if it is not an image."""
     if len(graph.inputs) == 1:
         shape = graph.known[graph.inputs[0].tensor].shape
         if len(shape) == 4 and shape[3] in (1, 3):
@@ -93,7 +93,7 @@ def _as_input(graph: Graph, edge: Edge, pixels: np.ndarray) -> np.ndarray:
     codes = (pixels.astype(np.int16) - 128).astype(np.int8)
     if edge.dtype == "int8":
         return codes
-    # Real numbers: those that quantise to the same codes.
+    # Float input: choose real numbers that quantise to these codes.
     first = next((o for o in graph.operators if edge.tensor in o.inputs and isinstance(o, Quantize)), None)
     if first is None:
         raise ValueError("The network takes real numbers of unknown range; use a .npy of float32")
@@ -102,12 +102,12 @@ def _as_input(graph: Graph, edge: Edge, pixels: np.ndarray) -> np.ndarray:
 
 
 def read_class_names(path: Path) -> list[str]:
-    """Names of the classes, one per line.
+    """Read class names, one per line.
 
     Raises
     ------
     ValueError
-        If it is not a text file, or has no line.
+        If it is not a text file or is empty.
     OSError
         If it cannot be read.
     """
@@ -121,12 +121,12 @@ def read_class_names(path: Path) -> list[str]:
 
 
 def class_rows(graph: Graph, outputs: list[np.ndarray], names: list[str], most: int = 10) -> dict[str, str]:
-    """Rows with the name of the greatest output of each of the first samples.
+    """Return table rows with the best class of each of the first `most` samples.
 
     Raises
     ------
     ValueError
-        If the network has another number of classes.
+        If the number of names differs from the number of classes.
     """
     edge, scores = graph.outputs[0], outputs[0]
     classes = int(np.prod(edge.sample_shape))

@@ -1,4 +1,4 @@
-"""Programs of the NPU as ``tercet compile`` shows them: memories as a table, buffer use as a picture."""
+"""Presentation of NPU programs in ``tercet compile``: memory usage as a table, buffer usage as a plot."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ _MEMORIES = {
 
 
 def memory_table(program: Program) -> Any:
-    """What a program takes of each memory of the machine."""
+    """Return a table of the program's usage of each NPU memory."""
     config = program.config
     result = table(f"Program for a machine of {config.rows} x {config.cols}", "memory", "used", "of", "share")
     for name, used in program.memory.items():
@@ -31,7 +31,7 @@ def memory_table(program: Program) -> Any:
 
 
 def program_json(program: Program) -> dict[str, Any]:
-    """What the report has of a program."""
+    """Return the report of a program as a JSON-serialisable dict."""
     return {
         "config": {name: getattr(program.config, name) for name in type(program.config).__dataclass_fields__},
         "memory": program.memory,
@@ -52,13 +52,13 @@ def program_json(program: Program) -> dict[str, Any]:
 
 
 def buffer_picture(program: Program) -> bytes:
-    """PNG of the unified buffer over time: a rectangle for each tensor, operators to the right, addresses upwards."""
+    """Plot the unified buffer over time as PNG: one rectangle per tensor, operators on x, addresses on y."""
     from matplotlib.patches import Rectangle
 
     picture, (axes,) = figure(1, 9, 4.5)
     colours = ("#2a6fb0", "#dd8452", "#55a868", "#8172b3", "#937860", "#64b5cd")
     for n, region in enumerate(program.regions):
-        # From the operator that writes it to the last one that reads it.
+        # From the operator that writes it to its last reader.
         first, last = max(region.first, -1), region.last + 1
         box = Rectangle((first, region.address), last - first, region.size, facecolor=colours[n % len(colours)])
         box.set(edgecolor="white", alpha=0.85)
@@ -67,5 +67,5 @@ def buffer_picture(program: Program) -> bytes:
     alive = [layer.live_bytes for layer in program.layers]
     axes.step([*range(layers + 1)], [*alive, *alive[-1:]], where="post", color="black")
     axes.set(xlim=(-1, layers + 1), ylim=(0, top * 1.05), xlabel="operator", ylabel="byte of the unified buffer")
-    axes.set(title=f"{program.source}: tensors in the buffer; the line is what is alive, in bytes")
+    axes.set(title=f"{program.source}: tensors in the buffer; the line shows the live bytes")
     return png(picture)

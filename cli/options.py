@@ -47,12 +47,12 @@ class _Integer(click.ParamType):
 def config_options(
     config_class: type, presets: tuple[str, ...], defaults: Mapping[str, str] = MappingProxyType({})
 ) -> Callable:
-    """Decorate a command with ``--preset`` if there are any, ``--config`` and one flag per field of the config.
+    """Decorate a command with ``--preset``, ``--config`` and one flag per field of the config.
 
     `defaults` gives, by field, the text of a default that differs from the config's own.
     """
-    options = [click.option("--preset", type=click.Choice(presets), help="Start from a preset.")] if presets else []
-    options += [
+    options = [
+        click.option("--preset", type=click.Choice(presets), help="Start from a preset.", hidden=not presets),
         click.option(
             "--config", "config_file", type=click.Path(path_type=Path), help="Start from a TOML file of config fields."
         ),

@@ -1,4 +1,4 @@
-"""``tercet run`` for model files: matrix products on a systolic engine, the rest on the host."""
+"""``tercet run`` for model files: matrix products on a systolic engine, everything else on the host."""
 
 import io
 import time
@@ -23,7 +23,7 @@ __all__ = ["run_graph"]
 
 
 def _labels(labels: Path | None) -> tuple[list[str], np.ndarray | None]:
-    """Names of classes from a text file, or right answers from a NumPy file."""
+    """Read class names from a text file, or expected labels from a NumPy file."""
     if labels is None:
         return [], None
     if labels.suffix not in (".npy", ".npz"):
@@ -43,7 +43,7 @@ def run_graph(
     *,
     as_float: bool,
 ) -> None:
-    """Run a model file on a board and compare what comes back with NumPy; exits with 1 where they differ."""
+    """Run a model file on a board and compare the outputs with NumPy; exit with 1 if they differ."""
     graph = network.graph
     x = graph_inputs(graph, inputs)
     if output is not None:

@@ -1,4 +1,4 @@
-"""Model files into graphs: ``.tflite``, ``.onnx``, and the ``.npz`` of an `Int8Network`; graphs into programs."""
+"""Load ``.tflite``, ``.onnx`` and `Int8Network` ``.npz`` files as graphs; compile graphs into NPU programs."""
 
 from .load import load
 from .npu import compile_graph as compile

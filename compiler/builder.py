@@ -1,4 +1,4 @@
-"""From scales to integer operators: what every front end adds to a graph, with TFLite's arithmetic of scales."""
+"""Graph builder shared by the front ends: derives integer operators from scales with TFLite's scale arithmetic."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -29,11 +29,14 @@ ACTIVATIONS: dict[str, tuple[float | None, float | None]] = {
     "RELU6": (0.0, 6.0),
     "RELU_N1_TO_1": (-1.0, 1.0),
 }
-"""Fused activations: least and greatest real number."""
+"""Real-valued bounds of each fused activation: (minimum, maximum), None if unbounded."""
 
 
 def activation_range(activation: str, params: QuantParams) -> tuple[int, int]:
-    """Clamp of the output codes that a fused activation is; source: ``CalculateActivationRangeQuantized``."""
+    """Return the clamp on output codes equivalent to a fused activation.
+
+    Source: ``CalculateActivationRangeQuantized`` of TFLite.
+    """
     bounds = []
     for value, end in zip(ACTIVATIONS[activation], (-128, 127), strict=True):
         if value is None:
@@ -42,7 +45,7 @@ def activation_range(activation: str, params: QuantParams) -> tuple[int, int]:
         quotient = float(np.float32(value) / np.float32(params.scale))
         if abs(quotient) > 2**30:
             raise ValueError(
-                f"scale {params.scale} is too small for {activation}: its codes leave int32; use a larger one"
+                f"scale {params.scale} is too small for {activation}: its codes overflow int32; use a larger one"
             )
         code = params.zero_point + int(np.trunc(quotient + np.copysign(0.5, quotient)))
         bounds.append(min(max(code, -128), 127))
@@ -51,7 +54,7 @@ def activation_range(activation: str, params: QuantParams) -> tuple[int, int]:
 
 @dataclass(frozen=True, eq=False)
 class Operand:
-    """Operand of a binary operator: a tensor of the graph, or constant codes that broadcast against a sample."""
+    """Operand of a binary operator: a graph tensor, or constant codes that broadcast against a sample."""
 
     params: QuantParams
     tensor: str = ""
@@ -65,9 +68,9 @@ class GraphBuilder:
     Attributes
     ----------
     source : str
-        Where the network comes from.
+        Name of the model, for reports.
     rounding : "double", "single" or "away"
-        Of every operator that is added.
+        Rounding of every operator added.
     """
 
     source: str
@@ -78,7 +81,7 @@ class GraphBuilder:
     outputs: list[Edge] = field(default_factory=list)
 
     def graph(self) -> Graph:
-        """The finished graph."""
+        """Return the finished graph."""
         if not self.inputs or not self.outputs:
             raise ValueError(
                 f"the network has {len(self.inputs)} inputs and {len(self.outputs)} outputs; it needs one of each"
@@ -86,38 +89,38 @@ class GraphBuilder:
         return Graph(tuple(self.inputs), tuple(self.outputs), tuple(self.operators), self.known, self.source)
 
     def tensor(self, name: str, shape: Sequence[int], params: QuantParams | None, dtype: str = "int8") -> None:
-        """Declare a tensor: channels last, with a batch of 1 in front."""
+        """Declare a tensor, channels last, with a leading batch of 1."""
         shape = tuple(int(n) for n in shape)
         if min(shape, default=1) < 1:
             raise ValueError(f"tensor {name!r} has shape {shape}; use lengths of at least 1")
         self.known[name] = Tensor(shape, params, dtype)
 
     def shape(self, name: str) -> Shape:
-        """Shape of a tensor."""
+        """Return the shape of a tensor."""
         return self.known[name].shape
 
     def params(self, name: str) -> QuantParams:
-        """Scale and zero point of an int8 tensor."""
+        """Return the scale and zero point of an int8 tensor."""
         params = self.known[name].params
         if params is None:
             raise ValueError(f"tensor {name!r} is {self.known[name].dtype}, not int8")
         return params
 
     def scale(self, name: str) -> float:
-        """Scale of an int8 tensor."""
+        """Return the scale of an int8 tensor."""
         return float(self.params(name).scale)
 
     def append(self, operator: Operator) -> None:
-        """Add an operator whose output is declared."""
+        """Append an operator; its output must be declared already."""
         self.operators.append(operator)
 
     def requant(self, scale: float | np.ndarray, output: str, activation: str = "NONE") -> Requant:
-        """Requantisation to the output's zero point, clamped by an activation."""
+        """Return the requantisation to the output's zero point, clamped by a fused activation."""
         params = self.params(output)
         return Requant.from_scale(scale, params.zero_point, *activation_range(activation, params), self.rounding)
 
     def _matrix_scale(self, x: str, y: str, weight_scale: np.ndarray) -> float | np.ndarray:
-        """Scale from sums to output codes, in double precision as the kernels have it for convolutions."""
+        """Scale from sums to output codes, in double precision as in TFLite's convolution kernels."""
         scale = self.scale(x) * np.asarray(weight_scale, np.float64) / self.scale(y)
         return float(scale.reshape(())) if scale.size == 1 else scale.reshape(-1)
 
@@ -133,7 +136,10 @@ class GraphBuilder:
         activation: str = "NONE",
         groups: int = 1,
     ) -> None:
-        """Convolution; weights (out, kernel rows, kernel columns, in / groups) int8, one scale or one per channel."""
+        """Append a convolution.
+
+        Weights are int8 (out, kernel rows, kernel columns, in / groups), with one scale or one per channel.
+        """
         self.append(
             Conv2D(
                 name=name,
@@ -159,7 +165,7 @@ class GraphBuilder:
         window: Window,
         activation: str = "NONE",
     ) -> None:
-        """Depthwise convolution; weights (kernel rows, kernel columns, channels * multiplier) int8."""
+        """Append a depthwise convolution; weights are int8 (kernel rows, kernel columns, channels * multiplier)."""
         channels = weights.shape[2]
         self.append(
             DepthwiseConv2D(
@@ -187,7 +193,7 @@ class GraphBuilder:
         *,
         keep_dims: bool = False,
     ) -> None:
-        """Fully connected layer; weights (in, out) int8, one scale or one per channel."""
+        """Append a fully connected layer; weights are int8 (in, out), with one scale or one per channel."""
         self.append(
             FullyConnected(
                 name=name,
@@ -204,7 +210,7 @@ class GraphBuilder:
     def add(
         self, name: str, first: Operand, second: Operand, y: str, activation: str = "NONE", *, subtract: bool = False
     ) -> None:
-        """Sum or difference of two operands."""
+        """Append the sum or difference of two operands."""
         params = self.params(y)
         low, high = activation_range(activation, params)
         scales = float(first.params.scale), float(second.params.scale)
@@ -224,7 +230,7 @@ class GraphBuilder:
         )
 
     def multiply(self, name: str, first: Operand, second: Operand, y: str, activation: str = "NONE") -> None:
-        """Product of two operands."""
+        """Append the product of two operands."""
         scale = float(first.params.scale) * float(second.params.scale) / self.scale(y)
         self.append(
             Mul(
@@ -237,12 +243,12 @@ class GraphBuilder:
         )
 
     def lookup(self, name: str, op: str, x: str, y: str, table: np.ndarray) -> None:
-        """Function of one code."""
+        """Append a function of one code, as a lookup table."""
         self.append(Lookup(name=name, inputs=(x,), output=y, table=table, op=op))
 
 
 def binary_operands(first: Operand, second: Operand) -> dict:
-    """Arguments of a `Binary` operator."""
+    """Return the operand-related arguments of a `Binary` operator."""
     if first.codes is None and second.codes is None:
         return {"inputs": (first.tensor, second.tensor)}
     constant = first if first.codes is not None else second

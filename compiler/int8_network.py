@@ -1,4 +1,4 @@
-"""The front end for the ``.npz`` of an `Int8Network`: fully connected layers, the last of which may give sums."""
+"""Front end for `Int8Network` ``.npz`` files: fully connected layers, the last of which may output INT32 sums."""
 
 from pathlib import Path
 
@@ -11,14 +11,14 @@ __all__ = ["graph_of_int8_network", "load_int8_network"]
 
 
 def load_int8_network(path: Path) -> Graph:
-    """Read a file that `Int8Network.save` has written; errors as of `Int8Network.load`."""
+    """Read a file written by `Int8Network.save`; raises the errors of `Int8Network.load`."""
     return graph_of_int8_network(Int8Network.load(path), path.name)
 
 
 def graph_of_int8_network(network: Int8Network, source: str = "") -> Graph:
-    """Graph of a network; where the last layer leaves INT32 sums, so does the graph.
+    """Convert a network to a graph; its output is INT32 if the last layer is not requantised.
 
-    Biases of an `Int8Network` contain the zero points of their inputs, so the layers of the graph have none to fold.
+    The biases of an `Int8Network` already include the input zero points, so the graph's layers use zero point 0.
     """
     params = QuantParams(float(network.input.scale), network.input.zero_point)
     width = network.layers[0].weights.shape[0]

@@ -1,4 +1,4 @@
-"""A model file, of whatever format, as a graph."""
+"""Load a model file of any supported format as a graph."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -34,11 +34,11 @@ def _onnx(data: bytes, source: str) -> Graph:
 
 
 SUFFIXES: dict[str, Callable[[bytes, str], Graph]] = {".tflite": _tflite, ".onnx": _onnx}
-"""Front end of each format but ``.npz``."""
+"""Front end of each format except ``.npz``."""
 
 
 def load(path: Path | str) -> Graph:
-    """Read a model file, as it is: nothing is folded.
+    """Read a model file without simplifying it.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ def load(path: Path | str) -> Graph:
     Returns
     -------
     Graph
-        Gives TFLite Micro's bits for a ``.tflite``; for an ``.onnx``, at most one code from onnxruntime's in each
-        layer alone, since onnxruntime requantises in floating point.
+        Bit-identical to TFLite Micro for a ``.tflite``. For an ``.onnx``, each layer on its own is within one code of
+        onnxruntime, which requantises in floating point.
 
     Raises
     ------
@@ -58,8 +58,7 @@ def load(path: Path | str) -> Graph:
     OSError
         If the file cannot be read.
     ValueError
-        If it is damaged, or has something that is not supported: the message names node, operator, version, shape, and
-        what helps.
+        If it is damaged or uses an unsupported feature. The message names the node, operator, version, shape and fix.
     """
     path = Path(path)
     if path.suffix == ".tercet":
@@ -71,7 +70,7 @@ def load(path: Path | str) -> Graph:
             from .int8_network import load_int8_network
 
             return load_int8_network(path)
-        # Scales that are damaged overflow; the operators refuse what comes of it.
+        # Damaged scales overflow; the operators reject the result.
         with np.errstate(all="ignore"):
             return SUFFIXES[path.suffix](path.read_bytes(), path.name)
     except (ValueError, TypeError) as error:

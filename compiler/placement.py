@@ -1,4 +1,4 @@
-"""Where each kind of operator runs, and why: one table for compiler, command line and documentation."""
+"""Placement of each operator on NPU or host: one table for compiler, command line and documentation."""
 
 from dataclasses import dataclass
 
@@ -9,14 +9,14 @@ __all__ = ["PLACEMENT", "Placement", "markdown", "place"]
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a kind of operator runs.
+    """Placement of one kind of operator.
 
     Attributes
     ----------
     where : "npu" or "host"
-        What computes it.
+        Unit that computes it.
     how : str
-        The unit of the NPU, or why the host does it.
+        Unit of the NPU, or the reason that it stays on the host.
     """
 
     where: str
@@ -24,8 +24,8 @@ class Placement:
 
 
 _ARRAY = Placement("npu", "systolic array")
-_TABLE = Placement("npu", "vector unit, table of 256 codes")
-_ADDRESSES = Placement("npu", "addresses only")
+_TABLE = Placement("npu", "vector unit, 256-entry lookup table")
+_ADDRESSES = Placement("npu", "address arithmetic only")
 
 PLACEMENT: dict[str, Placement] = {
     "CONV_2D": _ARRAY,
@@ -35,13 +35,13 @@ PLACEMENT: dict[str, Placement] = {
     "SUB": Placement("npu", "vector unit"),
     "MUL": Placement("npu", "vector unit"),
     "MAXIMUM": Placement("npu", "vector unit"),
-    "MINIMUM": Placement("host", "the vector unit has a maximum only"),
-    "AVERAGE_POOL_2D": Placement("npu", "depthwise unit, weights of one"),
+    "MINIMUM": Placement("host", "the vector unit has no minimum"),
+    "AVERAGE_POOL_2D": Placement("npu", "depthwise unit, unit weights"),
     "MAX_POOL_2D": Placement("npu", "vector unit"),
-    "MEAN": Placement("npu", "depthwise unit, weights of one"),
+    "MEAN": Placement("npu", "depthwise unit, unit weights"),
     "REDUCE_MAX": Placement("npu", "vector unit"),
-    "PAD": Placement("npu", "fill code of the gather unit"),
-    "PADV2": Placement("npu", "fill code of the gather unit"),
+    "PAD": Placement("npu", "gather unit's fill code"),
+    "PADV2": Placement("npu", "gather unit's fill code"),
     "RESHAPE": _ADDRESSES,
     "SQUEEZE": _ADDRESSES,
     "EXPAND_DIMS": _ADDRESSES,
@@ -50,7 +50,7 @@ PLACEMENT: dict[str, Placement] = {
     "SLICE": _ADDRESSES,
     "SPLIT": _ADDRESSES,
     "SPLIT_V": _ADDRESSES,
-    "TRANSPOSE": Placement("host", "bytes in another order"),
+    "TRANSPOSE": Placement("host", "reorders bytes"),
     "QUANTIZE": _TABLE,
     "RELU": _TABLE,
     "RELU6": _TABLE,
@@ -60,23 +60,23 @@ PLACEMENT: dict[str, Placement] = {
     "TANH": _TABLE,
     "HARD_SWISH": _TABLE,
     "ELU": _TABLE,
-    "SOFTMAX": Placement("host", "exponentials, at the end of the graph"),
-    "DEQUANTIZE": Placement("host", "real numbers"),
+    "SOFTMAX": Placement("host", "exponentials; only at the end of the graph"),
+    "DEQUANTIZE": Placement("host", "floating point"),
 }
-"""Placement of each kind of operator, in TFLite's spelling."""
+"""Placement of each kind of operator, by TFLite name."""
 
 
 def place(operator: Operator) -> Placement:
-    """Placement of an operator of a graph."""
+    """Return the placement of an operator of a graph."""
     if type(operator).__name__ in ("Quantize", "Requantize"):
-        return Placement("host", "real numbers or uint8 codes, at the ends of the graph")
-    return PLACEMENT.get(operator.op, Placement("host", "not an operator of the NPU"))
+        return Placement("host", "floating-point or uint8 data at the edges of the graph")
+    return PLACEMENT.get(operator.op, Placement("host", "not supported by the NPU"))
 
 
 def markdown() -> str:
-    """`PLACEMENT` as the table of ``docs/models.md``: operators that run alike share a line."""
+    """Format `PLACEMENT` as the table of ``docs/models.md``; operators with the same placement share a row."""
     kinds: dict[Placement, list[str]] = {}
     for op, placement in PLACEMENT.items():
         kinds.setdefault(placement, []).append(op)
     rows = [f"| {', '.join(ops)} | {placement.where} | {placement.how} |" for placement, ops in kinds.items()]
-    return "\n".join(["| operators, in TFLite's spelling | npu or host | how |", "| --- | --- | --- |", *rows])
+    return "\n".join(["| operators (TFLite names) | npu or host | how |", "| --- | --- | --- |", *rows])

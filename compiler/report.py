@@ -1,4 +1,4 @@
-"""A graph as a table: what each operator computes, how much of it, and what simplification saves."""
+"""Per-operator report of a graph, its totals, and the savings from simplification."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,22 +14,22 @@ __all__ = ["Row", "Totals", "json_report", "rows", "totals"]
 
 @dataclass(frozen=True)
 class Row:
-    """One operator.
+    """Report row of one operator.
 
     Attributes
     ----------
     name, op : str
-        Name of the node, kind of operator.
+        Node name and kind of operator.
     shape : tuple of int
-        Of the output, channels last.
+        Output shape, channels last.
     macs, weights : int
-        Multiply-accumulate operations for one sample, number of weights.
+        Multiply-accumulate operations per sample, and number of weights.
     weight_range : (int, int) or None
-        Least and greatest weight.
+        Minimum and maximum weight.
     codes : (int, int) or None
-        Least and greatest output code over all inputs.
+        Bounds on the output code over all inputs.
     placement : Placement
-        Where it runs.
+        NPU or host.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Totals:
-    """Sums over all operators; `channels` are those that convolutions and fully connected layers compute."""
+    """Totals over all operators; `channels` counts the output channels of convolutions and fully connected layers."""
 
     operators: int
     macs: int
@@ -53,13 +53,13 @@ class Totals:
 
 
 def rows(graph: Graph) -> list[Row]:
-    """A row for each operator, in execution order."""
+    """Return one row per operator, in execution order."""
     ranges = intervals(graph)
-    found = []
+    result = []
     for operator, layer in zip(graph.operators, graph.layers, strict=True):
         weights = operator.weights if isinstance(operator, MatrixOperator) else None
         codes = ranges.get(operator.output)
-        found.append(
+        result.append(
             Row(
                 layer.name,
                 layer.op,
@@ -71,18 +71,18 @@ def rows(graph: Graph) -> list[Row]:
                 place(operator),
             )
         )
-    return found
+    return result
 
 
 def totals(graph: Graph) -> Totals:
-    """Sums over a graph."""
+    """Return the totals over a graph."""
     layers = graph.layers
     channels = sum(operator.channels for operator in graph.operators if isinstance(operator, MatrixOperator))
     return Totals(len(layers), sum(layer.macs for layer in layers), sum(layer.weights for layer in layers), channels)
 
 
 def json_report(model: str, graph: Graph, before: Graph) -> dict[str, Any]:
-    """The report as JSON has it; `before` is the graph as read from the file."""
+    """Return the report as a JSON-serialisable dict; `before` is the graph as read from the file."""
     return {
         "model": model,
         **{name: value for name, value in vars(totals(graph)).items() if name != "operators"},

@@ -1,12 +1,12 @@
-"""A compiler launcher that keeps what all builds of Verilator's models have in common.
+"""Compiler launcher that caches the parts common to all Verilator builds.
 
-Verilator's makefile starts every compiler call through ``$(OBJCACHE)`` (made for ccache). Set to this script, it takes
-the objects of Verilator's own runtime, ``verilated*.cpp``, from the folder named first: they are the same for every
-design, and two thirds of a small build. The key covers the command, the compiler and all of Verilator's runtime; the
-digest of the object is the end of its file's name, so that a damaged one is compiled again.
+Verilator's makefile prefixes every compiler call with ``$(OBJCACHE)``, intended for ccache. Set to this script, it
+reuses the objects of Verilator's own runtime, ``verilated*.cpp``, from the folder given as first argument. They are the
+same for every design and account for two thirds of a small build. The cache key covers the command, the compiler and
+all of Verilator's runtime. An object's file name ends in its digest, so a damaged one is detected and recompiled.
 
-With ``-O0``, for many builds that run for moments, half of what remains is parsing Verilator's headers: these are
-precompiled once. They take 90 MB, so other builds do without.
+With ``-O0``, used for builds that run only briefly, half of the remaining time goes into parsing Verilator's headers,
+which are therefore precompiled once. They take 90 MB, so other builds do without.
 
 Runs as a script, without site-packages: standard library only.
 """
@@ -19,12 +19,12 @@ import sys
 
 __all__ = ["main"]
 
-# Of a header that is precompiled: what every source of a model includes.
+# Precompiled headers: included by every source of a model.
 _HEADERS = ("verilated.h", "verilated_vpi.h")
 
 
 def main(folder: str, command: list[str]) -> int:
-    """Run the compiler command, with what `folder` has of it."""
+    """Run the compiler command, reusing cached results from `folder`."""
     source = command[-1]
     if os.path.basename(source).startswith("verilated") and os.path.isabs(source) and "-o" in command:
         return _object(folder, command)
@@ -32,7 +32,7 @@ def main(folder: str, command: list[str]) -> int:
 
 
 def _object(folder: str, command: list[str]) -> int:
-    """Compile an object of the runtime, or copy it from the folder."""
+    """Copy a runtime object from the folder, or compile and store it."""
     source = command[-1]
     key = _key(command, os.path.dirname(source))
     output = command[command.index("-o") + 1]
@@ -47,7 +47,7 @@ def _object(folder: str, command: list[str]) -> int:
     if status == 0:
         with open(output, "rb") as file:
             content = file.read()
-        # Renamed into place, so that another build never sees half an object.
+        # Renamed into place, so concurrent builds never see a partial object.
         os.makedirs(folder, exist_ok=True)
         stored = os.path.join(folder, f"{key}-{_digest(content)}.o")
         part = f"{stored}.{os.getpid()}"
@@ -58,11 +58,11 @@ def _object(folder: str, command: list[str]) -> int:
 
 
 def _with_headers(folder: str, command: list[str]) -> list[str]:
-    """A command that compiles a source of a model, with the precompiled headers in front; else the command itself."""
+    """Add the precompiled headers to a command that compiles a model source; return other commands unchanged."""
     runtime = next((flag[2:] for flag in command if flag.startswith("-I") and _is_runtime(flag[2:])), None)
     if runtime is None or "-O0" not in command or command[-4:-2] != ["-c", "-o"]:
         return command
-    # Verilator's makefile has -Os as well, before -O0 or behind it.
+    # Verilator's makefile also passes -Os, before or after -O0.
     command = [flag for flag in command if flag != "-Os"]
     compiler = [flag for flag in command[:-4] if flag not in ("-MMD", "-I.")]
     header = os.path.join(folder, f"{_key(compiler, runtime)}.h")
@@ -72,7 +72,7 @@ def _with_headers(folder: str, command: list[str]) -> list[str]:
 
 
 def _is_whole(header: str) -> bool:
-    """Whether the precompiled header is there, with the size that the header itself notes."""
+    """Whether the precompiled header exists with the size recorded in the header."""
     try:
         with open(header) as file:
             return file.readline() == _note(os.path.getsize(f"{header}.gch"))
@@ -89,7 +89,7 @@ def _is_runtime(folder: str) -> bool:
 
 
 def _precompile(header: str, compiler: list[str]) -> bool:
-    """Whether all of `_HEADERS` could be precompiled; without its ``.gch``, the header itself does the same."""
+    """Precompile `_HEADERS`; return whether it worked. Without its ``.gch``, the plain header is equivalent."""
     os.makedirs(os.path.dirname(header), exist_ok=True)
     part = f"{header}.{os.getpid()}"
     text = "".join(f"#include <{name}>\n" for name in _HEADERS)
@@ -113,7 +113,7 @@ def _key(command: list[str], runtime: str) -> str:
 
 
 def _names(folder: str, key: str) -> list[str]:
-    """Objects of a key."""
+    """File names of the cached objects with a key."""
     names = os.listdir(folder) if os.path.isdir(folder) else []
     return [name for name in names if name.startswith(f"{key}-") and name.endswith(".o")]
 

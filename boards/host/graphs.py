@@ -1,4 +1,4 @@
-"""Graphs on a systolic engine: it takes the matrix products, the host everything else."""
+"""Runs graphs on a systolic engine: matrix products on the engine, everything else on the host."""
 
 import time
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ __all__ = ["OnEngine", "plans"]
 
 
 def plans(soc: SocConfig, graph: Graph, batch: int) -> list[Plan]:
-    """Tile every matrix product of a graph for a board, in the order in which they run.
+    """Tile every matrix product of a graph for a board, in execution order.
 
     Raises
     ------
@@ -39,7 +39,7 @@ def plans(soc: SocConfig, graph: Graph, batch: int) -> list[Plan]:
 
 
 def _parts(operator: MatrixOperator) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Weights (K, N) and folded bias of each matrix product: one for each group."""
+    """Weights (K, N) and folded bias of each matrix product: one per group."""
     groups = operator.groups if isinstance(operator, Conv2D) else 1
     each = operator.channels // groups
     return [
@@ -50,14 +50,14 @@ def _parts(operator: MatrixOperator) -> list[tuple[np.ndarray, np.ndarray]]:
 
 @dataclass
 class OnEngine:
-    """Runs of a graph with its matrix products on a board.
+    """Runner of a graph with its matrix products on a board.
 
     Attributes
     ----------
     seconds : float
-        Spent in the products of the last run, the link included.
+        Time spent in the products of the last run, including the link.
     products : int
-        Matrix products of the last run.
+        Number of matrix products in the last run.
     """
 
     session: Session
@@ -67,12 +67,12 @@ class OnEngine:
     _left: list[Plan] = field(default_factory=list)
 
     def run(self, inputs: Any) -> list[np.ndarray]:
-        """Return what ``graph.run(inputs)`` does.
+        """Run the graph and return the same outputs as ``graph.run(inputs)``.
 
         Raises
         ------
         TypeError, ValueError
-            As of `Graph.run` and `plans`; nothing is sent then.
+            As for `Graph.run` and `plans`; raised before anything is sent.
         """
         batch = self.graph.batch(inputs)
         self._left = plans(self.session.soc, self.graph, batch)

@@ -1,4 +1,4 @@
-"""Interfaces of the commander to the receiver and the sender of frames."""
+"""Interfaces from the commander to the frame receiver and the frame sender."""
 
 from amaranth import *
 from amaranth.lib import stream, wiring

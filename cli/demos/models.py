@@ -1,4 +1,4 @@
-"""Demo of model files: a convolutional network for handwritten digits, from its training to its ``.onnx`` on RTL."""
+"""Model-file demo: a CNN for handwritten digits, from training to its ``.onnx`` on simulated RTL."""
 
 import time
 from pathlib import Path
@@ -19,16 +19,16 @@ __all__ = ["TEXT", "run_demo"]
 
 TEXT = """A model file on the array: handwritten digits, a convolutional network, its quantised .onnx.
 
-Trains a small convolutional network on scikit-learn's digits, writes it as a quantised .onnx, reads that back as any
-other model file, and runs all test digits in int8; a few of them also with every matrix product on the simulated RTL of
-an 8x8 systolic array. Writes the model and its inputs, for tercet compile and tercet run."""
+Trains a small convolutional network on scikit-learn's digits, writes it as a quantised .onnx, reads it back like any
+other model file, and runs all test digits in int8. A few of them also run with every matrix product on the simulated
+RTL of an 8x8 systolic array. Writes the model and its inputs for tercet compile and tercet run."""
 
 _CHANNELS = (1, 12, 24)
 _ON_RTL = 4  # digits
 
 
 def _pictures(x: np.ndarray) -> np.ndarray:
-    """Digits as (N, 8, 8, 1)."""
+    """Reshape digits to (N, 8, 8, 1)."""
     return x.reshape(-1, 8, 8, 1)
 
 
@@ -37,7 +37,7 @@ def _accuracy(scores: np.ndarray, labels: np.ndarray) -> str:
 
 
 def run_demo(output: Path, simulator: str | None) -> bool:
-    """Run the demo, print its table and write its files; returns whether RTL and NumPy are bit-identical."""
+    """Run the demo, print its table and write its files; return whether RTL and NumPy are bit-identical."""
     check_folder(output)
     with progress("digits", total=4) as advance:
         digits = load_digits()
@@ -68,7 +68,7 @@ def run_demo(output: Path, simulator: str | None) -> bool:
 
 def _summary(digits: Digits, network: Cnn, graph: Graph, scores: np.ndarray, seconds: float, same: bool):
     found = totals(graph)
-    result = table(f"{len(scores)} handwritten digits, a convolutional network as .onnx", "item", "value")
+    result = table(f"{len(scores)} digits, convolutional network", "item", "value")
     result.add_row("accuracy, float", _accuracy(network.activations(_pictures(digits.test_x))[-1], digits.test_y))
     result.add_row("accuracy, int8", _accuracy(scores, digits.test_y))
     result.add_row("products per digit", f"{found.macs:,}")

@@ -1,6 +1,6 @@
-"""Writes a trained convolutional network as a quantised ``.onnx``, in the form that onnxruntime's quantiser uses: QDQ.
+"""Export of a trained CNN as a quantised ``.onnx`` in QDQ form, as written by onnxruntime's quantiser.
 
-Between any two float operators stand QuantizeLinear and DequantizeLinear with the scale and zero point of the codes.
+A QuantizeLinear and DequantizeLinear pair with the scale and zero point of the codes separates any two float operators.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ __all__ = ["qdq_model"]
 
 
 class _Writer:
-    """Collects nodes and constants."""
+    """Collector of ONNX nodes and constants."""
 
     def __init__(self):
         self.nodes: list[Any] = []
@@ -32,13 +32,13 @@ class _Writer:
         return output
 
     def dequantized(self, name: str, codes: np.ndarray, scale: Any, zero_point: np.ndarray, **axis: int) -> str:
-        """A constant of codes as real numbers."""
+        """Add constant codes and their DequantizeLinear; return the name of the real numbers."""
         scales = self.constant(f"{name}_scale", np.asarray(scale, np.float32))
         inputs = [self.constant(f"{name}_codes", codes), scales, self.constant(f"{name}_zero_point", zero_point)]
         return self.node("DequantizeLinear", inputs, name, **axis)
 
     def rounded(self, name: str, params: QuantParams, *, like: str = "") -> str:
-        """A tensor through its codes: QuantizeLinear and DequantizeLinear; with the constants of another one."""
+        """Add a QuantizeLinear and DequantizeLinear pair; `like` reuses the constants of another tensor."""
         constants = [f"{like or name}_scale", f"{like or name}_zero_point"]
         if not like:
             self.constant(constants[0], np.asarray(params.scale, np.float32))
@@ -55,7 +55,7 @@ def qdq_model(network: Cnn, samples: np.ndarray) -> bytes:
     network : Cnn
         The network; its weights get one scale per channel.
     samples : (N, H, W, C) float array
-        Inputs like those to come; the ranges of all activations follow from them.
+        Representative inputs, which calibrate the ranges of all activations.
 
     Raises
     ------
@@ -76,7 +76,7 @@ def qdq_model(network: Cnn, samples: np.ndarray) -> bytes:
         x = write.rounded(f"pool{n}", params[n + 1], like=f"relu{n}")
     write.node("Flatten", [x], "flat")
     x = write.rounded("flat", params[-2], like=f"relu{len(network.kernels) - 1}")
-    # Channels come first in the file.
+    # The file is channels first.
     channels = network.kernels[-1].shape[3]
     matrix = network.weights.reshape(-1, channels, network.weights.shape[1]).transpose(1, 0, 2)
     matrix = matrix.reshape(network.weights.shape).T
@@ -92,10 +92,10 @@ def qdq_model(network: Cnn, samples: np.ndarray) -> bytes:
 
 
 def _weights(write: _Writer, name: str, weights: np.ndarray, bias: np.ndarray, params: QuantParams) -> tuple[str, str]:
-    """Weights (out, ...) with a scale per channel, and their bias in units of the sums."""
+    """Add weights (out, ...) with one scale per channel, and their bias in units of the sums."""
     scales = weight_params(weights.reshape(len(weights), -1).T, axis=-1)
     codes = quantize(np.moveaxis(weights, 0, -1), scales)
-    # Single precision, as the file holds them.
+    # float32, as stored in the file.
     scale = np.asarray(scales.scale, np.float32)
     zero = np.zeros(len(weights), np.int8)
     first = write.dequantized(name, np.ascontiguousarray(np.moveaxis(codes, -1, 0)), scale, zero, axis=0)

@@ -1,4 +1,4 @@
-"""From a graph to a program of the NPU: placement, allocation, instructions, memory images."""
+"""Graph-to-NPU compiler: placement, buffer allocation, instruction lowering, memory images."""
 
 from .compile import compile_graph
 

@@ -1,4 +1,4 @@
-"""Addresses of storages in the unified buffer: greedy by size, by lifetime."""
+"""Lifetime-based address allocation in the unified buffer, greedy by size."""
 
 from collections.abc import Sequence
 
@@ -8,19 +8,19 @@ __all__ = ["allocate"]
 
 
 def allocate(storages: Sequence[Storage], start: int = 0) -> int:
-    """Give each storage an address, so that no two that live at the same time overlap.
+    """Assign an address to each storage such that no two live storages overlap.
 
     Parameters
     ----------
     storages : sequence of Storage
-        Their `address` is set.
+        Storages to place; their `address` is set.
     start : int
-        First free byte.
+        First free byte address.
 
     Returns
     -------
     int
-        The byte behind the highest one.
+        Address one past the highest byte used.
     """
     placed: list[Storage] = []
     end = start

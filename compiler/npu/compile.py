@@ -1,16 +1,21 @@
-"""Compiles a graph for a machine."""
+"""Compile a graph into a program for one NPU configuration."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from tercet.golden.networks.graph import Graph
 from tercet.golden.networks.operators import (
+    AveragePool2D,
     Concatenation,
+    Conv2D,
+    DepthwiseConv2D,
     Dequantize,
     FullyConnected,
     Lookup,
     MatrixOperator,
+    MaxPool2D,
     Mean,
     Operator,
     Pad,
@@ -35,7 +40,9 @@ from .views import Storage, View, picture
 __all__ = ["compile_graph"]
 
 _ENDS = (Quantize, Requantize, Dequantize, Softmax)
-_CONSTANTS = 1 << 30  # first instruction at which a constant is not needed any more
+# Operators that write a picture with any pitches.
+_PITCHED = (Conv2D, DepthwiseConv2D, FullyConnected, AveragePool2D, MaxPool2D, Pad, Binary, Lookup)
+_CONSTANTS = 1 << 30  # end of a constant's lifetime: beyond every operator
 
 
 def compile_graph(
@@ -46,26 +53,26 @@ def compile_graph(
     host_fallback: bool = False,
     clip_weights: bool = False,
 ) -> Program:
-    """Compile a graph.
+    """Compile a graph into an NPU program.
 
     Parameters
     ----------
     graph : Graph
-        What to run.
+        Network to compile.
     config : NpuConfig or None
-        The machine; None is the default one.
+        Target configuration; None is the default.
     fold : bool
-        Simplify the graph first.
+        Whether to simplify the graph first.
     host_fallback : bool
-        Leave operators that the machine does not have to the host, wherever they stand; by default only those at the
-        ends of the graph.
+        Whether operators that the NPU lacks may run on the host anywhere in the graph. By default, only conversions and
+        SOFTMAX at the ends of the graph may.
     clip_weights : bool
-        Make weights of -128 into -127; `Program.clipped` counts them.
+        Whether to clip weights of -128 to -127; `Program.clipped` counts them.
 
     Raises
     ------
     ValueError
-        If an operator is not one of the machine, or a memory is too small: which, by how much, and what helps.
+        If the NPU lacks an operator or a memory is too small; the message names it, the shortfall and the fix.
     """
     config = config or NpuConfig()
     clipped = 0
@@ -76,7 +83,7 @@ def compile_graph(
 
 
 def _clipped(graph: Graph) -> tuple[Graph, int]:
-    """The graph without weights of -128, and how many there were."""
+    """Return the graph with weights of -128 clipped to -127, and the number clipped."""
     operators, count = [], 0
     for operator in graph.operators:
         if isinstance(operator, MatrixOperator) and (operator.weights == -128).any():
@@ -87,24 +94,24 @@ def _clipped(graph: Graph) -> tuple[Graph, int]:
 
 
 def _on_host(operator: Operator, graph: Graph) -> str:
-    """Why the host computes an operator; "" where the machine does."""
+    """Return the reason that an operator runs on the host, or "" if the NPU runs it."""
     if isinstance(operator, _ENDS):
-        return "it is one of the ends of a graph"
+        return "it is a conversion or SOFTMAX, for the ends of a graph"
     shapes = [graph.known[name].shape for name in operator.inputs]
     rank = max(len(shape) for shape in (*shapes, graph.known[operator.output].shape))
     if isinstance(operator, MatrixOperator) and operator.requant is None:
-        return "it gives INT32 sums"
+        return "it outputs INT32 sums"
     if isinstance(operator, (Mean, ReduceMax)) and (
         len(shapes[0]) - 1 in operator.axes or any(axis < len(shapes[0]) - 3 for axis in operator.axes)
     ):
-        return "it reduces over other axes than rows and pixels"
+        return "it reduces over axes other than rows and columns"
     if isinstance(operator, (Binary, Pad, Concatenation, Slice)) and rank > 4:
         return f"it has {rank} dimensions"
     if isinstance(operator, Slice):
         return "" if all(step > 0 for _, _, step in operator.slices) else "it reads backwards"
     if isinstance(operator, (Reshape, Concatenation)) or any(isinstance(operator, kind) for kind in LOWERINGS):
         return ""
-    return "the machine has no such instruction"
+    return "the NPU has no instruction for it"
 
 
 @dataclass(eq=False)
@@ -123,22 +130,22 @@ class _Compiler:
         self._check_host(reasons)
         self._place(reasons)
         constants = sum(storage.size for storage, _ in self.constants)
-        at = 0
+        address = 0
         for storage, _ in self.constants:
-            storage.address, at = at, at + storage.size
+            storage.address, address = address, address + storage.size
         end = allocate(self.storages, constants)
         self._check_room(end)
         images, instructions, steps, layers = Images(self.config), [], [], []
         for number, (operator, reason) in enumerate(zip(graph.operators, reasons, strict=True)):
-            found = [] if reason else self._lowered(operator, number, images)
-            layers.append(self._report(operator, number, len(found)))
+            lowered = [] if reason else self._lowered(operator, number, images)
+            layers.append(self._report(operator, number, len(lowered)))
             if reason:
                 steps.append(Step(operator=operator))
-            elif found and steps and steps[-1].operator is None:
-                steps[-1] = Step(steps[-1].first, steps[-1].count + len(found))
-            elif found:
-                steps.append(Step(len(instructions), len(found)))
-            instructions += found
+            elif lowered and steps and steps[-1].operator is None:
+                steps[-1] = Step(steps[-1].first, steps[-1].count + len(lowered))
+            elif lowered:
+                steps.append(Step(len(instructions), len(lowered)))
+            instructions += lowered
         memories = images.memories(encoded([*instructions, Instruction(Opcode.HALT)]))
         host = [operator for operator, reason in zip(graph.operators, reasons, strict=True) if reason]
         names = {edge.tensor for edge in (*graph.inputs, *graph.outputs)}
@@ -167,7 +174,7 @@ class _Compiler:
         return tuple(Region(s.name, s.address, s.size, s.first, min(s.last, count)) for s in (*kept, *self.storages))
 
     def _check_host(self, reasons: Sequence[str]) -> None:
-        """Refuse operators of the host between instructions, unless that was asked for."""
+        """Reject host operators between NPU instructions unless `fallback` is set."""
         on_npu = [n for n, reason in enumerate(reasons) if not reason]
         for n, reason in enumerate(reasons):
             inside = on_npu and on_npu[0] < n < on_npu[-1]
@@ -175,8 +182,8 @@ class _Compiler:
                 operator = self.graph.operators[n]
                 shape = self.graph.known[operator.output].shape
                 raise Unsupported(
-                    f"node {operator.name!r} ({operator.op}) of shape {shape}: {reason}; use --host-fallback, which "
-                    "leaves it to the host"
+                    f"node {operator.name!r} ({operator.op}) of shape {shape}: {reason}; use --host-fallback to run "
+                    "it on the host"
                 )
 
     def _check_room(self, end: int) -> None:
@@ -189,7 +196,7 @@ class _Compiler:
             )
 
     def _place(self, reasons: Sequence[str]) -> None:
-        """A view for every int8 tensor, and the lifetime of each storage."""
+        """Assign a view to every int8 tensor and compute the lifetime of each storage."""
         graph = self.graph
         last: dict[str, int] = {}
         for number, operator in enumerate(graph.operators):
@@ -202,15 +209,19 @@ class _Compiler:
             if reason
             for name in (*operator.inputs, operator.output)
         }
+        parts = self._parts(reasons, fixed)
         for edge in graph.inputs:
             self._new(edge.tensor, -1)
         for number, (operator, reason) in enumerate(zip(graph.operators, reasons, strict=True)):
             alias = None
             if not reason and operator.output not in fixed:
-                alias = self._alias(operator) or self._in_place(operator, number, last, fixed)
+                alias = self._alias(operator)
+                if alias is None and operator.output in parts:
+                    alias = self._part(*parts[operator.output], operator.output, number)
+                alias = alias or self._in_place(operator, number, last, fixed)
             if alias is not None:
                 self.views[operator.output] = alias
-            else:
+            elif operator.output not in self.views:
                 self._new(operator.output, number)
             self._constant(operator, number, reason)
             view = self.views.get(operator.output)
@@ -221,6 +232,37 @@ class _Compiler:
             if view is not None:
                 view.storage.last = max(view.storage.last, last.get(operator.output, number))
 
+    def _parts(self, reasons: Sequence[str], fixed: set[str]) -> dict[str, tuple[Concatenation, int]]:
+        """Tensors that can be written straight into a CONCATENATION, with their start along its axis."""
+        readers = Counter(name for operator in self.graph.operators for name in operator.inputs)
+        writable = {
+            operator.output
+            for operator, reason in zip(self.graph.operators, reasons, strict=True)
+            if not reason and isinstance(operator, _PITCHED)
+        }
+        found = {}
+        for operator, reason in zip(self.graph.operators, reasons, strict=True):
+            if reason or not isinstance(operator, Concatenation):
+                continue
+            start = 0
+            for name in operator.inputs:
+                if name in writable - fixed and readers[name] == 1:
+                    found[name] = (operator, start)
+                start += self.graph.known[name].shape[operator.axis]
+        return found
+
+    def _part(self, operator: Concatenation, start: int, name: str, number: int) -> View:
+        """View of one input inside the result of a CONCATENATION."""
+        if operator.output not in self.views:
+            self._new(operator.output, number)
+        return self._joined_part(operator, self.views[operator.output], picture(self.graph.known[name].shape), start)
+
+    def _joined_part(self, operator: Concatenation, y: View, sizes: tuple[int, int, int], start: int) -> View:
+        parts = [slice(0, size, 1) for size in sizes]
+        axis = operator.axis - len(self.graph.known[operator.output].shape) + 3
+        parts[axis] = slice(start, start + sizes[axis], 1)
+        return y.part(*parts)
+
     def _new(self, name: str, number: int) -> None:
         tensor = self.graph.known[name]
         if tensor.dtype != "int8":
@@ -230,7 +272,7 @@ class _Compiler:
         self.views[name] = View.dense(storage, *picture(tensor.shape))
 
     def _alias(self, operator: Operator) -> View | None:
-        """The result of an operator that only moves addresses, where its input has them."""
+        """View of the input that equals the result of a reshape or slice; None if a copy is needed."""
         view = self.views[operator.inputs[0]]
         shape = self.graph.known[operator.output].shape
         if isinstance(operator, Reshape) and view.is_dense:
@@ -242,14 +284,14 @@ class _Compiler:
             rows, cols, channels = [slice(0, 1, 1)] * (3 - len(parts)) + parts
             if channels.step == 1:
                 part = view.part(rows, cols, channels)
-                # Axes that disappear have length 1: only a dense part can be another picture.
+                # Dropped axes have length 1; a view of a different size needs a dense copy.
                 same = (part.rows, part.cols, part.channels) == picture(shape)
                 if same:
                     return part
         return None
 
     def _in_place(self, operator: Operator, number: int, last: dict[str, int], fixed: set[str]) -> View | None:
-        """The operand that the result of an operator on single codes may overwrite: one that nobody reads later."""
+        """Operand that the result of an elementwise operator may overwrite: one with no later reader."""
         if not isinstance(operator, (Binary, Lookup)):
             return None
         shape = self.graph.known[operator.output].shape
@@ -267,13 +309,13 @@ class _Compiler:
         return None
 
     def _flattened(self, name: str) -> bool:
-        """Whether a fully connected layer reads all pixels of a tensor as one: then it must have no gaps."""
+        """Whether a fully connected layer flattens the tensor, which must then be dense."""
         width = self.graph.known[name].shape[-1]
         readers = [o for o in self.graph.operators if name in o.inputs and isinstance(o, FullyConnected)]
         return any(len(o.weights) != width for o in readers)
 
     def _constant(self, operator: Operator, number: int, reason: str) -> None:
-        """Put the constant operand of a binary operator into the buffer."""
+        """Reserve buffer space for the constant operand of a binary operator."""
         if reason or not isinstance(operator, Binary) or operator.constant is None:
             return
         data = np.ascontiguousarray(operator.constant, np.int8)
@@ -296,7 +338,7 @@ class _Compiler:
         return LOWERINGS[kind](low)
 
     def _moved(self, low: Lowering) -> list[Instruction]:
-        """RESHAPE and slices: nothing where the result is a view of the input, else a copy."""
+        """Lower RESHAPE and slices: nothing if the result is a view of the input, else copies."""
         operator, (x,), y = low.operator, low.inputs, low.output
         if y.storage is x.storage:
             return []
@@ -311,7 +353,7 @@ class _Compiler:
             part = low.inputs[0]
             low.output = y.reshaped(part.rows, part.cols, part.channels)
             return copy(low)
-        found = []
+        copies = []
         count = len(range(*channels.indices(sizes[-1])))
         for n in range(count):
             first = channels.start + n * channels.step
@@ -319,21 +361,17 @@ class _Compiler:
             part = low.inputs[0]
             whole = y.reshaped(part.rows, part.cols, count)
             low.output = whole.part(slice(0, part.rows), slice(0, part.cols), slice(n, n + 1))
-            found += copy(low)
-        return found
+            copies += copy(low)
+        return copies
 
     def _joined(self, low: Lowering) -> list[Instruction]:
-        """CONCATENATION: a copy of each input into its part."""
-        operator, y, found, start = low.operator, low.output, [], 0
-        rank = len(self.graph.known[operator.output].shape)
-        axis = operator.axis - rank + 3
-        for x in low.inputs:
-            sizes = [x.rows, x.cols, x.channels]
-            parts = [slice(0, size, 1) for size in sizes]
-            parts[axis] = slice(start, start + sizes[axis], 1)
-            start += sizes[axis]
-            each = Lowering(operator, low.config, low.images, [x], y.part(*parts), low.rank)
-            found += copy(each)
+        """Lower a CONCATENATION: copy each input that was not written into its part."""
+        operator, found, start = low.operator, [], 0
+        for name, x in zip(operator.inputs, low.inputs, strict=True):
+            if x.storage is not low.output.storage:
+                part = self._joined_part(operator, low.output, (x.rows, x.cols, x.channels), start)
+                found += copy(Lowering(operator, low.config, low.images, [x], part, low.rank))
+            start += self.graph.known[name].shape[operator.axis]
         return found
 
     def _report(self, operator: Operator, number: int, instructions: int) -> LayerReport:

@@ -1,4 +1,4 @@
-"""Weights, parameters and tables while a program is compiled; equal ones stand once."""
+"""Weight, parameter and table memory images under construction; identical entries are stored once."""
 
 import numpy as np
 from tercet.golden.npu import NpuConfig
@@ -11,7 +11,7 @@ __all__ = ["Images"]
 
 
 class Images:
-    """Memory images that grow.
+    """Growing memory images of a program.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ class Images:
         self._found: dict[bytes, int] = {}
 
     def weights(self, words: np.ndarray) -> int:
-        """Add (words, cols) weights; returns the first word."""
+        """Add (words, cols) weights; return the index of the first word."""
         key = b"w" + words.tobytes()
         if key not in self._found:
             self._found[key] = self._words
@@ -38,7 +38,7 @@ class Images:
         return self._found[key]
 
     def parameters(self, bias: np.ndarray, requant: Requant) -> int:
-        """Add biases with multipliers and shifts; returns the first entry."""
+        """Add biases, multipliers and shifts; return the index of the first entry."""
         rows = np.stack([np.asarray(bias, np.int64), *requant.per_channel(len(bias))], axis=1)
         key = b"p" + rows.tobytes()
         if key not in self._found:
@@ -48,7 +48,7 @@ class Images:
         return self._found[key]
 
     def tables(self, tables: np.ndarray) -> int:
-        """Add (tables, 256) words; returns the number of the first."""
+        """Add (tables, 256) words; return the index of the first table."""
         key = b"t" + tables.astype(np.int64).tobytes()
         if key not in self._found:
             self._found[key] = len(self._tables)
@@ -56,12 +56,12 @@ class Images:
         return self._found[key]
 
     def memories(self, instructions: np.ndarray) -> Memories:
-        """The finished images.
+        """Return the finished images.
 
         Raises
         ------
         ValueError
-            If one is larger than its memory: which, by how much, and what helps.
+            If an image is larger than its memory; the message names it, the excess and the fix.
         """
         cols = self._config.cols
         weights = np.concatenate(self._weights) if self._weights else np.zeros((0, cols), np.int8)

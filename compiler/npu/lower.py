@@ -1,4 +1,4 @@
-"""Operators of a graph as instructions, views in and views out."""
+"""Lower graph operators on buffer views to NPU instructions."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,22 +37,22 @@ Fields = dict[str, int]
 
 @dataclass(eq=False)
 class Lowering:
-    """One operator on its way to instructions.
+    """Context for lowering one operator.
 
     Attributes
     ----------
     operator : Operator
-        What to compute.
+        Operator to lower.
     config : NpuConfig
-        The machine.
+        Target configuration.
     images : Images
-        Where weights, parameters and tables go.
+        Memory images that collect weights, parameters and tables.
     inputs : list of View
-        Its operands; of a binary operator with a constant also that, in the operator's order.
+        Operands in the operator's order, including the constant of a binary operator.
     output : View
-        Where the result goes.
+        Destination of the result.
     rank : int
-        Dimensions of the first operand, the batch included.
+        Number of dimensions of the first operand, including the batch.
     """
 
     operator: Any
@@ -63,7 +63,7 @@ class Lowering:
     rank: int = 4
 
     def source(self, view: View | None = None) -> Fields:
-        """Fields of the first operand."""
+        """Return the instruction fields of the first operand."""
         view = view or self.inputs[0]
         return {
             "source": view.address,
@@ -75,7 +75,7 @@ class Lowering:
         }
 
     def target(self, view: View | None = None) -> Fields:
-        """Fields of the result."""
+        """Return the instruction fields of the result."""
         view = view or self.output
         return {
             "target": view.address,
@@ -87,7 +87,7 @@ class Lowering:
         }
 
     def requant(self, bias: np.ndarray, requant: Requant) -> Fields:
-        """Fields of the requantisation, its parameters in memory."""
+        """Store the requantisation parameters and return the instruction fields that select them."""
         return {
             "parameters": self.images.parameters(bias, requant),
             "parameter_channel": int(len(bias) > 1),
@@ -113,7 +113,7 @@ def _window(window: Window, fill: int) -> Fields:
 
 
 def _strips(low: Lowering, fields: Fields, output: View) -> list[Instruction]:
-    """A convolution in strips of pixels that fit the accumulators, and blocks of whole rows of them."""
+    """Split a convolution into column strips that fit the accumulators, each processed in blocks of whole rows."""
     found, most = [], low.config.acc_depth
     for start in range(0, output.cols, most):
         part = output.part(
@@ -128,7 +128,7 @@ def _strips(low: Lowering, fields: Fields, output: View) -> list[Instruction]:
 def _convolve(
     low: Lowering, source: View, output: View, weights: np.ndarray, window: Window, channels: slice
 ) -> list[Instruction]:
-    """Some output channels of a matrix operator, weights (out, kernel rows, kernel columns, depth)."""
+    """Lower a range of output channels of a matrix operator; weights (out, kernel rows, kernel columns, depth)."""
     operator: MatrixOperator = low.operator
     assert operator.requant is not None
     fields = {**low.source(source), **_window(window, operator.input_zero_point)}
@@ -144,7 +144,7 @@ def _channels(requant: Requant, part: slice, count: int) -> Requant:
 
 
 def conv2d(low: Lowering) -> list[Instruction]:
-    """One convolution for each group."""
+    """Lower CONV_2D: one convolution per group."""
     operator: Conv2D = low.operator
     depth, each = operator.weights.shape[3], operator.channels // operator.groups
     (x,), y, found = low.inputs, low.output, []
@@ -157,7 +157,7 @@ def conv2d(low: Lowering) -> list[Instruction]:
 
 
 def fully_connected(low: Lowering) -> list[Instruction]:
-    """A convolution of 1 x 1 pixels; without keep_dims, of the whole sample as one pixel."""
+    """Lower FULLY_CONNECTED as a 1 x 1 convolution; without keep_dims, over the whole sample as one pixel."""
     operator: FullyConnected = low.operator
     width = len(operator.weights)
     (x,) = low.inputs
@@ -169,7 +169,7 @@ def fully_connected(low: Lowering) -> list[Instruction]:
 
 
 def depthwise(low: Lowering) -> list[Instruction]:
-    """The depthwise unit's; with several outputs of a channel, a convolution whose other weights are zero."""
+    """Lower DEPTHWISE_CONV_2D to the depthwise unit, or to a dense convolution if the multiplier exceeds 1."""
     operator: DepthwiseConv2D = low.operator
     (x,) = low.inputs
     if operator.multiplier > 1:
@@ -194,7 +194,7 @@ def _ones(low: Lowering, kernel: tuple[int, int], channels: int) -> int:
 
 
 def mean(low: Lowering) -> list[Instruction]:
-    """A depthwise convolution with ones over the axes."""
+    """Lower MEAN as a depthwise convolution with unit weights over the axes."""
     operator: Mean = low.operator
     (x,) = low.inputs
     kernel = _reduced(operator.axes, x, low.rank)
@@ -211,7 +211,7 @@ def mean(low: Lowering) -> list[Instruction]:
 
 
 def reduce_max(low: Lowering) -> list[Instruction]:
-    """The maximum over one window."""
+    """Lower REDUCE_MAX as the maximum over one window."""
     operator: ReduceMax = low.operator
     (x,) = low.inputs
     kernel = _reduced(operator.axes, x, low.rank)
@@ -220,18 +220,18 @@ def reduce_max(low: Lowering) -> list[Instruction]:
 
 
 def _reduced(axes: tuple[int, ...], x: View, rank: int) -> tuple[int, int]:
-    """Window that covers the axes: all rows, all pixels, or both."""
+    """Window that covers the axes: all rows, all columns, or both."""
     rows, cols = rank - 3, rank - 2
     return (x.rows if rows in axes and rows > 0 else 1), (x.cols if cols in axes and cols > 0 else 1)
 
 
 def _unreduced(output: View, kernel: tuple[int, int], x: View) -> View:
-    """The output with its reduced axes as lengths of 1."""
+    """View of the output that keeps the reduced axes with length 1."""
     return output.reshaped(x.rows // kernel[0], x.cols // kernel[1], x.channels)
 
 
 def average_pool(low: Lowering) -> list[Instruction]:
-    """A depthwise convolution with ones for each region whose windows have the same number of elements inside."""
+    """Lower AVERAGE_POOL_2D: one unit-weight depthwise convolution per region of windows with equal divisors."""
     operator: AveragePool2D = low.operator
     (x,), y, found = low.inputs, low.output, []
     window = operator.window
@@ -256,7 +256,10 @@ def average_pool(low: Lowering) -> list[Instruction]:
 
 
 def _average(count: int, operator: AveragePool2D) -> Requant:
-    """Division by a count, half away from zero: ``m = ceil(2**t / n)``, t the largest for which m is a Q31 fraction."""
+    """Division by a count, rounded half away from zero.
+
+    ``m = ceil(2**t / n)``, with the largest t for which m is a Q31 fraction.
+    """
     t = 31 + count.bit_length() - 1
     while -(-(2**t) // count) >= 2**31:
         t -= 1
@@ -264,9 +267,10 @@ def _average(count: int, operator: AveragePool2D) -> Requant:
 
 
 def _regions(kernel: int, stride: int, before: int, size: int, outputs: int) -> list[tuple[int, int, int, int]]:
-    """Outputs along one axis, by the part of their windows inside: first one, count, first element, elements.
+    """Group the outputs along one axis by the number of in-bounds elements in their windows.
 
-    The first element is that of the region's first window; the others follow by the stride.
+    Each group is (first output, number of outputs, first in-bounds element of its first window, in-bounds elements per
+    window); its other windows follow at the stride.
     """
     found: list[tuple[int, int, int, int]] = []
     for n in range(outputs):
@@ -281,14 +285,14 @@ def _regions(kernel: int, stride: int, before: int, size: int, outputs: int) -> 
 
 
 def max_pool(low: Lowering) -> list[Instruction]:
-    """The maximum of each window."""
+    """Lower MAX_POOL_2D: the maximum of each window."""
     operator: MaxPool2D = low.operator
     fields = {**low.source(), **low.target(), **_window(operator.window, -128)}
     return [Instruction(Opcode.MAXIMUM, **fields, low=operator.qmin, high=operator.qmax)]
 
 
 def pad(low: Lowering) -> list[Instruction]:
-    """A copy whose windows begin outside; behind channels that are added, first their fill code everywhere."""
+    """Lower PAD as a copy whose windows start outside the input; added channels need a fill of the output first."""
     operator: Pad = low.operator
     (x,), y = low.inputs, low.output
     widths = [(0, 0)] * (4 - low.rank) + list(operator.widths[1:])
@@ -304,12 +308,12 @@ def pad(low: Lowering) -> list[Instruction]:
 
 
 def copy(low: Lowering) -> list[Instruction]:
-    """The same codes elsewhere."""
+    """Copy codes from one view to another."""
     return [Instruction(Opcode.MAXIMUM, **low.source(), **low.target(), fill=0)]
 
 
 def lookup(low: Lowering) -> list[Instruction]:
-    """A table, or one for each channel."""
+    """Lower LOOKUP: one table, or one per channel."""
     operator: Lookup = low.operator
     tables = np.atleast_2d(operator.table).astype(np.int64)
     fields = {"table": low.images.tables(tables), "table_channel": int(len(tables) > 1)}
@@ -317,7 +321,7 @@ def lookup(low: Lowering) -> list[Instruction]:
 
 
 def add(low: Lowering) -> list[Instruction]:
-    """Two tables and the requantiser."""
+    """Lower ADD and SUB: two tables and the requantiser."""
     operator: Add = low.operator
     order = _order(low)
     first, second = (low.images.tables(operator.table(n)[None]) for n in order)
@@ -326,7 +330,7 @@ def add(low: Lowering) -> list[Instruction]:
 
 
 def multiply(low: Lowering) -> list[Instruction]:
-    """Two zero points and the requantiser."""
+    """Lower MUL: two zero points and the requantiser."""
     operator: Mul = low.operator
     order = _order(low)
     first, second = (operator.zero_points[n] for n in order)
@@ -335,17 +339,17 @@ def multiply(low: Lowering) -> list[Instruction]:
 
 
 def larger(low: Lowering) -> list[Instruction]:
-    """The larger of two codes."""
+    """Lower MAXIMUM: the larger of two codes."""
     return [Instruction(Opcode.LARGER, **_pair(low, _order(low)))]
 
 
 def _order(low: Lowering) -> tuple[int, int]:
-    """Operands so that the second one repeats its channel, if one does: all these operators commute."""
+    """Operand order that puts an operand with a repeated channel second; these operators all commute."""
     return (1, 0) if low.inputs[0].channels < low.output.channels else (0, 1)
 
 
 def _pair(low: Lowering, order: tuple[int, int]) -> Fields:
-    """Fields of both operands and the result; an axis of length 1 repeats."""
+    """Instruction fields of both operands and the result; an axis of length 1 repeats."""
     first, second = (low.inputs[n] for n in order)
     y = low.output
     return {
@@ -374,4 +378,4 @@ LOWERINGS: dict[type[Operator], Callable[[Lowering], list[Instruction]]] = {
     Mul: multiply,
     Maximum: larger,
 }
-"""Operators with instructions of their own; subclasses too."""
+"""Lowering of each operator class, including its subclasses."""

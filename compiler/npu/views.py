@@ -1,4 +1,4 @@
-"""Where tensors lie in the unified buffer: views of storages, so that reshapes and slices are addresses only."""
+"""Strided views of the unified buffer, so reshapes and slices need only address arithmetic."""
 
 import math
 from dataclasses import dataclass, replace
@@ -9,25 +9,25 @@ __all__ = ["Storage", "View", "picture"]
 
 
 def picture(shape: Shape) -> tuple[int, int, int]:
-    """Rows, pixels and channels of a tensor with a batch in front: leading axes are thrown together into rows."""
+    """Return (rows, columns, channels) of a tensor with a leading batch; further leading axes merge into rows."""
     sample = (1, 1, *shape[1:])
     return math.prod(sample[:-2]), sample[-2], sample[-1]
 
 
 @dataclass(eq=False)
 class Storage:
-    """Bytes of the unified buffer.
+    """Allocation in the unified buffer.
 
     Attributes
     ----------
     size : int
-        Bytes.
+        Size in bytes.
     first, last : int
-        Instructions between which its content counts.
+        First and last operator of its lifetime.
     address : int
-        Its first byte, once it is allocated.
+        Address of its first byte; -1 before allocation.
     name : str
-        Tensor it was made for.
+        Name of its tensor.
     """
 
     size: int
@@ -39,18 +39,18 @@ class Storage:
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A picture inside a storage.
+    """Strided feature map within a storage.
 
     Attributes
     ----------
     storage : Storage
-        Where it lies.
+        Underlying storage.
     offset : int
-        Of its first byte.
+        Offset of its first byte in the storage.
     row, pixel : int
-        Bytes from a row to the next, from a pixel to the next.
+        Row pitch and pixel pitch in bytes.
     rows, cols, channels : int
-        Its size.
+        Dimensions.
     """
 
     storage: Storage
@@ -63,22 +63,22 @@ class View:
 
     @classmethod
     def dense(cls, storage: Storage, rows: int, cols: int, channels: int, offset: int = 0) -> "View":
-        """One without gaps."""
+        """Return a view without gaps."""
         return cls(storage, offset, cols * channels, channels, rows, cols, channels)
 
     @property
     def is_dense(self) -> bool:
-        """Whether it has no gaps: pitches of lengths of 1 do not count."""
+        """Whether it has no gaps; the pitch of an axis of length 1 is irrelevant."""
         pixels = self.cols == 1 or self.pixel == self.channels
         return pixels and (self.rows == 1 or self.row == self.cols * self.channels)
 
     @property
     def address(self) -> int:
-        """Its first byte in the buffer."""
+        """Address of its first byte in the buffer."""
         return self.storage.address + self.offset
 
     def part(self, rows: slice, cols: slice, channels: slice) -> "View":
-        """Some rows, pixels and channels; slices with start, stop and a step of at least 1, for channels of 1."""
+        """Return a sub-view; slices need start and stop, steps are at least 1, and exactly 1 for channels."""
         count = [len(range(*each.indices(1 << 30))) for each in (rows, cols, channels)]
         return replace(
             self,
@@ -91,5 +91,5 @@ class View:
         )
 
     def reshaped(self, rows: int, cols: int, channels: int) -> "View":
-        """A dense one as a picture of another size."""
+        """Return a dense view of the same bytes with other dimensions."""
         return View.dense(self.storage, rows, cols, channels, self.offset)

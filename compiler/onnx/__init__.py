@@ -1,4 +1,4 @@
-"""The front end for ``.onnx`` files: QDQ and QOperator graphs as ``onnxruntime.quantization`` writes them."""
+"""Front end for ``.onnx`` files: QDQ and QOperator graphs written by ``onnxruntime.quantization``."""
 
 from .convert import load_onnx
 

@@ -1,7 +1,7 @@
-"""Operators of two operands: Add, Sub, Mul, Div, Pow, Max, Min, and their quantised forms.
+"""Binary operators Add, Sub, Mul, Div, Pow, Max, Min, and their quantised forms.
 
-With a constant for all elements or for each channel they are functions of one code; with any other constant, or two
-tensors, operators of the graph.
+With a scalar or per-channel constant they become functions of one code. With any other constant, or with two tensors,
+they become operators of the graph.
 """
 
 from collections.abc import Callable
@@ -35,14 +35,14 @@ _OPERATORS = {"Add": Add, "Sub": Sub, "Mul": Mul, "Max": Maximum, "Min": Minimum
 
 
 def binary(node: Node) -> None:
-    """An operator of real numbers."""
+    """Convert a binary operator on real numbers."""
     if len(node.file.inputs) != 2:
         raise node.refuse(f"it has {len(node.file.inputs)} operands", "use two")
     node.set(_combined(node, node.op, node.value(0), node.value(1)))
 
 
 def on_codes(node: Node) -> None:
-    """QLinearAdd and QLinearMul of onnxruntime."""
+    """Convert onnxruntime's QLinearAdd and QLinearMul."""
     first, second = dequantised(node, 0, 1, 2), dequantised(node, 3, 4, 5)
     found = _combined(node, node.op.removeprefix("com.microsoft.QLinear"), first, second)
     node.set_quantised(found, *node.output_params(6))
@@ -57,7 +57,7 @@ def _combined(node: Node, op: str, first: Value, second: Value) -> Value:
     assert isinstance(first, Real)
     assert isinstance(second, Real)  # for type checkers
     if first.view == second.view and first.params == second.params:
-        # Two functions of the same code: x * sigmoid(x), for instance.
+        # Both are functions of the same code, for example x * sigmoid(x).
         functions = (*first.functions, *second.functions, op)
         both = applied(node, first, lambda x: _FUNCTIONS[op](x, second.values))
         return replace(both, functions=functions)
@@ -65,14 +65,14 @@ def _combined(node: Node, op: str, first: Value, second: Value) -> Value:
         if value.table is not None:
             raise node.unquantised(value, node.file.inputs[n])
     if op in ("Max", "Min") and first.params != second.params:
-        raise node.refuse("its operands have different scales", "quantise both with one")
+        raise node.refuse("its operands have different scales", "quantise both with the same scale")
     if op not in _OPERATORS:
         raise node.refuse("both operands are computed by the network", "use a constant second operand")
     return _operator(node, op, first, second)
 
 
 def _with_constant(node: Node, op: str, first: Value, second: Value) -> Value:
-    """One operand is constant."""
+    """Combine a value with a constant operand."""
     swapped = isinstance(first, Constant)
     value, constant = (second, first) if swapped else (first, second)
     assert isinstance(constant, Constant)  # for type checkers
@@ -98,7 +98,7 @@ def _with_constant(node: Node, op: str, first: Value, second: Value) -> Value:
 
 
 def _folded(node: Node, op: str, value: Pending, array: np.ndarray, varying: list[int], swapped: bool) -> Pending:
-    """A constant for each channel, in the weights and biases of the operator before."""
+    """Fold a per-channel constant into the weights and biases of the preceding operator."""
     if value.affine is None or (varying and varying != [value.channels]) or (op == "Div" and swapped):
         raise node.unquantised(value, node.file.inputs[swapped])
     array = np.broadcast_to(array, value.shape[value.channels])
@@ -113,7 +113,7 @@ def _folded(node: Node, op: str, value: Pending, array: np.ndarray, varying: lis
 
 
 def _operand(node: Node, value: Real | Constant, like: View) -> tuple[QuantParams, np.ndarray | None]:
-    """Scale and zero point of an operand, and its codes inside where it is constant."""
+    """Return scale and zero point of an operand, and the codes of a constant in the graph's layout."""
     if isinstance(value, Real):
         return value.params, None
     found = value.quantised
@@ -124,25 +124,25 @@ def _operand(node: Node, value: Real | Constant, like: View) -> tuple[QuantParam
     offset = 128 if found.dtype == "uint8" else 0
     rank = len(like.shape)
     if len(value.shape) > rank or (len(value.shape) == rank and value.shape[0] != 1):
-        raise node.refuse(f"its constant has shape {value.shape}", "use one without a batch")
+        raise node.refuse(f"its constant has shape {value.shape}", "remove its batch dimension")
     codes = found.codes.astype(np.int64).reshape(*[1] * (rank - len(value.shape)), *value.shape) - offset
     params = QuantParams(float(found.scale), int(found.zero_point) - offset)
     return params, codes.transpose(like.order)[0].astype(np.int8)
 
 
 def _aligned(node: Node, first: View, second: View) -> tuple[View, View]:
-    """Two views that broadcast inside as they do in the file."""
+    """Return two views that broadcast in the graph's layout as they do in the file."""
     if (first.factors, first.order, first.shape) == (second.factors, second.order, second.shape):
         return first, second
     if len(first.shape) != len(second.shape):
-        raise node.refuse("its operands have different ranks", "give both the batch in front")
+        raise node.refuse("its operands have different ranks", "give both a leading batch")
     first, second = node.graph.settled(first), node.graph.settled(second)
     order = max((first, second), key=lambda view: np.prod(view.shape, dtype=float)).order
     return node.graph.ordered(first, order), node.graph.ordered(second, order)
 
 
 def _operator(node: Node, op: str, first: Value, second: Value) -> Pending:
-    """An operator of the graph; at most one operand is constant."""
+    """Build the pending graph operator; at most one operand is constant."""
     swapped = isinstance(first, Constant)
     if isinstance(first, Real) and isinstance(second, Real):
         views = _aligned(node, first.view, second.view)
@@ -172,7 +172,7 @@ def _operator(node: Node, op: str, first: Value, second: Value) -> Pending:
         return output
 
     if op in ("Max", "Min"):
-        # These compare codes: the result has the operands' scale.
+        # Max and Min compare codes, so the result has the operands' scale.
         return Pending(
             node.file.label,
             node.op,
@@ -191,7 +191,7 @@ def _extremum(node: Node, emit, source: QuantParams, name: str, params: QuantPar
 
 
 def _bounds(params: QuantParams, qmin: int, qmax: int) -> tuple[float, float]:
-    """Real numbers of two codes."""
+    """Real values of the two clamp codes."""
     scale = float(params.scale)
     return (qmin - params.zero_point) * scale, (qmax - params.zero_point) * scale
 
@@ -200,11 +200,11 @@ def _broadcast(node: Node, first: Shape, second: Shape) -> Shape:
     try:
         return tuple(int(n) for n in np.broadcast_shapes(first, second))
     except ValueError:
-        raise node.refuse(f"shapes {first} and {second} do not broadcast", "use shapes that do") from None
+        raise node.refuse(f"shapes {first} and {second} do not broadcast", "use compatible shapes") from None
 
 
 def _parameters(node: Node, op: str, operands: list, params: QuantParams, qmin: int, qmax: int) -> dict[str, Any]:
-    """Integer parameters of an operator."""
+    """Return the integer parameters of an operator."""
     first, second = (operand[0] for operand in operands)
     if op in ("Max", "Min"):
         return {}

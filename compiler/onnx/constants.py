@@ -1,4 +1,4 @@
-"""Nodes whose inputs are all constant are computed here: shapes for the most part, and movements of weights."""
+"""Constant folding, mostly of shape computations and weight reordering."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,13 +12,13 @@ from .values import Constant, Quantised
 
 __all__ = ["fold"]
 
-_LARGEST = 1 << 20  # elements of an array that is not in the file
+_LARGEST = 1 << 20  # maximum elements of a computed array
 
 _CASTS = {1: np.float32, 2: np.uint8, 3: np.int8, 6: np.int32, 7: np.int64, 9: np.bool_, 11: np.float64}
 
 
 def fold(node: Node) -> bool:
-    """Compute a node if nothing but constants and shapes go into it; returns whether it was."""
+    """Compute a node if all of its inputs are constants or shapes; return whether it was computed."""
     if node.op == "Shape":
         shape = node.value(0).shape
         part = slice(node.attribute("start", 0), node.attribute("end", len(shape)))
@@ -38,7 +38,7 @@ def fold(node: Node) -> bool:
     with np.errstate(all="ignore"):
         array = np.asarray(_FOLDS[node.op](node, *(node.constant(n, "input").array for n in present)))
     if array.dtype.kind not in "biuf":
-        raise node.refuse(f"it computes {array.dtype}", "get the file anew")
+        raise node.refuse(f"it computes {array.dtype}", "export the model again")
     node.set(Constant(array))
     return True
 
@@ -51,16 +51,16 @@ def _constant(node: Node) -> np.ndarray:
         return np.array(node.file.attributes["value_floats"], np.float32)
     value = node.file.attributes.get("value")
     if not isinstance(value, np.ndarray):
-        raise node.refuse("it has no dense value", "use a dense tensor of numbers")
+        raise node.refuse("it has no dense value", "use a dense numeric tensor")
     return value
 
 
 def _moved(node: Node, value: Constant) -> Constant:
-    """A movement of a constant, and of the codes that it was dequantised from."""
+    """Move a constant together with the codes that it was dequantised from."""
     if node.op == "Transpose":
         axes = node.attribute("perm", tuple(reversed(range(value.array.ndim))))
         if sorted(axes) != list(range(value.array.ndim)):
-            raise node.refuse(f"perm is {axes}", "get the file anew")
+            raise node.refuse(f"perm is {axes}", "export the model again")
         codes = value.quantised
         if codes is not None:
             axis = axes.index(codes.axis) if codes.scale.ndim else 0
@@ -85,13 +85,13 @@ def _cast(node: Node, x: np.ndarray) -> np.ndarray:
 def _gather(node: Node, x: np.ndarray, indices: np.ndarray) -> np.ndarray:
     axis = node.axis(node.attribute("axis", 0), x.ndim)
     if x.size * indices.size > _LARGEST or indices.dtype.kind != "i":
-        raise node.refuse("it gathers too many elements", f"at most {_LARGEST} are computed")
+        raise node.refuse("it gathers too many elements", f"use at most {_LARGEST}")
     return np.take(x, indices, axis)
 
 
 def _concat(node: Node, *arrays: np.ndarray) -> np.ndarray:
     if sum(array.size for array in arrays) > _LARGEST:
-        raise node.refuse("it joins too many elements", f"at most {_LARGEST} are computed")
+        raise node.refuse("it joins too many elements", f"use at most {_LARGEST}")
     return np.concatenate(arrays, node.axis(node.attribute("axis", 0), arrays[0].ndim))
 
 
@@ -99,9 +99,9 @@ def _filled(node: Node, shape: np.ndarray) -> np.ndarray:
     value = node.file.attributes.get("value", np.zeros(1, np.float32))
     lengths = [int(n) for n in shape.ravel()]
     if not isinstance(value, np.ndarray) or value.size != 1 or min(lengths, default=1) < 0 or len(lengths) > 8:
-        raise node.refuse(f"it fills shape {tuple(lengths[:8])}", "get the file anew")
+        raise node.refuse(f"it fills shape {tuple(lengths[:8])}", "export the model again")
     if np.prod([float(n) for n in lengths]) > _LARGEST:
-        raise node.refuse(f"it fills shape {tuple(lengths)}", f"at most {_LARGEST} elements are computed")
+        raise node.refuse(f"it fills shape {tuple(lengths)}", f"use at most {_LARGEST} elements")
     return np.full(lengths, value.reshape(()))
 
 
@@ -120,14 +120,14 @@ def _divide(_: Node, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return a / b
     if not b.all():
         raise ValueError("it divides by 0")
-    # Towards zero.
+    # Truncates towards zero.
     return (np.sign(a) * np.sign(b) * (np.abs(a) // np.abs(b))).astype(a.dtype)
 
 
 def _arithmetic(function: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
     def compute(node: Node, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         if np.prod([float(n) for n in np.broadcast_shapes(a.shape, b.shape)]) > max(_LARGEST, a.size, b.size):
-            raise node.refuse("it computes too many elements", f"at most {_LARGEST} are computed")
+            raise node.refuse("it computes too many elements", f"use at most {_LARGEST}")
         return function(a, b)
 
     return compute

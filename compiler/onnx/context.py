@@ -1,4 +1,4 @@
-"""What the conversion of every node uses: its inputs by kind, quantisation of its output, and refusals that name it."""
+"""Conversion context of a node: typed access to its inputs, quantisation of its output, and errors that name it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from .values import Codes, Constant, Floats, Pending, Real, Value, codes_of
 __all__ = ["Context", "Node", "cure", "lookup_name"]
 
 _Attribute = TypeVar("_Attribute", int, float, str, tuple)
-_COMPLETE = 12  # the first operator set in which onnxruntime quantises every operator that it can
+_COMPLETE = 12  # first opset for which onnxruntime quantises all of its quantisable operators
 _NEWER = "use opset 13: onnx.version_converter.convert_version(model, 13), then quantise"
 _SPELLINGS = {
     "Clip": "CLIP",
@@ -32,14 +32,14 @@ _SPELLINGS = {
 
 
 def lookup_name(functions: Sequence[str]) -> str:
-    """TFLite's spelling of a function of one code: that of the only operator in it, or LOOKUP."""
+    """Return the TFLite name of a function of one code: that of its only operator, or LOOKUP."""
     if not functions:
         return "QUANTIZE"
     return _SPELLINGS.get(functions[0], "LOOKUP") if len(functions) == 1 else "LOOKUP"
 
 
 def cure(functions: Sequence[str]) -> str:
-    """Advice for operators that onnxruntime has left in floating point."""
+    """Return the fix for operators that onnxruntime left in floating point."""
     if "BatchNormalization" in functions:
         return "fold it before quantisation: onnxruntime.quantization.shape_inference.quant_pre_process(model, output)"
     names = ", ".join(repr(name) for name in dict.fromkeys(functions))
@@ -48,18 +48,18 @@ def cure(functions: Sequence[str]) -> str:
 
 @dataclass
 class Context:
-    """Values by name, and the graph as far as it has come.
+    """Values by name, and the graph built so far.
 
     Attributes
     ----------
     file : File
-        What is converted.
+        File being converted.
     graph : Emitter
-        Collects operators.
+        Graph builder.
     batch : int
-        The file's batch; 1 where it is symbolic.
+        Batch size in the file; 1 if it is symbolic.
     values : dict of str to Value
-        What has been computed.
+        Values defined so far, by name.
     """
 
     file: File
@@ -77,30 +77,30 @@ class Node:
         self.op, self.version, self.name = file.op, file.version, file.name
 
     def refuse(self, reason: str, cure: str) -> Unsupported:
-        """The error to raise."""
+        """Return the error to raise, naming the node and its input shapes."""
         found = (self.context.values.get(name) for name in self.file.inputs)
         shapes = ", ".join(str(value.shape) for value in found if value is not None and not isinstance(value, Constant))
         return Unsupported(f"{self.file.label}{f' of shape {shapes}' if shapes else ''}: {reason}; {cure}")
 
     def attribute(self, name: str, default: _Attribute) -> _Attribute:
-        """An attribute of the default's type."""
+        """Return an attribute, which must have the type of the default."""
         value = self.file.attributes.get(name, default)
         if not isinstance(value, type(default)):
-            raise self.refuse(f"attribute {name!r} is not of type {type(default).__name__}", "get the file anew")
+            raise self.refuse(f"attribute {name!r} is not of type {type(default).__name__}", "export the model again")
         return value
 
     def given(self, n: int) -> bool:
-        """Whether an input is there."""
+        """Whether input `n` is present."""
         return n < len(self.file.inputs) and self.file.inputs[n] != ""
 
     def value(self, n: int) -> Value:
-        """An input that must be there."""
+        """Return input `n`, which is required."""
         if not self.given(n):
-            raise self.refuse(f"input {n} is missing", "get the file anew")
+            raise self.refuse(f"input {n} is missing", "export the model again")
         name = self.file.inputs[n]
         if name not in self.context.values:
             if name not in self.context.file.constants:
-                raise self.refuse(f"input {name!r} is read before it is written", "sort the nodes of the file")
+                raise self.refuse(f"input {name!r} is read before it is written", "sort the nodes topologically")
             try:
                 self.context.values[name] = Constant(self.context.file.constant(name))
             except Unsupported as error:
@@ -108,14 +108,14 @@ class Node:
         return self.context.values[name]
 
     def constant(self, n: int, what: str) -> Constant:
-        """An input that must be constant."""
+        """Return input `n`, which must be constant."""
         value = self.value(n)
         if not isinstance(value, Constant):
             raise self.refuse(f"its {what} {self.file.inputs[n]!r} is computed by the network", "use a constant")
         return value
 
     def integers(self, name: str, n: int) -> tuple[int, ...] | None:
-        """A list of integers that is an attribute in old operator sets and an input in later ones."""
+        """Return a list of integers: an attribute in older opsets, an input in newer ones."""
         if name in self.file.attributes:
             return self.attribute(name, ())
         if not self.given(n):
@@ -126,32 +126,32 @@ class Node:
         return tuple(int(v) for v in array.ravel())
 
     def number(self, n: int, what: str, default: float) -> float:
-        """A constant real number, or the default where it is left out."""
+        """Return a constant real number, or the default if it is omitted."""
         if not self.given(n):
             return default
         array = self.constant(n, what).array
         if array.size != 1 or not np.isfinite(array).all():
-            raise self.refuse(f"its {what} is not one finite number", "use one")
+            raise self.refuse(f"its {what} is not one finite number", "use a finite scalar")
         return float(array.reshape(()))
 
     def axis(self, axis: int, rank: int) -> int:
-        """An axis counted from the front."""
+        """Normalise an axis to a non-negative index."""
         if not -rank <= axis < rank:
-            raise self.refuse(f"axis {axis} is outside [{-rank}, {rank - 1}]", "get the file anew")
+            raise self.refuse(f"axis {axis} is outside [{-rank}, {rank - 1}]", "export the model again")
         return axis % rank
 
     def real(self, n: int = 0) -> Real:
-        """An input that must be dequantised codes, and no function of them."""
+        """Return input `n`, which must be dequantised codes without a function applied."""
         return self.dequantised(self.value(n), self.file.inputs[n])
 
     def dequantised(self, value: Value, name: str) -> Real:
-        """A value that must be dequantised codes."""
+        """Return a value, which must be dequantised codes."""
         if isinstance(value, Real) and value.table is None:
             return value
         raise self.unquantised(value, name)
 
     def unquantised(self, value: Value, name: str) -> Unsupported:
-        """The error for an input that is not dequantised codes."""
+        """Return the error for an input that is not dequantised codes."""
         if isinstance(value, Real):
             functions = value.functions or ("DequantizeLinear",)
             return self.refuse(
@@ -161,13 +161,13 @@ class Node:
             help_ = cure((value.op,)) if self.version >= _COMPLETE or "." in self.op else _NEWER
             return self.refuse(f"input {name!r} is the result of {value.label}, not quantised", help_)
         if isinstance(value, Constant):
-            return self.refuse(f"input {name!r} is constant", "compute what is constant before quantisation")
+            return self.refuse(f"input {name!r} is constant", "fold constants before quantisation")
         if isinstance(value, Codes):
-            return self.refuse(f"input {name!r} has codes and no scale", "put a DequantizeLinear between")
+            return self.refuse(f"input {name!r} has codes but no scale", "insert a DequantizeLinear")
         return self.refuse(f"input {name!r} is float32, not quantised", cure((self.op,)))
 
     def params(self, scale: np.ndarray, zero_point: np.ndarray | None, unsigned: bool) -> tuple[QuantParams, bool]:
-        """Scale and zero point of activations, the latter for int8 codes, and whether the file has uint8."""
+        """Return scale and zero point of activations as int8, and whether the file uses uint8."""
         if scale.dtype.kind != "f":
             raise self.refuse(f"a scale has type {scale.dtype}", "use float32")
         if scale.size != 1:
@@ -182,19 +182,19 @@ class Node:
         return QuantParams(float(scale.reshape(())), zero - 128 * unsigned), unsigned
 
     def output_params(self, n: int) -> tuple[QuantParams, bool]:
-        """Scale and zero point that inputs `n` and ``n + 1`` give."""
+        """Return the scale and zero point given by inputs `n` and ``n + 1``, and whether the file uses uint8."""
         zero_point = self.constant(n + 1, "zero point").array if self.given(n + 1) else None
         return self.params(self.constant(n, "scale").array, zero_point, True)
 
     def quantised(self, value: Value, params: QuantParams, name: str) -> View:
-        """Codes of a value, as a tensor of the graph."""
+        """Quantise a value into a graph tensor and return its view."""
         if isinstance(value, Pending):
             try:
                 return value.emit(name, params, *value.clamp(params))
             except Unsupported:
                 raise
             except ValueError as error:
-                # Its own node is to blame, not the QuantizeLinear behind it.
+                # Blame the value's own node, not the QuantizeLinear that follows.
                 raise Unsupported(f"{value.label} of shape {value.shape}: {' '.join(str(error).split())}") from None
         if isinstance(value, Floats):
             tensor = self.graph.declare(name, self.graph.shape(value.view.tensor), params)
@@ -211,17 +211,17 @@ class Node:
         return _on(value.view, self.graph.table(name, value.view.tensor, params, table, op))
 
     def set(self, value: Value, n: int = 0) -> None:
-        """Define an output."""
+        """Define output `n`."""
         if n < len(self.file.outputs) and self.file.outputs[n]:
             self.context.values[self.file.outputs[n]] = value
 
     def set_quantised(self, value: Value, params: QuantParams, unsigned: bool) -> None:
-        """Define the output as codes of a value."""
+        """Define the output as the quantised codes of a value."""
         view = self.quantised(value, params, self.file.outputs[0])
         self.set(Codes(view, unsigned))
 
     def fresh(self, name: str, shape: Shape, params: QuantParams, order: tuple[int, ...] | None = None) -> View:
-        """Declare the output of an operator that has this shape in the file, its axes perhaps reordered inside."""
+        """Declare an operator output with this shape in the file and, optionally, another axis order in the graph."""
         view = View.plain(name, shape, order)
         return _on(view, self.graph.declare(name, view.inside_shape, params))
 

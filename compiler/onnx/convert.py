@@ -1,4 +1,4 @@
-"""From an ``.onnx`` file to a graph, node by node."""
+"""Convert an ``.onnx`` file to a graph, node by node."""
 
 from collections.abc import Callable
 
@@ -24,7 +24,7 @@ _CONVERSIONS: dict[str, Callable[[Node], None]] = {
 
 
 def load_onnx(data: bytes, source: str = "", rounding: Rounding = "double") -> Graph:
-    """Convert a file.
+    """Convert an ``.onnx`` file to a graph.
 
     Parameters
     ----------
@@ -33,24 +33,24 @@ def load_onnx(data: bytes, source: str = "", rounding: Rounding = "double") -> G
     source : str
         Its name, for reports.
     rounding : "double", "single" or "away"
-        Of every requantisation. onnxruntime rounds in floating point, ties to even: each layer alone is at most one
-        code away with any of them.
+        Rounding of every requantisation. onnxruntime rounds in floating point, ties to even; with any of the three,
+        each layer on its own is within one code of it.
 
     Raises
     ------
     ValueError
-        If the file is damaged, or has something that is not supported.
+        If the file is damaged or uses an unsupported feature.
     """
     return converted(data, source, rounding).graph.graph()
 
 
 def converted(data: bytes, source: str = "", rounding: Rounding = "double") -> Context:
-    """`load_onnx`, with what each value of the file became."""
+    """Convert as `load_onnx` does, but return the context with the value of each name in the file."""
     file = read(data)
     nodes = needed(file)
     check(nodes, _CONVERSIONS)
     context = Context(file, Emitter(source, rounding))
-    # Scales that are damaged overflow; what comes of them is refused.
+    # Damaged scales overflow; the result is rejected later.
     with np.errstate(all="ignore"):
         add_inputs(context, nodes)
         for entry in nodes:
@@ -63,13 +63,15 @@ def converted(data: bytes, source: str = "", rounding: Rounding = "double") -> C
 def _convert(node: Node, entry: FileNode) -> None:
     try:
         if entry.op not in _SHAPE_ONLY and entry.op not in _CONVERSIONS:
-            raise node.refuse("this operator is not supported", "replace it in the network; docs/models.md lists them")
+            raise node.refuse(
+                "this operator is not supported", "replace it in the network; docs/models.md lists supported operators"
+            )
         for name in entry.outputs:
             if name and name in node.context.values:
-                raise node.refuse(f"its output {name!r} is written twice", "get the file anew")
+                raise node.refuse(f"its output {name!r} is written twice", "export the model again")
         if not fold(node):
             if entry.op not in _CONVERSIONS:
-                raise node.refuse("it is computed by the network", "use it on constants only")
+                raise node.refuse("its input is computed by the network", "use it on constants only")
             _CONVERSIONS[entry.op](node)
     except Unsupported:
         raise

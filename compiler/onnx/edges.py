@@ -1,4 +1,4 @@
-"""Inputs and outputs: the file's layout and types outside, channels last and int8 inside."""
+"""Graph inputs and outputs: the file's layout and types outside, channels-last int8 inside."""
 
 from dataclasses import replace
 
@@ -18,12 +18,12 @@ from .values import Codes, Floats, Pending, Real, Value
 __all__ = ["add_inputs", "add_outputs", "input_order", "needed"]
 
 _DTYPES = {"FLOAT": "float32", "INT8": "int8", "UINT8": "uint8"}
-# Operators whose first input is a picture.
+# Operators whose first input is a feature map.
 _SPATIAL = {
     *("Conv", "MaxPool", "AveragePool", "GlobalAveragePool", "GlobalMaxPool", "BatchNormalization", "PRelu"),
     *("QLinearConv", "com.microsoft.QLinearAveragePool", "com.microsoft.QLinearGlobalAveragePool"),
 }
-# Operators that look at each element alone, or keep the axes.
+# Elementwise operators and operators that keep the axes.
 _ELEMENTWISE = {
     *("QuantizeLinear", "DequantizeLinear", "Relu", "Clip", "Add", "Sub", "Mul", "Div", "Concat", "Identity", "Cast"),
     *("Pad", "Sigmoid", "Tanh", "LeakyRelu", "HardSwish", "com.microsoft.QLinearAdd", "com.microsoft.QLinearMul"),
@@ -32,9 +32,9 @@ _ELEMENTWISE = {
 
 
 def input_order(nodes: list[FileNode], name: str, rank: int) -> tuple[int, ...]:
-    """Order of an input's axes inside, so that the first picture that comes of it has its channels last.
+    """Choose an input's axis order in the graph such that the first feature map derived from it is channels last.
 
-    A file of another framework often begins with a Transpose to channels first; then its input has channels last.
+    Files converted from other frameworks often start with a Transpose to channels first: their input is channels last.
     """
     readers: dict[str, list[FileNode]] = {}
     for node in nodes:
@@ -63,7 +63,7 @@ def input_order(nodes: list[FileNode], name: str, rank: int) -> tuple[int, ...]:
 
 
 def add_inputs(context: Context, nodes: list[FileNode]) -> None:
-    """Declare the inputs; those of codes have no scale before a node gives it."""
+    """Declare the inputs; an input of codes gets its scale from the node that reads it."""
     batches = set()
     for declared in context.file.inputs:
         shape = _shape(declared)
@@ -79,12 +79,12 @@ def add_inputs(context: Context, nodes: list[FileNode]) -> None:
         floats = declared.dtype == "FLOAT"
         context.values[declared.name] = Floats(view) if floats else Codes(view, declared.dtype == "UINT8")
     if len(batches) > 1:
-        raise Unsupported(f"the inputs have batches of {sorted(batches)}; use one for all")
+        raise Unsupported(f"the inputs have batches of {sorted(batches)}; use the same batch for all")
     context.batch = batches.pop() if batches else 1
 
 
 def _shape(declared: Declared) -> Shape:
-    """Shape of an input; a batch that is not a number is 1."""
+    """Return the shape of an input; a symbolic batch counts as 1."""
     if declared.dtype not in _DTYPES:
         cure = "use float32, int8 or uint8: activation_type=QuantType.QInt8 or QUInt8"
         raise Unsupported(f"the input {declared.name!r} has type {declared.dtype}; {cure}")
@@ -96,7 +96,7 @@ def _shape(declared: Declared) -> Shape:
             "onnxruntime.tools.make_dynamic_shape_fixed"
         )
     if not shape:
-        raise Unsupported(f"the input {declared.name!r} is a scalar; use inputs with a batch in front")
+        raise Unsupported(f"the input {declared.name!r} is a scalar; use inputs with a leading batch")
     return tuple(1 if length is None else length for length in shape)
 
 
@@ -105,18 +105,18 @@ def _dims(shape: tuple[int | None, ...]) -> str:
 
 
 def add_outputs(context: Context) -> None:
-    """Define the edges of the graph."""
+    """Define the edges of the graph and check its inputs."""
     graph = context.graph
     for declared in context.file.outputs:
         value = context.values.get(declared.name)
         if value is None:
-            raise Unsupported(f"the output {declared.name!r} is never written; get the file anew")
+            raise Unsupported(f"the output {declared.name!r} is never written; export the model again")
         graph.outputs.append(_output(context, declared.name, value))
     for declared in context.file.inputs:
         value = context.values[declared.name]
         assert isinstance(value, (Codes, Floats))  # for type checkers
         if isinstance(value, Codes) and graph.known[value.view.tensor].params is None:
-            raise Unsupported(f"the input {declared.name!r} has codes without a scale; begin with QuantizeLinear")
+            raise Unsupported(f"the input {declared.name!r} has codes without a scale; start with QuantizeLinear")
         graph.inputs.append(_edge(context, declared.name, value))
 
 
@@ -129,7 +129,7 @@ def _output(context: Context, name: str, value: Value) -> Edge:
         graph.append(Dequantize(name=name, inputs=(view.tensor,), output=tensor, params=params))
         return _edge(context, name, Floats(replace(view, tensor=tensor)))
     if not isinstance(value, (Codes, Floats)):
-        raise Unsupported(f"the output {name!r} is constant; leave it out")
+        raise Unsupported(f"the output {name!r} is constant; remove it")
     view = graph.settled(value.view)
     if isinstance(value, Codes) and graph.known[view.tensor].params is None:
         raise Unsupported(f"the output {name!r} has codes without a scale; end with DequantizeLinear")
@@ -137,7 +137,7 @@ def _output(context: Context, name: str, value: Value) -> Edge:
 
 
 def _quantised(context: Context, name: str, value: Real | Pending) -> tuple[View, QuantParams]:
-    """Codes of real numbers that the file leaves as they are at its end."""
+    """Quantise real numbers that the file outputs without quantisation."""
     if isinstance(value, Pending):
         if value.op != "Softmax":
             text = f"{value.label} of shape {value.shape}: the output {name!r} is not quantised"
@@ -157,13 +157,13 @@ def _quantised(context: Context, name: str, value: Real | Pending) -> tuple[View
 
 
 def _table(context: Context, name: str, value: Real, params: QuantParams, table: np.ndarray) -> View:
-    """A function of codes, as codes."""
+    """Append a table of codes."""
     tensor = context.graph.table(name, value.view.tensor, params, table, lookup_name(value.functions))
     return replace(value.view, tensor=tensor)
 
 
 def _edge(context: Context, name: str, value: Codes | Floats) -> Edge:
-    """Edge of a plain view."""
+    """Return the edge of a plain view."""
     view = value.view
     order = () if view.order == tuple(range(len(view.order))) else view.order
     if isinstance(value, Floats):
@@ -175,7 +175,7 @@ def _edge(context: Context, name: str, value: Codes | Floats) -> Edge:
 
 
 def needed(file: File) -> list[FileNode]:
-    """Nodes that the outputs depend on, in order."""
+    """Return the nodes that the outputs depend on, in order."""
     wanted = {declared.name for declared in file.outputs}
     found = []
     for node in reversed(file.nodes):

@@ -1,4 +1,4 @@
-"""Functions of one element: tables of real numbers, until a QuantizeLinear makes them tables of codes."""
+"""Elementwise functions: tables of real numbers until a QuantizeLinear turns them into tables of codes."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,7 +15,7 @@ Function = Callable[[np.ndarray], np.ndarray]
 
 
 def applied(node: Node, value: Value, function: Function, name: str = "") -> Real:
-    """A function of a value that is a function of codes."""
+    """Apply a function to a value that is itself a function of codes."""
     if not isinstance(value, Real):
         raise node.unquantised(value, node.file.inputs[0])
     with np.errstate(all="ignore"):
@@ -24,7 +24,7 @@ def applied(node: Node, value: Value, function: Function, name: str = "") -> Rea
 
 
 def per_channel(node: Node, value: Value, axis: int, function: Callable[..., np.ndarray], *vectors: np.ndarray) -> Real:
-    """A function with parameters for each channel, which lie along an axis of the file."""
+    """Apply a function with per-channel parameters along an axis of the file."""
     if not isinstance(value, Real):
         raise node.unquantised(value, node.file.inputs[0])
     view = value.view
@@ -33,14 +33,17 @@ def per_channel(node: Node, value: Value, axis: int, function: Callable[..., np.
         if node.graph.shape(view.tensor)[-1] != view.shape[axis] or view.order[-1] != axis:
             view = node.graph.ordered(view, (*(n for n in view.order if n != axis), axis))
     if view.order[-1] != axis or not view.is_plain:
-        raise node.refuse(f"it has parameters along axis {axis} and others before it do not", "quantise each operator")
+        raise node.refuse(
+            f"its parameters vary along axis {axis}, those of an operator before it along another",
+            "quantise each operator",
+        )
     return applied(node, replace(value, view=view), lambda x: function(x, *(v[:, None] for v in vectors)))
 
 
 def _clamp(node: Node, low: float, high: float) -> None:
     value = node.value(0)
     if low > high:
-        raise node.refuse(f"its bounds are {low} and {high}", "use a least below the greatest")
+        raise node.refuse(f"its bounds are {low} and {high}", "use a minimum below the maximum")
     if isinstance(value, Pending):
         node.set(value.clamped(low, high))
     else:
@@ -53,7 +56,7 @@ def relu(node: Node) -> None:
 
 
 def clip(node: Node) -> None:
-    """Clip: a clamp, its bounds attributes in old operator sets."""
+    """Clip: a clamp; older opsets give its bounds as attributes."""
     low = node.number(1, "min", node.attribute("min", -np.inf))
     _clamp(node, low, node.number(2, "max", node.attribute("max", np.inf)))
 
@@ -85,7 +88,7 @@ _PLAIN: dict[str, Function] = {
 
 
 def plain(node: Node) -> None:
-    """A function without parameters."""
+    """Convert a function without parameters."""
     node.set(applied(node, node.value(0), _PLAIN[node.op]))
 
 
@@ -111,7 +114,7 @@ def hard_sigmoid(node: Node) -> None:
 
 
 def batch_normalization(node: Node) -> None:
-    """BatchNormalization: folded into a convolution before it, or else a function per channel."""
+    """BatchNormalization: folded into a preceding convolution, or else a per-channel function."""
     if node.attribute("training_mode", 0) or len([name for name in node.file.outputs if name]) > 1:
         raise node.refuse("it is in training mode", "export the model for inference")
     names = ("scale", "bias", "mean", "variance")
@@ -119,11 +122,11 @@ def batch_normalization(node: Node) -> None:
     value = node.value(0)
     channels = value.shape[1] if len(value.shape) > 1 else 0
     if any(v.shape != (channels,) or not np.isfinite(v).all() for v in vectors):
-        raise node.refuse(f"its parameters are not {channels} finite numbers each", "get the file anew")
+        raise node.refuse(f"its parameters are not {channels} finite numbers each", "export the model again")
     scale, bias, mean, variance = vectors
     variance = variance + node.attribute("epsilon", 1e-5)
     if (variance <= 0).any():
-        raise node.refuse("a variance is not above 0", "get the file anew")
+        raise node.refuse("a variance is not above 0", "export the model again")
     factor = scale / np.sqrt(variance)
     offset = bias - mean * factor
     if isinstance(value, Pending):
@@ -149,7 +152,7 @@ def prelu(node: Node) -> None:
 
 
 def on_codes(node: Node) -> None:
-    """QLinearSigmoid and QLinearLeakyRelu of onnxruntime."""
+    """Convert onnxruntime's QLinearSigmoid and QLinearLeakyRelu."""
     x = dequantised(node, 0, 1, 2)
     function = _leaky(node.attribute("alpha", 0.01)) if node.op.endswith("LeakyRelu") else _sigmoid
     if isinstance(x, Constant):

@@ -1,4 +1,4 @@
-"""Adds operators to a graph, and the movement of codes where a view alone is not enough."""
+"""Graph builder that inserts data movement where a view alone cannot express it."""
 
 from dataclasses import dataclass, field, replace
 
@@ -17,21 +17,21 @@ __all__ = ["Emitter"]
 
 @dataclass
 class Emitter(GraphBuilder):
-    """Graph builder that works on views.
+    """Graph builder operating on views.
 
     Attributes
     ----------
     reshapes : dict of str to str
-        Tensor that each output of a Reshape was before.
+        Source tensor of each Reshape output.
     """
 
     reshapes: dict[str, str] = field(default_factory=dict)
 
     def declare(self, name: str, shape: Shape, params: QuantParams | None, dtype: str = "int8") -> str:
-        """Declare a tensor of a size that fits memory, under a name of its own."""
+        """Declare a tensor under a unique name, with a bound on its size."""
         count = int(np.prod([float(n) for n in shape]))
         if count > MAX_ELEMENTS:
-            raise Unsupported(f"the tensor {name!r} of shape {shape} has {count} elements; at most {MAX_ELEMENTS} fit")
+            raise Unsupported(f"the tensor {name!r} of shape {shape} has {count} elements; use at most {MAX_ELEMENTS}")
         unique, n = name, 2
         while unique in self.known:
             unique, n = f"{name}#{n}", n + 1
@@ -39,27 +39,27 @@ class Emitter(GraphBuilder):
         return unique
 
     def requant_to(self, scale: float | np.ndarray, params: QuantParams, qmin: int, qmax: int) -> Requant:
-        """Requantisation by a scale, with the builder's rounding."""
+        """Return the requantisation for a scale, with the builder's rounding."""
         return Requant.from_scale(scale, params.zero_point, qmin, qmax, self.rounding)
 
     def claim(self, tensor: str, params: QuantParams) -> str:
-        """A tensor with the same codes that stands for real numbers by `params`."""
+        """Return a tensor with the same codes and quantisation `params`."""
         found = self.known[tensor]
         if found.params is None and found.dtype == "int8":
             self.known[tensor] = replace(found, params=params)
         elif found.params != params:
-            # A file may read codes by another scale than they were written by.
+            # A file may read codes with a different scale than it wrote them with.
             return self.table(f"{tensor}:read", tensor, params, np.arange(-128, 128).astype(np.int8), "LOOKUP")
         return tensor
 
     def table(self, name: str, source: str, params: QuantParams, table: np.ndarray, op: str) -> str:
-        """Add a function of one code; returns the name of its output."""
+        """Append a function of one code; return the name of its output."""
         output = self.declare(name, self.shape(source), params)
         self.append(Lookup(name=name, inputs=(source,), output=output, table=table, op=op))
         return output
 
     def settled(self, view: View) -> View:
-        """A plain view of the same tensor of the file, its codes reshaped or moved if they must be."""
+        """Return an equivalent plain view, reshaping or moving codes if necessary."""
         if view.is_plain:
             return view
         found = regrouped(view)
@@ -70,13 +70,13 @@ class Emitter(GraphBuilder):
         return replace(found, tensor=self._reshaped(found.tensor, found.inside_shape))
 
     def ordered(self, view: View, order: tuple[int, ...]) -> View:
-        """A plain view with its axes in another order inside."""
+        """Return a plain view with another axis order in the graph."""
         if view.order == order:
             return view
         if not moved(view.order, order, view.shape):
             found = replace(view, order=order)
             return replace(found, tensor=self._reshaped(view.tensor, found.inside_shape))
-        # Nothing else than moving codes is exact.
+        # The codes have to move.
         axes = tuple(view.order.index(n) for n in order)
         shape = tuple(self.shape(view.tensor)[n] for n in axes)
         known = self.known[view.tensor]
@@ -85,7 +85,7 @@ class Emitter(GraphBuilder):
         return replace(view, tensor=output, order=order)
 
     def picture(self, view: View) -> View:
-        """A plain view of rank 4 with channels last; a signal (N, C, L) becomes (N, C, 1, L)."""
+        """Return a plain, channels-last view of rank 4; a signal (N, C, L) becomes (N, C, 1, L)."""
         if len(view.shape) == 3:
             view = view.reshaped((*view.shape[:2], 1, view.shape[2]))
         if len(view.shape) != 4:
@@ -93,7 +93,7 @@ class Emitter(GraphBuilder):
         return self.ordered(self.settled(view), channels_last(4))
 
     def _reshaped(self, tensor: str, shape: Shape) -> str:
-        """A tensor with another shape; one that was itself only reshaped is left out."""
+        """Return the tensor with another shape, skipping intermediate reshapes."""
         while self.shape(tensor) != shape and tensor in self.reshapes:
             tensor = self.reshapes[tensor]
         if self.shape(tensor) == shape:

@@ -1,4 +1,4 @@
-"""Concatenation, and Softmax at the end of a network."""
+"""Concatenation, and the final Softmax of a network."""
 
 import math
 from dataclasses import replace
@@ -17,15 +17,15 @@ from .values import Codes, Constant, Floats, Pending, Real, Value, codes_of
 __all__ = ["CONVERSIONS", "SOFTMAX_PARAMS"]
 
 SOFTMAX_PARAMS = QuantParams(1 / 256, -128)
-"""Output of `Softmax`."""
+"""Output quantisation of `Softmax`."""
 
 
 def _joined(node: Node, values: list[Value], shapes: list[Shape], axis: int) -> Pending:
-    """Concatenation of values, each quantised as the output is."""
+    """Concatenate values, each quantised like the output."""
     axis = node.axis(axis, len(shapes[0]))
     rest = {(*shape[:axis], *shape[axis + 1 :]) for shape in shapes}
     if axis == 0 or len({len(shape) for shape in shapes}) > 1 or len(rest) > 1:
-        raise node.refuse(f"it joins {shapes} along axis {axis}", "join equal shapes, behind the batch")
+        raise node.refuse(f"it joins {shapes} along axis {axis}", "join equal shapes along an axis after the batch")
     shape = (*shapes[0][:axis], sum(each[axis] for each in shapes), *shapes[0][axis + 1 :])
 
     def emit(name: str, params: QuantParams, qmin: int, qmax: int) -> View:
@@ -51,7 +51,7 @@ def _joined(node: Node, values: list[Value], shapes: list[Shape], axis: int) -> 
 
 
 def concat(node: Node) -> None:
-    """Concat of codes of one scale, or of real numbers."""
+    """Concat of codes of equal scale, or of real numbers."""
     values = [node.value(n) for n in range(len(node.file.inputs))]
     found = [node.value(0)]
     for n, value in enumerate(values):
@@ -61,7 +61,7 @@ def concat(node: Node) -> None:
         found = []
         for value in values:
             if not isinstance(value, Codes):
-                raise node.refuse("it joins codes and real numbers", "get the file anew")
+                raise node.refuse("it joins codes and real numbers", "export the model again")
             found.append(Real(value.view, params_of(node, value.view)))
     else:
         found = values
@@ -70,7 +70,7 @@ def concat(node: Node) -> None:
     same = all(isinstance(v, Real) and v.table is None and v.params == getattr(first, "params", None) for v in found)
     if not same or not isinstance(first, Real):
         if isinstance(values[0], Codes):
-            raise node.refuse("it joins codes of several scales", "use QLinearConcat")
+            raise node.refuse("it joins codes of different scales", "use QLinearConcat")
         node.set(pending)
         return
     view = pending.emit(node.file.outputs[0], first.params, -128, 127)
@@ -79,10 +79,10 @@ def concat(node: Node) -> None:
 
 
 def qlinear_concat(node: Node) -> None:
-    """QLinearConcat of onnxruntime: scale and zero point of the output, then three inputs for each operand."""
+    """onnxruntime's QLinearConcat: output scale and zero point, then three inputs per operand."""
     count = len(node.file.inputs)
     if count < 5 or (count - 2) % 3:
-        raise node.refuse(f"it has {count} inputs", "get the file anew")
+        raise node.refuse(f"it has {count} inputs", "export the model again")
     values: list[Value] = []
     for n in range(2, count, 3):
         values.append(node.dequantised(dequantised(node, n, n + 1, n + 2), node.file.inputs[n]))
@@ -91,7 +91,7 @@ def qlinear_concat(node: Node) -> None:
 
 
 def _softmax(node: Node, x: Real, axis: int, version: int) -> Pending:
-    """Softmax; up to opset 12 over all axes from `axis` on."""
+    """Softmax over `axis`; up to opset 12, over all axes from `axis` on."""
     shape = x.shape
     axis = node.axis(axis, len(shape))
     flat = x.view.reshaped((math.prod(shape[:axis]), math.prod(shape[axis:]))) if version < 13 else x.view
@@ -120,7 +120,7 @@ def softmax(node: Node) -> None:
 
 
 def qlinear_softmax(node: Node) -> None:
-    """QLinearSoftmax of onnxruntime."""
+    """onnxruntime's QLinearSoftmax."""
     x = node.dequantised(dequantised(node, 0, 1, 2), node.file.inputs[0])
     version = node.attribute("opset", 13)
     found = _softmax(node, x, node.attribute("axis", 1 if version < 13 else -1), version)

@@ -1,4 +1,4 @@
-"""Sums of products: Conv, Gemm, MatMul, and their quantised forms."""
+"""Matrix operators Conv, Gemm, MatMul, and their quantised forms."""
 
 from dataclasses import dataclass, replace
 
@@ -17,16 +17,16 @@ __all__ = ["CONVERSIONS"]
 
 @dataclass(frozen=True, eq=False)
 class _Linear:
-    """Weights and biases, the channels on the weights' axis 0.
+    """Weights and biases, with channels on axis 0 of the weights.
 
     Attributes
     ----------
     weights : int8 or int16 array (channels, ...)
-        Codes with zero point 0, wider once their sign has changed.
+        Codes with zero point 0; int16 once a factor has changed their sign.
     scale : float64 array () or (channels,)
-        Of the weights.
+        Scale of the weights.
     bias : float64 array (channels,)
-        In units of the sums, not rounded.
+        Bias in units of the sums, not rounded.
     unit : float
         Scale of the input.
     """
@@ -37,7 +37,7 @@ class _Linear:
     unit: float
 
     def affine(self, factor: np.ndarray, offset: np.ndarray) -> "_Linear":
-        """The same with ``factor * sums + offset``; exact, but for the rounding of the bias."""
+        """Fold ``factor * sums + offset`` in; exact except for the rounding of the bias."""
         magnitude = np.where(factor == 0, 1.0, np.abs(factor))
         sign = np.sign(factor).astype(np.int16)
         weights = self.weights * sign.reshape(-1, *[1] * (self.weights.ndim - 1))
@@ -45,20 +45,20 @@ class _Linear:
         return replace(self, weights=weights, scale=scale, bias=self.bias * sign + offset / (scale * self.unit))
 
     def rounded_bias(self) -> np.ndarray:
-        """Bias as int64."""
+        """Return the bias rounded to int64."""
         bias = np.rint(self.bias)
         if not (np.abs(bias) < 2**31).all():
             raise ValueError("a bias is beyond int32 in units of input scale times weight scale; use larger scales")
         return bias.astype(np.int64)
 
     def output_scale(self, params: QuantParams) -> float | np.ndarray:
-        """From sums to output codes."""
+        """Return the scale from sums to output codes."""
         scale = self.scale * self.unit / float(params.scale)
         return scale if scale.ndim else float(scale)
 
 
 def _weights(node: Node, value: Constant, what: str, axis: int) -> Quantised:
-    """Codes of constant weights with zero point 0 and channels on an axis."""
+    """Return constant weights re-centred to zero point 0; per-channel scales must be along `axis`."""
     found = value.quantised
     if found is None:
         raise node.refuse(f"its {what} are float32, not quantised", "quantise weights too, with quantize_static")
@@ -79,7 +79,7 @@ def _weights(node: Node, value: Constant, what: str, axis: int) -> Quantised:
 
 
 def _linear(node: Node, x: Real, weights: np.ndarray, scale: np.ndarray, bias: Constant | None) -> _Linear:
-    """Weights with channels in front, and the bias in units of the sums."""
+    """Combine weights, channels on axis 0, with the bias converted to units of the sums."""
     unit = float(x.params.scale)
     channels = len(weights)
     found = np.zeros(channels)
@@ -91,24 +91,24 @@ def _linear(node: Node, x: Real, weights: np.ndarray, scale: np.ndarray, bias: C
             raise node.refuse(f"its biases have shape {bias.shape}", f"use ({channels},)") from None
         found = found / (unit * scale)
     if not np.isfinite(found).all():
-        raise node.refuse("a bias is not finite in units of input scale times weight scale", "get the file anew")
+        raise node.refuse("a bias is not finite in units of input scale times weight scale", "export the model again")
     return _Linear(weights, scale, found, unit)
 
 
 def _convolution(node: Node, x: Real, weights: Constant, bias: Constant | None) -> Pending:
-    """Conv of dequantised codes."""
+    """Convert a Conv of dequantised codes."""
     found = _weights(node, weights, "weights", 0)
     codes = found.codes
     signal = codes.ndim == 3
     if signal:
         codes = codes[:, :, None]
     if codes.ndim != 4:
-        raise node.refuse(f"its weights have shape {weights.shape}", "use convolutions over one or two dimensions")
+        raise node.refuse(f"its weights have shape {weights.shape}", "use 1D or 2D convolutions")
     view = node.graph.picture(x.view)
     channels, groups = view.shape[1], node.attribute("group", 1)
     if not 1 <= groups <= channels or channels != groups * codes.shape[1] or not len(codes) or len(codes) % groups:
         raise node.refuse(
-            f"{groups} groups of {channels} channels do not fit weights {weights.shape}", "get the file anew"
+            f"{groups} groups of {channels} channels do not fit weights {weights.shape}", "export the model again"
         )
     window, size = window_of(node, view.shape[1:], codes.shape[2:], signal=signal)
     shape = (view.shape[0], len(codes), *size)
@@ -146,7 +146,7 @@ def _convolution(node: Node, x: Real, weights: Constant, bias: Constant | None) 
 
 
 def _int8(weights: np.ndarray) -> np.ndarray:
-    """Weights that may have changed their sign."""
+    """Narrow weights to int8 after possible sign changes."""
     if weights.size and weights.max() > 127:
         raise ValueError(
             "a weight of -128 in a channel with a negative factor becomes 128; fold the factor before quantisation"
@@ -155,7 +155,7 @@ def _int8(weights: np.ndarray) -> np.ndarray:
 
 
 def _product(node: Node, x: Real, weights: Quantised, bias: Constant | None, alpha: float = 1.0) -> Pending:
-    """Product with weights (in, out)."""
+    """Convert a matrix product with weights (in, out)."""
     codes = weights.codes
     if codes.ndim != 2:
         raise node.refuse(f"its weights have shape {codes.shape}", "use a matrix")
@@ -163,9 +163,9 @@ def _product(node: Node, x: Real, weights: Quantised, bias: Constant | None, alp
     if len(x.shape) < 2 or depth != len(codes) or not codes.size:
         raise node.refuse(f"its weights have shape {codes.shape}", f"use {depth} rows")
     if alpha <= 0 or not np.isfinite(alpha):
-        raise node.refuse(f"alpha is {alpha}", "use a positive one")
+        raise node.refuse(f"alpha is {alpha}", "use a positive, finite alpha")
     flat = len(x.shape) == 2
-    # A flattened picture is read as it lies, and the rows of the weights follow.
+    # A flattened feature map is read in graph order; the rows of the weights are permuted to match.
     view = x.view if flat else node.graph.settled(x.view)
     if not flat:
         last = len(view.shape) - 1
@@ -227,9 +227,9 @@ def gemm(node: Node) -> None:
 
 
 def _oriented(node: Node, value: Constant) -> Quantised:
-    """Weights of a Gemm as (in, out)."""
+    """Return the weights of a Gemm as (in, out)."""
     if node.attribute("transA", 0):
-        raise node.refuse("transA is set", "transpose the activations before, or use transB")
+        raise node.refuse("transA is set", "transpose the activations first, or use transB")
     if not node.attribute("transB", 0):
         return _weights(node, value, "weights", 1)
     found = _weights(node, value, "weights", 0)
@@ -237,7 +237,7 @@ def _oriented(node: Node, value: Constant) -> Quantised:
 
 
 def _bias(node: Node, n: int, x: Real, weights: Quantised, alpha: float = 1.0) -> Constant | None:
-    """Bias of an operator on codes: int32, in units of the sums."""
+    """Return the bias of an operator on codes: int32, in units of the sums."""
     if not node.given(n):
         return None
     codes = node.constant(n, "bias").array
@@ -260,7 +260,7 @@ def qlinear_matmul(node: Node) -> None:
 
 
 def qgemm(node: Node) -> None:
-    """QGemm of onnxruntime."""
+    """onnxruntime's QGemm."""
     x, value = _operands(node, 0, 3, 0 if node.attribute("transB", 0) else 1)
     weights, alpha = _oriented(node, value), node.attribute("alpha", 1.0)
     found = _product(node, x, weights, _bias(node, 6, x, weights, alpha), alpha)
@@ -271,7 +271,7 @@ def qgemm(node: Node) -> None:
 
 
 def _operands(node: Node, first: int, second: int, axis: int) -> tuple[Real, Constant]:
-    """Activations and constant weights of an operator on codes, each followed by scale and zero point."""
+    """Return activations and constant weights of an operator on codes; scale and zero point follow each input."""
     weights = node.value(second)
     if not isinstance(weights, Constant):
         raise node.refuse("its weights are computed by the network", "use constant weights")

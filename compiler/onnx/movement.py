@@ -1,4 +1,4 @@
-"""Operators that move elements and compute nothing: most of them only change the view."""
+"""Data-movement operators; most of them only change the view."""
 
 import math
 from collections.abc import Callable
@@ -19,7 +19,7 @@ Moving = Codes | Real | Floats
 
 
 def moving(node: Node, n: int = 0) -> Moving:
-    """An input whose elements lie in a tensor of the graph."""
+    """Return an input stored in a graph tensor."""
     value = node.value(n)
     if isinstance(value, (Pending, Constant)):
         raise node.unquantised(value, node.file.inputs[n])
@@ -27,7 +27,7 @@ def moving(node: Node, n: int = 0) -> Moving:
 
 
 def params_of(node: Node, view: View) -> QuantParams:
-    """Scale and zero point of a tensor of codes."""
+    """Return scale and zero point of a tensor of codes."""
     params = node.graph.known[view.tensor].params
     if params is None:
         raise node.refuse("its input has no scale", "quantise the input with QuantizeLinear")
@@ -35,14 +35,14 @@ def params_of(node: Node, view: View) -> QuantParams:
 
 
 def with_view(value: Moving, view: View) -> Value:
-    """The same kind of value somewhere else."""
+    """Return a value of the same kind with another view."""
     if (
         isinstance(value, Real)
         and value.table is not None
         and value.table.ndim > 1
         and view.tensor != value.view.tensor
     ):
-        # The channels must still be the last axis inside.
+        # The channels must remain the last graph axis.
         before = value.view
         if view.order != before.order or view.inside_shape[-1] != before.inside_shape[-1]:
             functions = " and ".join(value.functions)
@@ -51,7 +51,7 @@ def with_view(value: Moving, view: View) -> Value:
 
 
 def target_shape(node: Node, shape: Shape) -> Shape:
-    """Shape that Reshape, Flatten, Squeeze or Unsqueeze gives."""
+    """Return the output shape of Reshape, Flatten, Squeeze or Unsqueeze."""
     rank = len(shape)
     if node.op == "Flatten":
         axis = node.attribute("axis", 1)
@@ -66,7 +66,7 @@ def target_shape(node: Node, shape: Shape) -> Shape:
             raise node.refuse(f"it squeezes the axes {tuple(axes)}", "squeeze axes of length 1")
         return tuple(length for n, length in enumerate(shape) if n not in axes)
     if given is None or len(given) > 8:
-        raise node.refuse("it has no axes, or more than 8", "get the file anew")
+        raise node.refuse("it has no axes, or more than 8", "export the model again")
     axes = {node.axis(n, rank + len(given)) for n in given}
     rest = iter(shape)
     return tuple(1 if n in axes else next(rest) for n in range(rank + len(axes)))
@@ -75,7 +75,7 @@ def target_shape(node: Node, shape: Shape) -> Shape:
 def _reshape(node: Node, shape: Shape) -> Shape:
     given = node.integers("shape", 1)
     if given is None or any(n < -1 for n in given) or given.count(-1) > 1 or len(given) > 16:
-        raise node.refuse(f"its shape is {given}", "get the file anew")
+        raise node.refuse(f"its shape is {given}", "export the model again")
     zero = bool(node.attribute("allowzero", 0))
     if any(n == 0 and (zero or k >= len(shape)) for k, n in enumerate(given)):
         raise node.refuse(f"its shape is {given}", "use lengths of at least 1")
@@ -87,11 +87,11 @@ def _reshape(node: Node, shape: Shape) -> Shape:
 
 
 def reshape(node: Node) -> None:
-    """Reshape, Flatten, Squeeze, Unsqueeze: another shape in the file, nothing inside."""
+    """Reshape, Flatten, Squeeze, Unsqueeze: change the shape in the file; no data moves."""
     value = node.value(0)
     shape = target_shape(node, value.shape)
     if not shape or shape[0] != value.shape[0] or math.prod(shape) != math.prod(value.shape):
-        raise node.refuse(f"it gives shape {shape}, without the batch in front", "keep the batch as the first axis")
+        raise node.refuse(f"it gives shape {shape}, without the leading batch", "keep the batch as the first axis")
     if isinstance(value, Pending):
         node.set(_later(value, shape, lambda view: view.reshaped(shape)))
         return
@@ -100,7 +100,7 @@ def reshape(node: Node) -> None:
 
 
 def _later(value: Pending, shape: Shape, move: Callable[[View], View]) -> Pending:
-    """A movement of what has no tensor yet."""
+    """Defer a movement until the pending value has a tensor."""
 
     def emit(name: str, params: QuantParams, qmin: int, qmax: int) -> View:
         return move(value.emit(name, params, qmin, qmax))
@@ -109,7 +109,7 @@ def _later(value: Pending, shape: Shape, move: Callable[[View], View]) -> Pendin
 
 
 def transpose(node: Node) -> None:
-    """Transpose: another order in the file, nothing inside."""
+    """Transpose: change the axis order in the file; no data moves."""
     value = node.value(0)
     rank = len(value.shape)
     axes = node.attribute("perm", tuple(reversed(range(rank))))
@@ -124,12 +124,12 @@ def transpose(node: Node) -> None:
 
 
 def alias(node: Node) -> None:
-    """Identity, Dropout, and a Cast that keeps the type."""
+    """Identity, Dropout, and Cast to the same type."""
     value = node.value(0)
     if node.op == "Cast" and (node.attribute("to", 0) != 1 or isinstance(value, Codes)):
-        raise node.refuse("it changes the type of activations", "leave it out")
+        raise node.refuse("it changes the type of activations", "remove it")
     if node.op == "Dropout" and any(node.file.outputs[1:]):
-        raise node.refuse("its mask is used", "leave its second output out")
+        raise node.refuse("its mask is used", "remove its second output")
     node.set(value)
 
 
@@ -156,7 +156,7 @@ def pad(node: Node) -> None:
 
 
 def _widths(node: Node, rank: int) -> list[tuple[int, int]]:
-    """Elements before and behind each axis of the file."""
+    """Return the padding before and after each axis of the file."""
     pads = node.integers("pads", 1)
     axes = tuple(range(rank))
     if node.given(3):
@@ -172,7 +172,7 @@ def _widths(node: Node, rank: int) -> list[tuple[int, int]]:
 
 
 def cut(node: Node, value: Moving, ranges: dict[int, tuple[int, int | None, int]], drop: int | None, n: int) -> None:
-    """Define output `n` as part of a value, by (start, stop, step) of some axes of the file."""
+    """Define output `n` as a slice of a value, given (start, stop, step) per axis of the file."""
     view = node.graph.settled(value.view)
     if 0 in ranges:
         start, stop, step = ranges.pop(0)
@@ -182,7 +182,7 @@ def cut(node: Node, value: Moving, ranges: dict[int, tuple[int, int | None, int]
         len(range(length)[slice(*ranges.get(axis, (0, length, 1)))]) for axis, length in enumerate(view.shape)
     )
     if 0 in shape:
-        raise node.refuse(f"it gives shape {shape}", "cut parts of at least one element")
+        raise node.refuse(f"it gives shape {shape}", "keep at least one element")
     known = node.graph.known[view.tensor]
     output = View.plain(node.file.outputs[n], shape, view.order)
     output = replace(output, tensor=node.graph.declare(output.tensor, output.inside_shape, known.params, known.dtype))
@@ -207,11 +207,11 @@ def slice_(node: Node) -> None:
     rank = len(value.shape)
     starts, ends = node.integers("starts", 1), node.integers("ends", 2)
     if starts is None or ends is None:
-        raise node.refuse("its bounds are missing", "get the file anew")
+        raise node.refuse("its bounds are missing", "export the model again")
     axes = node.integers("axes", 3) or tuple(range(len(starts)))
     steps = node.integers("steps", 4) or (1,) * len(starts)
     if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
-        raise node.refuse(f"its bounds are {starts}, {ends}, {steps}", "get the file anew")
+        raise node.refuse(f"its bounds are {starts}, {ends}, {steps}", "export the model again")
     ranges: dict[int, tuple[int, int | None, int]] = {}
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         n = node.axis(axis, rank)
@@ -221,7 +221,7 @@ def slice_(node: Node) -> None:
 
 
 def split(node: Node) -> None:
-    """Split: a Slice for each output."""
+    """Split: one Slice per output."""
     value = moving(node)
     axis = node.axis(node.attribute("axis", 0), len(value.shape))
     length, count = value.shape[axis], len(node.file.outputs)
@@ -230,7 +230,9 @@ def split(node: Node) -> None:
         each = -(-length // count)
         sizes = tuple(min(each, length - n * each) for n in range(count))
     if len(sizes) != count or sum(sizes) != length or min(sizes) < 1 or axis == 0:
-        raise node.refuse(f"it splits {length} of axis {axis} into {sizes}", "use sizes of that sum, behind the batch")
+        raise node.refuse(
+            f"it splits {length} of axis {axis} into {sizes}", "use sizes with that sum, along an axis after the batch"
+        )
     start = 0
     for n, size in enumerate(sizes):
         cut(node, value, {axis: (start, start + size, 1)}, None, n)
@@ -238,7 +240,7 @@ def split(node: Node) -> None:
 
 
 def gather(node: Node) -> None:
-    """Gather of one constant index, or of indices in even steps."""
+    """Gather with one constant index, or with equidistant indices."""
     value = moving(node)
     axis = node.axis(node.attribute("axis", 0), len(value.shape))
     array = node.constant(1, "indices").array
@@ -249,7 +251,7 @@ def gather(node: Node) -> None:
     step = indices[1] - indices[0] if len(indices) > 1 else 1
     stop = indices[-1] + (1 if step > 0 else -1)
     if step == 0 or list(range(indices[0], stop, step)) != indices or not all(0 <= n < length for n in indices):
-        raise node.refuse(f"its indices are {indices[:8]} of {length}", "use indices in even steps")
+        raise node.refuse(f"its indices are {indices[:8]} of {length}", "use equidistant indices")
     cut(node, value, {axis: (indices[0], None if stop < 0 else stop, step)}, None if array.ndim else axis, 0)
 
 

@@ -1,4 +1,4 @@
-"""Maxima and averages over windows and over axes."""
+"""Maximum and average pooling, and reductions over axes."""
 
 import math
 
@@ -18,7 +18,7 @@ __all__ = ["CONVERSIONS"]
 
 
 def _window(node: Node, view: View) -> tuple[Window, Shape, bool]:
-    """Window of a pooling node over a picture, shape of its output, and whether the file has a signal."""
+    """Return the window of a pooling node, its output shape, and whether the file has a one-dimensional signal."""
     kernel: tuple[int, ...] = node.attribute("kernel_shape", ())
     signal = len(kernel) == 1
     if len(kernel) not in (1, 2) or not all(isinstance(n, int) for n in kernel):
@@ -37,9 +37,9 @@ def _as_signal(view: View, signal: bool) -> View:
 
 
 def max_pool(node: Node) -> None:
-    """MaxPool of codes, or of real numbers, which have their order."""
+    """MaxPool of codes, or of real numbers that increase with the code."""
     if any(node.file.outputs[1:]):
-        raise node.refuse("its indices are used", "leave its second output out")
+        raise node.refuse("its indices are used", "remove its second output")
     value = moving(node)
     if isinstance(value, Floats) or (isinstance(value, Real) and not (np.diff(value.values) >= 0).all()):
         raise node.unquantised(value, node.file.inputs[0])
@@ -51,7 +51,7 @@ def max_pool(node: Node) -> None:
 
 
 def _average(node: Node, x: Real) -> Pending:
-    """Average over windows, in one of three ways; all of them are within one code of the real average."""
+    """Average over windows, by one of three methods; each is within one code of the real average."""
     view = node.graph.picture(x.view)
     window, shape, signal = _window(node, view)
     counted = bool(node.attribute("count_include_pad", 0))
@@ -66,8 +66,8 @@ def _average(node: Node, x: Real) -> Pending:
             output = node.fresh(name, shape, params, (0, 2, 3, 1))
             node.graph.append(AveragePool2D(output=output.tensor, qmin=qmin, qmax=qmax, **common))
         elif excluded:
-            # A window's divisor depends on its place: first the average of codes, then the other scale. Two roundings
-            # are within one code of the real average only while the second does not magnify the first.
+            # A window's divisor depends on its position: average the codes, then rescale. Two roundings are within one
+            # code of the real average only if the second does not magnify the error of the first.
             if float(x.params.scale) >= 2 * float(params.scale):
                 reason = f"its output has a scale of {params.scale}, less than half of the input's, and padding"
                 raise node.refuse(reason, "use quant_format=QuantFormat.QDQ, which keeps the scale")
@@ -75,8 +75,8 @@ def _average(node: Node, x: Real) -> Pending:
             node.graph.append(AveragePool2D(output=between.tensor, **common))
             output = node.quantised(Real(between, x.params), params, name)
         else:
-            # Every window has as many elements: a convolution with weights of 1, which rounds once. What lies outside
-            # the picture reads as the real number 0.
+            # Every window has the same number of elements: use a convolution with unit weights, which rounds once. The
+            # padding reads as the real number 0.
             output = node.fresh(name, shape, params, (0, 2, 3, 1))
             scale = float(x.params.scale) / (float(params.scale) * math.prod(window.kernel))
             node.graph.append(
@@ -95,7 +95,7 @@ def _average(node: Node, x: Real) -> Pending:
 
 
 def _mean(node: Node, x: Real, axes: tuple[int, ...], keep: bool, total: bool = False) -> Pending:
-    """Mean or sum over axes of the file."""
+    """Mean, or sum if `total`, over axes of the file."""
     view = node.graph.settled(x.view)
     kept, shape = _reduced(node, view, axes, keep)
     count = 1 if total else math.prod(view.shape[n] for n in axes)
@@ -120,19 +120,19 @@ def _mean(node: Node, x: Real, axes: tuple[int, ...], keep: bool, total: bool = 
 
 
 def _reduced(node: Node, view: View, axes: tuple[int, ...], keep: bool) -> tuple[Shape, Shape]:
-    """Shape with the reduced axes as 1, and shape in the file."""
+    """Return the shape with reduced axes of length 1, and the shape in the file."""
     if not axes or 0 in axes or len({*axes}) != len(axes):
-        raise node.refuse(f"it reduces the axes {axes}", "reduce axes behind the batch, each once")
+        raise node.refuse(f"it reduces the axes {axes}", "reduce axes after the batch, each once")
     kept = tuple(1 if n in axes else length for n, length in enumerate(view.shape))
     return kept, kept if keep else tuple(length for n, length in enumerate(kept) if n not in axes)
 
 
 def _axes(node: Node, rank: int) -> tuple[int, ...]:
-    """Axes of a reduction; all but the batch where none are given."""
+    """Return the axes of a reduction; by default, all but the batch."""
     given = node.integers("axes", 1)
     if not given:
         if node.attribute("noop_with_empty_axes", 0):
-            raise node.refuse("it reduces nothing", "leave it out")
+            raise node.refuse("it reduces nothing", "remove it")
         return tuple(range(1, rank))
     return tuple(node.axis(n, rank) for n in given)
 
@@ -173,26 +173,26 @@ def reduce_max(node: Node) -> None:
 
 
 def _on_codes(node: Node) -> Real:
-    """Activations of an operator on codes, followed by scale and zero point."""
+    """Return the activations of an operator on codes, given by inputs 0 to 2: codes, scale, zero point."""
     if node.attribute("channels_last", 0):
-        raise node.refuse("channels_last is set", "leave it out")
+        raise node.refuse("channels_last is set", "clear it")
     return node.dequantised(dequantised(node, 0, 1, 2), node.file.inputs[0])
 
 
 def qlinear_average_pool(node: Node) -> None:
-    """QLinearAveragePool of onnxruntime."""
+    """onnxruntime's QLinearAveragePool."""
     node.set_quantised(_average(node, _on_codes(node)), *node.output_params(3))
 
 
 def qlinear_global_average_pool(node: Node) -> None:
-    """QLinearGlobalAveragePool of onnxruntime."""
+    """onnxruntime's QLinearGlobalAveragePool."""
     x = _on_codes(node)
     found = _mean(node, x, tuple(range(2, len(x.shape))), keep=True)
     node.set_quantised(found, *node.output_params(3))
 
 
 def qlinear_reduce_mean(node: Node) -> None:
-    """QLinearReduceMean of onnxruntime."""
+    """onnxruntime's QLinearReduceMean."""
     x = node.dequantised(dequantised(node, 0, 1, 2), node.file.inputs[0])
     axes = tuple(node.axis(n, len(x.shape)) for n in node.attribute("axes", ())) or tuple(range(1, len(x.shape)))
     found = _mean(node, x, axes, bool(node.attribute("keepdims", 1)))

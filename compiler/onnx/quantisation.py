@@ -1,4 +1,4 @@
-"""QuantizeLinear and DequantizeLinear: the borders between codes and real numbers."""
+"""QuantizeLinear and DequantizeLinear: conversion between codes and real numbers."""
 
 from dataclasses import replace
 
@@ -15,20 +15,20 @@ _UINT8, _INT8 = 2, 3  # element types in attribute output_dtype
 def quantise(node: Node) -> None:
     """QuantizeLinear."""
     if node.attribute("block_size", 0):
-        raise node.refuse("it has a scale for each block", "quantise without blocks")
+        raise node.refuse("it has one scale per block", "quantise without blocks")
     value = node.value(0)
     if isinstance(value, Constant):
         node.set(Constant(_codes(node, value)))
         return
     if isinstance(value, Codes):
-        raise node.refuse("it quantises codes", "get the file anew")
+        raise node.refuse("it quantises codes", "export the model again")
     zero_point = node.constant(2, "zero point").array if node.given(2) else None
     params, unsigned = node.params(node.constant(1, "scale").array, zero_point, _default_dtype(node) == np.uint8)
     node.set_quantised(value, params, unsigned)
 
 
 def _default_dtype(node: Node) -> type:
-    """Type of codes without a zero point."""
+    """Return the type of codes if there is no zero point."""
     code = node.attribute("output_dtype", 0)
     if code not in (0, _UINT8, _INT8):
         raise node.refuse(f"codes have element type {code}", "use activation_type=QuantType.QInt8 or QUInt8")
@@ -36,7 +36,7 @@ def _default_dtype(node: Node) -> type:
 
 
 def _codes(node: Node, value: Constant) -> np.ndarray:
-    """Codes of a constant that the file stores as real numbers."""
+    """Quantise a constant that the file stores as real numbers."""
     zero_point = node.constant(2, "zero point").array if node.given(2) else np.zeros((), _default_dtype(node))
     if zero_point.dtype not in (np.int8, np.uint8, np.int32):
         raise node.refuse(f"codes are {zero_point.dtype}", "use weight_type=QuantType.QInt8")
@@ -51,29 +51,29 @@ def _codes(node: Node, value: Constant) -> np.ndarray:
 def dequantise(node: Node) -> None:
     """DequantizeLinear."""
     if node.attribute("block_size", 0):
-        raise node.refuse("it has a scale for each block", "quantise without blocks")
+        raise node.refuse("it has one scale per block", "quantise without blocks")
     node.set(dequantised(node, 0, 1, 2, node.attribute("axis", 1)))
 
 
 def dequantised(node: Node, codes: int, scale: int, zero_point: int, axis: int = 0) -> Constant | Real:
-    """Real numbers of codes; the first three arguments are numbers of inputs, `axis` that of a constant's channels."""
+    """Dequantise codes; `codes`, `scale` and `zero_point` are input indices, `axis` is a constant's channel axis."""
     value = node.value(codes)
     if isinstance(value, Constant):
         offset = node.constant(zero_point, "zero point") if node.given(zero_point) else None
         return dequantised_constant(node, value, node.constant(scale, "scale"), offset, axis)
     if not isinstance(value, Codes):
-        raise node.refuse("it dequantises real numbers", "get the file anew")
+        raise node.refuse("it dequantises real numbers", "export the model again")
     offset = node.constant(zero_point, "zero point").array if node.given(zero_point) else None
     params, unsigned = node.params(node.constant(scale, "scale").array, offset, value.unsigned)
     if unsigned != value.unsigned:
-        raise node.refuse("its zero point has another type than its codes", "get the file anew")
+        raise node.refuse("its zero point has another type than its codes", "export the model again")
     return Real(replace(value.view, tensor=node.graph.claim(value.view.tensor, params)), params)
 
 
 def dequantised_constant(
     node: Node, codes: Constant, scale: Constant, zero_point: Constant | None, axis: int
 ) -> Constant:
-    """Real numbers of constant codes, which it remembers."""
+    """Dequantise constant codes; the result keeps them."""
     found = quantised_constant(node, codes, scale, zero_point, axis)
     return Constant(found.real.astype(np.float32), found)
 
@@ -81,15 +81,15 @@ def dequantised_constant(
 def quantised_constant(
     node: Node, codes: Constant, scale: Constant, zero_point: Constant | None, axis: int
 ) -> Quantised:
-    """Constant codes with their scales: one, or one for each index of an axis."""
+    """Return constant codes with their scales: one, or one per index of an axis."""
     array, scales = codes.array, scale.array
     zeros = np.zeros((), array.dtype) if zero_point is None else zero_point.array
     if array.dtype not in (np.int8, np.uint8, np.int32):
         raise node.refuse(f"constant codes are {array.dtype}", "use weight_type=QuantType.QInt8")
     if scales.dtype.kind != "f" or not np.isfinite(scales).all() or (scales <= 0).any():
-        raise node.refuse("a scale of a constant is not a finite number above 0", "get the file anew")
+        raise node.refuse("a scale of a constant is not a finite number above 0", "export the model again")
     if zeros.dtype.kind not in "iu" or zeros.size not in (1, scales.size):
-        raise node.refuse(f"a constant has {scales.size} scales and {zeros.size} zero points", "get the file anew")
+        raise node.refuse(f"a constant has {scales.size} scales and {zeros.size} zero points", "export the model again")
     if scales.size != 1:
         axis = node.axis(axis, max(array.ndim, 1))
         if array.ndim < 1 or scales.ndim != 1 or scales.size != array.shape[axis]:

@@ -1,7 +1,7 @@
-"""The content of an ``.onnx`` file, checked, as plain data.
+"""Read and check an ``.onnx`` file.
 
-Nothing here trusts the file: names must be text, and an array must be as long as its shape says, so that no damaged
-dimension allocates memory that the file does not have.
+The file is untrusted: names must be valid text, and the length of an array must match its shape, so a damaged dimension
+cannot cause an allocation larger than the file.
 """
 
 import math
@@ -22,10 +22,10 @@ except ModuleNotFoundError:
 __all__ = ["MAX_ELEMENTS", "Declared", "File", "FileNode", "read"]
 
 MAX_ELEMENTS = 1 << 24
-"""Most elements of one activation tensor: 16 MiB of codes, more than any buffer that they could lie in."""
+"""Maximum elements of one activation tensor: 16 MiB of codes, more than any engine's buffer."""
 
-_OLDEST = 10  # the first operator set with QuantizeLinear
-_AGAIN = "get the file anew"
+_OLDEST = 10  # first opset with QuantizeLinear
+_AGAIN = "export the model again"
 _DTYPES = {
     "FLOAT": np.float32,
     "DOUBLE": np.float64,
@@ -36,7 +36,7 @@ _DTYPES = {
     "INT64": np.int64,
     "BOOL": np.bool_,
 }
-# Field of a tensor that holds its elements where they are not raw bytes.
+# Field of a tensor that holds its elements if raw_data is not used.
 _FIELDS = {"FLOAT": "float_data", "DOUBLE": "double_data", "INT64": "int64_data"}
 
 
@@ -47,15 +47,15 @@ class FileNode:
     Attributes
     ----------
     name : str
-        Its name, or that of its first output where it has none.
+        Its name, or that of its first output if it has none.
     op : str
-        Operator, with its domain where that is not ONNX's own: "com.microsoft.QGemm".
+        Operator type, prefixed with the domain unless it is ONNX's own: "com.microsoft.QGemm".
     version : int
-        Version of the operator set of its domain.
+        Opset version of its domain.
     inputs, outputs : tuple of str
-        Names of values; "" where one is left out.
+        Names of values; "" if omitted.
     attributes : dict
-        Numbers, texts, arrays, and tuples of them.
+        Numbers, strings, arrays, and tuples of numbers, by name.
     """
 
     name: str
@@ -67,13 +67,13 @@ class FileNode:
 
     @property
     def label(self) -> str:
-        """Node, operator and version, for messages."""
+        """Node, operator and opset version, for messages."""
         return f"node {self.name!r} ({self.op}, opset {self.version})"
 
 
 @dataclass(frozen=True)
 class Declared:
-    """Declared input or output of the graph; a dimension that is not a number is None."""
+    """Declared input or output of the graph; a symbolic dimension is None."""
 
     name: str
     dtype: str
@@ -82,7 +82,7 @@ class Declared:
 
 @dataclass(frozen=True, eq=False)
 class File:
-    """Nodes in order, constants by name, and the edges."""
+    """Nodes in file order, constants by name, and declared inputs and outputs."""
 
     nodes: tuple[FileNode, ...]
     constants: dict[str, Any]
@@ -90,33 +90,33 @@ class File:
     outputs: tuple[Declared, ...]
 
     def constant(self, name: str) -> np.ndarray:
-        """Elements of a constant.
+        """Return the elements of a constant.
 
         Raises
         ------
         Unsupported
-            If they have another type, lie elsewhere, or do not fit the shape.
+            If their type is unsupported, they are stored in another file, or their number does not match the shape.
         """
         return _array(self.constants[name], f"the constant {name!r}")
 
 
 def read(data: bytes) -> File:
-    """Parse a file.
+    """Parse an ``.onnx`` file.
 
     Raises
     ------
     Unsupported
-        If the content is damaged, or uses parts of ONNX that are not supported.
+        If the content is damaged or uses unsupported parts of ONNX.
     """
     try:
         model = onnx.ModelProto.FromString(data)
     except (DecodeError, RuntimeError) as error:
-        raise Unsupported(f"this is not an ONNX model, or damaged: {_line(error)}; {_AGAIN}") from None
+        raise Unsupported(f"the file is not an ONNX model, or is damaged: {_line(error)}; {_AGAIN}") from None
     if not model.graph.node:
         raise Unsupported(f"the model has no nodes, or is not an ONNX model; {_AGAIN}")
     if model.functions:
         name = _text(model.functions[0].name)
-        raise Unsupported(f"the model defines the function {name!r} itself; export it inlined, without functions")
+        raise Unsupported(f"the model defines its own function {name!r}; export it with functions inlined")
     versions = _versions(model)
     graph = model.graph
     if graph.sparse_initializer:
@@ -147,7 +147,7 @@ def _line(error: Exception) -> str:
 
 
 def _text(value: Any) -> str:
-    """A text field: damaged ones arrive as bytes."""
+    """Check a text field; protobuf returns damaged ones as bytes."""
     if not isinstance(value, str):
         raise Unsupported(f"the name {value!r} is not UTF-8; {_AGAIN}")
     return value
@@ -170,10 +170,12 @@ def _node(node: Any, versions: dict[str, int]) -> FileNode:
 
 
 def _attribute(entry: Any, node: FileNode) -> Any:
-    """Value of an attribute; graphs and types are left as they are, for nobody takes them."""
+    """Return the value of an attribute; graphs and types, which no conversion uses, are returned unparsed."""
     kind = onnx.AttributeProto.AttributeType.Name(entry.type) if entry.type in _KINDS else "UNDEFINED"
     if entry.ref_attr_name:
-        raise Unsupported(f"{node.label}: an attribute refers to a function's; export the model inlined")
+        raise Unsupported(
+            f"{node.label}: an attribute refers to a function's attribute; export the model with functions inlined"
+        )
     if kind == "FLOAT":
         return float(entry.f)
     if kind == "INT":
@@ -197,7 +199,7 @@ _KINDS = set(onnx.AttributeProto.AttributeType.values())
 def _declared(value: Any) -> Declared:
     name = _text(value.name)
     if value.type.WhichOneof("value") != "tensor_type":
-        raise Unsupported(f"the edge {name!r} is not a dense tensor; use a network of tensors alone")
+        raise Unsupported(f"the edge {name!r} is not a dense tensor; use only dense tensors")
     tensor = value.type.tensor_type
     dtype = _dtype_name(tensor.elem_type)
     if not tensor.HasField("shape"):
@@ -209,14 +211,16 @@ def _declared(value: Any) -> Declared:
 
 
 def _dtype_name(code: int) -> str:
-    """Name of an element type: "INT8", "FLOAT"."""
+    """Return the name of an element type: "INT8", "FLOAT"."""
     return onnx.TensorProto.DataType.Name(code) if code in onnx.TensorProto.DataType.values() else f"type {code}"
 
 
 def _array(tensor: Any, what: str) -> np.ndarray:
-    """Elements of a stored tensor; `what` names it in messages."""
+    """Return the elements of a stored tensor; `what` names it in messages."""
     if tensor.data_location == onnx.TensorProto.EXTERNAL or tensor.external_data:
-        raise Unsupported(f"{what} lies in another file; use onnx.save_model(model, path, save_as_external_data=False)")
+        raise Unsupported(
+            f"{what} is stored in another file; use onnx.save_model(model, path, save_as_external_data=False)"
+        )
     dtype = _dtype_name(tensor.data_type)
     if dtype not in _DTYPES:
         raise Unsupported(f"{what} has type {dtype}; use float32, int8, uint8, int32 or int64")

@@ -1,4 +1,4 @@
-"""Whole files that are refused before their nodes are converted, with the call that helps."""
+"""Checks that reject a whole file before its nodes are converted, naming the call that fixes it."""
 
 from collections.abc import Iterable
 
@@ -21,12 +21,12 @@ _CONTROL = {"If", "Loop", "Scan", "SequenceMap"}
 
 
 def check(nodes: Iterable[FileNode], known: Iterable[str]) -> None:
-    """Refuse files of a kind that is not supported.
+    """Reject unsupported kinds of models.
 
     Parameters
     ----------
     nodes : iterable of FileNode
-        Those that the outputs depend on.
+        Nodes that the outputs depend on.
     known : iterable of str
         Supported operators.
 
@@ -44,7 +44,7 @@ def check(nodes: Iterable[FileNode], known: Iterable[str]) -> None:
                 f"{node.label}: control flow is not supported; export the model without branches and loops"
             )
         if "." in node.op and node.op not in known:
-            raise Unsupported(f"{node.label}: this custom operator is not supported; use operators of ONNX itself")
+            raise Unsupported(f"{node.label}: this custom operator is not supported; use standard ONNX operators")
     if not any(
         node.op.split(".")[-1].startswith(("QuantizeLinear", "DequantizeLinear", "QLinear", "QGemm")) for node in nodes
     ):

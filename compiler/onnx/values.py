@@ -1,7 +1,7 @@
-"""Kinds of values that the names of an ``.onnx`` file stand for during its conversion.
+"""Kinds of values behind the names in an ``.onnx`` file during conversion.
 
-Between DequantizeLinear and QuantizeLinear a file computes with real numbers. None of them is computed here: a `Real`
-knows the codes that it comes from, and a `Pending` the operator that will be added once its output has a scale.
+Between DequantizeLinear and QuantizeLinear, a file computes with real numbers. The conversion never does: a `Real`
+refers to the codes it derives from, and a `Pending` to the operator to be appended once its output has a scale.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ __all__ = ["Codes", "Constant", "Floats", "Pending", "Quantised", "Real", "Value
 
 
 def codes_of(values: np.ndarray, params: QuantParams) -> np.ndarray:
-    """Real numbers to int8 codes as onnxruntime's QuantizeLinear: a float32 quotient, ties to even, saturated."""
+    """Quantise to int8 as onnxruntime's QuantizeLinear does: float32 quotient, ties to even, saturated."""
     with np.errstate(all="ignore"):
         quotient = np.rint(values.astype(np.float32) / np.float32(params.scale)).astype(np.float64)
     quotient = np.nan_to_num(quotient, nan=0.0, posinf=1e9, neginf=-1e9)
@@ -31,11 +31,11 @@ class Quantised:
     Attributes
     ----------
     codes : int8, uint8 or int32 array
-        As in the file.
+        Codes as stored in the file.
     scale : float64 array, of shape () or (channels,)
     zero_point : int64 array, of the same shape
     axis : int
-        Of the channels.
+        Channel axis.
     """
 
     codes: np.ndarray
@@ -44,7 +44,7 @@ class Quantised:
     axis: int
 
     def along(self, values: np.ndarray) -> np.ndarray:
-        """One value per channel, ready to broadcast against the codes."""
+        """Reshape one value per channel to broadcast against the codes."""
         if not values.ndim:
             return values
         return values.reshape([-1 if n == self.axis else 1 for n in range(self.codes.ndim)])
@@ -72,9 +72,9 @@ class Constant:
     Attributes
     ----------
     array : array
-        Its elements; real numbers where it has been dequantised.
+        Its elements; real numbers if it was dequantised.
     quantised : Quantised or None
-        The codes that it was dequantised from.
+        Codes that it was dequantised from.
     """
 
     array: np.ndarray
@@ -87,7 +87,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Codes:
-    """Codes between nodes, int8 or uint8 in the file; int8 inside, whose scale the graph's tensor has."""
+    """Codes between nodes: int8 or uint8 in the file, int8 in the graph; the graph tensor has the scale."""
 
     view: View
     unsigned: bool = False
@@ -99,7 +99,7 @@ class Codes:
 
 @dataclass(frozen=True)
 class Floats:
-    """Real numbers that the file takes as its input, not yet quantised."""
+    """Floating-point input of the file, not yet quantised."""
 
     view: View
 
@@ -115,14 +115,14 @@ class Real:
     Attributes
     ----------
     view : View
-        Where the codes are.
+        View of the codes.
     params : QuantParams
-        What they stand for.
+        Scale and zero point of the codes.
     table : (256,) or (channels, 256) float32 array, or None
-        Real number for each code from -128 on, for all channels or for each on the last axis inside; None before any
-        function.
+        Real number for each code from -128 on, shared or per channel of the last graph axis; None if no function has
+        been applied.
     functions : tuple of str
-        Operators in the table.
+        Operators folded into the table.
     """
 
     view: View
@@ -136,7 +136,7 @@ class Real:
 
     @property
     def values(self) -> np.ndarray:
-        """Real number of each code from -128 on."""
+        """Real number for each code from -128 on."""
         if self.table is not None:
             return self.table
         codes = np.arange(-128, 128) - self.params.zero_point
@@ -152,17 +152,17 @@ class Pending:
     label, op : str
         The node and its operator, for messages.
     shape : tuple of int
-        In the file.
+        Shape in the file.
     emit : callable
-        ``emit(name, params, qmin, qmax)`` adds the operator with its output quantised and clamped so, and returns where
-        its output lies. `name` is the tensor's.
+        ``emit(name, params, qmin, qmax)`` appends the operator with this output name, quantisation and clamp, and
+        returns the view of its output.
     low, high : float
-        Real clamp, of a Relu or Clip behind it.
+        Real-valued clamp of a Relu or Clip that follows.
     affine : callable or None
-        ``affine(factor, offset)``: the same operator with ``factor * output + offset``, one of each per channel,
-        in its weights and biases; None if it has none.
+        ``affine(factor, offset)`` returns the operator with ``factor * output + offset``, both per channel, folded into
+        its weights and biases; None if the operator has none.
     channels : int
-        Axis in the file of these channels.
+        Axis of these channels in the file.
     """
 
     label: str
@@ -175,13 +175,13 @@ class Pending:
     channels: int = 1
 
     def clamped(self, low: float, high: float) -> "Pending":
-        """The same, clamped; nothing can be folded into it any more."""
+        """Return a clamped copy, into which nothing more can be folded."""
         bounds = (min(max(bound, low), high) for bound in (self.low, self.high))
         low, high = bounds
         return replace(self, low=low, high=high, affine=None)
 
     def clamp(self, params: QuantParams) -> tuple[int, int]:
-        """Least and greatest code."""
+        """Return the minimum and maximum output code."""
         low, high = (int(code) for code in codes_of(np.array([self.low, self.high]), params))
         return low, high
 

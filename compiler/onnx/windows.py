@@ -1,4 +1,4 @@
-"""Windows of convolutions and pooling: kernel_shape, strides, dilations, pads, auto_pad, ceil_mode."""
+"""Convolution and pooling windows: kernel_shape, strides, dilations, pads, auto_pad, ceil_mode."""
 
 from collections.abc import Sequence
 
@@ -9,11 +9,11 @@ from .reader import MAX_ELEMENTS
 
 __all__ = ["window_of"]
 
-_LARGEST = 1 << 16  # for a stride, a dilation or a padding
+_LARGEST = 1 << 16  # maximum stride, dilation or padding
 
 
 def _pair(node: Node, name: str, default: tuple[int, ...], least: int, signal: bool) -> tuple[int, ...]:
-    """An attribute of one or two numbers for each dimension; a signal's get a first one for its only row."""
+    """Return an attribute with one or two numbers per dimension; a signal gets an extra leading dimension."""
     given = node.attribute(name, ())
     if not given:
         return default
@@ -28,25 +28,25 @@ def _pair(node: Node, name: str, default: tuple[int, ...], least: int, signal: b
 def window_of(
     node: Node, picture: Sequence[int], kernel: Sequence[int], *, signal: bool, ceil: bool = False
 ) -> tuple[Window, tuple[int, int]]:
-    """Window of a node and the size of its output.
+    """Return the window of a node and its output size.
 
     Parameters
     ----------
     picture : (int, int, int)
         Channels, rows, columns.
     kernel : (int, int)
-        Of the window.
+        Rows and columns of the window.
     signal : bool
-        The file has one dimension, that of the columns.
+        Whether the file has one spatial dimension, the columns.
     ceil : bool
-        A window may begin in the picture and end outside.
+        Whether a window may start inside the feature map and end outside.
     """
     channels, *size = picture
     if not all(1 <= n <= _LARGEST for n in kernel):
         raise node.refuse(f"its kernel is {tuple(kernel)}", f"use lengths in [1, {_LARGEST}]")
     given = _pair(node, "kernel_shape", (1, 1), 1, signal)
     if "kernel_shape" in node.file.attributes and given != tuple(kernel):
-        raise node.refuse(f"kernel_shape is {given} but the weights have {tuple(kernel)}", "get the file anew")
+        raise node.refuse(f"kernel_shape is {given} but the weights have {tuple(kernel)}", "export the model again")
     strides = _pair(node, "strides", (1, 1), 1, signal)
     dilations = _pair(node, "dilations", (1, 1), 1, signal)
     pads = _pair(node, "pads", (0, 0, 0, 0), 0, signal)
@@ -63,7 +63,7 @@ def window_of(
             before = total - behind
         room = size[n] + before + behind - extent
         count = (-(-room // strides[n]) if ceil else room // strides[n]) + 1
-        # The last window begins in the picture or in the padding before it.
+        # The last window must start inside the feature map or in the padding before it.
         if ceil and (count - 1) * strides[n] >= size[n] + before:
             count -= 1
         if room < 0 or count < 1:
@@ -74,7 +74,7 @@ def window_of(
         found.append(count)
         padded *= size[n] + before + behind
     if padded > MAX_ELEMENTS:
-        raise node.refuse(f"its padded input has {padded} elements", f"at most {MAX_ELEMENTS} fit")
+        raise node.refuse(f"its padded input has {padded} elements", f"use at most {MAX_ELEMENTS}")
     window = Window(
         kernel=(kernel[0], kernel[1]),
         stride=(strides[0], strides[1]),

@@ -1,4 +1,4 @@
-"""The front end for ``.tflite`` files."""
+"""Front end for ``.tflite`` files."""
 
 from .convert import load_tflite
 

@@ -1,4 +1,4 @@
-"""From a ``.tflite`` file to a graph, node by node."""
+"""Convert a ``.tflite`` file to a graph, node by node."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ __all__ = ["load_tflite"]
 
 
 def load_tflite(data: bytes, source: str = "", rounding: Rounding = "double") -> Graph:
-    """Convert a file.
+    """Convert a ``.tflite`` file to a graph.
 
     Parameters
     ----------
@@ -24,14 +24,14 @@ def load_tflite(data: bytes, source: str = "", rounding: Rounding = "double") ->
     source : str
         Its name, for reports.
     rounding : "double", "single" or "away"
-        Of every requantisation; TFLite Micro's is "double".
+        Rounding of every requantisation; TFLite Micro uses "double".
 
     Raises
     ------
     ImportError
         If the `tflite` package is not installed.
     ValueError
-        If the file is damaged, or has something that is not supported.
+        If the file is damaged or uses an unsupported feature.
     """
     file = read(data)
     builder = GraphBuilder(source, rounding)
@@ -50,7 +50,7 @@ def load_tflite(data: bytes, source: str = "", rounding: Rounding = "double") ->
         except Unsupported:
             raise
         except DAMAGE as error:
-            # Options are read when their operator is converted.
+            # Options are parsed lazily, so damage in them shows up here.
             raise Unsupported(f"{entry.label}: {damaged(error)}") from None
         except ValueError as error:
             raise Unsupported(f"{entry.label}: {' '.join(str(error).split())}") from None
@@ -67,11 +67,11 @@ def _cure(op: str) -> str:
         return "use a network without control flow"
     if op in ("VAR_HANDLE", "READ_VARIABLE", "ASSIGN_VARIABLE", "SVDF") or "LSTM" in op or "RNN" in op:
         return "use a network without state"
-    return "replace it in the network; docs/models.md lists the operators"
+    return "replace it in the network; docs/models.md lists supported operators"
 
 
 def _computes_shapes(context: Context, node: Node) -> bool:
-    """Whether a node only computes the shape of another's output, which the file has as well."""
+    """Whether a node only computes the shape of another's output, which the file stores as well."""
     entry = node.file
     if entry.op not in SHAPE_NODES or not entry.outputs:
         return False
@@ -82,27 +82,31 @@ def _computes_shapes(context: Context, node: Node) -> bool:
 
 
 def _check_written(builder: GraphBuilder, before: int, number: int, label: str) -> None:
-    """Refuse a tensor that two nodes write, which only a damaged file has."""
+    """Reject a tensor written by two nodes or with the wrong shape, which only a damaged file has."""
     taken = {operator.output for operator in builder.operators[:before]} | {edge.tensor for edge in builder.inputs}
     for operator in builder.operators[before:]:
         if operator.output in taken:
-            raise Unsupported(f"{label}: {operator.output!r} is written twice; get the file anew")
+            raise Unsupported(f"{label}: {operator.output!r} is written twice; export the model again")
         taken.add(operator.output)
         shapes = [builder.shape(name) for name in operator.inputs]
         found, want = operator.output_shape(*shapes), builder.shape(operator.output)
         if found != want:
-            raise Unsupported(f"{label}: its output has shape {found}, but the file says {want}; get the file anew")
+            raise Unsupported(
+                f"{label}: its output has shape {found}, but the file says {want}; export the model again"
+            )
 
 
 def _inputs(context: Context, file: File) -> None:
     builder = context.builder
     for tensor in file.inputs:
         if tensor.data is not None:
-            raise Unsupported(f"input {tensor.name!r} is constant; get the file anew")
+            raise Unsupported(f"input {tensor.name!r} is constant; export the model again")
         if not tensor.shape or tensor.shape[0] != 1:
-            raise Unsupported(f"input {tensor.name!r} has shape {tensor.shape}; use a batch of 1 in front")
+            raise Unsupported(f"input {tensor.name!r} has shape {tensor.shape}; use a leading batch of 1")
         if any(n < 0 for n in tensor.signature[1:]):
-            raise Unsupported(f"input {tensor.name!r} has the dynamic shape {tensor.signature}; fix all but the batch")
+            raise Unsupported(
+                f"input {tensor.name!r} has the dynamic shape {tensor.signature}; fix all dimensions but the batch"
+            )
         dtype = {"INT8": "int8", "UINT8": "uint8", "FLOAT32": "float32"}.get(tensor.dtype)
         if dtype is None:
             raise Unsupported(f"input {tensor.name!r} of shape {tensor.shape} is {tensor.dtype}; use int8")
@@ -114,7 +118,7 @@ def _inputs(context: Context, file: File) -> None:
 
 def _first(context: Context, file: File) -> Node:
     if not file.nodes:
-        raise Unsupported("the file has no operators; get it anew")
+        raise Unsupported("the file has no operators; export it again")
     return Node(context, file.nodes[0])
 
 
@@ -122,7 +126,7 @@ def _edge(context: Context, tensor: FileTensor, what: str) -> Edge:
     name = context.name(tensor)
     known = context.builder.known.get(name)
     if known is None:
-        raise Unsupported(f"{what} {tensor.name!r} of type {tensor.dtype} is not computed; get the file anew")
+        raise Unsupported(f"{what} {tensor.name!r} of type {tensor.dtype} is not computed; export the model again")
     scale, zero_point = None, 0
     if known.dtype != "float32":
         found: Sequence = (tensor.scales, tensor.zero_points)

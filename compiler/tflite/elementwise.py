@@ -21,10 +21,10 @@ __all__ = [
 
 
 def _pair(node: Node):
-    """Both operands; one may be constant."""
+    """Return both operands, at most one of them constant."""
     first, second = node.operand(0), node.operand(1)
     if first.codes is not None and second.codes is not None:
-        raise node.refuse("both operands are constant", "compute what is constant before conversion")
+        raise node.refuse("both operands are constant", "fold constants before conversion")
     return first, second
 
 
@@ -45,7 +45,7 @@ def mul(node: Node) -> None:
 
 
 def extremum(node: Node) -> None:
-    """MAXIMUM and MINIMUM compare codes, so that all three scales must be equal."""
+    """MAXIMUM and MINIMUM; they compare codes, so all three scales must be equal."""
     first, second = _pair(node)
     y = node.output
     if not first.params == second.params == node.builder.params(y):
@@ -55,13 +55,13 @@ def extremum(node: Node) -> None:
 
 
 def _function(node: Node):
-    """Input, output, and the parameters of both."""
+    """Return input, output, and the quantisation parameters of both."""
     x, y = node.activations(0), node.output
     return x, y, node.builder.params(x), node.builder.params(y)
 
 
 def _fixed(node: Node, y: str, scale: float, zero_point: int) -> None:
-    """Refuse an output whose scale is not the one that the kernel has built in."""
+    """Reject an output whose scale differs from the one built into the kernel."""
     params = node.builder.params(y)
     if (params.scale, params.zero_point) != (scale, zero_point):
         raise node.refuse(
@@ -77,7 +77,7 @@ def relu(node: Node) -> None:
 
 
 def clamp(node: Node) -> None:
-    """RELU6 and RELU_N1_TO_1 clamp the code of the input."""
+    """RELU6 and RELU_N1_TO_1: a clamp of the input code."""
     x, y, source, target = _function(node)
     if source != target:
         raise node.refuse("its input and output differ in scale or zero point", "quantise them alike")
@@ -113,6 +113,6 @@ def hard_swish(node: Node) -> None:
 
 
 def by_float(node: Node) -> None:
-    """A function whose kernel fills a table in floating point: ELU."""
+    """ELU and other functions whose kernel fills a table in floating point."""
     x, y, source, target = _function(node)
     node.builder.lookup(node.name, node.op, x, y, lookup.by_float(source, target, lookup.FUNCTIONS[node.op]))

@@ -1,4 +1,4 @@
-"""SOFTMAX, and QUANTIZE and DEQUANTIZE between a graph's codes and the outside."""
+"""SOFTMAX, and QUANTIZE and DEQUANTIZE at the edges of a graph."""
 
 from tercet.golden.networks.operators import Dequantize, Quantize, Requantize, Softmax, lookup
 from tercet.golden.numerics.requantization import Requant
@@ -11,7 +11,7 @@ _OUTPUT_SCALE, _OUTPUT_ZERO = 1 / 256, -128
 
 
 def softmax(node: Node) -> None:
-    """SOFTMAX; the kernel's output has scale 1/256 and zero point -128."""
+    """SOFTMAX; its output has scale 1/256 and zero point -128."""
     options = node.option("SoftmaxOptions")
     x, y = node.activations(0), node.output
     params = node.builder.params(y)
@@ -29,7 +29,7 @@ def _declare_outside(node: Node, dtype: str) -> str:
     """Declare an output that is not int8."""
     tensor = node.file.outputs[0]
     if not tensor.shape or tensor.shape[0] != 1:
-        raise node.refuse(f"its output has shape {tensor.shape}", "keep a batch of 1 in front")
+        raise node.refuse(f"its output has shape {tensor.shape}", "keep a leading batch of 1")
     name = node.context.name(tensor)
     node.builder.tensor(name, tensor.shape, None, dtype)
     return name
@@ -46,7 +46,9 @@ def quantize(node: Node) -> None:
         return
     x = node.context.name(source)
     if x not in node.builder.known or kinds not in (("FLOAT32", "INT8"), ("UINT8", "INT8"), ("INT8", "UINT8")):
-        raise node.refuse(f"from {source.dtype} to {target.dtype} is not supported", "use int8 inside the network")
+        raise node.refuse(
+            f"conversion from {source.dtype} to {target.dtype} is not supported", "use int8 inside the network"
+        )
     if kinds == ("FLOAT32", "INT8"):
         y = node.output
         node.builder.append(Quantize(name=y, inputs=(x,), output=y, params=node.builder.params(y)))
@@ -62,7 +64,7 @@ def quantize(node: Node) -> None:
 
 
 def _codes(node: Node, tensor) -> tuple[float, int]:
-    """Scale and zero point of a tensor, which may be uint8."""
+    """Return scale and zero point of a tensor, which may be uint8."""
     if tensor.scales.size != 1 or tensor.zero_points.size != 1 or not tensor.scales[0] > 0:
         raise node.refuse(f"{tensor.name!r} has {tensor.scales.size} scales", "quantise it with one")
     return float(tensor.scales[0]), int(tensor.zero_points[0])
@@ -71,7 +73,7 @@ def _codes(node: Node, tensor) -> tuple[float, int]:
 def dequantize(node: Node) -> None:
     """DEQUANTIZE of int8 to float32."""
     if node.file.outputs[0].dtype != "FLOAT32":
-        raise node.refuse(f"to {node.file.outputs[0].dtype} is not supported", "use float32")
+        raise node.refuse(f"conversion to {node.file.outputs[0].dtype} is not supported", "use float32")
     x = node.activations(0)
     y = _declare_outside(node, "float32")
     node.builder.append(Dequantize(name=y, inputs=(x,), output=y, params=node.builder.params(x)))

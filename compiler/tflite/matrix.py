@@ -11,28 +11,28 @@ from .reader import enum_name
 
 __all__ = ["conv2d", "depthwise", "fully_connected", "padded"]
 
-# Rows and columns of a window that is larger than its picture.
+# Maximum rows and columns of a window larger than its feature map.
 _MOST_OUTSIDE = 256
 
 
 def padded(node: Node, options: Any, size: tuple[int, int], window: Window) -> Window:
-    """A window on a picture of this size, with the padding of the node's mode."""
+    """Return the window with the padding of the node's mode, for a feature map of (rows, columns) `size`."""
     import tflite
 
     if min(*window.stride, *window.dilation, *window.kernel) < 1:
         raise node.refuse(
             f"kernel {window.kernel}, stride {window.stride} or dilation {window.dilation} is below 1",
-            "get the file anew",
+            "export the model again",
         )
     if any(span > max(length, _MOST_OUTSIDE) for span, length in zip(window.extent, size, strict=True)):
-        raise node.refuse(f"its window spans {window.extent} of a picture of {size}", "get the file anew")
+        raise node.refuse(f"its window spans {window.extent} of a feature map of {size}", "export the model again")
     mode = enum_name(tflite.Padding, options.Padding())
     if mode == "SAME":
         return replace(window, padding=Window.same(size, window.kernel, window.stride, window.dilation))
     if mode != "VALID":
         raise node.refuse(f"the padding {mode} is not supported", "use SAME or VALID")
     if any(span > length for span, length in zip(window.extent, size, strict=True)):
-        raise node.refuse(f"its window spans {window.extent} of a picture of {size}", "use SAME padding")
+        raise node.refuse(f"its window spans {window.extent} of a feature map of {size}", "use SAME padding")
     return window
 
 
@@ -43,7 +43,7 @@ def _window(node: Node, options: Any, kernel: tuple[int, int], size: tuple[int, 
 
 
 def _picture(node: Node) -> tuple[str, tuple[int, ...]]:
-    """Name and shape of an input (1, H, W, C)."""
+    """Return the name and shape of the (1, H, W, C) input."""
     x = node.activations(0)
     shape = node.builder.shape(x)
     if len(shape) != 4:
@@ -54,7 +54,7 @@ def _picture(node: Node) -> tuple[str, tuple[int, ...]]:
 def _options(node: Node, kind: str) -> Any:
     options = node.option(kind)
     if options is None:
-        raise node.refuse("it has no options", "get the file anew")
+        raise node.refuse("it has no options", "export the model again")
     return options
 
 
@@ -108,7 +108,7 @@ def fully_connected(node: Node) -> None:
     keep = bool(options is not None and options.KeepNumDims())
     if (shape[-1] if keep else int(np.prod(shape))) != codes.shape[1]:
         raise node.refuse(
-            f"an input of shape {shape} does not fit weights of {codes.shape}", "flatten it to (1, in) before"
+            f"an input of shape {shape} does not fit weights of {codes.shape}", "flatten it to (1, in) first"
         )
     bias = node.bias(2, len(codes))
     node.builder.fully_connected(

@@ -20,20 +20,20 @@ __all__ = [
 
 
 def _moved(node: Node, x: str, y: str) -> None:
-    """Refuse an output of other codes than the input: nothing is computed."""
+    """Reject an output quantised differently from the input: these operators compute nothing."""
     if node.builder.params(x) != node.builder.params(y):
         raise node.refuse("its input and output differ in scale or zero point", "quantise them alike")
 
 
 def _check_count(node: Node, count: int, y: str) -> None:
-    """Refuse an output of another number of elements."""
+    """Reject an output with a different number of elements."""
     shape = node.builder.shape(y)
     if math.prod(shape) != count:
-        raise node.refuse(f"its output has shape {shape}, but there are {count} elements", "get the file anew")
+        raise node.refuse(f"its output has shape {shape}, but there are {count} elements", "export the model again")
 
 
 def reshape(node: Node) -> None:
-    """RESHAPE, SQUEEZE, EXPAND_DIMS: the file has the shape of the output."""
+    """RESHAPE, SQUEEZE, EXPAND_DIMS; the file stores the output shape."""
     x, y = node.activations(0), node.output
     _moved(node, x, y)
     _check_count(node, math.prod(node.builder.shape(x)), y)
@@ -46,18 +46,18 @@ def transpose(node: Node) -> None:
     _moved(node, x, y)
     order = tuple(int(axis) for axis in node.constant(1, ("INT32",), "axes").reshape(-1))
     if sorted(order) != list(range(len(node.builder.shape(x)))) or order[0]:
-        raise node.refuse(f"it moves axes to {order}", "keep the batch in front")
+        raise node.refuse(f"it moves axes to {order}", "keep the batch first")
     node.builder.append(Transpose(name=node.name, inputs=(x,), output=y, order=order))
 
 
 def pad(node: Node) -> None:
-    """PAD fills with the zero point, PADV2 with a constant."""
+    """PAD, which fills with the zero point, and PADV2, which fills with a constant."""
     x, y = node.activations(0), node.output
     _moved(node, x, y)
     widths = node.constant(1, ("INT32", "INT64"), "widths")
     rank = len(node.builder.shape(x))
     if widths.shape != (rank, 2) or (widths < 0).any() or widths.max(initial=0) > 1 << 16:
-        raise node.refuse(f"widths {widths.tolist()} do not fit {rank} dimensions", "get the file anew")
+        raise node.refuse(f"widths {widths.tolist()} do not fit {rank} dimensions", "export the model again")
     if widths[0].any():
         raise node.refuse("it pads the batch", "pad other axes")
     fill = node.builder.params(y).zero_point
@@ -78,11 +78,11 @@ def concatenation(node: Node) -> None:
     rank = len(node.builder.shape(y))
     axis = int(options.Axis()) if options is not None else 0
     if not names or not -rank <= axis < rank:
-        raise node.refuse(f"axis {axis} is not one of {rank}", "get the file anew")
+        raise node.refuse(f"axis {axis} is not one of {rank}", "export the model again")
     if axis % rank == 0:
         raise node.refuse("it joins batches", "use another axis")
     if options is not None and options.FusedActivationFunction():
-        raise node.refuse("a fused activation is not supported here", "use a separate one")
+        raise node.refuse("a fused activation is not supported here", "use a separate operator")
     for x in names:
         _moved(node, x, y)
     node.builder.append(Concatenation(name=node.name, inputs=tuple(names), output=y, axis=axis % rank))
@@ -103,7 +103,7 @@ def strided_slice(node: Node) -> None:
     shape = node.builder.shape(x)
     bounds = [node.constant(n, ("INT32",), "bounds").reshape(-1).tolist() for n in (1, 2, 3)]
     if {len(each) for each in bounds} != {len(shape)} or 0 in bounds[2]:
-        raise node.refuse(f"bounds {bounds} do not fit {len(shape)} dimensions", "give bounds of each")
+        raise node.refuse(f"bounds {bounds} do not fit {len(shape)} dimensions", "give bounds for each axis")
     masks = (
         {}
         if options is None
@@ -115,7 +115,7 @@ def strided_slice(node: Node) -> None:
         }
     )
     if masks.get("other"):
-        raise node.refuse("ellipsis, new axes and offsets are not supported", "give bounds of each axis")
+        raise node.refuse("ellipsis, new axes and offsets are not supported", "give bounds for each axis")
     parts: list[tuple[int, int | None, int]] = []
     for axis, (length, start, stop, step) in enumerate(zip(shape, *bounds, strict=True)):
         begin = None if masks.get("begin", 0) >> axis & 1 else start
@@ -124,7 +124,7 @@ def strided_slice(node: Node) -> None:
             begin, end, step = start, (start + 1) or None, 1
         first, last, step = slice(begin, end, step).indices(length)
         if len(range(first, last, step)) < 1:
-            raise node.refuse(f"it leaves nothing of axis {axis}", "get the file anew")
+            raise node.refuse(f"it leaves nothing of axis {axis}", "export the model again")
         parts.append((first, None if last < 0 else last, step))
     if len(range(*slice(*parts[0]).indices(shape[0]))) != shape[0] or masks.get("shrink", 0) & 1:
         raise node.refuse("it cuts the batch", "slice other axes")
@@ -137,10 +137,10 @@ def slice_(node: Node) -> None:
     shape = node.builder.shape(x)
     begin, size = (node.constant(n, ("INT32", "INT64"), "bounds").reshape(-1).tolist() for n in (1, 2))
     if len(begin) != len(shape) or len(size) != len(shape):
-        raise node.refuse(f"bounds {begin}, {size} do not fit {len(shape)} dimensions", "give bounds of each")
+        raise node.refuse(f"bounds {begin}, {size} do not fit {len(shape)} dimensions", "give bounds for each axis")
     parts = [(b, length if s < 0 else b + s, 1) for b, s, length in zip(begin, size, shape, strict=True)]
     if any(not 0 <= first < last <= length for (first, last, _), length in zip(parts, shape, strict=True)):
-        raise node.refuse(f"bounds {begin}, {size} leave the shape {shape}", "get the file anew")
+        raise node.refuse(f"bounds {begin}, {size} leave the shape {shape}", "export the model again")
     _slice(node, x, y, parts[1:])
 
 
@@ -151,7 +151,7 @@ def _split(node: Node, x: str, axis: int, sizes: Sequence[int]) -> None:
         raise node.refuse(f"it splits axis {axis}", "split an axis behind the batch")
     axis %= len(shape)
     if len(sizes) != len(node.file.outputs) or sum(sizes) != shape[axis] or min(sizes) < 1:
-        raise node.refuse(f"parts of {list(sizes)} do not fit axis {axis} of {shape}", "get the file anew")
+        raise node.refuse(f"parts of {list(sizes)} do not fit axis {axis} of {shape}", "export the model again")
     start = 0
     for size, tensor in zip(sizes, node.file.outputs, strict=True):
         parts: list[tuple[int, int | None, int]] = [(0, length, 1) for length in shape[1:]]

@@ -1,4 +1,4 @@
-"""Which conversion each operator of a ``.tflite`` file takes."""
+"""Conversion function of each ``.tflite`` operator."""
 
 from collections.abc import Callable
 
@@ -45,4 +45,4 @@ CONVERSIONS: dict[str, Callable[[Node], None]] = {
 }
 
 SHAPE_NODES = ("SHAPE", "STRIDED_SLICE", "PACK", "CONCATENATION", "MUL", "REDUCE_PROD", "CAST", "GATHER", "SLICE")
-"""Operators that compute shapes where their outputs are INT32: of the batch, which is 1, and of what is fixed."""
+"""Operators that compute shapes if their outputs are INT32: from the batch, which is 1, and fixed dimensions."""

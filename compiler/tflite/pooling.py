@@ -17,7 +17,7 @@ def _same_params(node: Node, x: str, y: str) -> None:
 def _pool(node: Node, kind: type[AveragePool2D] | type[MaxPool2D]) -> None:
     options = node.option("Pool2DOptions")
     if options is None:
-        raise node.refuse("it has no options", "get the file anew")
+        raise node.refuse("it has no options", "export the model again")
     x, y = node.activations(0), node.output
     shape = node.builder.shape(x)
     if len(shape) != 4:
@@ -41,15 +41,15 @@ def maximum(node: Node) -> None:
 
 
 def _axes(node: Node, rank: int) -> tuple[int, ...]:
-    """Axes of a reduction, not negative, ascending."""
+    """Return the axes of a reduction, non-negative and ascending."""
     given = node.constant(1, ("INT32", "INT64"), "axes").reshape(-1)
     if any(not -rank <= int(axis) < rank for axis in given):
-        raise node.refuse(f"axes {given.tolist()} are not of a tensor of {rank} dimensions", "get the file anew")
+        raise node.refuse(f"axes {given.tolist()} are out of range for {rank} dimensions", "export the model again")
     axes = tuple(sorted({int(axis) % rank for axis in given}))
     if 0 in axes:
         raise node.refuse("it reduces over the batch", "reduce over other axes")
     if not axes:
-        raise node.refuse("it reduces over no axis", "leave it out")
+        raise node.refuse("it reduces over no axis", "remove it")
     return axes
 
 

@@ -1,7 +1,7 @@
-"""A ``.tflite`` file as plain objects, every length held against the size of the file.
+"""Read a ``.tflite`` file into plain objects, checking every length against the file size.
 
-The `tflite` package reads tables at whatever offsets a file has, so a damaged file raises all kinds of errors there, or
-claims vectors of billions of elements; both end here, in one line.
+The `tflite` package follows the offsets in a file unchecked. A damaged file raises many kinds of errors there, or
+claims vectors of billions of elements; this module turns both into one-line errors.
 """
 
 import struct
@@ -17,39 +17,39 @@ from ..errors import Unsupported
 __all__ = ["DAMAGE", "File", "FileNode", "FileTensor", "damaged", "enum_name", "read"]
 
 DAMAGE = (struct.error, IndexError, TypeError, AttributeError, OverflowError, MemoryError, UnicodeDecodeError)
-"""What reading at a wrong offset raises."""
+"""Exceptions raised by reads at a wrong offset."""
 
-# Of a shape; larger ones are not for these engines.
+# Limits of a shape; these engines do not support larger ones.
 _MOST_ELEMENTS = 1 << 24
 _MOST_DIMENSIONS = 8
-# Of a name, which stands in messages; longer ones are cut.
+# Limit of a name, which appears in messages; longer names are truncated.
 _MOST_CHARACTERS = 500
 
 
 @dataclass(frozen=True, eq=False)
 class FileTensor:
-    """Tensor of the file.
+    """Tensor in the file.
 
     Attributes
     ----------
     index : int
-        Its number in the file.
+        Its index in the file.
     name : str
-        Its name, cut to 500 bytes, or its number where it has none.
+        Its name truncated to 500 bytes, or its index if it has none.
     shape : tuple of int
-        As stored, the batch included.
+        Shape as stored, including the batch.
     signature : tuple of int
-        Shape with -1 where a dimension is dynamic; () if not stored.
+        Shape with -1 for dynamic dimensions; () if not stored.
     dtype : str
-        Type in the schema's spelling: "INT8", "FLOAT32".
+        Schema name of the type: "INT8", "FLOAT32".
     scales, zero_points : arrays
-        Of one element, or one per channel; empty where the tensor is not quantised.
+        One element, or one per channel; empty if the tensor is not quantised.
     axis : int
-        Axis of the channels of `scales`.
+        Channel axis of `scales`.
     data : array or None
-        Content of a constant.
+        Content, if constant.
     sparse, variable : bool
-        Stored sparsely; kept from one run to the next.
+        Whether it is stored sparsely; whether it keeps state between runs.
     """
 
     index: int
@@ -67,7 +67,7 @@ class FileTensor:
 
 @dataclass(frozen=True, eq=False)
 class FileNode:
-    """Operator of the file.
+    """Operator in the file.
 
     Attributes
     ----------
@@ -76,12 +76,11 @@ class FileNode:
     op : str
         "CONV_2D", or "CUSTOM name".
     version : int
-        Version of the operator.
+        Operator version.
     inputs, outputs : sequence of FileTensor or None
-        None where an optional input is left out.
+        Tensors; None for an omitted optional input.
     option : callable
-        ``option("Conv2DOptions")`` gives the options as the `tflite` package reads them; of a node without options,
-        None.
+        ``option("Conv2DOptions")`` returns the options as read by the `tflite` package, or None if the node has none.
     """
 
     number: int
@@ -93,7 +92,7 @@ class FileNode:
 
     @property
     def label(self) -> str:
-        """The node in a message: its number, operator, version, and output."""
+        """Number, output, operator and version, for messages."""
         name = f" {self.outputs[0].name!r}" if self.outputs else ""
         return f"node {self.number}{name} ({self.op} version {self.version})"
 
@@ -109,7 +108,7 @@ class File:
 
 
 def enum_name(names: type, value: int) -> str:
-    """Name of a value of one of the schema's enumerations."""
+    """Return the name of a value of a schema enumeration."""
     return next((name for name, code in vars(names).items() if code == value), str(value))
 
 
@@ -130,10 +129,10 @@ def read(data: bytes) -> File:
     Raises
     ------
     ValueError
-        If the file is damaged, or of another kind.
+        If the file is damaged or is not a ``.tflite`` file.
     """
     if data[4:8] != b"TFL3":
-        raise ValueError("it does not have the identifier TFL3 of a .tflite file")
+        raise ValueError("it lacks the identifier TFL3 of a .tflite file; use a .tflite file")
     try:
         return _Reader(data).file()
     except DAMAGE as error:
@@ -141,13 +140,13 @@ def read(data: bytes) -> File:
 
 
 def damaged(error: Exception) -> Unsupported:
-    """The refusal that one of `DAMAGE` ends in."""
+    """Return the error for one of the exceptions in `DAMAGE`."""
     reason = " ".join(str(error).split())[:80]
-    return Unsupported(f"the file is damaged ({type(error).__name__}: {reason}); get it anew")
+    return Unsupported(f"the file is damaged ({type(error).__name__}: {reason}); export it again")
 
 
 class _Reader:
-    """Reads tables, with a bound on all lengths."""
+    """Table reader that bounds all lengths."""
 
     def __init__(self, data: bytes):
         import tflite
@@ -157,11 +156,11 @@ class _Reader:
 
     def _count(self, length: int, what: str) -> int:
         if not 0 <= length <= self._size:
-            raise ValueError(f"the file is damaged: it claims {length} {what}; get it anew")
+            raise ValueError(f"the file is damaged: it claims {length} {what}; export it again")
         return length
 
     def _vector(self, table: Any, field: str, dtype: Any) -> np.ndarray:
-        """A vector of numbers of a table, empty where it has none."""
+        """Return a numeric vector of a table; empty if absent."""
         self._count(getattr(table, f"{field}Length")(), f"elements of {field}")
         found = getattr(table, f"{field}AsNumpy")()
         return np.asarray(found if isinstance(found, np.ndarray) else [], dtype)
@@ -172,7 +171,7 @@ class _Reader:
     def file(self) -> File:
         model = self._model
         if not self._count(model.SubgraphsLength(), "subgraphs"):
-            raise ValueError("the file has no subgraph; get it anew")
+            raise ValueError("the file has no subgraph; export it again")
         graph: Any = model.Subgraphs(0)
         tensors = [self._tensor(graph, n) for n in range(self._count(graph.TensorsLength(), "tensors"))]
         nodes = [self._node(graph, n, tensors) for n in range(self._count(graph.OperatorsLength(), "operators"))]
@@ -184,14 +183,14 @@ class _Reader:
 
     def _named(self, tensors: Sequence[FileTensor], index: int) -> FileTensor:
         if not 0 <= index < len(tensors):
-            raise ValueError(f"the file is damaged: it names tensor {index} of {len(tensors)}; get it anew")
+            raise ValueError(f"the file is damaged: it names tensor {index} of {len(tensors)}; export it again")
         return tensors[int(index)]
 
     @cached_property
     def _operators(self) -> list[tuple[str, int]]:
-        """Operator and version of each operator code.
+        """Name and version of each operator code.
 
-        Files of different ages fill one of two fields; the package's own method ignores the new one for old operators.
+        Older and newer files fill different fields; the package's own method ignores the new field for old operators.
         """
         names = self._tflite.BuiltinOperator
         found = []
@@ -209,7 +208,7 @@ class _Reader:
         node = graph.Operators(number)
         index = node.OpcodeIndex()
         if not 0 <= index < len(self._operators):
-            raise ValueError(f"the file is damaged: node {number} names operator code {index}; get it anew")
+            raise ValueError(f"the file is damaged: node {number} names operator code {index}; export it again")
         op, version = self._operators[index]
         inputs = [None if i < 0 else self._named(tensors, i) for i in self._vector(node, "Inputs", np.int64)]
         outputs = [self._named(tensors, i) for i in self._vector(node, "Outputs", np.int64)]
@@ -221,7 +220,7 @@ class _Reader:
             wanted = getattr(self._tflite.BuiltinOptions, kind)
             if node.BuiltinOptionsType() != wanted:
                 found = enum_name(self._tflite.BuiltinOptions, node.BuiltinOptionsType())
-                raise ValueError(f"node {number} ({op}) has {found}, not {kind}; get the file anew")
+                raise ValueError(f"node {number} ({op}) has {found}, not {kind}; export the model again")
             options = getattr(self._tflite, kind)()
             options.Init(table.Bytes, table.Pos)
             return options
@@ -264,7 +263,7 @@ class _Reader:
     def _data(self, tensor: Any, name: str, dtype: str, shape: tuple[int, ...]) -> np.ndarray | None:
         number = tensor.Buffer()
         if not 0 <= number < self._count(self._model.BuffersLength(), "buffers"):
-            raise ValueError(f"the file is damaged: tensor {name!r} names buffer {number}; get it anew")
+            raise ValueError(f"the file is damaged: tensor {name!r} names buffer {number}; export it again")
         raw = self._vector(self._model.Buffers(number), "Data", np.uint8)
         if not raw.size or dtype not in _DTYPES:
             return None
@@ -272,7 +271,8 @@ class _Reader:
         need = int(np.prod(shape, dtype=np.int64)) * kind.itemsize
         if raw.size != need:
             raise ValueError(
-                f"the file is damaged: tensor {name!r} of {dtype} {shape} has {raw.size} bytes, not {need}; get it anew"
+                f"the file is damaged: tensor {name!r} of {dtype} {shape} has {raw.size} bytes, not {need}; "
+                "export it again"
             )
         return np.frombuffer(raw.tobytes(), kind).reshape(shape)
 

@@ -1,9 +1,8 @@
-"""Removes channels that are constant or that nobody reads, with the same output codes.
+"""Removal of constant and unread channels; output codes do not change.
 
-A channel may go when every reader can do without it: because its weights are zero, or because the channel is constant
-and its products can be added to the reader's bias. Where the reader pads, the constant must be the zero point, which is
-what the padding reads as, or the weights that meet padding zero. Operators that work channel by channel pass the
-question on: see `links`.
+A channel is removable if no reader needs it: either its weights are zero, or the channel is constant and its products
+fold into the reader's bias. If the reader pads, the constant must equal the zero point, which padding reads as, or the
+weights that meet padding must be zero. Operators that work channel by channel pass the question on: see `links`.
 """
 
 from collections.abc import Mapping
@@ -31,12 +30,12 @@ __all__ = ["without_channels", "without_idle_weights"]
 
 
 def without_channels(graph: Graph) -> Graph:
-    """The graph without the channels that can go."""
+    """Return the graph without its removable channels."""
     return _Removal(graph).graph()
 
 
 def without_idle_weights(graph: Graph) -> Graph:
-    """Weights of zero for channels that are constant whatever is read, so that nobody reads on their account."""
+    """Zero the weights of output channels that are constant for every input, so they read no input channels."""
     found, operators = intervals(graph), []
     for operator in graph.operators:
         if isinstance(operator, MatrixOperator) and {operator.output, operator.inputs[0]} <= found.keys():
@@ -44,7 +43,7 @@ def without_idle_weights(graph: Graph) -> Graph:
             idle = (low == high) & operator.columns.any(axis=0)
             if idle.any():
                 least, _ = sums(operator, found[operator.inputs[0]], graph.known[operator.inputs[0]].shape)
-                # Channels are on the first axis of a convolution's weights alone.
+                # Only Conv2D has its output channels on the first axis of the weights.
                 axis = 0 if isinstance(operator, Conv2D) else -1
                 weights = operator.weights.copy()
                 np.moveaxis(weights, axis, 0)[idle] = 0
@@ -55,7 +54,7 @@ def without_idle_weights(graph: Graph) -> Graph:
 
 
 class _Removal:
-    """Which channels of which tensors go, found as the largest consistent choice."""
+    """Largest consistent set of removable channels of each tensor."""
 
     def __init__(self, graph: Graph):
         self.source, self.known = graph, graph.known
@@ -76,7 +75,7 @@ class _Removal:
             whole = [name for name, mask in gone.items() if len(mask) and mask.all()]
             if not whole:
                 return gone
-            # A tensor without channels is none: its first one stays.
+            # A tensor needs at least one channel: keep the first.
             forbidden |= {(name, 0) for name in whole}
 
     def _largest(self, forbidden: set[tuple[str, int]]) -> dict[str, np.ndarray]:
@@ -102,7 +101,7 @@ class _Removal:
         return name in self.writers and name in self.intervals and name not in self.kept_outputs
 
     def _written_without(self, name: str, gone: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Channels that the writer can leave out."""
+        """Channels that the writer can omit."""
         operator, found = self.writers[name], np.ones(len(gone[name]), bool)
         if isinstance(operator, (Conv2D, FullyConnected)):
             return found if getattr(operator, "groups", 1) == 1 else ~found
@@ -114,7 +113,7 @@ class _Removal:
         return found
 
     def _read_without(self, operator: Operator, name: str, gone: Mapping[str, np.ndarray]) -> np.ndarray:
-        """Channels of a tensor that a reader can do without."""
+        """Channels of a tensor that a reader does not need."""
         found = np.ones(len(gone[name]), bool)
         if isinstance(operator, Conv2D) and operator.groups == 1:
             return self._folds_into(operator, name)
@@ -130,7 +129,7 @@ class _Removal:
         return found
 
     def _folds_into(self, operator: Conv2D, name: str) -> np.ndarray:
-        """Channels of a tensor that are the same to a convolution everywhere, or nothing."""
+        """Channels a convolution does not need: unread, or constant and consistent with its padding."""
         read = operator.weights.any(axis=0).reshape(-1, operator.weights.shape[3])
         inside = inside_picture(operator.window, self.known[name].shape)
         beyond = ~inside.all(axis=0) if inside is not None else np.ones(len(read), bool)
@@ -194,7 +193,7 @@ class _Removal:
         return replace(operator, weights=weights.astype(np.int8), bias=bias, requant=_some(operator, stay))
 
     def _folded(self, name: str, read: np.ndarray, weights: np.ndarray, zero_point: int) -> np.ndarray:
-        """What constant channels that go add to each sum; weights (channels, outputs)."""
+        """Contribution of removed constant channels to each sum; weights are (channels, outputs)."""
         if read.all():
             return np.zeros(weights.shape[1], np.int64)
         low, high = self.intervals[name]
@@ -203,7 +202,7 @@ class _Removal:
 
 
 def _some(operator: MatrixOperator, stay: np.ndarray):
-    """Requantisation of the channels that stay."""
+    """Requantisation of the remaining channels."""
     requant = operator.requant
     if requant is None or stay.all():
         return requant

@@ -1,6 +1,6 @@
-"""Small convolutional network, trained by a demo: 3x3 convolutions with ReLU, each halved by a maximum, then a matrix.
+"""Small trainable CNN for demos: 3x3 convolutions, each with ReLU and 2x2 max pooling, then a fully connected layer.
 
-Float64 NumPy throughout, so a seed gives the same network on every machine with the same NumPy.
+Float64 NumPy throughout, so a seed reproduces the same network on every machine with the same NumPy.
 """
 
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ class Cnn:
     Attributes
     ----------
     kernels : list of (3, 3, in, out) float arrays
-        Of the convolutions; the picture keeps its size, and a maximum over 2x2 pixels halves it.
+        Convolution kernels; the image keeps its size until 2x2 max pooling halves it.
     biases : list of (out,) float arrays
-        Of the convolutions.
+        Convolution biases.
     weights, bias : (in, classes) and (classes,) float arrays
-        Of the last layer, on the pixels of all channels, channels last.
+        Fully connected layer, on the flattened channels-last feature map.
     """
 
     kernels: list[np.ndarray]
@@ -32,7 +32,7 @@ class Cnn:
 
     @classmethod
     def random(cls, size: int, channels: tuple[int, ...], classes: int, rng: np.random.Generator) -> "Cnn":
-        """Network for pictures of `size` x `size` pixels, with normal weights (He et al., ICCV 2015)."""
+        """Return a network for `size` x `size` images with normal initial weights (He et al., ICCV 2015)."""
         pairs = list(zip(channels, channels[1:], strict=False))
         kernels = [rng.normal(0, np.sqrt(2 / (9 * k)), (3, 3, k, n)) for k, n in pairs]
         inputs = (size >> len(pairs)) ** 2 * channels[-1]
@@ -41,11 +41,11 @@ class Cnn:
 
     @property
     def parameters(self) -> list[np.ndarray]:
-        """All arrays that training changes."""
+        """Return all trainable arrays."""
         return [*self.kernels, *self.biases, self.weights, self.bias]
 
     def activations(self, x: np.ndarray) -> list[np.ndarray]:
-        """Outputs of all layers for pictures (N, H, W, C): each convolution with its ReLU, its maximum, the scores."""
+        """Return all layer outputs for (N, H, W, C) images: per convolution its ReLU and pooling, then the scores."""
         found = []
         for kernel, bias in zip(self.kernels, self.biases, strict=True):
             found.append(np.maximum(np.tensordot(_windows(x), kernel, 3) + bias, 0))
@@ -55,7 +55,7 @@ class Cnn:
         return found
 
     def gradients(self, x: np.ndarray, labels: np.ndarray) -> list[np.ndarray]:
-        """Gradients of the mean cross entropy, in the order of `parameters`."""
+        """Return the gradients of the mean cross entropy, in the order of `parameters`."""
         values = self.activations(x)
         scores = np.exp(values[-1] - values[-1].max(axis=1, keepdims=True))
         delta = scores / scores.sum(axis=1, keepdims=True)
@@ -67,7 +67,7 @@ class Cnn:
         by_kernels, by_biases = [], []
         for n in reversed(range(len(self.kernels))):
             full, pooled, before = values[2 * n], values[2 * n + 1], values[2 * n - 1] if n else x
-            # The gradient goes to every pixel that is the maximum, and no further where the ReLU is 0.
+            # The gradient goes to every pixel equal to the maximum, and stops where the ReLU is 0.
             delta = np.where((full == _doubled(pooled)) & (full > 0), _doubled(delta), 0)
             by_kernels.append(np.tensordot(_windows(before), delta, ((0, 1, 2), (0, 1, 2))))
             by_biases.append(delta.sum(axis=(0, 1, 2)))
@@ -78,37 +78,37 @@ class Cnn:
 
 
 def _windows(x: np.ndarray) -> np.ndarray:
-    """3x3 windows of a picture with a border of zeros: (N, H, W, 3, 3, C)."""
+    """3x3 windows of a zero-padded image: (N, H, W, 3, 3, C)."""
     padded = np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
     return sliding_window_view(padded, (3, 3), (1, 2)).transpose(0, 1, 2, 4, 5, 3)
 
 
 def _halved(x: np.ndarray) -> np.ndarray:
-    """Maximum over 2x2 pixels."""
+    """2x2 max pooling."""
     n, height, width, channels = x.shape
     return x.reshape(n, height // 2, 2, width // 2, 2, channels).max(axis=(2, 4))
 
 
 def _doubled(x: np.ndarray) -> np.ndarray:
-    """Each pixel four times."""
+    """2x2 nearest-neighbour upsampling."""
     return x.repeat(2, axis=1).repeat(2, axis=2)
 
 
 def train_cnn(x: np.ndarray, labels: np.ndarray, channels: tuple[int, ...], *, epochs: int = 15, seed: int = 0) -> Cnn:
-    """Train a network by stochastic gradient descent with momentum, the rate falling to zero.
+    """Train a network by stochastic gradient descent with momentum and a learning rate that decays to zero.
 
     Parameters
     ----------
     x : (samples, H, W, C) float array
-        Square pictures, whose side can be halved once per convolution.
+        Square images whose side can be halved once per convolution.
     labels : (samples,) integer array
-        Index of the correct class of each.
+        Class index of each sample.
     channels : tuple of int
-        Channels of the picture and of each convolution.
+        Channels of the image and of each convolution.
     epochs : int
         Passes over the samples, in batches of 32.
     seed : int
-        Of the first weights and of the order of the samples.
+        Seed for the initial weights and the sample order.
     """
     rng = np.random.default_rng(seed)
     network = Cnn.random(x.shape[1], channels, int(labels.max()) + 1, rng)

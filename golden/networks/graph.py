@@ -1,7 +1,7 @@
-"""An int8 network as a graph of operators, wherever it came from; runs any batch with TFLite Micro's bits.
+"""Int8 network as a graph of operators, bit-identical to TFLite Micro for batches of any size.
 
-Inside, activations are int8 with channels last and the batch in front. At the edges they have the file's own layout and
-types: NCHW and uint8 for many ONNX files.
+Internal activations are int8, batch first and channels last. At the edges they have the file's layout and types: NCHW
+and uint8 for many ONNX files.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,22 +18,22 @@ from .operators.host import Quantiser, float_codes, real_numbers
 
 __all__ = ["Edge", "Graph", "Layer", "Tensor", "input_arrays"]
 
-# Samples that run together: their activations stay in the caches.
+# Activation bytes of the samples that run together, chosen to stay in the caches.
 _CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """Activation tensor inside a graph.
+    """Activation tensor of a graph.
 
     Attributes
     ----------
     shape : tuple of int
-        Channels last, with a batch of 1 in front.
+        Channels last, with a leading batch of 1.
     params : QuantParams or None
-        Scale and zero point of its int8 codes; None for other types, and for the codes inside an `Int8Network`.
+        Scale and zero point of its int8 codes; None for other types and for internal tensors of an `Int8Network`.
     dtype : str
-        "int8"; at an edge also "uint8", "float32", or "int32" for the sums that an `Int8Network` ends in.
+        "int8"; at an edge also "uint8", "float32", or "int32" for the output sums of an `Int8Network`.
     """
 
     shape: Shape
@@ -43,26 +43,26 @@ class Tensor:
 
 @dataclass(frozen=True)
 class Edge:
-    """Input or output of a graph, as the file has it.
+    """Input or output of a graph, as described by the file.
 
     Attributes
     ----------
     name : str
         Name in the file.
     shape : tuple of int
-        The file's layout, with the batch as the file has it.
+        Shape in the file's layout, including the file's batch.
     dtype : str
         "int8", "uint8", "float32" or "int32".
     scale : float or None
-        Real size of one step; None for float32, and where it is not known.
+        Real value of one code step; None for float32 and if unknown.
     zero_point : int
-        Code of the real number 0 in `dtype`.
+        Code of real zero, in `dtype`.
     tensor : str
-        Tensor of the graph.
+        Name of the graph tensor.
     order : tuple of int
-        Axis of the file's layout for each axis inside; () where they are the same.
+        File axis of each graph axis; () for identical layouts.
     quantiser : "tflite", "onnx" or "exact"
-        How a float array becomes codes.
+        Rounding used to quantise float arrays.
     """
 
     name: str
@@ -76,11 +76,11 @@ class Edge:
 
     @property
     def sample_shape(self) -> Shape:
-        """Shape without the batch."""
+        """Shape in the file, without the batch."""
         return self.shape[1:]
 
     def inside(self, x: np.ndarray, tensor: Tensor) -> np.ndarray:
-        """A batch in the file's layout and type as the graph takes it."""
+        """Convert a batch from the file's layout and type to the graph's."""
         if self.order:
             x = x.transpose(self.order)
         if self.dtype == "uint8" and tensor.dtype == "int8":
@@ -88,7 +88,7 @@ class Edge:
         return x
 
     def outside(self, x: np.ndarray, tensor: Tensor) -> np.ndarray:
-        """A batch of the graph in the file's layout and type."""
+        """Convert a batch from the graph's layout and type to the file's."""
         if self.dtype == "uint8" and tensor.dtype == "int8":
             x = (x.astype(np.int16) + 128).astype(np.uint8)
         if self.order:
@@ -96,22 +96,22 @@ class Edge:
         return np.ascontiguousarray(x)
 
     def real(self, codes: np.ndarray) -> np.ndarray:
-        """Real numbers of codes in the file's type, float32; without a scale, what is given."""
+        """Dequantise codes of the file's type to float32; without a scale, return them unchanged."""
         return codes if self.scale is None else real_numbers(codes, self.scale, self.zero_point)
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One operator as tables show it.
+    """Summary of one operator, for reports.
 
     Attributes
     ----------
     name, op : str
-        Name of the node, kind of operator.
+        Node name and kind of operator.
     macs : int
-        Multiply-accumulate operations for one sample.
+        Multiply-accumulate operations per sample.
     shape : tuple of int
-        Of the output, channels last, with a batch of 1.
+        Output shape, channels last, with a batch of 1.
     weights : int
         Number of weights.
     """
@@ -130,13 +130,13 @@ class Graph:
     Attributes
     ----------
     inputs, outputs : tuple of Edge
-        In the file's order.
+        Edges in the file's order.
     operators : tuple of Operator
-        In execution order.
+        Operators in execution order.
     known : mapping of str to Tensor
-        Every tensor, by name.
+        All tensors, by name.
     source : str
-        Where it came from, for reports.
+        Name of the model, for reports.
     """
 
     inputs: tuple[Edge, ...]
@@ -164,7 +164,7 @@ class Graph:
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
-        """Operators in execution order."""
+        """Summaries of the operators, in execution order."""
         found = []
         for operator in self.operators:
             shapes = [self.known[name].shape for name in operator.inputs]
@@ -178,23 +178,23 @@ class Graph:
         Parameters
         ----------
         x : array, or list of arrays in the order of `inputs`
-            In the file's own layout and types; float arrays are quantised with the input's scale. With or without a
-            leading batch of any size, the same for all.
+            Inputs in the file's layout and types; float arrays are quantised with the input's scale. A leading batch of
+            any size is optional, but must be the same for all inputs.
         on : callable or None
-            ``on(acts, weights, bias)`` takes the matrix products of CONV_2D and FULLY_CONNECTED: (M, K) int8,
-            (K, N) int8 and (N,) int32 to (M, N) int32. By default NumPy does.
+            ``on(acts, weights, bias)`` computes the matrix products of CONV_2D and FULLY_CONNECTED: (M, K) int8,
+            (K, N) int8 and (N,) int32 to (M, N) int32. Default: NumPy.
 
         Returns
         -------
         list of arrays
-            In the order of `outputs`, in the file's layout and types; with a batch where `x` has one.
+            In the order of `outputs`, in the file's layout and types; batched if `x` is.
 
         Raises
         ------
         TypeError
-            If an input has another type.
+            If an input has the wrong type.
         ValueError
-            If an input has another shape, or is not finite.
+            If an input has the wrong shape or a non-finite value.
         """
         arrays, batched = input_arrays(self.inputs, x)
         results = [self._computed(chunk, on) for chunk in self._chunks(arrays, on)]
@@ -206,22 +206,22 @@ class Graph:
         return found
 
     def batch(self, x: Any) -> int:
-        """Number of samples in inputs as of `run`, which are checked."""
+        """Check inputs as for `run` and return their number of samples."""
         return len(input_arrays(self.inputs, x)[0][0])
 
     def tensors(self, x: Any) -> dict[str, np.ndarray]:
-        """Every tensor on the way, by name, with a batch in front and channels last; `x` as of `run`."""
+        """Return every tensor by name, batch first and channels last; `x` as for `run`."""
         arrays, _ = input_arrays(self.inputs, x)
         return self._all(arrays, None)
 
     def simplified(self) -> "Graph":
-        """The same outputs, bit for bit, with fewer operators, channels and weights."""
+        """Return a graph with bit-identical outputs and fewer operators, channels and weights."""
         from .simplify import simplified
 
         return simplified(self)
 
     def replaced(self, operators: Sequence[Operator], known: Mapping[str, Tensor]) -> "Graph":
-        """The graph with other operators between the same edges."""
+        """Return a graph with other operators between the same edges."""
         return replace(self, operators=tuple(operators), known=dict(known))
 
     def _computed(self, arrays: list[np.ndarray], on: Product | None) -> list[np.ndarray]:
@@ -256,14 +256,14 @@ class Graph:
     def _chunks(self, arrays: list[np.ndarray], on: Product | None) -> Iterator[list[np.ndarray]]:
         count = len(arrays[0])
         largest = max(int(np.prod(tensor.shape)) for tensor in self.known.values())
-        # On an engine, one large product is better than many small ones.
+        # On an engine, one large product is faster than many small ones.
         size = count if on is not None else max(1, _CHUNK_BYTES // largest)
         for start in range(0, max(count, 1), max(size, 1)):
             yield [array[start : start + size] for array in arrays]
 
 
 def input_arrays(edges: Sequence[Edge], x: Any) -> tuple[list[np.ndarray], bool]:
-    """Inputs as batches in the file's types, and whether they came as batches; parameters and errors of `Graph.run`."""
+    """Return inputs as batches in the file's types, and whether they were batched; errors as for `Graph.run`."""
     given = list(x) if isinstance(x, (list, tuple)) else [x]
     if len(given) != len(edges):
         names = ", ".join(edge.name for edge in edges)
@@ -271,16 +271,16 @@ def input_arrays(edges: Sequence[Edge], x: Any) -> tuple[list[np.ndarray], bool]
     arrays = [_input(edge, array) for edge, array in zip(edges, given, strict=True)]
     batched = [array.ndim > len(edge.sample_shape) for edge, array in zip(edges, arrays, strict=True)]
     if len({*batched}) > 1:
-        raise ValueError("Some inputs have a batch and others have none; give all of them one")
+        raise ValueError("Some inputs have a batch and others have none; give all of them a batch")
     if not batched[0]:
         arrays = [array[None] for array in arrays]
     if len({len(array) for array in arrays}) > 1:
-        raise ValueError(f"Inputs have batches of {[len(array) for array in arrays]}; use equal ones")
+        raise ValueError(f"Inputs have batches of {[len(array) for array in arrays]}; use equal batches")
     return arrays, batched[0]
 
 
 def _input(edge: Edge, value: Any) -> np.ndarray:
-    """An input in the file's type, with or without a batch."""
+    """Check an input, batched or not, and convert it to the file's type."""
     array = np.asarray(value)
     shape = edge.sample_shape
     if array.shape != shape and array.shape[1:] != shape:
@@ -289,10 +289,10 @@ def _input(edge: Edge, value: Any) -> np.ndarray:
             f"{', '.join(map(str, shape))}) for several"
         )
     if array.ndim > len(shape) and not len(array):
-        raise ValueError(f"Input {edge.name!r} has a batch of none; use at least one sample")
+        raise ValueError(f"Input {edge.name!r} has an empty batch; use at least one sample")
     if array.dtype.kind == "f":
         if not np.isfinite(array).all():
-            raise ValueError(f"Input {edge.name!r} has values that are not finite; remove or replace them")
+            raise ValueError(f"Input {edge.name!r} has non-finite values; remove or replace them")
         if edge.scale is None:
             return array.astype(np.float32)
         return float_codes(array, edge.scale, edge.zero_point, np.dtype(edge.dtype), edge.quantiser)

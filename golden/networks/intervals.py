@@ -1,4 +1,4 @@
-"""Which codes each channel of each tensor of a graph can take, over all inputs; a channel with one code is constant."""
+"""Interval analysis: bounds on the codes of each channel over all inputs; a channel with one code is constant."""
 
 from collections.abc import Mapping
 
@@ -31,14 +31,14 @@ from .operators.matrix import requantized
 __all__ = ["Interval", "inside_picture", "intervals", "sums"]
 
 Interval = tuple[np.ndarray, np.ndarray]
-"""Least and greatest code of each channel, (channels,) int64 each: indices of the last axis."""
+"""Minimum and maximum code per channel of the last axis, (channels,) int64 each."""
 
-# Positions of a window times elements of its kernel that are told apart.
+# Maximum number of window positions times kernel elements analysed separately.
 _MOST_TAPS = 1 << 16
 
 
 def intervals(graph: Graph) -> dict[str, Interval]:
-    """Interval of every int8 tensor; those of others are missing."""
+    """Return the interval of every int8 tensor; other tensors are omitted."""
     found: dict[str, Interval] = {}
     for edge in graph.inputs:
         if graph.known[edge.tensor].dtype == "int8":
@@ -83,7 +83,7 @@ def _of(operator: Operator, known: Mapping[str, Tensor], found: Mapping[str, Int
 
 
 def _moved(operator: Operator, given: list[Interval], known: Mapping[str, Tensor]) -> Interval:
-    """Codes that are moved: each channel has those of the channels that it is linked to, and of a PAD the fill."""
+    """Data movement: a channel takes the codes of its linked channels, and for PAD also the fill code."""
     tensor, linked = known[operator.output], links(operator, known)
     if linked is None:
         low, high = (np.full(tensor.shape[-1], end) for end in (_least(given), _most(given)))
@@ -109,7 +109,7 @@ def _most(given: list[Interval]) -> int:
 
 
 def _matrix(operator: MatrixOperator, given: Interval, shape: Shape) -> Interval:
-    """Ends of the sums, requantised: scaling never decreases when a sum grows."""
+    """Requantise the bounds of the sums; scaling is monotone."""
     low, high = sums(operator, given, shape)
     if operator.requant is None:
         return low, high
@@ -118,17 +118,17 @@ def _matrix(operator: MatrixOperator, given: Interval, shape: Shape) -> Interval
 
 
 def sums(operator: MatrixOperator, given: Interval, shape: Shape) -> Interval:
-    """Least and greatest sum of each channel, the folded bias included, for an input of this interval and shape.
+    """Return the bounds on each channel's sum, including the folded bias, for an input of this interval and shape.
 
-    Where the window pads, each kind of position counts by itself: elements of the kernel outside the picture read as
-    the zero point, the others as codes of the interval.
+    With padding, each kind of window position is bounded separately: kernel elements outside the feature map read the
+    zero point, the others a code of the interval.
     """
     low, high = (_columns_of(operator, end) for end in given)
     weights = operator.columns.astype(np.int64)
     positive, negative = np.maximum(weights, 0), np.minimum(weights, 0)
     least, most = positive * low + negative * high, positive * high + negative * low
     if isinstance(operator, (Conv2D, DepthwiseConv2D)) and any(operator.window.padding):
-        # (elements of the kernel, channels)
+        # (kernel elements, channels)
         taps = int(np.prod(operator.window.kernel))
         least, most, outside = (
             each.reshape(taps, -1, operator.channels).sum(axis=1)
@@ -147,12 +147,12 @@ def sums(operator: MatrixOperator, given: Interval, shape: Shape) -> Interval:
 
 
 def inside_picture(window: Window, shape: Shape) -> np.ndarray | None:
-    """Which elements of the kernel meet a picture (N, H, W, C), for each kind of position of the window.
+    """Return the mask of kernel elements inside an (N, H, W, C) feature map, for each kind of window position.
 
     Returns
     -------
     (kinds, rows * columns) bool array or None
-        None where the kernel is so large that there are too many.
+        None if the kernel is so large that there are too many kinds.
     """
     rows, cols = (_inside(window, axis, shape[1 + axis], n) for axis, n in enumerate(window.output_size(*shape[1:3])))
     if rows is None or cols is None or rows.size * cols.size > _MOST_TAPS:
@@ -161,9 +161,9 @@ def inside_picture(window: Window, shape: Shape) -> np.ndarray | None:
 
 
 def _inside(window: Window, axis: int, length: int, count: int) -> np.ndarray | None:
-    """The same along one axis, for `count` positions on a picture of this length: (kinds, elements of the kernel)."""
+    """Mask along one axis for `count` positions on a feature map of this length: (kinds, kernel elements)."""
     stride, before, kernel = window.stride[axis], window.padding[2 * axis], window.kernel[axis]
-    # Windows between the first and the last that lie inside are all of one kind.
+    # All windows from the first to the last fully inside are of one kind.
     first, last = -(-before // stride), (length + before - window.extent[axis]) // stride
     at = np.r_[0 : min(first + 1, count), max(last, 0) : count]
     if len(at) * kernel > _MOST_TAPS:
@@ -173,7 +173,7 @@ def _inside(window: Window, axis: int, length: int, count: int) -> np.ndarray | 
 
 
 def _columns_of(operator: MatrixOperator, end: np.ndarray) -> np.ndarray:
-    """An end of the input's interval for each weight of `operator.columns`."""
+    """One bound of the input's interval, expanded to each weight of `operator.columns`."""
     if isinstance(operator, DepthwiseConv2D):
         return np.repeat(end, operator.multiplier)[None, :]
     if isinstance(operator, Conv2D):
@@ -184,13 +184,13 @@ def _columns_of(operator: MatrixOperator, end: np.ndarray) -> np.ndarray:
         ]
         return np.repeat(np.stack(groups, axis=1), each, axis=1)
     if isinstance(operator, FullyConnected):
-        # Pixels of channels, in a row.
+        # Flattened pixels: repeat the channels.
         end = np.tile(end, len(operator.weights) // len(end))
     return end[:, None]
 
 
 def _binary(operator: Binary, given: list[Interval], tensor: Tensor) -> Interval:
-    """Operators that are monotone, or bilinear, in each operand take their extremes at the ends."""
+    """Evaluate at the interval ends, where an operator monotone or bilinear in each operand has its extremes."""
     channels = tensor.shape[-1]
     ends = [[np.broadcast_to(end if len(end) > 1 else end[0], channels) for end in each] for each in given]
     if operator.constant is not None:

@@ -1,7 +1,7 @@
-"""Which channels of an operator's output depend on which channels of its inputs, where codes pass channel by channel.
+"""Channel dependencies of operators that process channels independently.
 
-A channel is an index of the last axis, a link a pair of channels: output channel ``writes[n]`` depends on input channel
-``reads[n]``. An output channel depends on no input channel but those that it is linked to.
+A channel is an index of the last axis. A link is a pair of channels: output channel ``writes[n]`` depends on input
+channel ``reads[n]``. An output channel depends only on the input channels linked to it.
 """
 
 from collections.abc import Mapping
@@ -28,11 +28,11 @@ from .operators.elementwise import Binary
 __all__ = ["Links", "links"]
 
 Links = tuple[np.ndarray, np.ndarray]
-"""Input channels and output channels, (links,) each."""
+"""Input channels and output channels of the links, (links,) each."""
 
 
 def links(operator: Operator, known: Mapping[str, Tensor]) -> list[Links] | None:
-    """Links of each input; None where the operator mixes channels, or the last axis is the batch."""
+    """Return the links of each input; None if the operator mixes channels or the last axis is the batch."""
     shapes = [known[name].shape for name in operator.inputs]
     out = known[operator.output].shape
     if min(len(shape) for shape in (*shapes, out)) < 2:
@@ -59,19 +59,18 @@ def links(operator: Operator, known: Mapping[str, Tensor]) -> list[Links] | None
 
 
 def _straight(count: int, *, reads: int = 0, writes: int = 0) -> Links:
-    """Links of neighbouring channels, from these on."""
+    """One-to-one links of `count` consecutive channels, starting at `reads` and `writes`."""
     return np.arange(reads, reads + count), np.arange(writes, writes + count)
 
 
 def _joined(widths: list[int], *, along: bool) -> list[Links]:
-    """A concatenation, along the channels or along another axis."""
+    """Links of a concatenation, along the channels or along another axis."""
     starts = np.cumsum([0, *widths[:-1]]) if along else [0] * len(widths)
     return [_straight(width, writes=int(start)) for width, start in zip(widths, starts, strict=True)]
 
 
 def _reshaped(channels: int, width: int) -> list[Links] | None:
-    """Elements keep their order: a channel meets the same one of the output time and again where one width divides the
-    other."""
+    """Links of a reshape, if one width divides the other: element order is kept, so channels map periodically."""
     longest = np.arange(max(channels, width))
     if max(channels, width) % min(channels, width):
         return None

@@ -1,4 +1,4 @@
-"""Steps that passes of simplification are made of: who reads and writes a tensor, an operator in place of another."""
+"""Building blocks of the simplification passes: readers and writers of a tensor, replacing and removing operators."""
 
 from collections import Counter
 from dataclasses import replace
@@ -10,29 +10,29 @@ __all__ = ["leaves", "reads", "substituted", "without", "writer"]
 
 
 def reads(graph: Graph) -> Counter[str]:
-    """How often each tensor is read, by operators and as an output."""
+    """Count the reads of each tensor, by operators and as a graph output."""
     found = Counter(name for operator in graph.operators for name in operator.inputs)
     found.update(edge.tensor for edge in graph.outputs)
     return found
 
 
 def writer(graph: Graph, name: str) -> Operator | None:
-    """Operator that writes a tensor; None for an input of the graph."""
+    """Return the operator that writes a tensor; None for a graph input."""
     return next((operator for operator in graph.operators if operator.output == name), None)
 
 
 def leaves(graph: Graph, name: str) -> bool:
-    """Whether a tensor is an output of the graph."""
+    """Whether a tensor is a graph output."""
     return any(edge.tensor == name for edge in graph.outputs)
 
 
 def substituted(graph: Graph, old: Operator, new: Operator) -> Graph:
-    """The graph with an operator in place of another."""
+    """Return the graph with one operator replaced by another."""
     return graph.replaced([new if operator is old else operator for operator in graph.operators], graph.known)
 
 
 def without(graph: Graph, gone: Operator, name: str) -> Graph:
-    """The graph without an operator; what read its output reads `name`, which has the same codes in the same shape."""
+    """Return the graph without an operator; its readers read `name`, which has the same codes and shape."""
     operators = []
     for operator in graph.operators:
         if operator is gone:

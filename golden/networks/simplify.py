@@ -1,14 +1,14 @@
-"""Exact simplification of a graph: the same outputs for every input, bit for bit, with less to compute.
+"""Exact simplification of a graph: bit-identical outputs for every input, with less computation.
 
-Passes repeat until none of them finds anything:
+Passes repeat until none changes the graph:
 
-- operators whose outputs nobody reads go, and those that move nothing; RESHAPE of a RESHAPE becomes one;
-- PAD with the zero point becomes the padding of the convolution behind it;
-- ADD, SUB, MUL, MAXIMUM or MINIMUM with a constant, one value or one per channel, becomes a table, and a table of a
-  table one table; a constant may also be an operand whose channels are all constant;
-- a table that clamps the codes it meets becomes the clamp of the operator before it; one that changes none goes;
-- weights of channels that are constant whatever they read become zero;
-- channels that are constant, or that nobody reads, go: see `channels`.
+- remove dead operators and no-op moves; merge RESHAPE of a RESHAPE;
+- merge PAD with the zero point into the padding of the following convolution;
+- replace ADD, SUB, MUL, MAXIMUM or MINIMUM with a scalar or per-channel constant by a table, and merge consecutive
+  tables; an operand whose channels are all constant counts as a constant;
+- merge a table that only clamps into the clamp of the preceding operator; remove a table that changes no code;
+- zero the weights of channels that are constant whatever their input;
+- remove constant and unread channels: see `channels`.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ __all__ = ["simplified"]
 
 
 def simplified(graph: Graph) -> Graph:
-    """The same outputs, bit for bit, with fewer operators, channels and weights."""
+    """Return a graph with bit-identical outputs and fewer operators, channels and weights."""
     while True:
         before = graph
         for step in _STEPS:
@@ -34,7 +34,7 @@ def simplified(graph: Graph) -> Graph:
 
 
 def _repeated(step: Callable[[Graph], Graph], graph: Graph) -> Graph:
-    """A step again and again, until it finds nothing."""
+    """Apply a step until it changes nothing."""
     while True:
         before, graph = graph, step(graph)
         if graph is before:

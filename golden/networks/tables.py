@@ -1,4 +1,4 @@
-"""Passes of simplification on functions of one code: constants into tables, tables into one, clamps into operators."""
+"""Simplification passes for functions of one code: fold constants into tables, merge tables, merge clamps."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,7 +18,7 @@ _CODES = np.arange(INT8_MIN, INT8_MAX + 1).astype(np.int8)
 
 
 def with_constant_operands(graph: Graph) -> Graph:
-    """Operands whose channels are all constant as constants of ADD, SUB, MUL, MAXIMUM, MINIMUM."""
+    """Turn operands of ADD, SUB, MUL, MAXIMUM, MINIMUM whose channels are all constant into constants."""
     found = intervals(graph)
     for operator in graph.operators:
         if not isinstance(operator, Binary) or operator.constant is not None:
@@ -36,7 +36,7 @@ def with_constant_operands(graph: Graph) -> Graph:
 
 
 def with_tables(graph: Graph) -> Graph:
-    """ADD, SUB, MUL, MAXIMUM, MINIMUM with a constant that is the same for all pixels as tables."""
+    """Replace ADD, SUB, MUL, MAXIMUM, MINIMUM by tables if one operand is a constant equal for all pixels."""
     for operator in graph.operators:
         if not isinstance(operator, Binary) or operator.constant is None:
             continue
@@ -57,7 +57,7 @@ def with_tables(graph: Graph) -> Graph:
 
 
 def merged_tables(graph: Graph) -> Graph:
-    """A table of a table as one."""
+    """Merge a table of a table into one."""
     count = reads(graph)
     for operator in graph.operators:
         if not isinstance(operator, Lookup):
@@ -76,8 +76,8 @@ def merged_tables(graph: Graph) -> Graph:
 
 
 def merged_clamps(graph: Graph) -> Graph:
-    """Tables that clamp the codes they meet become the clamp of the operator before them; those that change none go."""
-    # They hold throughout: every tensor that stays keeps its codes.
+    """Merge tables that only clamp into the preceding operator's clamp; remove tables that change no code."""
+    # Computed once: every remaining tensor keeps its codes.
     found = intervals(graph)
     while True:
         before, graph = graph, _merged_clamp(graph, found)
@@ -108,7 +108,7 @@ def _merged_clamp(graph: Graph, found: Mapping[str, Interval]) -> Graph:
 
 
 def _clamped(operator: Operator, low: int, high: int) -> Operator | None:
-    """An operator with a further clamp; None if it has none to begin with."""
+    """Tighten an operator's clamp; None if the operator has no clamp."""
     if isinstance(operator, (AveragePool2D, MaxPool2D)):
         qmin, qmax = (min(max(end, low), high) for end in (operator.qmin, operator.qmax))
         return replace(operator, qmin=qmin, qmax=qmax)

@@ -1,4 +1,4 @@
-"""Golden model of the NPU: whole int8 networks on one machine. Source: ``spec/npu.md``."""
+"""Golden model of the NPU, which runs whole int8 networks. Source: ``spec/npu.md``."""
 
 from .config import NpuConfig
 

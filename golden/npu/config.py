@@ -12,53 +12,52 @@ _CHOICES = {"mac": ("infer", "ecp5", "ice40")}
 
 @dataclass(frozen=True, kw_only=True)
 class NpuConfig:
-    """Size of the machine for whole networks.
+    """Configuration of the NPU.
 
-    Memory sizes are not tied to a device until a board is named.
+    Memory sizes are not checked against a device.
 
     Parameters
     ----------
     rows, cols : int
-        Processing elements of the array, down and across.
+        Rows and columns of processing elements in the array.
     requant_lanes : int or None
-        Results requantised per clock; None is half the columns.
+        Results requantised per clock; None means half the columns.
     depthwise_taps : int
-        Taps of a depthwise window taken per clock by the depthwise unit; 0 leaves the unit out, and the array does its
-        work.
+        Window taps per clock of the depthwise unit; 0 omits the unit, and the array does its work.
     weight_rows : int or None
-        Rows of a plane of weights loaded per clock; None is 4, or all rows of a smaller array.
+        Rows of a weight plane loaded per clock; None means 4, or all rows of a smaller array.
     buffer_bytes : int
-        Unified buffer: activations, and constant operands.
+        Size of the unified buffer, which holds activations and constant operands.
     weight_bytes : int
-        Weight memory.
+        Size of the weight memory.
     channels : int
-        Entries of the parameter memory: bias, multiplier and shift of a channel.
+        Entries of the parameter memory, each the bias, multiplier and shift of a channel.
     operators : int
-        Instructions.
+        Capacity of the instruction memory, in instructions.
     tables : int
-        Tables of 256 words.
+        Number of 256-word tables.
     acc_depth : int
-        Sums of each column that the accumulators hold, in each of two banks.
+        Accumulator depth: sums per column in each of two banks.
     mac : "infer", "ecp5" or "ice40"
-        Multiplier, as of `SystolicConfig`.
+        Multiplier, as for `SystolicConfig`.
 
     Raises
     ------
     TypeError, ValueError
-        If a field is of the wrong type or out of range, or two of them conflict.
+        If a field has the wrong type or is out of range, or two fields conflict.
     """
 
-    rows: int = option(16, "processing elements down", (2, 64))
-    cols: int = option(16, "processing elements across", (2, 64))
+    rows: int = option(16, "rows of processing elements", (2, 64))
+    cols: int = option(16, "columns of processing elements", (2, 64))
     requant_lanes: int | None = option(None, "results requantised per clock", (1, 64))
-    depthwise_taps: int = option(3, "taps per clock of the depthwise unit; 0 leaves it out", (0, 8))
+    depthwise_taps: int = option(3, "taps per clock of the depthwise unit; 0 omits it", (0, 8))
     weight_rows: int | None = option(None, "rows of weights loaded per clock", (1, 64))
     buffer_bytes: int = option(65_536, "unified buffer in bytes", (256, 2**22))
     weight_bytes: int = option(2**19, "weight memory in bytes", (256, 2**22))
     channels: int = option(4096, "entries of the parameter memory", (16, 2**16))
     operators: int = option(256, "instructions", (2, 4096))
-    tables: int = option(64, "tables of 256 words", (0, 1024))
-    acc_depth: int = option(64, "sums of each column, in each of two banks", (2, 4096))
+    tables: int = option(64, "256-word tables", (0, 1024))
+    acc_depth: int = option(64, "accumulator depth: sums per column in each of two banks", (2, 4096))
     mac: Literal["infer", "ecp5", "ice40"] = option("infer", "multiplier: inferred, or the FPGA's hard block")
 
     def __post_init__(self):

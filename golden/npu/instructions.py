@@ -1,8 +1,8 @@
-"""The NPU's instructions: one table of fields for the decoder, the assembler, the disassembler and the machine.
+"""NPU instruction set: one field table for decoder, assembler, disassembler and golden machine.
 
-An instruction is one operator on a picture (height, width, channels). Loops, strides and bases live in its fields, so
-that a whole convolution is one instruction. Of the TPU's instructions, MatrixMultiply/Convolve and Activate are one
-here, since requantisation follows at once.
+An instruction is one operator on a feature map (height, width, channels). Its fields hold loop bounds, strides and base
+addresses, so a whole convolution is one instruction. The TPU's MatrixMultiply/Convolve and Activate are merged, as
+requantisation follows immediately.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,16 +17,16 @@ __all__ = ["BYTES", "FIELDS", "Field", "Instruction", "Opcode", "assemble", "dec
 
 
 class Opcode(IntEnum):
-    """What an instruction does."""
+    """Operation of an instruction."""
 
     HALT = 0
-    """Stop, and report that the run has ended."""
+    """Stop and report the end of the run."""
     CONVOLVE = 1
-    """Windows times planes of weights on the array, requantised: convolutions and fully connected layers."""
+    """Windows times weight planes on the array, requantised: convolutions and fully connected layers."""
     DEPTHWISE = 2
-    """Windows of each channel times its own weights, requantised: depthwise convolutions, averages."""
+    """Per-channel windows times per-channel weights, requantised: depthwise convolutions, averages."""
     MAXIMUM = 3
-    """Largest code of each window, clamped: maximum pooling, copies, padding."""
+    """Maximum code of each window, clamped: maximum pooling, copies, padding."""
     ADD = 4
     """Sum of two looked-up words, requantised: ADD and SUB."""
     MULTIPLY = 5
@@ -34,7 +34,7 @@ class Opcode(IntEnum):
     LARGER = 6
     """Larger of two codes."""
     LOOKUP = 7
-    """Code from a table of 256."""
+    """Code from a 256-entry table."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Field:
     bits : int
         Width; two's complement if signed.
     text : str
-        What it means.
+        Description.
     signed : bool
         Whether it may be negative.
     """
@@ -60,7 +60,7 @@ class Field:
 
     @property
     def bounds(self) -> tuple[int, int]:
-        """Least and greatest value."""
+        """Minimum and maximum value."""
         if self.signed:
             return -(2 ** (self.bits - 1)), 2 ** (self.bits - 1) - 1
         return 0, 2**self.bits - 1
@@ -69,49 +69,49 @@ class Field:
 FIELDS = (
     Field("opcode", 4, "what to do"),
     Field("source", 24, "address of the first operand's byte (0, 0, 0)"),
-    Field("source_row", 20, "bytes from a row of the first operand to the next"),
-    Field("source_pixel", 16, "bytes from a pixel to the next"),
-    Field("height", 16, "rows of the first operand; windows beyond read the fill code"),
+    Field("source_row", 20, "row pitch of the first operand in bytes"),
+    Field("source_pixel", 16, "pixel pitch of the first operand in bytes"),
+    Field("height", 16, "rows of the first operand; windows read the fill code outside"),
     Field("width", 16, "pixels of its rows"),
-    Field("depth", 16, "channels that a window reads"),
+    Field("depth", 16, "channels read by a window"),
     Field("kernel_rows", 12, "rows of a window"),
     Field("kernel_cols", 12, "pixels of its rows"),
-    Field("stride_rows", 8, "rows from a window to the next"),
-    Field("stride_cols", 8, "pixels from a window to the next"),
-    Field("dilation_rows", 8, "rows from a row of a window to the next"),
-    Field("dilation_cols", 8, "pixels from a pixel of a window to the next"),
+    Field("stride_rows", 8, "row stride between windows"),
+    Field("stride_cols", 8, "pixel stride between windows"),
+    Field("dilation_rows", 8, "row dilation within a window"),
+    Field("dilation_cols", 8, "pixel dilation within a window"),
     Field("top", 16, "rows of the first window above the operand", signed=True),
     Field("left", 16, "pixels of the first window to the left of the operand", signed=True),
     Field("fill", 8, "code read outside the operand", signed=True),
     Field("other", 24, "address of the second operand"),
-    Field("other_row", 20, "bytes from a row of the second operand to the next; 0 repeats it"),
-    Field("other_pixel", 16, "bytes from a pixel to the next; 0 repeats it"),
-    Field("other_channel", 1, "1 for a code per channel, 0 to repeat one"),
+    Field("other_row", 20, "row pitch of the second operand in bytes; 0 repeats the row"),
+    Field("other_pixel", 16, "pixel pitch of the second operand in bytes; 0 repeats the pixel"),
+    Field("other_channel", 1, "1 for one code per channel, 0 to repeat one code"),
     Field("target", 24, "address of the result's byte (0, 0, 0)"),
-    Field("target_row", 20, "bytes from a row of the result to the next"),
-    Field("target_pixel", 16, "bytes from a pixel to the next"),
+    Field("target_row", 20, "row pitch of the result in bytes"),
+    Field("target_pixel", 16, "pixel pitch of the result in bytes"),
     Field("out_rows", 16, "rows of the result"),
     Field("out_cols", 16, "pixels of its rows"),
     Field("channels", 16, "channels of the result"),
-    Field("block", 16, "rows of the result in a block of the accumulators"),
-    Field("weights", 20, "first word of its weights"),
-    Field("parameters", 16, "first entry of its parameters: bias, multiplier, shift"),
-    Field("parameter_channel", 1, "1 for parameters per channel, 0 for one set"),
+    Field("block", 16, "result rows per accumulator block"),
+    Field("weights", 20, "index of the first weight word"),
+    Field("parameters", 16, "index of the first parameter entry: bias, multiplier, shift"),
+    Field("parameter_channel", 1, "1 for per-channel parameters, 0 for one set"),
     Field("table", 12, "table of the first operand"),
     Field("other_table", 12, "table of the second operand"),
-    Field("table_channel", 1, "1 for a table per channel"),
+    Field("table_channel", 1, "1 for one table per channel"),
     Field("zero", 8, "zero point of the first factor", signed=True),
     Field("other_zero", 8, "zero point of the second factor", signed=True),
     Field("zero_point", 8, "zero point of the result", signed=True),
-    Field("low", 8, "least code of the result", signed=True),
-    Field("high", 8, "greatest code of the result", signed=True),
-    Field("rounding", 2, f"number of the rounding: {', '.join(ROUNDINGS)}"),
+    Field("low", 8, "minimum code of the result", signed=True),
+    Field("high", 8, "maximum code of the result", signed=True),
+    Field("rounding", 2, f"index of the rounding mode: {', '.join(ROUNDINGS)}"),
 )
-"""Fields in the order of their bits, from the least significant one."""
+"""Fields in bit order, LSB first."""
 
 _BITS = sum(field.bits for field in FIELDS)
 BYTES = -(-_BITS // 64) * 8
-"""Bytes of an instruction in memory, in whole words of 64 bits."""
+"""Size of an instruction in bytes, a multiple of 8."""
 
 _BY_NAME = {field.name: field for field in FIELDS}
 _ONES = dict.fromkeys(("kernel_rows", "kernel_cols", "stride_rows", "stride_cols", "dilation_rows"), 1)
@@ -119,12 +119,12 @@ _DEFAULTS = {**dict.fromkeys(_BY_NAME, 0), **_ONES, "dilation_cols": 1, "low": -
 
 
 class Instruction:
-    """One instruction; fields are keyword arguments, and attributes.
+    """One instruction; its fields are keyword arguments and attributes.
 
     Raises
     ------
     TypeError
-        If there is no such field.
+        If a field is unknown.
     ValueError
         If a value does not fit its field.
     """
@@ -135,12 +135,12 @@ class Instruction:
         values = {**_DEFAULTS, "opcode": int(opcode)}
         for name, value in fields.items():
             if name not in _BY_NAME:
-                raise TypeError(f"There is no field {name!r}; use one of {', '.join(_BY_NAME)}")
+                raise TypeError(f"Unknown field {name!r}; use one of {', '.join(_BY_NAME)}")
             values[name] = int(value)
         for name, value in values.items():
             low, high = _BY_NAME[name].bounds
             if not low <= value <= high:
-                raise ValueError(f"{name} {value} is outside [{low}, {high}] of its {_BY_NAME[name].bits} bits")
+                raise ValueError(f"{name} {value} is outside its {_BY_NAME[name].bits}-bit range [{low}, {high}]")
         Opcode(values["opcode"])
         self._values = values
 
@@ -166,7 +166,7 @@ class Instruction:
         return " ".join([Opcode(self.opcode).name, *shown])
 
     def encode(self) -> bytes:
-        """The instruction in memory, `BYTES` bytes, least significant first."""
+        """Encode the instruction as `BYTES` bytes, little-endian."""
         word = at = 0
         for field in FIELDS:
             word |= (self._values[field.name] & (2**field.bits - 1)) << at
@@ -175,12 +175,12 @@ class Instruction:
 
 
 def decode(data: bytes) -> Instruction:
-    """Decode what `Instruction.encode` gives.
+    """Decode the output of `Instruction.encode`.
 
     Raises
     ------
     ValueError
-        If it has another size, an unknown opcode, or a bit beyond the fields.
+        If the size is wrong, the opcode unknown, or a bit beyond the fields set.
     """
     if len(data) != BYTES:
         raise ValueError(f"An instruction has {len(data)} bytes; use {BYTES}")
@@ -198,12 +198,12 @@ def decode(data: bytes) -> Instruction:
 
 
 def disassemble(instructions: Iterable[Instruction]) -> str:
-    """A line per instruction; fields with their usual values are left out."""
+    """Return one line per instruction, omitting fields with their default values."""
     return "".join(f"{instruction}\n" for instruction in instructions)
 
 
 def assemble(text: str) -> list[Instruction]:
-    """Read what `disassemble` writes; text from ``#`` on is a comment.
+    """Parse the output of `disassemble`; text from ``#`` on is a comment.
 
     Raises
     ------
@@ -224,6 +224,6 @@ def assemble(text: str) -> list[Instruction]:
 
 
 def encoded(instructions: Iterable[Instruction]) -> np.ndarray:
-    """Instructions in memory, (instructions, BYTES) uint8."""
+    """Encode instructions as an (instructions, BYTES) uint8 array."""
     rows = [np.frombuffer(instruction.encode(), np.uint8) for instruction in instructions]
     return np.stack(rows) if rows else np.zeros((0, BYTES), np.uint8)

@@ -1,7 +1,7 @@
-"""The NPU's golden model: memories, and what each instruction does to them, bit by bit.
+"""Bit-exact golden model of the NPU: memories and instruction execution.
 
-Everything that an instruction can get wrong raises the machine's error flag, and the run stops: an address outside a
-memory, an operand without size, a field that the configuration has no unit for.
+An ill-formed instruction sets the machine's error flag and stops the run: an address outside a memory, a result without
+elements, an unknown opcode or rounding.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -23,7 +23,7 @@ class MachineError(ValueError):
 
 @dataclass(eq=False)
 class Memories:
-    """What is loaded into the machine before a run.
+    """Memory contents loaded before a run.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Memories:
     bias, multiplier, shift : (channels,) int64 arrays
         Parameter memory.
     tables : (tables, 256) int32 array
-        Words of each code from -128 on.
+        Table words for each code from -128 on.
     instructions : (instructions, BYTES) uint8 array
         Instruction memory.
     """
@@ -47,18 +47,18 @@ class Memories:
 
 @dataclass(eq=False)
 class Machine:
-    """A machine with its memories loaded.
+    """NPU with its memories loaded.
 
     Attributes
     ----------
     config : NpuConfig
-        Its size.
+        Configuration.
     memories : Memories
-        What is loaded.
+        Loaded memories.
     buffer : (buffer_bytes,) int8 array
         Unified buffer.
     batch : int
-        Machines that run the same program beside each other: `buffer` has a first axis of that length then.
+        Number of machines that run the same program in parallel; `buffer` then has a leading axis of this length.
     """
 
     config: NpuConfig
@@ -98,12 +98,12 @@ class Machine:
         raise MachineError("the instruction memory has no HALT")
 
     def run(self, first: int = 0, count: int | None = None) -> None:
-        """Execute instructions from `first` on, up to HALT or `count` of them.
+        """Execute instructions starting at `first`, up to HALT or `count` instructions.
 
         Raises
         ------
         MachineError
-            If one cannot be executed.
+            If an instruction cannot be executed.
         """
         found = list(self.instructions())[first:]
         for number, instruction in enumerate(found[:count], first):
@@ -114,7 +114,7 @@ class Machine:
 
     def _execute(self, instruction: Instruction) -> None:
         if min(instruction.out_rows, instruction.out_cols, instruction.channels) < 1:
-            raise MachineError("its result has no element")
+            raise MachineError("its result has no elements")
         if instruction.low > instruction.high:
             raise MachineError(f"low {instruction.low} is above high {instruction.high}")
         if instruction.rounding >= len(ROUNDINGS):
@@ -137,7 +137,7 @@ class Machine:
         self.buffer[:, target] = codes.astype(np.int8)
 
     def _addresses(self, base: int, pitches: Sequence[int], sizes: Sequence[int]) -> np.ndarray:
-        """Addresses of a picture, (rows, columns, channels)."""
+        """Byte addresses of a feature map, (rows, columns, channels)."""
         found = np.asarray(base)
         for pitch, size in zip(pitches, sizes, strict=True):
             found = found[..., None] + pitch * np.arange(size)
@@ -146,10 +146,10 @@ class Machine:
         return found
 
     def _window(self, i: Instruction, row: int, col: int, count: int, start: int = 0) -> np.ndarray:
-        """Codes (batch, out rows, out columns, count) that all windows meet in a run of bytes.
+        """Gather the same run of bytes from all windows: codes (batch, out rows, out columns, count).
 
-        The run begins `start` bytes behind an element of the kernel, and goes on into the pixels behind it. A byte of a
-        pixel outside the operand is the fill code.
+        The run starts `start` bytes after the kernel element (`row`, `col`) and may extend into the following pixels.
+        Bytes of pixels outside the operand read as the fill code.
         """
         bytes_ = np.arange(start, start + count)
         rows = np.arange(i.out_rows) * i.stride_rows - i.top + row * i.dilation_rows
@@ -193,7 +193,7 @@ class Machine:
                 total += taps[row, col, start] @ plane
                 at += rows
             sums.append(total)
-        # Exact: below 2**53.
+        # Exact in float64: below 2**53.
         return self._scaled(i, np.concatenate(sums, axis=-1)[..., : i.channels].astype(np.int64))
 
     def _depthwise(self, i: Instruction) -> np.ndarray:
@@ -214,7 +214,7 @@ class Machine:
         return found
 
     def _operands(self, i: Instruction) -> tuple[np.ndarray, np.ndarray]:
-        """Codes of both operands, (batch, rows, columns, channels); pitches of 0 repeat the second one."""
+        """Read the codes of both operands, (batch, rows, columns, channels); a pitch of 0 repeats the second."""
         sizes = (i.out_rows, i.out_cols, i.channels)
         first = self._addresses(i.source, (i.source_row, i.source_pixel, 1), sizes)
         second = self._addresses(i.other, (i.other_row, i.other_pixel, i.other_channel), sizes)

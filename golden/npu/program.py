@@ -1,4 +1,4 @@
-"""A network compiled for the NPU: memory images, where its tensors lie, and what is left to the host."""
+"""Network compiled for the NPU: memory images, tensor placements, and host operators."""
 
 import dataclasses
 import io
@@ -28,16 +28,16 @@ _PARTS = ("steps", "placements", "inputs", "outputs", "known", "layers", "region
 
 @dataclass(frozen=True)
 class Placement:
-    """Where a tensor lies in the unified buffer, dense.
+    """Placement of a dense tensor in the unified buffer.
 
     Attributes
     ----------
     name : str
-        Tensor of the graph.
+        Name of the graph tensor.
     address : int
-        Its first byte.
+        Address of its first byte.
     shape : tuple of int
-        Channels last, with a batch of 1 in front.
+        Channels last, with a leading batch of 1.
     """
 
     name: str
@@ -47,14 +47,14 @@ class Placement:
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """A part of the run: instructions on the machine, or one operator on the host.
+    """One step of a run: consecutive NPU instructions, or one host operator.
 
     Attributes
     ----------
     first, count : int
-        Instructions; a count of 0 for an operator of the host.
+        First instruction and number of instructions; the count is 0 for a host operator.
     operator : Operator or None
-        What the host computes.
+        Operator for the host to compute.
     """
 
     first: int = 0
@@ -64,7 +64,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Region:
-    """Bytes of the unified buffer: `size` from `address` on, alive from operator `first` to `last`; -1 is the input."""
+    """Buffer region: `size` bytes at `address`, live from operator `first` to `last`; -1 is the input."""
 
     name: str
     address: int
@@ -75,7 +75,7 @@ class Region:
 
 @dataclass(frozen=True)
 class LayerReport:
-    """One operator in the report: name, kind, output shape, products, weights, instructions, and bytes alive."""
+    """Report of one operator: name, kind, output shape, MACs, weights, instructions, and live buffer bytes."""
 
     name: str
     op: str
@@ -88,34 +88,34 @@ class LayerReport:
 
 @dataclass(frozen=True, eq=False)
 class Program:
-    """A network for one configuration of the machine.
+    """Network compiled for one NPU configuration.
 
     Attributes
     ----------
     config : NpuConfig
-        The machine that it is for.
+        Target configuration.
     memories : Memories
-        What is loaded before the first run.
+        Memories loaded before the first run.
     constants : tuple of (int, int8 array)
         Address and bytes of constants in the unified buffer, loaded before every run.
     steps : tuple of Step
-        In order.
+        Steps in execution order.
     placements : tuple of Placement
-        Tensors that the host writes or reads: of the graph's edges, and of its own operators.
+        Placements of tensors that the host writes or reads: those of the graph's edges and the host operators.
     inputs, outputs : tuple of Edge
-        Of the graph, as in its file.
+        Edges of the graph, as in its file.
     known : mapping of str to Tensor
-        Tensors of the edges and of the host's operators.
+        Tensors of the edges and the host operators.
     layers : tuple of LayerReport
-        In execution order.
+        Operators in execution order.
     regions : tuple of Region
-        What lies where in the unified buffer, and how long.
+        Address ranges and lifetimes in the unified buffer.
     peak_bytes : int
-        Most bytes of activations that are alive at once.
+        Buffer space taken by activations, in bytes.
     source : str
         Name of the model.
     clipped : int
-        Weights of -128 that became -127.
+        Number of weights clipped from -128 to -127.
     """
 
     config: NpuConfig
@@ -134,12 +134,12 @@ class Program:
 
     @property
     def host(self) -> list[str]:
-        """Operators left to the host."""
+        """Names of the host operators."""
         return [step.operator.name for step in self.steps if step.operator is not None]
 
     @property
     def memory(self) -> dict[str, int]:
-        """Bytes, entries and words used of each memory."""
+        """Usage of each memory, in the units of its configuration field."""
         constants = sum(len(data) for _, data in self.constants)
         return {
             "buffer_bytes": self.peak_bytes + constants,
@@ -150,16 +150,16 @@ class Program:
         }
 
     def listing(self) -> str:
-        """The instructions as assembler text."""
+        """Return the instructions as assembler text."""
         return disassemble(decode(row.tobytes()) for row in self.memories.instructions)
 
     def run(self, x: Any) -> list[np.ndarray]:
-        """Run on the golden machine; inputs and outputs as of `Graph.run`.
+        """Run on the golden machine; inputs and outputs as for `Graph.run`.
 
         Raises
         ------
         TypeError, ValueError
-            As of `Graph.run`.
+            As for `Graph.run`.
         MachineError
             If an instruction cannot be executed.
         """
@@ -189,7 +189,7 @@ class Program:
         return found
 
     def dumps(self) -> bytes:
-        """Content of a program file."""
+        """Return the content of a program file."""
         arrays = {
             "weights": self.memories.weights,
             "bias": self.memories.bias.astype(np.int32),
@@ -226,19 +226,19 @@ class Program:
 
     @classmethod
     def loads(cls, data: bytes) -> "Program":
-        """Read what `dumps` gives.
+        """Parse the content of a program file.
 
         Raises
         ------
         ValueError
-            If it is damaged, of another version, or not a program.
+            If it is damaged, has another version, or is not a program.
         """
         if len(data) < _HEADER.size or data[:8] != _MAGIC:
-            raise ValueError("it is not a program of the NPU; compile the model")
+            raise ValueError("it is not an NPU program; compile the model")
         _, version, checksum, size = _HEADER.unpack_from(data)
         payload = data[_HEADER.size :]
         if version != _VERSION:
-            raise ValueError(f"it has version {version} of the format, not {_VERSION}; compile the model again")
+            raise ValueError(f"it has format version {version}, not {_VERSION}; compile the model again")
         if len(payload) != size or zlib.crc32(payload) != checksum:
             raise ValueError("the program is damaged or truncated; compile the model again")
         try:
@@ -248,7 +248,7 @@ class Program:
 
     @classmethod
     def load(cls, path: Path | str) -> "Program":
-        """Read a program file; errors as of `loads`, and OSError."""
+        """Read a program file; raises the errors of `loads`, and OSError."""
         try:
             return cls.loads(Path(path).read_bytes())
         except ValueError as error:
@@ -283,17 +283,17 @@ def _write(machine: Machine, placement: Placement | None, value: np.ndarray) -> 
 
 
 def _read(machine: Machine, placement: Placement) -> np.ndarray:
-    # A copy: the host may keep it while the machine goes on.
+    # A copy, as the host may keep it while the machine continues.
     return machine.buffer[:, _span(placement)].reshape(-1, *placement.shape[1:]).copy()
 
 
 def same_configuration(program: Program, config: NpuConfig) -> None:
-    """Refuse a program for another configuration.
+    """Reject a program for another configuration.
 
     Raises
     ------
     ValueError
-        With each field that differs.
+        If the configurations differ; the message names each differing field.
     """
     wrong = [
         f"{f.name} {getattr(program.config, f.name)}, not {getattr(config, f.name)}"

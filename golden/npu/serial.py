@@ -1,7 +1,7 @@
-"""Operators, edges and placements as JSON, their arrays apart: for program files.
+"""JSON serialisation of operators, edges and placements for program files; arrays are stored separately.
 
-A dataclass becomes an object with its class's name and its fields; a tuple, a list; an array, the name of an entry of
-the file. Only the classes named here are made again from a file.
+A dataclass becomes an object with its class name and fields, a tuple a list, and an array the name of an entry of the
+file. Only the classes named here are instantiated from a file.
 """
 
 import dataclasses
@@ -32,13 +32,13 @@ def _classes() -> dict[str, type]:
 
 
 class Packer:
-    """Turns objects into plain ones, and adds their arrays to a mapping."""
+    """Serialiser to JSON values; collects arrays in a mapping."""
 
     def __init__(self, arrays: MutableMapping[str, np.ndarray]):
         self._arrays = arrays
 
     def pack(self, value: Any) -> Any:
-        """A value as JSON has it."""
+        """Return a value as a JSON value."""
         if isinstance(value, np.ndarray):
             name = f"array{len(self._arrays)}"
             self._arrays[name] = value
@@ -54,13 +54,13 @@ class Packer:
 
 
 class Unpacker:
-    """Makes the objects again."""
+    """Deserialiser of the values of `Packer`."""
 
     def __init__(self, arrays: Mapping[str, np.ndarray]):
         self._arrays, self._classes = arrays, _classes()
 
     def unpack(self, value: Any) -> Any:
-        """A value from JSON.
+        """Return the object for a JSON value.
 
         Raises
         ------

@@ -1,10 +1,9 @@
-"""Order of weights in the NPU's memory: planes of the array, and words of the depthwise unit.
+"""Weight order in the NPU's memory: planes for the array, words for the depthwise unit.
 
-A word holds one weight for each column. CONVOLVE reads, for each tile of ``cols`` output channels, for each row of the
-kernel, its runs: the ``kernel_cols * depth`` bytes of a row of the window where they are contiguous in the buffer, else
-``depth`` bytes for each of its pixels. Each run is cut into planes of ``rows`` words, the last one padded with zeros:
-what the array reads beyond a run must count for nothing. DEPTHWISE reads, for each tile of ``cols`` channels, a word
-for each element of the kernel, row by row.
+A word holds one weight per column. For each tile of ``cols`` output channels and each kernel row, CONVOLVE reads runs:
+one of ``kernel_cols * depth`` bytes if the window's row is contiguous in the buffer, else one of ``depth`` bytes per
+pixel. Each run is cut into planes of ``rows`` words; the last plane is zero-padded, so data read beyond the run adds
+nothing. DEPTHWISE reads, for each tile of ``cols`` channels, one word per kernel element in row-major order.
 """
 
 from collections.abc import Iterator
@@ -18,12 +17,12 @@ __all__ = ["contiguous", "depthwise_words", "plane_words", "planes", "runs"]
 
 
 def contiguous(instruction: Instruction) -> bool:
-    """Whether a row of a window is one run of bytes."""
+    """Whether a window row is one contiguous run of bytes."""
     return instruction.dilation_cols == 1 and instruction.source_pixel == instruction.depth
 
 
 def runs(instruction: Instruction) -> list[tuple[int, int, int]]:
-    """Runs of a window: row of the kernel, its first pixel, and bytes."""
+    """Return the runs of a window as (kernel row, first pixel, bytes)."""
     rows, cols, depth = instruction.kernel_rows, instruction.kernel_cols, instruction.depth
     if contiguous(instruction):
         return [(row, 0, cols * depth) for row in range(rows)]
@@ -31,14 +30,14 @@ def runs(instruction: Instruction) -> list[tuple[int, int, int]]:
 
 
 def planes(instruction: Instruction, config: NpuConfig) -> Iterator[tuple[int, int, int, int]]:
-    """Planes of one tile of output channels: row of the kernel, first pixel, first byte of the run, and bytes used."""
+    """Yield the planes of one channel tile as (kernel row, first pixel, first byte of the run, bytes used)."""
     for row, col, length in runs(instruction):
         for start in range(0, length, config.rows):
             yield row, col, start, min(config.rows, length - start)
 
 
 def plane_words(weights: np.ndarray, instruction: Instruction, config: NpuConfig) -> np.ndarray:
-    """Weights (out, kernel rows, kernel columns, depth) in the order of CONVOLVE: (words, cols) int8."""
+    """Order weights (out, kernel rows, kernel columns, depth) for CONVOLVE: (words, cols) int8."""
     out = len(weights)
     tiles = -(-out // config.cols)
     padded = np.zeros((tiles * config.cols, *weights.shape[1:]), np.int8)
@@ -55,7 +54,7 @@ def plane_words(weights: np.ndarray, instruction: Instruction, config: NpuConfig
 
 
 def depthwise_words(weights: np.ndarray, config: NpuConfig) -> np.ndarray:
-    """Weights (kernel rows, kernel columns, channels) in the order of DEPTHWISE: (words, cols) int8."""
+    """Order weights (kernel rows, kernel columns, channels) for DEPTHWISE: (words, cols) int8."""
     rows, cols, channels = weights.shape
     tiles = -(-channels // config.cols)
     padded = np.zeros((rows, cols, tiles * config.cols), np.int8)

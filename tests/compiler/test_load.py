@@ -42,7 +42,7 @@ def test_int8_network_that_requantises(tmp_path, network):
     [
         ("a.tercet", b"", "is a compressed network for the EIE engine; use tercet run"),
         ("a.pb", b"", "is not a model file; use .tflite, .onnx, or the .npz of an Int8Network"),
-        ("a.tflite", b"", "does not have the identifier TFL3"),
+        ("a.tflite", b"", "lacks the identifier TFL3"),
         ("a.tflite", b"\0\0\0\0TFL3" + bytes(20), "a.tflite"),
         ("a.onnx", b"no protobuf", "a.onnx"),
         ("a.npz", b"nothing", "is not a NumPy file"),

@@ -1,4 +1,4 @@
-"""Refusals of `.tflite` files: one line that names node, operator, version, shape and cure."""
+"""Errors for unsupported `.tflite` files: one line with node, operator, version, shape and fix."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ WEIGHTS = RNG.integers(-127, 128, (4, 3)).astype(np.int8)
 
 
 def refusal(data, match):
-    """The message of a file that is refused, in one line."""
+    """Return the one-line message for a rejected file."""
     with pytest.raises(ValueError, match=match) as caught:
         load_tflite(data)
     message = str(caught.value)
@@ -133,11 +133,11 @@ def test_dynamic_shape_inside():
     x, y = net.input((1, 4, 4, 2), 0.5), net.tensor((1, 4, 4, 2), 0.5, signature=(-1, -1, 4, 2))
     net.add("RELU", [x], y)
     net.outputs = [y]
-    refusal(net.file(), r"dynamic shape \(-1, -1, 4, 2\); fix all but the batch")
+    refusal(net.file(), r"dynamic shape \(-1, -1, 4, 2\); fix all dimensions but the batch")
 
 
 def test_batch_of_more_than_one():
-    refusal(one_operator("RELU", shape=(2, 3)).file(), r"shape \(2, 3\); use a batch of 1 in front")
+    refusal(one_operator("RELU", shape=(2, 3)).file(), r"shape \(2, 3\); use a leading batch of 1")
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_weights_that_are_computed():
     w, y = net.input((1, 1, 1, 3), 0.01), net.tensor((1, 4, 4, 1), 0.5, name="scores")
     net.add("CONV_2D", [x, w], y, StrideH=1, StrideW=1)
     net.outputs = [y]
-    refusal(net.file(), "CONV_2D version 1.*weights 't1' are not constant; use constant ones")
+    refusal(net.file(), "CONV_2D version 1.*weights 't1' are not constant; make them constant")
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_weights_that_are_computed():
         ("RELU6", (0.25, 0), {}, "RELU6.*differ in scale or zero point; quantise them alike"),
         ("HARD_SWISH", (2.0**-9, 0), {}, "HARD_SWISH.*not above 1/128 of the input's"),
         ("QUANTIZE", (2.0**-27, 0), {}, "QUANTIZE.*beyond int32; use a larger output scale"),
-        ("ELU", (2.0**-27, 0), {}, "ELU.*leave int32; use a larger one"),
+        ("ELU", (2.0**-27, 0), {}, "ELU.*overflow int32; use a larger one"),
     ],
 )
 def test_scales_that_a_kernel_does_not_take(kind, output, fields, match):
@@ -226,7 +226,7 @@ def test_output_scales_that_are_too_small(kind, scale):
 @pytest.mark.parametrize(
     ("activation", "match"),
     [
-        ("RELU6", "too small for RELU6: its codes leave int32; use a larger one"),
+        ("RELU6", "too small for RELU6: its codes overflow int32; use a larger one"),
         ("TANH", "fused activation TANH is not"),
     ],
 )
@@ -252,7 +252,7 @@ def test_strided_slice_with_an_ellipsis():
     x, y = net.input((1, 4), 0.5), net.tensor((1, 4), 0.5)
     net.add("STRIDED_SLICE", [x, *(net.constant(v) for v in ([0, 0], [1, 4], [1, 1]))], y, EllipsisMask=1)
     net.outputs = [y]
-    refusal(net.file(), "ellipsis, new axes and offsets are not supported; give bounds of each axis")
+    refusal(net.file(), "ellipsis, new axes and offsets are not supported; give bounds for each axis")
 
 
 def test_load_names_the_file(tmp_path):

@@ -1,4 +1,4 @@
-"""Operators of int8 networks, bit for bit as TFLite Micro's reference kernels compute them. Source: ``spec/npu.md``."""
+"""Operators of int8 networks, bit-identical to TFLite Micro's reference kernels. Source: ``spec/npu.md``."""
 
 from .base import Operator, Product
 from .elementwise import Add, Maximum, Minimum, Mul, Sub

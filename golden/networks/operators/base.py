@@ -1,4 +1,4 @@
-"""What every operator of a graph has in common."""
+"""Base class of the operators of a graph."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ Product = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
 def check_left_shift(largest: int, shift: int) -> None:
-    """Refuse a scale whose left shift takes sums beyond int32, where kernels wrap.
+    """Reject a scale whose left shift overflows int32, where kernels wrap.
 
     Parameters
     ----------
     largest : int
         Largest magnitude of a sum.
     shift : int
-        Of the requantisation; positive shifts left.
+        Shift of the requantisation; positive shifts left.
 
     Raises
     ------
     ValueError
-        If a sum can leave int32.
+        If a shifted sum can overflow int32.
     """
     if largest << max(shift, 0) > INT32[1]:
         raise ValueError(
@@ -46,13 +46,13 @@ class Operator:
     Attributes
     ----------
     name : str
-        Name of the node in the model file, or of its output where the file has none.
+        Name of the node in the model file, or of its output if the file has none.
     inputs : tuple of str
-        Tensors it reads.
+        Names of the tensors read.
     output : str
-        Tensor it writes.
+        Name of the tensor written.
     op : str
-        Kind of operator, in TFLite's spelling.
+        TFLite name of the kind of operator.
     """
 
     name: str
@@ -66,19 +66,19 @@ class Operator:
         Parameters
         ----------
         *arrays : arrays with a leading batch dimension
-            One for each of `inputs`, channels last.
+            One per entry of `inputs`, channels last.
         """
         raise NotImplementedError
 
     def output_shape(self, *shapes: Shape) -> Shape:
-        """Shape of the output for input shapes with a leading batch dimension."""
+        """Return the output shape for input shapes with a leading batch dimension."""
         raise NotImplementedError
 
     def macs(self, *shapes: Shape) -> int:
-        """Multiply-accumulate operations for one sample."""
+        """Return the multiply-accumulate operations per sample."""
         return 0
 
     @property
     def weight_count(self) -> int:
-        """Number of weights, biases not included."""
+        """Number of weights, excluding biases."""
         return 0

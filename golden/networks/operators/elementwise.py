@@ -1,4 +1,4 @@
-"""Operators on pairs of codes: ADD, SUB, MUL, MAXIMUM, MINIMUM; either operand may be constant, and broadcasts."""
+"""Binary operators ADD, SUB, MUL, MAXIMUM, MINIMUM; operands broadcast, and either may be constant."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,25 +12,25 @@ from .matrix import requantized
 
 __all__ = ["Add", "Binary", "Maximum", "Minimum", "Mul", "Sub", "add_parameters", "aligned"]
 
-_LEFT_SHIFT = 20  # bits below an addend's code, in TFLite's kernels for int8
+_LEFT_SHIFT = 20  # fraction bits of an addend in TFLite's int8 kernels
 _CODES = np.arange(-128, 128)
 
 
 def aligned(array: np.ndarray, rank: int) -> np.ndarray:
-    """A batch with so many dimensions: those that broadcasting would add stand behind the batch."""
+    """Expand a batch to `rank` dimensions, inserting the added dimensions after the batch."""
     return array.reshape(len(array), *[1] * (rank - array.ndim), *array.shape[1:])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Binary(Operator):
-    """Operator of two operands, one of which may be constant.
+    """Operator with two operands, one of which may be constant.
 
     Attributes
     ----------
     constant : int8 array or None
-        Codes of the constant operand, which broadcasts against a sample; `inputs` names the other one alone.
+        Codes of the constant operand, which broadcasts against a sample; `inputs` then names only the other operand.
     constant_first : bool
-        The constant is the first operand.
+        Whether the constant is the first operand.
     """
 
     constant: np.ndarray | None = None
@@ -46,7 +46,7 @@ class Binary(Operator):
         return np.broadcast_shapes(*padded)
 
     def operands(self, *arrays: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Both operands, ready to broadcast, in the order of the operator."""
+        """Return both operands, ready to broadcast, in the operator's order."""
         rank = max(array.ndim for array in arrays)
         if self.constant is None:
             first, second = (aligned(array, rank) for array in arrays)
@@ -60,14 +60,14 @@ class Binary(Operator):
         return self.combine(*self.operands(*arrays))
 
     def combine(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
-        """Output codes for codes of both operands."""
+        """Compute the output codes from the codes of both operands."""
         raise NotImplementedError
 
 
 def add_parameters(
     scales: tuple[float, float], output_scale: float, zero_point: int, qmin: int, qmax: int
 ) -> tuple[tuple[tuple[int, int], tuple[int, int]], Requant]:
-    """Multiplier and shift of each addend, and the requantisation of their sum.
+    """Return multiplier and shift of each addend, and the requantisation of their sum.
 
     Parameters
     ----------
@@ -92,18 +92,18 @@ def add_parameters(
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Add(Binary):
-    """Sum of two codes, each scaled to a common fixed-point grid with 20 fraction bits first.
+    """Sum of two codes, each first scaled to a common fixed-point grid with 20 fraction bits.
 
     Attributes
     ----------
     zero_points : (int, int)
-        Of the operands.
+        Zero points of the operands.
     addends : ((int, int), (int, int))
         Multiplier and shift of each operand.
     requant : Requant
-        From the sum to output codes.
+        Requantisation from the sum to output codes.
     rounding : "double", "single" or "away"
-        Of the operands' scaling.
+        Rounding of the operands' scaling.
     """
 
     op: ClassVar[str] = "ADD"
@@ -114,7 +114,7 @@ class Add(Binary):
     rounding: Rounding = "double"
 
     def table(self, operand: int) -> np.ndarray:
-        """Addend of each code from -128 on, (256,) int64; of the second operand of a SUB it is negative."""
+        """Return the addend of each code from -128 on, (256,) int64; negated for the second operand of SUB."""
         multiplier, shift = self.addends[operand]
         sign = self.sign if operand else 1
         return sign * rescale((_CODES - self.zero_points[operand]) << _LEFT_SHIFT, multiplier, shift, self.rounding)
@@ -125,7 +125,7 @@ class Add(Binary):
 
 
 class Sub(Add):
-    """Difference of two codes, as `Add`."""
+    """Difference of two codes, computed like `Add`."""
 
     op: ClassVar[str] = "SUB"
     sign: ClassVar[int] = -1
@@ -138,9 +138,9 @@ class Mul(Binary):
     Attributes
     ----------
     zero_points : (int, int)
-        Of the operands.
+        Zero points of the operands.
     requant : Requant
-        From the product to output codes.
+        Requantisation from the product to output codes.
     """
 
     op: ClassVar[str] = "MUL"

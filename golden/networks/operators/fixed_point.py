@@ -1,6 +1,6 @@
-"""Fixed-point functions of gemmlowp, which TFLite's LOGISTIC, TANH and SOFTMAX are made of.
+"""gemmlowp's fixed-point functions, used by TFLite's LOGISTIC, TANH and SOFTMAX.
 
-A number with `n` integer bits is an int32 with ``31 - n`` fraction bits. All arrays are int64 and hold int32 values.
+A number with `n` integer bits is an int32 with ``31 - n`` fraction bits. All arrays are int64 holding int32 values.
 Source: gemmlowp, ``fixedpoint.h``.
 """
 
@@ -24,29 +24,29 @@ _MIN, _MAX = -(2**31), 2**31 - 1
 
 
 def multiply(a: Any, b: Any) -> np.ndarray:
-    """Product of two Q31 fractions, rounded to the nearest, ties upwards; integer bits add up."""
+    """Product of two Q31 fractions, rounded to nearest, ties upwards; integer bits add up."""
     return np.minimum((np.asarray(a, np.int64) * b + 2**30) >> 31, _MAX)
 
 
 def round_shift(x: Any, bits: Any) -> np.ndarray:
-    """``x / 2**bits``, rounded to the nearest, ties away from zero."""
+    """``x / 2**bits``, rounded to nearest, ties away from zero."""
     x = np.asarray(x, np.int64)
     half = (np.int64(1) << np.asarray(bits, np.int64)) >> 1
     return (x + half - ((x < 0) & (half > 0))) >> bits
 
 
 def saturating_shift(x: Any, bits: int) -> np.ndarray:
-    """``x * 2**bits``, clamped to int32."""
+    """``x * 2**bits``, saturated to int32."""
     return np.clip(np.asarray(x, np.int64) << bits, _MIN, _MAX)
 
 
 def radius(integer_bits: int, left_shift: int) -> int:
-    """Largest magnitude of an input code that fits so many integer bits once shifted to the left."""
+    """Largest magnitude of an input code that fits `integer_bits` after a left shift by `left_shift`."""
     return math.floor((2**integer_bits - 1) * 2.0 ** (31 - integer_bits) / 2.0**left_shift)
 
 
 def exp_on_negative_values(x: np.ndarray, integer_bits: int) -> np.ndarray:
-    """``exp(x)`` in 0 integer bits for x at most 0 in `integer_bits`, at most 5 of them."""
+    """``exp(x)`` with 0 integer bits, for x <= 0 with `integer_bits` <= 5."""
     fraction = 31 - integer_bits
     quarter = 1 << (fraction - 2)
     remainder_base = (x & (quarter - 1)) - quarter
@@ -60,7 +60,7 @@ def exp_on_negative_values(x: np.ndarray, integer_bits: int) -> np.ndarray:
 
 
 def _exp_below_quarter(a: np.ndarray) -> np.ndarray:
-    """``exp(a)`` for a in [-1/4, 0), no integer bits: a Taylor series about -1/8."""
+    """``exp(a)`` for a in [-1/4, 0), both with 0 integer bits: a Taylor series about -1/8."""
     x = a + (1 << 28)
     x2 = multiply(x, x)
     x3, x4 = multiply(x2, x), multiply(x2, x2)
@@ -69,8 +69,8 @@ def _exp_below_quarter(a: np.ndarray) -> np.ndarray:
 
 
 def _reciprocal(a: np.ndarray) -> np.ndarray:
-    """``2 / (1 + a)`` in 2 integer bits for a in [0, 1], no integer bits: three steps of Newton's method."""
-    # Half of the sum with 1, rounded away from zero.
+    """``2 / (1 + a)`` with 2 integer bits for a in [0, 1] with 0 integer bits: three Newton iterations."""
+    # (1 + a) / 2, rounded away from zero.
     total = a + _MAX
     half = (total + np.where(total >= 0, 1, -1)) // 2
     x = 1515870810 + multiply(half, -1010580540)
@@ -80,19 +80,19 @@ def _reciprocal(a: np.ndarray) -> np.ndarray:
 
 
 def one_over_one_plus_x(a: np.ndarray) -> np.ndarray:
-    """``1 / (1 + a)`` for a in [0, 1], both without integer bits."""
+    """``1 / (1 + a)`` for a in [0, 1], both with 0 integer bits."""
     return saturating_shift(_reciprocal(a), 1)
 
 
 def logistic(x: np.ndarray, integer_bits: int = 4) -> np.ndarray:
-    """``1 / (1 + exp(-x))``, without integer bits."""
+    """``1 / (1 + exp(-x))``, with 0 integer bits."""
     positive = one_over_one_plus_x(exp_on_negative_values(-np.abs(x), integer_bits))
     return np.where(x == 0, 1 << 30, np.where(x > 0, positive, _MAX - positive))
 
 
 def tanh(x: np.ndarray, integer_bits: int = 4) -> np.ndarray:
-    """Hyperbolic tangent, without integer bits."""
-    # exp of twice the number: one more integer bit, the same word.
+    """Hyperbolic tangent, with 0 integer bits."""
+    # exp(2x): the same word with one more integer bit.
     reciprocal = _reciprocal(exp_on_negative_values(-np.abs(x), integer_bits + 1))
     magnitude = saturating_shift(reciprocal - (1 << 29), 2)
     return np.where(x == 0, 0, np.where(x > 0, magnitude, -magnitude))

@@ -1,4 +1,4 @@
-"""Operators at the ends of a graph, which stay on the host: SOFTMAX, and between codes and real numbers."""
+"""Host operators at the ends of a graph: SOFTMAX, and conversions between codes and real numbers."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -12,21 +12,21 @@ from .matrix import requantized
 
 __all__ = ["Dequantize", "Quantiser", "Quantize", "Requantize", "Softmax", "float_codes", "real_numbers"]
 
-_DIFFERENCE_BITS = 5  # integer bits of a difference to the largest input
-_SUM_BITS = 12  # integer bits of a sum of exponentials
+_DIFFERENCE_BITS = 5  # integer bits of the difference from the largest input
+_SUM_BITS = 12  # integer bits of the sum of exponentials
 
 
 Quantiser = Literal["tflite", "onnx", "exact"]
-"""How real numbers become codes: a float32 quotient rounded half away from zero (TFLite) or half to even (ONNX), or a
-float64 quotient rounded half away from zero (`quantize`)."""
+"""Quantisation arithmetic: float32 quotient rounded half away from zero (TFLite) or half to even (ONNX), or float64
+quotient rounded half away from zero (`quantize`)."""
 
 
 def float_codes(
     x: np.ndarray, scale: float, zero_point: int, dtype: Any = np.int8, quantiser: Quantiser = "tflite"
 ) -> np.ndarray:
-    """Real numbers to codes, saturated."""
+    """Quantise real numbers to codes, saturating."""
     kind = np.float64 if quantiser == "exact" else np.float32
-    # Quotients may overflow to infinities, which saturate.
+    # Quotients may overflow to infinity, which saturates.
     with np.errstate(over="ignore", invalid="ignore"):
         quotient = x.astype(kind) / kind(scale)
         if quantiser == "onnx":
@@ -39,7 +39,7 @@ def float_codes(
 
 
 def real_numbers(codes: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
-    """Codes to real numbers as TFLite's DEQUANTIZE, float32."""
+    """Dequantise codes to float32 as TFLite's DEQUANTIZE does."""
     return ((codes.astype(np.int64) - zero_point) * scale).astype(np.float32)
 
 
@@ -51,7 +51,7 @@ class _SameShape(Operator):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Quantize(_SameShape):
-    """Real numbers to int8 codes of scale and zero point `params`."""
+    """Quantisation of real numbers to int8 codes with scale and zero point `params`."""
 
     op: ClassVar[str] = "QUANTIZE"
     params: QuantParams
@@ -63,16 +63,16 @@ class Quantize(_SameShape):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Requantize(_SameShape):
-    """Codes between uint8 and int8, at the ends of a graph: QUANTIZE.
+    """QUANTIZE between uint8 and int8 codes, at the ends of a graph.
 
     Attributes
     ----------
     input_zero_point : int
-        Of the input, which may be uint8.
+        Zero point of the input, which may be uint8.
     requant : Requant
-        Scale, and zero point as an int8 code.
+        Rescaling, with the output zero point as an int8 code.
     unsigned : bool
-        The output is uint8.
+        Whether the output is uint8.
     """
 
     op: ClassVar[str] = "QUANTIZE"
@@ -90,7 +90,7 @@ class Requantize(_SameShape):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Dequantize(_SameShape):
-    """Codes of scale and zero point `params` to float32."""
+    """Dequantisation of codes with scale and zero point `params` to float32."""
 
     op: ClassVar[str] = "DEQUANTIZE"
     params: QuantParams
@@ -103,20 +103,20 @@ class Dequantize(_SameShape):
 class Softmax(_SameShape):
     """Softmax over the last axis in fixed point; the output has scale 1/256 and zero point -128.
 
-    Where the exponentials add up to 512 or more, which takes that many near the largest, TFLite Micro aborts; here each
-    of these classes gets the code that its share rounds to, -128.
+    If the exponentials sum to 512 or more, which takes at least that many inputs near the largest, TFLite Micro aborts.
+    Here, each such class gets the code that its share rounds to, -128.
 
     Attributes
     ----------
     scale : float
-        Of the input.
+        Scale of the input.
     beta : float
-        Factor of the exponents.
+        Factor applied to the exponents.
 
     Raises
     ------
     ValueError
-        If the product of both is at most 2**-26.
+        If ``beta * scale`` is at most 2**-26.
 
     Source: ``reference_ops::Softmax`` of TFLite, for int8.
     """
@@ -126,7 +126,7 @@ class Softmax(_SameShape):
     beta: float = 1.0
 
     def __post_init__(self):
-        # At or below, the kernel aborts.
+        # At or below this, the kernel aborts.
         least = 2.0 ** (_DIFFERENCE_BITS - 31)
         if not self.beta * self.scale > least:
             raise ValueError(

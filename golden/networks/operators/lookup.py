@@ -1,7 +1,7 @@
-"""Functions of one code as tables of 256 codes: activations, and requantisation from int8 to int8.
+"""Activations and int8-to-int8 requantisation as 256-entry lookup tables.
 
-Each function of this module returns the codes that TFLite Micro's kernel gives for the inputs -128 to 127. A kernel in
-floating point computes in float32; so does the table. Scales for which the kernel overflows are refused.
+Each ``*_table`` function returns the output codes of TFLite Micro's kernel for the inputs -128 to 127. Floating-point
+kernels compute in float32, and so do their tables. Scales for which the kernel overflows are rejected.
 """
 
 from collections.abc import Callable
@@ -32,14 +32,14 @@ CODES = np.arange(INT8_MIN, INT8_MAX + 1)
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Lookup(Operator):
-    """Function of one code.
+    """Lookup table: a function of one code.
 
     Attributes
     ----------
     table : (256,) or (channels, 256) int8 array
-        Output code of each input code from -128 on; one for all channels, or one per channel of the last axis.
+        Output code for each input code from -128 on; shared, or one row per channel of the last axis.
     op : str
-        Kind of operator in TFLite's spelling.
+        TFLite name of the kind of operator.
     """
 
     table: np.ndarray
@@ -60,7 +60,7 @@ def _codes(values: np.ndarray) -> np.ndarray:
 
 
 def _centred(source: QuantParams, *requants: Requant) -> np.ndarray:
-    """Centred codes, int64, which no requantisation may shift out of int32."""
+    """Centred codes, int64; raises if a requantisation shifts them out of int32."""
     x = (CODES - source.zero_point).astype(np.int64)
     for requant in requants:
         check_left_shift(int(np.abs(x).max()), int(requant.shift))
@@ -74,19 +74,19 @@ def requantize_table(source: QuantParams, target: QuantParams) -> np.ndarray:
 
 
 def clamp_table(low: int, high: int) -> np.ndarray:
-    """Clamp of the code itself: RELU6, RELU_N1_TO_1."""
+    """RELU6 and RELU_N1_TO_1: a clamp on the code."""
     return _codes(np.clip(CODES, low, high))
 
 
 def relu_table(source: QuantParams, target: QuantParams) -> np.ndarray:
-    """RELU, with the output's own scale."""
+    """RELU, rescaled to the output's scale."""
     scale = np.float32(source.scale) / np.float32(target.scale)
     requant = Requant.from_scale(float(scale), target.zero_point, qmin=target.zero_point)
     return requant.apply(_centred(source, requant))
 
 
 def leaky_relu_table(source: QuantParams, target: QuantParams, alpha: float) -> np.ndarray:
-    """LEAKY_RELU: two scales, by the sign of the input."""
+    """LEAKY_RELU: one of two scales, selected by the sign of the input."""
     scales = np.float32(source.scale), np.float32(target.scale)
     positive = Requant.from_scale(float(scales[0] / scales[1]), 0)
     factor = np.float32(scales[0] * np.float32(alpha)) / scales[1]
@@ -98,7 +98,7 @@ def leaky_relu_table(source: QuantParams, target: QuantParams, alpha: float) -> 
 
 
 def _centred_input(source: QuantParams) -> tuple[np.ndarray, np.ndarray, int]:
-    """Centred codes, the same in 4 integer bits, and the largest magnitude that fits them."""
+    """Centred codes, their fixed-point form with 4 integer bits, and the largest magnitude that fits."""
     if source.scale < 2.0**-28:
         raise ValueError(f"input scale {source.scale} is below 2**-28, {2.0**-28:.3g}; use a larger one")
     mantissa, shift = np.frexp(float(source.scale) * 2.0**27)
@@ -131,7 +131,7 @@ def hard_swish_table(source: QuantParams, target: QuantParams) -> np.ndarray:
     Raises
     ------
     ValueError
-        If the output scale is not above 1/128 of the input's, or is above 512 times it, or the input scale is below
+        If the output scale is at most 1/128 of the input's or above 512 times it, or the input scale is below
         3 * 2**-24.
     """
     hires = np.float32(np.float32(1.0 / 128.0) * np.float32(source.scale))
@@ -139,7 +139,7 @@ def hard_swish_table(source: QuantParams, target: QuantParams) -> np.ndarray:
     reluish = Requant.from_scale(float(hires / np.float32(3.0 / 32768.0)), 0)
     if output.shift > 0:
         raise ValueError(f"output scale {target.scale} is not above 1/128 of the input's; use a larger one")
-    # The kernel's right shifts are of 16-bit words.
+    # The kernel right-shifts 16-bit words.
     if output.shift < -15:
         raise ValueError(f"output scale {target.scale} is above 512 times the input's; use a smaller one")
     if reluish.shift < -15:
@@ -164,7 +164,7 @@ def hard_swish_table(source: QuantParams, target: QuantParams) -> np.ndarray:
 
 
 def _short(multiplier: int) -> int:
-    """A Q31 multiplier in 16 bits."""
+    """Round a Q31 multiplier to 16 bits."""
     return 32767 if multiplier >= 2**31 - 1 - 2**15 else (multiplier + 2**15) >> 16
 
 
@@ -173,25 +173,25 @@ def _int16(x: np.ndarray) -> np.ndarray:
 
 
 def _high16(a: np.ndarray, b: int) -> np.ndarray:
-    """Upper half of twice a 16-bit product, rounded to the nearest, ties upwards."""
+    """Upper half of twice a 16-bit product, rounded to nearest, ties upwards."""
     return (a * b + 2**14) >> 15
 
 
 def by_float(source: QuantParams, target: QuantParams, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """A function of real numbers, in float32, by TFLite's tables: ELU for instance."""
+    """Table of a real function, computed in float32 as in TFLite, for example ELU."""
     real = (np.float32(source.scale) * (CODES - source.zero_point).astype(np.float32)).astype(np.float32)
     with np.errstate(all="ignore"):
         values = function(real).astype(np.float32) * (np.float32(1) / np.float32(target.scale))
     values = values.astype(np.float64)
     if not (np.abs(values) < 2.0**31 - 256).all():
-        raise ValueError(f"output scale {target.scale} is too small: codes leave int32; use a larger one")
+        raise ValueError(f"output scale {target.scale} is too small: codes overflow int32; use a larger one")
     return _codes(np.trunc(values + np.copysign(0.5, values)) + target.zero_point)
 
 
 def _elu(x: np.ndarray) -> np.ndarray:
-    # The kernel subtracts in single precision, which loses bits near 0.
+    # The kernel subtracts in float32, which loses bits near 0.
     return np.where(x < 0, np.exp(x.astype(np.float64)).astype(np.float32) - np.float32(1), x)
 
 
 FUNCTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"ELU": _elu}
-"""Operators whose kernel fills a table with a function of real numbers."""
+"""Real functions of the operators whose kernel fills a table in floating point."""

@@ -1,7 +1,7 @@
 """Convolutions and fully connected layers: int32 sums of products, requantised.
 
-The zero point of the input is folded into the bias, and what lies outside the picture reads as the zero point, so that
-raw codes are multiplied: ``sum (q - zp) * w + b == sum q * w + (b - zp * sum w)``.
+The input zero point is folded into the bias, and padding reads as the zero point, so raw codes are multiplied:
+``sum (q - zp) * w + b == sum q * w + (b - zp * sum w)``.
 """
 
 from dataclasses import dataclass, field
@@ -16,12 +16,12 @@ from .base import INT8_MAX, INT8_MIN, Operator, Product, Shape
 
 __all__ = ["Conv2D", "DepthwiseConv2D", "FullyConnected", "MatrixOperator", "Window", "requantized"]
 
-# Sums below this are exact in float32, in whatever order they are added.
+# Integer sums below this are exact in float32 in any order of addition.
 _EXACT = 2**24
 
 
 def requantized(sums: np.ndarray, requant: Requant) -> np.ndarray:
-    """`Requant.apply` for int64 sums that are proven to be in range."""
+    """Apply `requant` to int64 sums proven to be in range."""
     codes = rescale(sums, requant.multiplier, requant.shift, requant.rounding)
     codes += requant.zero_point
     return np.clip(codes, requant.qmin, requant.qmax, out=codes).astype(np.int8)
@@ -36,7 +36,7 @@ class Window:
     kernel, stride, dilation : (int, int)
         Rows and columns.
     padding : (top, bottom, left, right)
-        Rows and columns outside the picture that a window may cover.
+        Rows and columns outside the feature map that a window may cover.
     """
 
     kernel: tuple[int, int]
@@ -46,12 +46,12 @@ class Window:
 
     @property
     def extent(self) -> tuple[int, int]:
-        """Rows and columns that a dilated window spans."""
+        """Rows and columns spanned by the dilated window."""
         (rows, cols), (down, across) = self.kernel, self.dilation
         return (rows - 1) * down + 1, (cols - 1) * across + 1
 
     def output_size(self, height: int, width: int) -> tuple[int, int]:
-        """Rows and columns of windows in a picture."""
+        """Return the number of window positions along rows and columns."""
         top, bottom, left, right = self.padding
         (rows, cols), (down, across) = self.extent, self.stride
         return (height + top + bottom - rows) // down + 1, (width + left + right - cols) // across + 1
@@ -60,7 +60,7 @@ class Window:
     def same(
         size: tuple[int, int], kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int] = (1, 1)
     ) -> tuple[int, int, int, int]:
-        """TFLite's SAME padding: half of it before, rounded down, the rest behind."""
+        """Return TFLite's SAME padding: half of it before, rounded down, the rest after."""
         found: list[int] = []
         for length, k, s, d in zip(size, kernel, stride, dilation, strict=True):
             total = max((-(-length // s) - 1) * s + (k - 1) * d + 1 - length, 0)
@@ -68,19 +68,19 @@ class Window:
         return found[0], found[1], found[2], found[3]
 
     def padded(self, x: np.ndarray, fill: int) -> np.ndarray:
-        """A picture (N, H, W, C) with its padding."""
+        """Pad an (N, H, W, C) feature map with `fill`."""
         top, bottom, left, right = self.padding
         if not any(self.padding):
             return x
         return np.pad(x, ((0, 0), (top, bottom), (left, right), (0, 0)), constant_values=fill)
 
     def views(self, padded: np.ndarray) -> np.ndarray:
-        """Windows of a padded picture: (N, out rows, out columns, C, kernel rows, kernel columns), without a copy."""
+        """Return zero-copy windows of a padded map: (N, out rows, out columns, C, kernel rows, kernel columns)."""
         view = sliding_window_view(padded, self.extent, axis=(1, 2))
         return view[:, :: self.stride[0], :: self.stride[1], :, :: self.dilation[0], :: self.dilation[1]]
 
     def taps(self, padded: np.ndarray, height: int, width: int):
-        """For each element of the kernel, row by row, the pixels (N, out rows, out columns, C) that it meets."""
+        """Yield, for each kernel element in row-major order, its pixels (N, out rows, out columns, C)."""
         rows, cols = self.output_size(height, width)
         for y in range(self.kernel[0]):
             top = y * self.dilation[0]
@@ -103,18 +103,18 @@ class MatrixOperator(Operator):
     Attributes
     ----------
     weights : int8 array
-        Codes with zero point 0; its shape is the subclass's.
+        Codes with zero point 0; the subclass defines the shape.
     bias : (channels,) int32 array
-        In units of the sums, without the input's zero point.
+        Bias in units of the sums, without the folded input zero point.
     requant : Requant or None
-        From sums to output codes, its clamp the fused activation; None leaves int32 sums.
+        Requantisation from sums to output codes, clamped by the fused activation; None outputs int32 sums.
     input_zero_point : int
-        Code of the real number 0 in the input.
+        Input code of real zero.
 
     Raises
     ------
     ValueError
-        If for some input a sum, with or without the folded zero point, leaves int32, or a left shift of a sum does.
+        If a sum, with or without the folded zero point, or a left-shifted sum can overflow int32.
     """
 
     weights: np.ndarray
@@ -127,7 +127,7 @@ class MatrixOperator(Operator):
         object.__setattr__(self, "weights", np.ascontiguousarray(self.weights, np.int8))
         bias = np.asarray(self.bias, np.int64)
         least, most, folded = self._range(bias)
-        # With the folded bias a partial sum may leave int32 and come back; the bias itself must be a word.
+        # Partial sums on the folded bias may wrap around and back; the bias itself must fit int32.
         bad = (most > INT32[1]) | (least < INT32[0]) | (folded > INT32[1]) | (folded < INT32[0])
         if bad.any():
             n = int(np.argmax(bad))
@@ -148,7 +148,7 @@ class MatrixOperator(Operator):
         object.__setattr__(self, "folded", folded.astype(np.int32))
 
     def _range(self, bias: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Least and greatest sum of each channel over all inputs, and its folded bias."""
+        """Bounds on each channel's sum over all inputs, and its folded bias."""
         w = self.columns.astype(np.int64)
         folded = bias - self.input_zero_point * w.sum(axis=0)
         positive, negative = np.maximum(w, 0).sum(axis=0), np.minimum(w, 0).sum(axis=0)
@@ -163,7 +163,7 @@ class MatrixOperator(Operator):
 
     @property
     def columns(self) -> np.ndarray:
-        """Weights as (products of one sum, channels)."""
+        """Weights as a (products per sum, channels) matrix."""
         raise NotImplementedError
 
     @property
@@ -171,11 +171,11 @@ class MatrixOperator(Operator):
         return self.weights.size
 
     def sums(self, x: np.ndarray, product: Product | None) -> np.ndarray:
-        """Sums of a batch, int64 or int32, the folded bias included."""
+        """Return the sums of a batch, int64 or int32, including the folded bias."""
         raise NotImplementedError
 
     def run(self, *arrays: np.ndarray, product: Product | None = None) -> np.ndarray:
-        """Compute the output; `product`, where given, takes the matrix products."""
+        """Compute the output; `product`, if given, computes the matrix products."""
         sums = self.sums(arrays[0], product).astype(np.int64, copy=False)
         return sums.astype(np.int32) if self.requant is None else requantized(sums, self.requant)
 
@@ -186,7 +186,7 @@ def _matmul(acts: np.ndarray, weights: np.ndarray, bias: np.ndarray, product: Pr
         sums = np.asarray(product(np.ascontiguousarray(acts), np.ascontiguousarray(weights), bias))
         if sums.shape != (len(acts), weights.shape[1]) or sums.dtype != np.int32:
             raise TypeError(
-                f"The product gave {sums.dtype} {sums.shape}; use one that gives int32 {len(acts), weights.shape[1]}"
+                f"The product gave {sums.dtype} {sums.shape}; use one that returns int32 {len(acts), weights.shape[1]}"
             )
         return sums.astype(np.int64)
     bound = int(np.abs(weights.astype(np.int64)).sum(axis=0).max(initial=0)) * 128
@@ -215,7 +215,7 @@ class Conv2D(MatrixOperator):
         return rows * cols * self.weights.size
 
     def matrix(self, x: np.ndarray, group: int = 0) -> np.ndarray:
-        """Operand (N * out rows * out columns, K) of one group's matrix product, int8."""
+        """Return the int8 left operand (N * out rows * out columns, K) of one group's matrix product."""
         depth = self.weights.shape[3]
         part = x[..., group * depth : (group + 1) * depth]
         if self.window.kernel == (1, 1) and not any(self.window.padding):
@@ -259,7 +259,7 @@ class DepthwiseConv2D(MatrixOperator):
         if self.multiplier > 1:
             padded = np.repeat(padded, self.multiplier, axis=3)
         weights = self.weights.astype(np.int32)
-        # What leaves int32 on the way wraps, and comes back: the whole sum is proven to fit.
+        # Partial sums may wrap around and back: the final sum is proven to fit int32.
         total = np.broadcast_to(self.folded, self.output_shape(x.shape)).copy()
         for (row, col), pixels in self.window.taps(padded, *x.shape[1:3]):
             total += pixels * weights[row, col]
@@ -268,7 +268,7 @@ class DepthwiseConv2D(MatrixOperator):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class FullyConnected(MatrixOperator):
-    """Fully connected layer: weights (in, out), input (N, ...) of ``in`` elements in rows, output (N, ..., out)."""
+    """Fully connected layer: weights (in, out), input (N, ...) as rows of ``in`` elements, output (N, ..., out)."""
 
     op: ClassVar[str] = "FULLY_CONNECTED"
     keep_dims: bool = False

@@ -1,4 +1,4 @@
-"""Operators that move codes and compute nothing: RESHAPE, TRANSPOSE, PAD, CONCATENATION, slices."""
+"""Data-movement operators: RESHAPE, TRANSPOSE, PAD, CONCATENATION, slices."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -12,12 +12,12 @@ __all__ = ["Concatenation", "Pad", "Reshape", "Slice", "Transpose"]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Reshape(Operator):
-    """Another shape for each sample: RESHAPE, FLATTEN, SQUEEZE, EXPAND_DIMS.
+    """Reshape of each sample: RESHAPE, FLATTEN, SQUEEZE, EXPAND_DIMS.
 
     Attributes
     ----------
     shape : tuple of int
-        Of a sample, without the batch.
+        Shape of a sample, without the batch.
     """
 
     op: ClassVar[str] = "RESHAPE"
@@ -32,12 +32,12 @@ class Reshape(Operator):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Transpose(Operator):
-    """Axes in another order.
+    """Permutation of the axes.
 
     Attributes
     ----------
     order : tuple of int
-        Axis of the input for each axis of the output; begins with 0, the batch.
+        Input axis of each output axis; starts with 0, the batch.
     """
 
     op: ClassVar[str] = "TRANSPOSE"
@@ -52,14 +52,14 @@ class Transpose(Operator):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Pad(Operator):
-    """Constant codes around each sample.
+    """Padding of each sample with a constant code.
 
     Attributes
     ----------
     widths : tuple of (int, int)
-        Elements before and behind along each axis, the batch included, where both are 0.
+        Elements added before and after along each axis, including the batch, for which both are 0.
     fill : int
-        Their code.
+        Padding code.
     """
 
     op: ClassVar[str] = "PAD"
@@ -75,12 +75,12 @@ class Pad(Operator):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Concatenation(Operator):
-    """Inputs of equal scale and zero point behind each other.
+    """Concatenation of inputs with equal scale and zero point.
 
     Attributes
     ----------
     axis : int
-        At least 1; 0 is the batch.
+        Axis to join, at least 1; 0 is the batch.
     """
 
     op: ClassVar[str] = "CONCATENATION"
@@ -96,14 +96,14 @@ class Concatenation(Operator):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Slice(Operator):
-    """Part of each sample: STRIDED_SLICE, SLICE, an output of SPLIT or UNPACK.
+    """Slice of each sample: STRIDED_SLICE, SLICE, or one output of SPLIT or UNPACK.
 
     Attributes
     ----------
     slices : tuple of (start, stop, step)
-        Of each axis but the batch; steps may be negative, with a stop of None for "to the beginning".
+        Slice of each axis except the batch; steps may be negative, with a stop of None for "to the beginning".
     shape : tuple of int
-        Of the resulting sample, where axes disappear.
+        Shape of the resulting sample, which may drop axes.
     """
 
     op: ClassVar[str] = "STRIDED_SLICE"

@@ -1,4 +1,4 @@
-"""Pooling: averages and maxima over windows, and the mean over axes."""
+"""Average and maximum pooling, and mean and maximum over axes."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -15,12 +15,12 @@ __all__ = ["AveragePool2D", "MaxPool2D", "Mean", "ReduceMax"]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class _Pool(Operator):
-    """Operator on windows of each channel; input and output (N, H, W, C).
+    """Per-channel window operator; input and output (N, H, W, C).
 
     Attributes
     ----------
     window : Window
-        Size, stride, padding. Elements outside the picture do not count.
+        Size, stride, padding. Padding elements do not count.
     qmin, qmax : int
         Clamp of the output code.
     """
@@ -36,7 +36,7 @@ class _Pool(Operator):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class AveragePool2D(_Pool):
-    """Average of raw codes over the elements inside the picture, rounded half away from zero."""
+    """Average of raw codes over the elements inside the feature map, rounded half away from zero."""
 
     op: ClassVar[str] = "AVERAGE_POOL_2D"
 
@@ -51,14 +51,14 @@ class AveragePool2D(_Pool):
         return np.clip(np.where(total < 0, -magnitude, magnitude), self.qmin, self.qmax).astype(np.int8)
 
     def counts(self, height: int, width: int) -> np.ndarray:
-        """Number of elements inside the picture for each window, (out rows, out columns) int32."""
+        """Return the number of elements inside the feature map per window, (out rows, out columns) int32."""
         inside = self.window.padded(np.ones((1, height, width, 1), np.int32), 0)
         return np.sum([pixels for _, pixels in self.window.taps(inside, height, width)], axis=0)[0, :, :, 0]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class MaxPool2D(_Pool):
-    """Largest code over the elements inside the picture."""
+    """Maximum code over the elements inside the feature map."""
 
     op: ClassVar[str] = "MAX_POOL_2D"
 
@@ -83,13 +83,13 @@ class Mean(Operator):
     Attributes
     ----------
     axes : tuple of int
-        Axes of the input that disappear; never 0, the batch.
+        Axes of the input to reduce; never 0, the batch.
     input_zero_point : int
-        Code of the real number 0 in the input.
+        Input code of real zero.
     requant : Requant
-        From the sum of centred codes to output codes, the division by their number included; `of` gives it.
+        Requantisation from the sum of centred codes to output codes, including the division by their number; see `of`.
     keep_dims : bool
-        The axes stay, with length 1.
+        Whether the reduced axes are kept with length 1.
     """
 
     op: ClassVar[str] = "MEAN"
@@ -111,15 +111,14 @@ class Mean(Operator):
         *,
         keep_dims: bool,
     ) -> "Mean":
-        """Mean over axes of a tensor of this shape, between these scales.
+        """Return the mean over axes of a tensor with this shape, for these input and output scales.
 
-        The kernel's multiplier is that of the scales divided by the number of elements, truncated where other operators
-        round.
+        The kernel divides the multiplier of the scales by the number of elements and truncates; other operators round.
 
         Raises
         ------
         ValueError
-            If sums shifted to the left leave int32: the output scale is too small.
+            If left-shifted sums overflow int32: the output scale is too small.
 
         Source: ``reference_ops::QuantizedMeanOrSum`` of TFLite Micro.
         """
@@ -151,7 +150,7 @@ class Mean(Operator):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ReduceMax(Operator):
-    """Largest code over axes; never 0, the batch."""
+    """Maximum code over axes; never axis 0, the batch."""
 
     op: ClassVar[str] = "REDUCE_MAX"
     axes: tuple[int, ...]

@@ -65,7 +65,7 @@ def test_on_the_rtl():
 
 
 def test_a_product_must_give_int32():
-    with pytest.raises(TypeError, match=r"The product gave int64 \(108, 4\); use one that gives int32 \(108, 4\)"):
+    with pytest.raises(TypeError, match=r"The product gave int64 \(108, 4\); use one that returns int32 \(108, 4\)"):
         GRAPH.run(X, on=lambda a, w, b: np.zeros((len(a), w.shape[1]), np.int64))
 
 

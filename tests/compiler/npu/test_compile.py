@@ -209,3 +209,26 @@ def test_averages(size, kernel, stride):
     graph = load_tflite(net.file())
     program = compile_graph(graph, NpuConfig(cols=2, requant_lanes=1))
     same(program, graph, np.random.default_rng(7).integers(-128, 128, (3, size, size + 1, 3)).astype(np.int8))
+
+
+@pytest.mark.parametrize("axis", [1, 2, 3])
+def test_concatenation_in_place(axis):
+    """Inputs that nobody else reads are written into their part; one with another reader is copied."""
+    net = Network()
+    x = net.input((1, 4, 4, 3))
+    window = {"Padding": "VALID", "StrideH": 1, "StrideW": 1}
+    weights = np.random.default_rng(8).integers(-99, 99, (3, 1, 1, 3))
+    parts = [net.tensor((1, 4, 4, 3), 0.5, 0) for _ in range(3)]
+    for part in parts:
+        net.add("CONV_2D", [x, net.constant(weights, 0.01, dtype=np.int8)], part, **window)
+    shape = [1, 4, 4, 3]
+    shape[axis] *= 3
+    y, z, other = net.tensor(shape, 0.5, 0), net.tensor(shape, 0.5, 0), net.tensor((1, 4, 4, 3), 0.5, 0)
+    net.add("CONCATENATION", parts, y, Axis=axis)
+    net.add("MUL", [y, y], z)
+    net.add("MUL", [parts[1], parts[1]], other)
+    net.outputs = [z, other]
+    graph = load_tflite(net.file())
+    program = compile_graph(graph)
+    same(program, graph, np.random.default_rng(9).integers(-128, 128, (2, 4, 4, 3)).astype(np.int8))
+    assert [line.partition(" ")[0] for line in program.listing().splitlines()].count("MAXIMUM") == 1

@@ -93,8 +93,8 @@ def test_moved_ignores_lengths_of_1():
 
 
 @pytest.mark.parametrize(("shape", "match"), [
-    ((2, 12), "does not keep the batch in front"),
-    ((1, 25), "another number of elements"),
+    ((2, 12), "changes the leading batch; keep axis 0"),
+    ((1, 25), "keep the number of elements"),
 ])  # fmt: skip
 def test_reshaped_checks(shape, match):
     view = View.plain("x", (1, 4, 6))

@@ -119,7 +119,7 @@ def test_external_data(files):
         tensor.external_data.add(key="location", value="weights.bin")
 
     match = (
-        r"node '.*' \(DequantizeLinear, opset 13\): the constant 'c\d_quantized' lies in another file; use onnx.save_"
+        r"node '.*' \(DequantizeLinear, opset 13\): the constant 'c\d_quantized' is stored in another file; use onnx."
     )
     refused(changed(files[True], change), match)
 
@@ -135,7 +135,7 @@ def test_functions(files):
     def change(model):
         model.functions.add().name = "f"
 
-    refused(changed(files[True], change), "the model defines the function 'f' itself; export it inlined")
+    refused(changed(files[True], change), "the model defines its own function 'f'; export it with functions inlined")
 
 
 @pytest.mark.parametrize(("version", "match"), [(9, "uses opset 9, which has no QuantizeLinear; use at least 10"),
@@ -162,10 +162,10 @@ def test_shapes_without_elements(files, dims):
         del tensor.dims[:]
         tensor.dims.extend(dims)
 
-    refused(changed(files[True], change), r"the constant '.*' has shape \(.*; get the file anew")
+    refused(changed(files[True], change), r"the constant '.*' has shape \(.*; export the model again")
 
 
 def test_large_activations():
     net = Builder((1, 2, 1 << 12, 1 << 12))
     x = net.qdq("input", 0.1, 128)
-    refused(net.model(x).SerializeToString(), rf"'input' of shape .* has 33554432 elements; at most {MAX_ELEMENTS} fit")
+    refused(net.model(x).SerializeToString(), rf"'input' of shape .* has 33554432 elements; use at most {MAX_ELEMENTS}")

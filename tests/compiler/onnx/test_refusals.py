@@ -1,4 +1,4 @@
-"""What is not understood is named, with node, operator, operator set, shape and cure, in one line."""
+"""Errors for unsupported ONNX files: one line with node, operator, opset, shape and fix."""
 
 import numpy as np
 import pytest
@@ -76,9 +76,7 @@ def test_control_flow():
 
 def test_custom_operator():
     net, x = start()
-    match = (
-        r"node 'magic\d' \(org.example.Magic, opset 1\): this custom operator is not supported; use operators of ONNX"
-    )
+    match = r"node 'magic\d' \(org.example.Magic, opset 1\): this custom operator is not supported; use standard ONNX"
     refused(finished(net, net.add("Magic", x, domain="org.example")), match)
 
 
@@ -90,7 +88,7 @@ def test_custom_operator():
             r"'input' has the dynamic shape \(\?, 2, \?, 6\); fix all dimensions but the batch",
         ),
         (None, "the input 'input' has an unknown shape; fix all dimensions"),
-        ([], "the input 'input' is a scalar; use inputs with a batch in front"),
+        ([], "the input 'input' is a scalar; use inputs with a leading batch"),
     ],
 )
 def test_dynamic_shapes(dims, match):
@@ -104,7 +102,7 @@ def test_batches_of_inputs():
     net = Builder((3, 4))
     other = onnx.helper.make_tensor_value_info("other", onnx.TensorProto.FLOAT, [2, 4])
     x = net.add("Concat", net.qdq("input", 0.1, 128), net.qdq("other", 0.1, 128), axis=1)
-    refused(net.model(x, batch=3, rest=[other]), r"the inputs have batches of \[2, 3\]; use one for all")
+    refused(net.model(x, batch=3, rest=[other]), r"the inputs have batches of \[2, 3\]; use the same batch for all")
 
 
 def test_input_type():
@@ -120,22 +118,22 @@ def real(value):
     return np.array(value, np.float32)
 
 
-# Operator, inputs with "x" for the quantised input of shape (1, 2, 6, 6), attributes, and what is said of the node.
+# Operator, inputs with "x" for the quantised input of shape (1, 2, 6, 6), attributes, and the expected message.
 NODES = [
     ("LSTM", ["x"], {}, r"\(LSTM, opset 13\) of shape \(1, 2, 6, 6\): this operator is not supported; replace it"),
-    ("Ceil", ["x"], {}, "it is computed by the network; use it on constants only"),
+    ("Ceil", ["x"], {}, "its input is computed by the network; use it on constants only"),
     ("Pad", ["x", ints(*[0] * 8)], {"mode": "reflect"}, "its mode is 'reflect'; use 'constant'"),
     ("Pad", ["x", ints(1, *[0] * 7)], {}, r"it pads the batch by \(1, 0\); pad other axes"),
     ("Pad", ["x", ints(0, 0, -1, *[0] * 5)], {}, r"its pads are .*; use 8 numbers of at least 0"),
     ("Transpose", ["x"], {"perm": [1, 0, 2, 3]}, r"perm is \(1, 0, 2, 3\); keep the batch as the first axis"),
-    ("Reshape", ["x", ints(2, 36)], {}, r"it gives shape \(2, 36\), without the batch in front"),
-    ("Reshape", ["x", ints(-1, -1)], {}, r"its shape is \(-1, -1\); get the file anew"),
+    ("Reshape", ["x", ints(2, 36)], {}, r"it gives shape \(2, 36\), without the leading batch"),
+    ("Reshape", ["x", ints(-1, -1)], {}, r"its shape is \(-1, -1\); export the model again"),
     ("Reshape", ["x", "x"], {}, r"its shape '.*' is computed by the network; use a constant"),
-    ("Concat", ["x", "x"], {"axis": 0}, r"it joins .* along axis 0; join equal shapes, behind the batch"),
-    ("Split", ["x", ints(3)], {"axis": 1}, r"it splits 2 of axis 1 into \(3,\); use sizes of that sum"),
+    ("Concat", ["x", "x"], {"axis": 0}, r"it joins .* along axis 0; join equal shapes along an axis after the batch"),
+    ("Split", ["x", ints(3)], {"axis": 1}, r"it splits 2 of axis 1 into \(3,\); use sizes with that sum"),
     ("Slice", ["x", ints(1), ints(2), ints(0)], {}, "it cuts the batch; cut other axes"),
-    ("Slice", ["x", ints(4), ints(2), ints(2)], {}, r"it gives shape \(1, 2, 0, 6\); cut parts of at least one"),
-    ("Gather", ["x", ints(0, 1, 1)], {"axis": 1}, r"its indices are \[0, 1, 1\] of 2; use indices in even steps"),
+    ("Slice", ["x", ints(4), ints(2), ints(2)], {}, r"it gives shape \(1, 2, 0, 6\); keep at least one element"),
+    ("Gather", ["x", ints(0, 1, 1)], {"axis": 1}, r"its indices are \[0, 1, 1\] of 2; use equidistant indices"),
     ("MaxPool", ["x"], {"kernel_shape": [2, 2], "pads": [3, 0, 0, 0]}, r"its padding \(3, 0, 0, 0\) is as large"),
     ("MaxPool", ["x"], {"kernel_shape": [7, 7]}, "its window spans 7 of 6; use a smaller kernel"),
     (
@@ -151,10 +149,10 @@ NODES = [
         {"kernel_shape": [2, 2], "ceil_mode": 1, "count_include_pad": 1},
         "it has both ceil_mode and",
     ),
-    ("ReduceMean", ["x"], {"axes": [0, 1]}, r"it reduces the axes \(0, 1\); reduce axes behind the batch"),
+    ("ReduceMean", ["x"], {"axes": [0, 1]}, r"it reduces the axes \(0, 1\); reduce axes after the batch"),
     ("Softmax", ["x"], {"axis": 0}, "it runs over the batch; use another axis"),
-    ("Clip", ["x", real(2), real(1)], {}, "its bounds are 2.0 and 1.0; use a least below"),
-    ("Cast", ["x"], {"to": 7}, "it changes the type of activations; leave it out"),
+    ("Clip", ["x", real(2), real(1)], {}, "its bounds are 2.0 and 1.0; use a minimum below"),
+    ("Cast", ["x"], {"to": 7}, "it changes the type of activations; remove it"),
     ("MatMul", ["x", "x"], {}, r"its second operand is computed by the network; use constant weights"),
     ("Conv", ["x", np.zeros((3, 2, 3, 3), np.float32)], {}, "its weights are float32, not quantised; quantise weights"),
     ("BatchNormalization", ["x", *[np.ones(3, np.float32)] * 4], {}, "its parameters are not 2 finite numbers each"),
@@ -178,11 +176,11 @@ def convolution(net, x, shape=(3, 2, 3, 3), **attributes):
     [
         ((3, 2, 3, 3), {"group": 3}, "3 groups of 2 channels do not fit weights"),
         ((3, 2, 3, 3), {"kernel_shape": [2, 2]}, r"kernel_shape is \(2, 2\) but the weights have \(3, 3\)"),
-        ((3, 2, 3, 3, 3), {}, "use convolutions over one or two dimensions"),
+        ((3, 2, 3, 3, 3), {}, "use 1D or 2D convolutions"),
         (
             (3, 2, 3, 3),
             {"pads": [1 << 15] * 4, "strides": [1 << 14] * 2},
-            r"its padded input has \d+ elements; at most",
+            r"its padded input has \d+ elements; use at most",
         ),
     ],
 )
@@ -271,11 +269,11 @@ def test_written_twice_and_read_before():
     model = finished(net, net.add("Relu", x))
     model.graph.node[2].output[0] = model.graph.node[1].output[0]
     model.graph.node[3].input[0] = model.graph.node[1].output[0]
-    refused(model, "is written twice; get the file anew")
+    refused(model, "is written twice; export the model again")
     net, x = start()
     model = finished(net, net.add("Relu", x))
     first = type(model.graph.node[0])()
     first.CopyFrom(model.graph.node[0])
     del model.graph.node[0]
     model.graph.node.append(first)
-    refused(model, "is read before it is written; sort the nodes of the file")
+    refused(model, "is read before it is written; sort the nodes topologically")

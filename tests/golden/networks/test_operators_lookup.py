@@ -100,7 +100,7 @@ def test_hard_swish_at_the_ends_of_its_scales(exponent):
         (requantize_table, 1.0, 2.0**-26, "sums reach 131, which the output scale shifts left by 27 bits"),
         (relu_table, 1.0, 2.0**-26, "use a larger output scale"),
         (lambda s, t: leaky_relu_table(s, t, 2.0**20), 1.0, 2.0**-6, "beyond int32; use a larger output scale"),
-        (TWO_SCALES["ELU"], 1.0, 2.0**-30, "codes leave int32; use a larger one"),
+        (TWO_SCALES["ELU"], 1.0, 2.0**-30, "codes overflow int32; use a larger one"),
         (hard_swish_table, 1.0, 2.0**-8, "not above 1/128 of the input's; use a larger one"),
         (hard_swish_table, 1.0, 1024.0, "above 512 times the input's; use a smaller one"),
         (hard_swish_table, 2.0**-23, 2.0**-23, "below 3 [*] 2[*][*]-24; use a larger one"),

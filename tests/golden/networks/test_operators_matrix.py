@@ -158,5 +158,5 @@ def test_a_product_of_another_type_is_refused():
         requant=Requant(2**30, 0, 0),
         input_zero_point=0,
     )
-    with pytest.raises(TypeError, match=r"The product gave int64 \(1, 1\); use one that gives int32"):
+    with pytest.raises(TypeError, match=r"The product gave int64 \(1, 1\); use one that returns int32"):
         node.run(np.ones((1, 2), np.int8), product=lambda a, w, b: np.zeros((1, 1), np.int64))

@@ -53,8 +53,8 @@ def test_text():
     [
         ("JUMP 3", "line 1, 'JUMP 3'"),
         ("HALT source", "line 1"),
-        ("LOOKUP nothing=3", "There is no field 'nothing'"),
-        ("LOOKUP fill=128", r"fill 128 is outside \[-128, 127\] of its 8 bits"),
+        ("LOOKUP nothing=3", "Unknown field 'nothing'"),
+        ("LOOKUP fill=128", r"fill 128 is outside its 8-bit range \[-128, 127\]"),
         ("LOOKUP source=x", "line 1"),
     ],
 )
