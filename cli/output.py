@@ -4,7 +4,7 @@ import contextlib
 import errno
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 from tercet.sim.files import naming
 
-__all__ = ["check_file", "check_folder", "console", "progress", "table", "working", "write_files"]
+__all__ = ["check_file", "check_folder", "console", "progress", "table", "transferred", "working", "write_files"]
 
 
 def _plain_console(**options: Any) -> Console:
@@ -72,6 +72,18 @@ def progress(text: str, total: int) -> Iterator:
                 bar.print(line)
 
         yield advance
+
+
+def transferred(advance: Callable[..., None]) -> Callable[[int, int], None]:
+    """Progress callback of a `Device` that advances a bar of `progress` by the share that is new."""
+    done = 0
+
+    def report(share: int, whole: int) -> None:
+        nonlocal done
+        advance(count=share - done)
+        done = share
+
+    return report
 
 
 @contextlib.contextmanager

@@ -1,7 +1,6 @@
 """``tercet run``."""
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,7 @@ from .board_engine import depth_option
 from .engines import ENGINES
 from .fixed_rows import error_rows, fraction_rows, read_labels, saturation_fix, warn_of_saturation
 from .options import engine_options
-from .output import check_file, console, progress, table, working
+from .output import check_file, console, progress, table, transferred, working
 from .run_engine import Given, check_real, chosen_for, simulated_soc
 from .run_graph import run_graph
 
@@ -53,19 +52,6 @@ The fraction bits of a compressed network follow from its ranges, or, if it has 
 The table shows them, and the error against the float network. --act-frac or --weight-frac apply the engine's fraction
 bits to all layers. Results are written as int16, with the fraction bits of the last layer's outputs.
 """
-
-
-def _run(device: Device, network: BoardNetwork, inputs: np.ndarray, advance: Callable) -> np.ndarray:
-    """Run the network and report progress."""
-    done = 0
-
-    def transferred(share: int, whole: int) -> None:
-        nonlocal done
-        advance(count=share - done)
-        done = share
-
-    device.progress = transferred
-    return device.run(network, inputs)
 
 
 def _expected(
@@ -147,7 +133,8 @@ def run(
         device.counters(clear=True)
         started = time.monotonic()
         with progress("transfer", total=1000) as advance:
-            out = _run(device, what, x, advance)
+            device.progress = transferred(advance)
+            out = device.run(what, x)
         seconds = time.monotonic() - started
         counters, info, resent = device.counters(), device.info, device.link.resent
     # Compared by bits: a NaN does not equal itself.

@@ -2,7 +2,6 @@
 
 import io
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from tercet.golden.compress.fixed_network import accuracy
 from .arrays import write_array
 from .fixed_rows import read_labels
 from .graph_inputs import class_rows, graph_inputs, read_class_names
-from .output import check_file, console, progress, table, working, write_files
+from .output import check_file, console, progress, table, transferred, working, write_files
 from .run_engine import Given, simulated_soc
 
 __all__ = ["run_graph"]
@@ -72,7 +71,7 @@ def run_graph(
         on_engine = device.on_engine(graph)
         started = time.monotonic()
         with progress("transfer", total=1000) as advance:
-            device.progress = _progress(advance)
+            device.progress = transferred(advance)
             out = on_engine.run(x)
         seconds = time.monotonic() - started
         counters, info = device.counters(), device.info
@@ -102,17 +101,6 @@ def run_graph(
         _write(output, network, out, as_float)
     if not matches:
         raise click.exceptions.Exit(1)
-
-
-def _progress(advance: Callable) -> Callable[[int, int], None]:
-    done = 0
-
-    def transferred(share: int, whole: int) -> None:
-        nonlocal done
-        advance(count=share - done)
-        done = share
-
-    return transferred
 
 
 def _write(output: Path, network: GraphNetwork, out: list[np.ndarray], as_float: bool) -> None:

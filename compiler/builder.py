@@ -124,6 +124,18 @@ class GraphBuilder:
         scale = self.scale(x) * np.asarray(weight_scale, np.float64) / self.scale(y)
         return float(scale.reshape(())) if scale.size == 1 else scale.reshape(-1)
 
+    def _matrix(
+        self, x: str, y: str, channels: int, weight_scale: np.ndarray, bias: np.ndarray | None, activation: str
+    ) -> dict:
+        """Arguments that all matrix operators share, but for the weights."""
+        return {
+            "inputs": (x,),
+            "output": y,
+            "bias": np.zeros(channels, np.int32) if bias is None else bias,
+            "requant": self.requant(self._matrix_scale(x, y, weight_scale), y, activation),
+            "input_zero_point": self.params(x).zero_point,
+        }
+
     def conv2d(
         self,
         name: str,
@@ -143,12 +155,8 @@ class GraphBuilder:
         self.append(
             Conv2D(
                 name=name,
-                inputs=(x,),
-                output=y,
                 weights=weights,
-                bias=np.zeros(len(weights), np.int32) if bias is None else bias,
-                requant=self.requant(self._matrix_scale(x, y, weight_scale), y, activation),
-                input_zero_point=self.params(x).zero_point,
+                **self._matrix(x, y, len(weights), weight_scale, bias, activation),
                 window=window,
                 groups=groups,
             )
@@ -170,12 +178,8 @@ class GraphBuilder:
         self.append(
             DepthwiseConv2D(
                 name=name,
-                inputs=(x,),
-                output=y,
                 weights=weights,
-                bias=np.zeros(channels, np.int32) if bias is None else bias,
-                requant=self.requant(self._matrix_scale(x, y, weight_scale), y, activation),
-                input_zero_point=self.params(x).zero_point,
+                **self._matrix(x, y, channels, weight_scale, bias, activation),
                 window=window,
                 multiplier=channels // self.shape(x)[3],
             )
@@ -197,12 +201,8 @@ class GraphBuilder:
         self.append(
             FullyConnected(
                 name=name,
-                inputs=(x,),
-                output=y,
                 weights=weights,
-                bias=np.zeros(weights.shape[1], np.int32) if bias is None else bias,
-                requant=self.requant(self._matrix_scale(x, y, weight_scale), y, activation),
-                input_zero_point=self.params(x).zero_point,
+                **self._matrix(x, y, weights.shape[1], weight_scale, bias, activation),
                 keep_dims=keep_dims,
             )
         )

@@ -195,16 +195,10 @@ def _matmul(acts: np.ndarray, weights: np.ndarray, bias: np.ndarray, product: Pr
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Conv2D(MatrixOperator):
-    """Convolution: weights (out, kernel rows, kernel columns, in / groups), input and output (N, H, W, C)."""
+class _Convolution(MatrixOperator):
+    """Operator on the windows of a feature map; input and output (N, H, W, C)."""
 
-    op: ClassVar[str] = "CONV_2D"
     window: Window
-    groups: int = 1
-
-    @property
-    def columns(self) -> np.ndarray:
-        return self.weights.reshape(len(self.weights), -1).T
 
     def output_shape(self, *shapes: Shape) -> Shape:
         n, height, width, _ = shapes[0]
@@ -213,6 +207,18 @@ class Conv2D(MatrixOperator):
     def macs(self, *shapes: Shape) -> int:
         _, rows, cols, _ = self.output_shape(shapes[0])
         return rows * cols * self.weights.size
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Conv2D(_Convolution):
+    """Convolution: weights (out, kernel rows, kernel columns, in / groups), input and output (N, H, W, C)."""
+
+    op: ClassVar[str] = "CONV_2D"
+    groups: int = 1
+
+    @property
+    def columns(self) -> np.ndarray:
+        return self.weights.reshape(len(self.weights), -1).T
 
     def matrix(self, x: np.ndarray, group: int = 0) -> np.ndarray:
         """Return the int8 left operand (N * out rows * out columns, K) of one group's matrix product."""
@@ -235,24 +241,15 @@ class Conv2D(MatrixOperator):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class DepthwiseConv2D(MatrixOperator):
+class DepthwiseConv2D(_Convolution):
     """Depthwise convolution: weights (kernel rows, kernel columns, in * multiplier), input and output (N, H, W, C)."""
 
     op: ClassVar[str] = "DEPTHWISE_CONV_2D"
-    window: Window
     multiplier: int = 1
 
     @property
     def columns(self) -> np.ndarray:
         return self.weights.reshape(-1, self.weights.shape[2])
-
-    def output_shape(self, *shapes: Shape) -> Shape:
-        n, height, width, _ = shapes[0]
-        return (n, *self.window.output_size(height, width), self.channels)
-
-    def macs(self, *shapes: Shape) -> int:
-        _, rows, cols, _ = self.output_shape(shapes[0])
-        return rows * cols * self.weights.size
 
     def sums(self, x: np.ndarray, product: Product | None) -> np.ndarray:
         padded = self.window.padded(x, self.input_zero_point).astype(np.int32)
