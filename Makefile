@@ -20,7 +20,7 @@ FRESH  := build/fresh
 .PHONY: demo test lint bench wheel constraints docs pictures clean setup help
 
 help:
-	@echo "make demo         small networks on the three engines, golden models and RTL: tables, and plots in build/demo"
+	@echo "make demo         small networks on the four engines, golden models and RTL: tables, and plots in build/demo"
 	@echo "make test         all tests"
 	@echo "make lint         ruff and pyright"
 	@echo "make bench        the long tests and measurements: tables and plots in build/bench"
@@ -50,6 +50,7 @@ demo: $(MAIN)
 	$(BIN)/tercet demo systolic
 	$(BIN)/tercet demo eie
 	$(BIN)/tercet demo tensorcore
+	$(BIN)/tercet demo npu
 
 test: $(TEST)
 	$(BIN)/python -m pytest -n $(JOBS) --dist worksteal

@@ -130,7 +130,8 @@ class Board:
         """
         if engine not in self.presets:
             fitting = " or ".join(self.presets)
-            raise ValueError(f"Engine {engine} does not fit {self.name}; use {fitting}, or another board")
+            others = ", ".join(name for name in BOARDS if engine in board(name).presets) or "another board"
+            raise ValueError(f"Engine {engine} does not fit {self.name}; use {fitting}, or {others}")
         return self.presets[engine]
 
     @property

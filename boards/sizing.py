@@ -12,10 +12,10 @@ from tercet.golden.engines import engine_model
 
 from .catalog import BOARDS, board, soc_config
 from .eie_capacity import RESOURCES, eie_blocks, over_capacity
-from .host import eie, systolic, tensorcore
+from .host import eie, npu, systolic, tensorcore
 from .host.eie import short_buffers, vector_words
 from .host.graphs import plans
-from .host.networks import BoardNetwork, Compressed, GraphNetwork, Int8
+from .host.networks import BoardNetwork, CompiledNetwork, Compressed, GraphNetwork, Int8
 from .host.soc_config import SocConfig
 
 __all__ = ["NetworkTooLarge", "check_board", "check_run", "network_soc"]
@@ -121,6 +121,8 @@ def check_run(soc: SocConfig, network: BoardNetwork, inputs: Any) -> None:
     if isinstance(network, Compressed):
         fixed = network.fixed(soc, inputs)
         eie.check(soc, fixed.layers, fixed.acts)
+    elif isinstance(network, CompiledNetwork):
+        npu.check(soc, network.program, inputs)
     elif isinstance(network, GraphNetwork):
         plans(soc, network.graph, network.graph.batch(inputs))
     elif isinstance(network, Int8):

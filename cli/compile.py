@@ -11,8 +11,8 @@ from tercet.compiler.report import Totals, json_report, rows, totals
 from tercet.golden.networks.graph import Graph
 from tercet.golden.npu import NpuConfig
 
-from .npu_program import buffer_picture, memory_table, program_json
-from .options import config_from, config_options
+from .npu_program import buffer_picture, layer_table, memory_table, short_name
+from .options import Megahertz, config_from, config_options
 from .output import check_file, console, table, write_files
 
 __all__ = ["compile_model"]
@@ -31,8 +31,11 @@ convolutions and ReLUs into the preceding operators, and turns operators with a 
 shows whether the npu, an engine for whole networks, or the host would run the operator; tercet run puts convolutions
 and fully connected layers on a systolic engine.
 
-With -o, --listing, --picture or a configuration flag, the network is also compiled to a program for the npu, which so
-far exists only as a golden model, not as hardware.
+The network is then compiled to a program for the npu that the flags describe. Its cycles are exact: those of the
+hardware, from the start of a run to the last byte written. Utilisation counts the products per cycle and processing
+element; live is the bytes of tensors in the buffer. An operator is bound by reads of the buffer, by the requantiser, by
+loading weights, or by latency. A network that the default npu cannot run is only listed; with -o, --listing, --picture,
+--host-fallback, --clip-weights or a flag of the configuration, that is an error.
 """
 
 
@@ -40,12 +43,6 @@ _ONNX = (
     "codes: TFLite Micro's arithmetic; onnxruntime requantises in floating point and is at most one code away in each "
     "layer on its own (0.4 % of codes over random networks, docs/models.md)"
 )
-
-
-def _short(name: str, most: int = 24) -> str:
-    """Shorten a node's name to its end; converters join the names of fused nodes."""
-    first = name.partition(";")[0]
-    return first if len(first) <= most else f"...{first[3 - most :]}"
 
 
 def _range(ends: tuple[int, int] | None) -> str:
@@ -60,7 +57,7 @@ def _operators(model: Path, graph: Graph):
     result.add_column("npu or host")
     for row in rows(graph):
         result.add_row(
-            _short(row.name),
+            short_name(row.name),
             row.op,
             " x ".join(map(str, row.shape[1:])),
             f"{row.macs:,}" if row.macs else "",
@@ -88,7 +85,8 @@ def _saved(before: Totals, after: Totals):
 @click.command("compile", epilog=_EPILOG)
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--no-fold", is_flag=True, help="Show the network as stored in the file, without folding.")
-@click.option("--report", type=click.Path(path_type=Path), help="Write the table as JSON.")
+@click.option("--report", type=click.Path(path_type=Path), help="Write the tables as JSON.")
+@click.option("--clock", type=Megahertz(min=1e-3), default=100.0, show_default=True, help="Clock for times, MHz.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the npu program.")
 @click.option("--listing", is_flag=True, help="Show the program's instructions.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Plot the use of the unified buffer, .png.")
@@ -99,6 +97,7 @@ def compile_model(
     model: Path,
     no_fold: bool,
     report: Path | None,
+    clock: float,
     output: Path | None,
     listing: bool,
     picture: Path | None,
@@ -108,7 +107,7 @@ def compile_model(
     config_file: Path | None,
     **flags: Any,
 ) -> None:
-    """Read a model file, fold it exactly, and list its operators."""
+    """Read a model file, fold it exactly, list its operators, and compile it for the npu."""
     for path in (report, output, picture):
         if path is not None:
             check_file(path)
@@ -125,12 +124,18 @@ def compile_model(
     for row in host:
         out.print(f"host: {row.name} ({row.op}): {row.placement.how}", soft_wrap=True)
     found = json_report(model.name, graph, before)
-    wanted = any((output, listing, picture, host_fallback, clip_weights, config_file, *_given(flags)))
-    if wanted:
-        options = {"host_fallback": host_fallback, "clip_weights": clip_weights}
+    options = {"host_fallback": host_fallback, "clip_weights": clip_weights}
+    wanted = any((output, listing, picture, preset, config_file, *options.values(), *_given(flags)))
+    try:
         program = compile_graph(before, config, fold=not no_fold, **options)
+    except ValueError as error:
+        if wanted:
+            raise
+        out.print(f"no program for the default npu: {error}", soft_wrap=True)
+    else:
+        found = _joined(found, program.report(1e6 * clock))
         out.print(memory_table(program))
-        found["program"] = program_json(program)
+        out.print(layer_table(program, 1e6 * clock))
         if listing:
             out.print(program.listing(), soft_wrap=True, end="")
         if output is not None:
@@ -139,6 +144,12 @@ def compile_model(
             write_files(picture.parent, {picture.name: buffer_picture(program)})
     if report is not None:
         write_files(report.parent, {report.name: json.dumps(found, indent=1) + "\n"})
+
+
+def _joined(graph: dict[str, Any], program: dict[str, Any]) -> dict[str, Any]:
+    """Join the reports of a graph and of its program, which have the same layers."""
+    layers = [{**one, **other} for one, other in zip(graph["layers"], program["layers"], strict=True)]
+    return {**graph, **program, "model": graph["model"], "layers": layers}
 
 
 def _given(flags: dict[str, Any]) -> list[Any]:

@@ -35,7 +35,7 @@ def _command(name: str, module: Any) -> click.Command:
     package=f"{__package__}.demos",
     make=_command,
     others=("models",),
-    epilog="\b\nExamples:\n  tercet demo systolic\n  tercet demo eie\n  tercet demo models\n",
+    epilog="\b\nExamples:\n  tercet demo systolic\n  tercet demo eie\n  tercet demo models\n  tercet demo npu\n",
 )
 def demo() -> None:
     """Run an engine's main job on real input, or a model file."""

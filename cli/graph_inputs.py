@@ -1,5 +1,7 @@
 """Inputs and outputs of model files on the command line: arrays, images, class names."""
 
+import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,10 @@ from tercet.golden.networks.graph import Edge, Graph
 from tercet.golden.networks.operators import Quantize
 from tercet.golden.numpy_file import read_numpy
 
-__all__ = ["class_rows", "graph_inputs", "read_class_names"]
+from .arrays import write_array
+from .output import check_file, write_files
+
+__all__ = ["check_outputs", "class_rows", "graph_inputs", "random_inputs", "read_class_names", "write_outputs"]
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
 
@@ -52,6 +57,52 @@ def graph_inputs(graph: Graph, path: Path) -> Any:
     return arrays[0] if len(arrays) == 1 else arrays
 
 
+def random_inputs(graph: Graph, rng: np.random.Generator, count: int) -> Any:
+    """Draw `count` samples of all codes, in the form that `Graph.run` expects.
+
+    Raises
+    ------
+    ValueError
+        If an input is float32 of unknown range.
+    """
+    arrays = [
+        _as_input(graph, edge, rng.integers(0, 256, (count, *edge.sample_shape)).astype(np.uint8))
+        for edge in graph.inputs
+    ]
+    return arrays[0] if len(arrays) == 1 else arrays
+
+
+def check_outputs(path: Path, edges: Sequence[Edge]) -> None:
+    """Check that a file can be written and can hold the outputs.
+
+    Raises
+    ------
+    ValueError
+        If there are several outputs and it is not an ``.npz``.
+    OSError
+        If it cannot be written.
+    """
+    check_file(path)
+    if len(edges) > 1 and path.suffix != ".npz":
+        raise ValueError(f"{str(path)!r} cannot hold {len(edges)} outputs; use an .npz")
+
+
+def write_outputs(path: Path, edges: Sequence[Edge], arrays: Sequence[np.ndarray]) -> None:
+    """Write the outputs of a graph: a ``.npy`` of the first, or an ``.npz`` with one array per output name.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    if path.suffix != ".npz":
+        write_array(path, arrays[0])
+        return
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=False, **{edge.name: array for edge, array in zip(edges, arrays, strict=True)})
+    write_files(path.parent, {path.name: file.getvalue()})
+
+
 def _picture(graph: Graph, path: Path) -> np.ndarray:
     """Read an image in the type of the input; 0 to 255 span the range of the input's codes."""
     try:
@@ -88,6 +139,7 @@ def _picture_size(graph: Graph) -> tuple[int, int, int]:
 
 
 def _as_input(graph: Graph, edge: Edge, pixels: np.ndarray) -> np.ndarray:
+    """Convert pixels of 0 to 255 to the type of an input, over the range of its codes."""
     if edge.dtype == "uint8":
         return pixels
     codes = (pixels.astype(np.int16) - 128).astype(np.int8)

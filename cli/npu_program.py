@@ -1,4 +1,4 @@
-"""Presentation of NPU programs in ``tercet compile``: memory usage as a table, buffer usage as a plot."""
+"""Presentation of NPU programs: memories and layers as tables, buffer usage as a plot."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from tercet.golden.npu.program import Program
 from .figures import figure, png
 from .output import table
 
-__all__ = ["buffer_picture", "memory_table", "program_json"]
+__all__ = ["buffer_picture", "layer_table", "memory_table", "short_name"]
 
 _MEMORIES = {
     "buffer_bytes": "unified buffer, bytes",
@@ -30,25 +30,44 @@ def memory_table(program: Program) -> Any:
     return result
 
 
-def program_json(program: Program) -> dict[str, Any]:
-    """Return the report of a program as a JSON-serialisable dict."""
-    return {
-        "config": {name: getattr(program.config, name) for name in type(program.config).__dataclass_fields__},
-        "memory": program.memory,
-        "clipped": program.clipped,
-        "layers": [
-            {
-                "name": layer.name,
-                "op": layer.op,
-                "shape": list(layer.shape),
-                "macs": layer.macs,
-                "weight_bytes": layer.weight_bytes,
-                "live_bytes": layer.live_bytes,
-                "instructions": layer.instructions,
-            }
-            for layer in program.layers
-        ],
-    }
+def layer_table(program: Program, clock_hz: float) -> Any:
+    """Return a table of cycles, utilisation, and bytes of weights and live tensors per operator, with their total.
+
+    `clock_hz` is the clock for the time of an inference.
+    """
+    found = program.report(clock_hz)
+    title = f"one inference: {found['cycles']:,} cycles, {found['ms']:.3f} ms at {clock_hz / 1e6:g} MHz"
+    result = table(f"{program.source or 'Network'}, {title}", "operator")
+    result.pad_edge = False  # 120 characters are just enough
+    result.add_column("kind", no_wrap=True)
+    for column in ("output", "products", "cycles", "utilisation"):
+        result.add_column(column, justify="right", overflow="fold")
+    result.add_column("bound by", no_wrap=True)
+    for column in ("weights", "live"):
+        result.add_column(column, justify="right", overflow="fold")
+    for layer in found["layers"]:
+        cycles = layer["cycles"]
+        result.add_row(
+            short_name(layer["name"], 17),
+            layer["op"],
+            "x".join(map(str, layer["shape"][1:])),
+            f"{layer['macs']:,}" if layer["macs"] else "",
+            *((f"{cycles:,}", f"{layer['utilisation']:.1%}") if cycles else ("", "")),
+            layer["bound"],
+            f"{layer['weight_bytes']:,}" if layer["weight_bytes"] else "",
+            f"{layer['live_bytes']:,}",
+        )
+    result.add_section()
+    sums = f"{found['macs']:,}", f"{found['cycles']:,}", f"{found['utilisation']:.1%}"
+    weights = sum(layer["weight_bytes"] for layer in found["layers"])
+    result.add_row("total", "", "", *sums, "", f"{weights:,}", "")
+    return result
+
+
+def short_name(name: str, most: int = 24) -> str:
+    """Shorten a node's name to its end; converters join the names of fused nodes."""
+    first = name.partition(";")[0]
+    return first if len(first) <= most else f"...{first[3 - most :]}"
 
 
 def buffer_picture(program: Program) -> bytes:

@@ -7,10 +7,18 @@ from typing import Any
 import click
 import numpy as np
 from tercet.boards.host.device import Device
-from tercet.boards.host.networks import BoardNetwork, Compressed, GraphNetwork, Int8, read_network
+from tercet.boards.host.networks import (
+    BoardNetwork,
+    CompiledNetwork,
+    Compressed,
+    GraphNetwork,
+    Int8,
+    read_network,
+)
 from tercet.boards.host.protocol import LINK_COUNTERS
 from tercet.boards.host.soc_config import SocConfig
 from tercet.boards.sizing import check_run
+from tercet.compiler.int8_network import graph_of_int8_network
 from tercet.golden.compress.fixed_network import FixedNetwork, accuracy
 from tercet.golden.eie.encoding import EieResult
 
@@ -21,7 +29,7 @@ from .fixed_rows import error_rows, fraction_rows, read_labels, saturation_fix, 
 from .options import engine_options
 from .output import check_file, console, progress, table, transferred, working
 from .run_engine import Given, check_real, chosen_for, simulated_soc
-from .run_graph import run_graph
+from .run_graph import MODEL_ENGINES, run_graph
 
 __all__ = ["run"]
 
@@ -35,18 +43,21 @@ Examples:
   tercet run product.npz --device sim:ulx3s-25f --inputs a.npy
   tercet run model.tflite --device sim:ulx3s-85f,bytes --inputs x.npy --float -o scores.npy
   tercet run model.onnx --device /dev/ttyUSB0 --inputs cat.png --labels names.txt
+  tercet run model.tflite --device sim:icebreaker,bytes --inputs x.npy --engine systolic
 
-NETWORK is a quantised .tflite or .onnx or the .npz of an INT8 network (systolic), a file from tercet compress (eie), or
-an .npz with a matrix b, optionally an addend c, and nothing else (tensorcore). sim:BOARD is the board's own design in a
-simulator, including every bit of its UART; sim:BOARD,bytes leaves out the UART and runs many times faster. A simulated
-board takes the flags of the network's engine, as tercet build does, and otherwise has the board's preset; for a
-compressed network, memories that are too small become deeper, as long as the FPGA has enough blocks. On a real board
-the bitstream fixes the engine: see tercet build.
+NETWORK is a quantised .tflite or .onnx (npu or systolic), a program from tercet compile (npu), the .npz of an INT8
+network (systolic), a file from tercet compress (eie), or an .npz with a matrix b, optionally an addend c, and nothing
+else (tensorcore). sim:BOARD is the board's own design in a simulator, including every bit of its UART; sim:BOARD,bytes
+leaves out the UART and runs many times faster. A simulated board takes the flags of the network's engine, as tercet
+build does, and otherwise has the board's preset; for a compressed network, memories that are too small become deeper,
+as long as the FPGA has enough blocks. On a real board the bitstream fixes the engine: see tercet build.
 
-Of a .tflite or .onnx, a systolic engine takes convolutions (as matrix products) and fully connected layers, the host
-the rest; the results equal those of NumPy in every bit. Inputs have the file's own type, or are float32, with or
-without a batch; a picture's pixels span the range of the input. The table shows what part of the time is link, engine
-and host.
+A .tflite or .onnx runs on the npu, as a whole, if a simulated board has a preset for it, and on a systolic engine
+otherwise; a real board's own engine decides. The npu takes a program compiled for exactly its configuration; it is
+loaded once, and the table shows that, the machine's time and the link's apart. A systolic engine takes convolutions (as
+matrix products) and fully connected layers, the host the rest. On either, the results equal those of NumPy in every
+bit. Inputs have the file's own type, or are float32, with or without a batch; a picture's pixels span the range of the
+input.
 
 The fraction bits of a compressed network follow from its ranges, or, if it has none, from the ranges of these inputs.
 The table shows them, and the error against the float network. --act-frac or --weight-frac apply the engine's fraction
@@ -81,6 +92,13 @@ def _expected(
     help="Labels, .npy, or y of an .npz, to measure accuracy; or a .txt with a name per class.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the results, .npy, or .npz of several.")
+@click.option(
+    "--engine",
+    type=click.Choice(MODEL_ENGINES),
+    help="Engine for a model file. [default: the first of these that a simulated board has a preset for]",
+)
+@click.option("--host-fallback", is_flag=True, help="Leave operators that the npu lacks to the host.")
+@click.option("--clip-weights", is_flag=True, help="Clip weights of -128 to -127 for the npu, and count them.")
 @click.option("--float", "as_float", is_flag=True, help="Write the outputs of a .tflite or .onnx as real numbers.")
 @depth_option
 @click.option(
@@ -95,6 +113,9 @@ def run(
     inputs: Path,
     labels: Path | None,
     output: Path | None,
+    engine: str | None,
+    host_fallback: bool,
+    clip_weights: bool,
     as_float: bool,
     baud: int | None,
     preset: str | None,
@@ -104,12 +125,19 @@ def run(
 ) -> None:
     """Run a network on a board and compare the results with the golden model."""
     given = Given(preset, config_file, depths, flags)
-    what = given.applied(read_network(network), network)
-    if isinstance(what, GraphNetwork):
-        run_graph(what, network, where, inputs, labels, output, baud, given, as_float=as_float)
+    what = read_network(network)
+    options = {"host_fallback": host_fallback, "clip_weights": clip_weights}
+    if isinstance(what, Int8) and engine == "npu":
+        # The npu gives no INT32 sums, which the last layer may have as outputs.
+        what, options = GraphNetwork(graph_of_int8_network(what.network)), {**options, "host_fallback": True}
+    if isinstance(what, (GraphNetwork, CompiledNetwork)):
+        how = {"as_float": as_float, "engine": engine, "options": options}
+        run_graph(what, network, where, inputs, labels, output, baud, given, **how)
         return
-    if as_float:
-        raise ValueError("--float applies to a .tflite or .onnx; leave it out")
+    for flag, value in {"float": as_float, **options, "engine": engine not in (None, what.engine)}.items():
+        if value:
+            raise ValueError(f"--{flag.replace('_', '-')} applies to a .tflite or .onnx; leave it out")
+    what = given.applied(what, network)
     x = read_array("x", inputs, SAMPLES)
     right = read_labels(labels, {})
     if right is not None and not isinstance(what, (Compressed, Int8)):

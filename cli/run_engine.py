@@ -18,7 +18,7 @@ from .board_engine import board_soc
 from .eie_sizing import eie_fields, field_flags, follows_ranges
 from .engines import ENGINES
 
-__all__ = ["Given", "check_real", "chosen_for", "simulated_soc"]
+__all__ = ["Given", "check_real", "chosen_for", "simulated_name", "simulated_soc"]
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,14 @@ class Given:
         ValueError
             If a flag does not belong to the network's engine.
         """
-        self._check(network.engine, path)
+        self.check(network.engine, path)
         if isinstance(network, Compressed):
             fields = eie_fields(self.preset, self.config_file, self.flags)
             return dataclasses.replace(network, ranges=follows_ranges(fields))
         return network
 
-    def _check(self, engine: str, network: Path) -> None:
+    def check(self, engine: str, network: Path) -> None:
+        """Reject flags that do not belong to an engine."""
         own = [field.name for field in dataclasses.fields(ENGINES[engine].model.config_class)]
         alien = [
             field_flags({name: value}) for name, value in self.flags.items() if value is not None and name not in own
@@ -76,11 +77,21 @@ class Given:
             )
 
 
-def simulated_soc(where: str, network: BoardNetwork, given: Given, baud: int | None, inputs: Any) -> SocConfig:
-    """SoC configuration of ``sim:BOARD`` for a network and its inputs; raises as `board_soc` does."""
-    name = where.removeprefix("sim:").partition(",")[0]
+def simulated_name(where: str) -> str:
+    """Board of ``sim:BOARD`` or ``sim:BOARD,bytes``."""
+    return where.removeprefix("sim:").partition(",")[0]
+
+
+def simulated_soc(
+    where: str, network: BoardNetwork, given: Given, baud: int | None, inputs: Any, *, engine: str | None = None
+) -> SocConfig:
+    """SoC configuration of ``sim:BOARD`` for a network and its inputs; raises as `board_soc` does.
+
+    `engine` defaults to the network's.
+    """
     options = {"network": network, "inputs": inputs, "depths": given.depths, "baud": baud}
-    return board_soc(name, network.engine, given.preset, given.config_file, given.flags, **options)
+    name, kind = simulated_name(where), engine or network.engine
+    return board_soc(name, kind, given.preset, given.config_file, given.flags, **options)
 
 
 def check_real(device: Device, network: BoardNetwork, path: Path, inputs: Any) -> None:

@@ -27,7 +27,7 @@ def pack(values: np.ndarray, width: int) -> np.ndarray:
     """
     if width in (8, 16, 32):
         small = np.ascontiguousarray(values.astype(np.int64).astype(f"<i{width // 8}"))
-        return small.view(np.uint8).reshape(len(values), -1)
+        return small.view(np.uint8).reshape(len(values), values.shape[1] * width // 8)
     return np.packbits(_bits(values, width), axis=1, bitorder="little")
 
 

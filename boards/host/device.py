@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 from tercet.golden.networks.graph import Graph
 from tercet.golden.networks.int8_network import Int8Layer
+from tercet.golden.npu.program import Program
 from tercet.golden.numerics.quantization import Requant
 
-from . import eie, systolic, tensorcore
+from . import eie, npu, systolic, tensorcore
 from .graphs import OnEngine
 from .link import RETRIES, HostLink, LinkError
-from .networks import as_network
+from .networks import CompiledNetwork, as_network, for_board
+from .npu import OnNpu
 from .port import open_port
 from .protocol import RATES
 from .session import Session
@@ -193,7 +195,7 @@ class Device:
     def network(self, layers: Any, acts: Any) -> Any:
         """Run layers on an EIE engine, as in :func:`tercet.sim.eie.network`, or on a systolic engine.
 
-        A `Graph`, or the path of a model file, is run as by `run`.
+        A `Graph`, a `Program`, or the path of a file of either, is run as by `run`.
 
         Parameters
         ----------
@@ -214,7 +216,7 @@ class Device:
         TypeError, ValueError
             If the activations or a layer do not match the engine; nothing is sent then.
         """
-        if isinstance(layers, (Graph, str, os.PathLike)):
+        if isinstance(layers, (Graph, Program, str, os.PathLike)):
             return self.run(layers, acts)
         session = self._ready()
         if isinstance(layers, Sequence) and {*map(type, layers)} == {Int8Layer}:
@@ -223,12 +225,12 @@ class Device:
         self._check_engine("eie")
         return eie.network(session, layers, acts)
 
-    def compute(self, *arrays: Any, **options: Any) -> np.ndarray:
+    def compute(self, *arrays: Any, **options: Any) -> Any:
         """Run one job on the board's engine; `arrays` are those of `EngineModel.roles`.
 
         Returns
         -------
-        np.ndarray
+        np.ndarray, or from an NPU a list of them
             Result of `EngineModel.collect`.
 
         Raises
@@ -237,6 +239,9 @@ class Device:
             If the arrays do not match each other, the engine or its buffers; nothing is sent then.
         """
         session = self._ready()
+        if self._soc.engine == "npu":
+            # A network takes several jobs, and leaves its program in the memories.
+            return npu.network(session, *arrays, **options)
         model, config = self._soc.kind, self.config
         operands = model.operands(config, *arrays, **options)
         job = model.job(config, operands)
@@ -259,27 +264,41 @@ class Device:
         self._check_engine("systolic")
         return OnEngine(self._ready(), graph)
 
+    def on_npu(self, network: Any) -> OnNpu:
+        """Return a run of a program that counts its bytes and seconds; `run` does the same without the figures.
+
+        A `Graph`, or the path of a file, is compiled as by `run`.
+        """
+        self._check_engine("npu")
+        session = self._ready()
+        what = for_board(as_network(network), session.soc)
+        if not isinstance(what, CompiledNetwork):
+            raise TypeError(f"A {type(network).__name__} cannot be run on an NPU; use a Program, a Graph, or a path")
+        return OnNpu(session, what.program)
+
     def run(self, network: Any, inputs: Any) -> Any:
         """Run a complete network on the engine it is for.
 
         Parameters
         ----------
-        network : Graph, Int8Network, list of CompressedLayer, a network of `tercet.boards.host.networks`, or a path
-            Network to run. A systolic engine takes the matrix products of a `Graph`, the host the rest.
+        network : Graph, Program, Int8Network, list of CompressedLayer, one of `tercet.boards.host.networks`, or a path
+            Network to run. A systolic engine takes the matrix products of a `Graph`, the host the rest. For an NPU, a
+            `Graph` or an `Int8Network` is compiled on each call; the board keeps a program until it gets another.
         inputs : (batch, inputs) array
             Inputs of that network; of a `Graph`, those of `Graph.run`.
 
         Returns
         -------
-        np.ndarray, or of a Graph a list of them
-            Output of the last layer, or of a `Graph` what `Graph.run` gives. For a compressed network it is int16;
-            ``Compressed.fixed`` of `tercet.boards.host.networks` gives its fraction bits and its error against the
-            network in real numbers.
+        np.ndarray, or of a Graph or a Program, and from an NPU, a list of them
+            Output of the last layer, or of a `Graph` or `Program` what `Graph.run` gives. For a compressed network it
+            is int16; ``Compressed.fixed`` of `tercet.boards.host.networks` gives its fraction bits and its error
+            against the network in real numbers.
 
         Errors are those of `network`, and a TypeError if `network` is not one of these types.
         """
         what = as_network(network)
         session = self._ready()
+        what = for_board(what, session.soc)
         self._check_engine(what.engine)
         return what.run(session, inputs)
 

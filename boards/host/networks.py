@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from tercet.compiler import compile as compile_graph
+from tercet.compiler.int8_network import graph_of_int8_network
 from tercet.compiler.load import SUFFIXES, load
 from tercet.golden.checks import check_names
 from tercet.golden.compress import container
@@ -18,17 +20,33 @@ from tercet.golden.compress.ranges import without_ranges
 from tercet.golden.eie.layer import EieLayer
 from tercet.golden.networks.graph import Graph
 from tercet.golden.networks.int8_network import Int8Network
+from tercet.golden.npu.config import NpuConfig
+from tercet.golden.npu.program import Program
 from tercet.golden.numpy_file import read_numpy
 from tercet.golden.tensorcore.model import mma
 
 from . import eie as _eie
+from . import npu as _npu
 from . import systolic as _systolic
 from . import tensorcore as _tensorcore
 from .graphs import OnEngine
 from .session import Session
+from .soc_config import SocConfig
 from .tensorcore import zeros
 
-__all__ = ["BoardNetwork", "Compressed", "GraphNetwork", "Int8", "TileProduct", "as_network", "read_network"]
+__all__ = [
+    "BoardNetwork",
+    "CompiledNetwork",
+    "Compressed",
+    "GraphNetwork",
+    "Int8",
+    "TileProduct",
+    "as_network",
+    "for_board",
+    "read_network",
+]
+
+_PROGRAM_SUFFIX, _PROGRAM_MAGIC = ".tercetn", b"TERCETNP"
 
 
 class Configured(Protocol):
@@ -58,10 +76,17 @@ class Int8:
 
 @dataclass(frozen=True, eq=False)
 class GraphNetwork:
-    """Network from a model file; a systolic engine takes its matrix products, the host the rest."""
+    """Network from a model file; a systolic engine takes its matrix products, the host the rest.
+
+    An NPU takes it as a whole; see `compiled`.
+    """
 
     graph: Graph
     engine = "systolic"
+
+    def compiled(self, config: NpuConfig, **options: bool) -> "CompiledNetwork":
+        """Compile for an NPU; options and errors as for `tercet.compiler.compile`."""
+        return CompiledNetwork(compile_graph(self.graph, config, **options))
 
     def run(self, session: Session, inputs: Any) -> list[np.ndarray]:
         """Return what ``graph.run(inputs)`` does."""
@@ -70,6 +95,22 @@ class GraphNetwork:
     def golden(self, board: Configured, inputs: Any) -> list[np.ndarray]:
         """Return the same from NumPy."""
         return self.graph.run(inputs)
+
+
+@dataclass(frozen=True, eq=False)
+class CompiledNetwork:
+    """Network compiled for one NPU configuration."""
+
+    program: Program
+    engine = "npu"
+
+    def run(self, session: Session, inputs: Any) -> list[np.ndarray]:
+        """Return what ``program.run(inputs)`` does."""
+        return _npu.network(session, self.program, inputs)
+
+    def golden(self, board: Configured, inputs: Any) -> list[np.ndarray]:
+        """Return the same from the golden machine."""
+        return self.program.run(inputs)
 
 
 @dataclass(frozen=True)
@@ -146,11 +187,28 @@ class TileProduct:
         return mma(inputs, self.b, self.addend(board, inputs), board.config)
 
 
-BoardNetwork = Int8 | GraphNetwork | Compressed | TileProduct
+BoardNetwork = Int8 | GraphNetwork | CompiledNetwork | Compressed | TileProduct
+
+
+def for_board(network: BoardNetwork, soc: SocConfig) -> BoardNetwork:
+    """Compile a graph or an INT8 network for the NPU of a board; other networks, and other engines, are unchanged.
+
+    The host takes an INT8 network's last layer if it outputs INT32 sums.
+
+    Raises
+    ------
+    ValueError
+        If the NPU lacks an operator or a memory is too small; the message names it, the shortfall and the fix.
+    """
+    if soc.engine == "npu" and isinstance(network, GraphNetwork):
+        return network.compiled(soc.config)
+    if soc.engine == "npu" and isinstance(network, Int8):
+        return GraphNetwork(graph_of_int8_network(network.network)).compiled(soc.config, host_fallback=True)
+    return network
 
 
 def as_network(network: Any) -> BoardNetwork:
-    """Wrap a `Graph`, an `Int8Network` or a list of `CompressedLayer` for a board; read a path.
+    """Wrap a `Graph`, a `Program`, an `Int8Network` or a list of `CompressedLayer` for a board; read a path.
 
     Raises
     ------
@@ -165,21 +223,23 @@ def as_network(network: Any) -> BoardNetwork:
         return read_network(Path(network))
     if isinstance(network, Graph):
         return GraphNetwork(network)
+    if isinstance(network, Program):
+        return CompiledNetwork(network)
     if isinstance(network, Int8Network):
         return Int8(network)
     if isinstance(network, list) and network and all(isinstance(layer, CompressedLayer) for layer in network):
         return Compressed(network)
     raise TypeError(
-        f"A {type(network).__name__} cannot be run; use a Graph, an Int8Network, a list of CompressedLayer, a "
-        "TileProduct, or a path"
+        f"A {type(network).__name__} cannot be run; use a Graph, an Int8Network, a Program, a list of CompressedLayer, "
+        "a TileProduct, or a path"
     )
 
 
 def read_network(path: Path) -> BoardNetwork:
     """Read a network.
 
-    It is a ``.tflite`` or ``.onnx`` model, the output of ``tercet compress``, or an ``.npz`` of an INT8 network or of
-    ``b`` and optional ``c``.
+    It is a ``.tflite`` or ``.onnx`` model, a ``.tercetn`` program, the output of ``tercet compress``, or an ``.npz`` of
+    an INT8 network or of ``b`` and optional ``c``.
 
     Raises
     ------
@@ -192,6 +252,8 @@ def read_network(path: Path) -> BoardNetwork:
         return GraphNetwork(load(path).simplified())
     with path.open("rb") as file:
         magic = file.read(8)
+    if magic == _PROGRAM_MAGIC or path.suffix == _PROGRAM_SUFFIX:
+        return CompiledNetwork(Program.load(path))
     if magic.startswith(b"TERCETC"):
         return Compressed(container.load(path))
     arrays = read_numpy(path) if magic.startswith(b"PK") else {}
@@ -204,5 +266,5 @@ def read_network(path: Path) -> BoardNetwork:
         return Int8(Int8Network.load(path))
     raise ValueError(
         f"{str(path)!r} is not a network file; use a .tflite or .onnx, the output of tercet compress, "
-        "the .npz of an Int8Network, or one with b and c"
+        "the .npz of an Int8Network, one with b and c, or the output of tercet compile"
     )

@@ -15,7 +15,7 @@ from tercet.sim import systolic
 from .digits import Digits, load_digits, npy
 from .qdq import qdq_model
 
-__all__ = ["TEXT", "run_demo"]
+__all__ = ["TEXT", "model_files", "run_demo"]
 
 TEXT = """A model file on the array: handwritten digits, a convolutional network, its quantised .onnx.
 
@@ -36,20 +36,26 @@ def _accuracy(scores: np.ndarray, labels: np.ndarray) -> str:
     return f"{(scores.argmax(axis=1) == labels).mean():.2%}"
 
 
+def model_files(digits: Digits) -> tuple[Cnn, dict[str, str | bytes]]:
+    """Train a network; return it and the content of its ``.onnx``, of the test digits and of their labels."""
+    network = train_cnn(_pictures(digits.train_x), digits.train_y, _CHANNELS, epochs=30)
+    inputs = _pictures(digits.test_x).transpose(0, 3, 1, 2).astype(np.float32)
+    return network, {
+        "digits.onnx": qdq_model(network, _pictures(digits.train_x)),
+        "digits_inputs.npy": npy(inputs),
+        "digits_labels.npy": npy(digits.test_y),
+    }
+
+
 def run_demo(output: Path, simulator: str | None) -> bool:
     """Run the demo, print its table and write its files; return whether RTL and NumPy are bit-identical."""
     check_folder(output)
     with progress("digits", total=4) as advance:
         digits = load_digits()
-        network = train_cnn(_pictures(digits.train_x), digits.train_y, _CHANNELS, epochs=30)
+        network, files = model_files(digits)
         advance(f"trained a convolutional network on {len(digits.train_x)} digits")
-        inputs = _pictures(digits.test_x).transpose(0, 3, 1, 2).astype(np.float32)
-        files = {
-            "digits.onnx": qdq_model(network, _pictures(digits.train_x)),
-            "digits_inputs.npy": npy(inputs),
-            "digits_labels.npy": npy(digits.test_y),
-        }
         paths = write_files(output, files)
+        inputs = np.load(output / "digits_inputs.npy")
         graph = load(output / "digits.onnx").simplified()
         advance("wrote it as a quantised .onnx, and read that back")
         started = time.monotonic()

@@ -1,21 +1,14 @@
 """Compile a graph into a program for one NPU configuration."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from tercet.golden.networks.graph import Graph
 from tercet.golden.networks.operators import (
-    AveragePool2D,
     Concatenation,
-    Conv2D,
-    DepthwiseConv2D,
     Dequantize,
-    FullyConnected,
-    Lookup,
     MatrixOperator,
-    MaxPool2D,
     Mean,
     Operator,
     Pad,
@@ -29,20 +22,21 @@ from tercet.golden.networks.operators import (
 from tercet.golden.networks.operators.elementwise import Binary
 from tercet.golden.npu import NpuConfig
 from tercet.golden.npu.instructions import Instruction, Opcode, encoded
-from tercet.golden.npu.program import LayerReport, Placement, Program, Region, Step
+from tercet.golden.npu.program import Program
+from tercet.golden.npu.report import LayerReport, timed
+from tercet.golden.npu.session import Placement, Step
 
 from ..errors import Unsupported
-from .allocate import allocate
+from .buffers import Buffers, joined_part
 from .images import Images
 from .lower import LOWERINGS, Lowering, copy
-from .views import Storage, View, picture
+from .matrix import scratch_bytes
+from .prefetch import prefetching
+from .views import Storage
 
 __all__ = ["compile_graph"]
 
 _ENDS = (Quantize, Requantize, Dequantize, Softmax)
-# Operators that write a picture with any pitches.
-_PITCHED = (Conv2D, DepthwiseConv2D, FullyConnected, AveragePool2D, MaxPool2D, Pad, Binary, Lookup)
-_CONSTANTS = 1 << 30  # end of a constant's lifetime: beyond every operator
 
 
 def compile_graph(
@@ -119,59 +113,65 @@ class _Compiler:
     graph: Graph
     config: NpuConfig
     fallback: bool
-    views: dict[str, View] = field(default_factory=dict)
-    storages: list[Storage] = field(default_factory=list)
-    constants: list[tuple[Storage, np.ndarray]] = field(default_factory=list)
-    operands: dict[int, View] = field(default_factory=dict)
+    reasons: list[str] = field(init=False)
+    buffers: Buffers = field(init=False)
+
+    def __post_init__(self):
+        self.reasons = [_on_host(operator, self.graph) for operator in self.graph.operators]
+        self._check_host(self.reasons)
+        self.buffers = Buffers(self.graph, self.reasons, self.config)
 
     def program(self) -> Program:
-        graph = self.graph
-        reasons = [_on_host(operator, graph) for operator in graph.operators]
-        self._check_host(reasons)
-        self._place(reasons)
-        constants = sum(storage.size for storage, _ in self.constants)
-        address = 0
-        for storage, _ in self.constants:
-            storage.address, address = address, address + storage.size
-        end = allocate(self.storages, constants)
-        self._check_room(end)
+        graph, buffers = self.graph, self.buffers
+        reasons = self.reasons
+        scratch = self._scratch()
         images, instructions, steps, layers = Images(self.config), [], [], []
         for number, (operator, reason) in enumerate(zip(graph.operators, reasons, strict=True)):
-            lowered = [] if reason else self._lowered(operator, number, images)
+            lowered = [] if reason else self._lowered(operator, number, images, scratch.get(number))
             layers.append(self._report(operator, number, len(lowered)))
             if reason:
                 steps.append(Step(operator=operator))
             elif lowered and steps and steps[-1].operator is None:
                 steps[-1] = Step(steps[-1].first, steps[-1].count + len(lowered))
             elif lowered:
+                if instructions:
+                    instructions.append(Instruction(Opcode.HALT))
                 steps.append(Step(len(instructions), len(lowered)))
             instructions += lowered
-        memories = images.memories(encoded([*instructions, Instruction(Opcode.HALT)]))
+        memories = images.memories(encoded([*prefetching(instructions), Instruction(Opcode.HALT)]))
         host = [operator for operator, reason in zip(graph.operators, reasons, strict=True) if reason]
         names = {edge.tensor for edge in (*graph.inputs, *graph.outputs)}
         names |= {name for operator in host for name in (*operator.inputs, operator.output)}
         placements = [
-            Placement(name, self.views[name].address, graph.known[name].shape) for name in names if name in self.views
+            Placement(name, buffers.views[name].address, graph.known[name].shape)
+            for name in names
+            if name in buffers.views
         ]
-        return Program(
+        program = Program(
             self.config,
             memories,
-            tuple((storage.address, data) for storage, data in self.constants),
+            tuple((storage.address, data) for storage, data in buffers.constants),
             tuple(steps),
             tuple(sorted(placements, key=lambda p: p.name)),
             graph.inputs,
             graph.outputs,
             {name: graph.known[name] for name in sorted(names)},
             tuple(layers),
-            self._regions(),
-            end - constants,
+            buffers.regions,
+            buffers.end - buffers.constant_bytes,
             graph.source,
         )
+        return replace(program, layers=timed(layers, program.instruction_cycles, self.config))
 
-    def _regions(self) -> tuple[Region, ...]:
-        count = len(self.graph.operators)
-        kept = [storage for storage, _ in self.constants]
-        return tuple(Region(s.name, s.address, s.size, s.first, min(s.last, count)) for s in (*kept, *self.storages))
+    def _scratch(self) -> dict[int, Storage]:
+        """Reserve temporary storages for the operators that are faster with one, if the buffer has room."""
+        found = {}
+        for number, (operator, reason) in enumerate(zip(self.graph.operators, self.reasons, strict=True)):
+            size = 0 if reason else scratch_bytes(self._context(operator, number, Images(self.config)))
+            storage = self.buffers.reserve(number, size, f"windows of {operator.name}") if size else None
+            if storage is not None:
+                found[number] = storage
+        return found
 
     def _check_host(self, reasons: Sequence[str]) -> None:
         """Reject host operators between NPU instructions unless `fallback` is set."""
@@ -186,150 +186,16 @@ class _Compiler:
                     "it on the host"
                 )
 
-    def _check_room(self, end: int) -> None:
-        room = self.config.buffer_bytes
-        if end > room:
-            largest = max(self.storages, key=lambda s: s.size)
-            raise Unsupported(
-                f"the network needs {end} bytes of activations and constants at once, {end - room} more than the "
-                f"buffer's {room}; the largest is {largest.name!r} of {largest.size}; use buffer_bytes={end}"
-            )
-
-    def _place(self, reasons: Sequence[str]) -> None:
-        """Assign a view to every int8 tensor and compute the lifetime of each storage."""
-        graph = self.graph
-        last: dict[str, int] = {}
-        for number, operator in enumerate(graph.operators):
-            last |= dict.fromkeys(operator.inputs, number)
-        last |= dict.fromkeys((edge.tensor for edge in graph.outputs), len(graph.operators))
-        fixed = {edge.tensor for edge in (*graph.inputs, *graph.outputs)}
-        fixed |= {
-            name
-            for operator, reason in zip(graph.operators, reasons, strict=True)
-            if reason
-            for name in (*operator.inputs, operator.output)
-        }
-        parts = self._parts(reasons, fixed)
-        for edge in graph.inputs:
-            self._new(edge.tensor, -1)
-        for number, (operator, reason) in enumerate(zip(graph.operators, reasons, strict=True)):
-            alias = None
-            if not reason and operator.output not in fixed:
-                alias = self._alias(operator)
-                if alias is None and operator.output in parts:
-                    alias = self._part(*parts[operator.output], operator.output, number)
-                alias = alias or self._in_place(operator, number, last, fixed)
-            if alias is not None:
-                self.views[operator.output] = alias
-            elif operator.output not in self.views:
-                self._new(operator.output, number)
-            self._constant(operator, number, reason)
-            view = self.views.get(operator.output)
-            for name in (*operator.inputs, operator.output):
-                if name in self.views:
-                    storage = self.views[name].storage
-                    storage.last = max(storage.last, number)
-            if view is not None:
-                view.storage.last = max(view.storage.last, last.get(operator.output, number))
-
-    def _parts(self, reasons: Sequence[str], fixed: set[str]) -> dict[str, tuple[Concatenation, int]]:
-        """Tensors that can be written straight into a CONCATENATION, with their start along its axis."""
-        readers = Counter(name for operator in self.graph.operators for name in operator.inputs)
-        writable = {
-            operator.output
-            for operator, reason in zip(self.graph.operators, reasons, strict=True)
-            if not reason and isinstance(operator, _PITCHED)
-        }
-        found = {}
-        for operator, reason in zip(self.graph.operators, reasons, strict=True):
-            if reason or not isinstance(operator, Concatenation):
-                continue
-            start = 0
-            for name in operator.inputs:
-                if name in writable - fixed and readers[name] == 1:
-                    found[name] = (operator, start)
-                start += self.graph.known[name].shape[operator.axis]
-        return found
-
-    def _part(self, operator: Concatenation, start: int, name: str, number: int) -> View:
-        """View of one input inside the result of a CONCATENATION."""
-        if operator.output not in self.views:
-            self._new(operator.output, number)
-        return self._joined_part(operator, self.views[operator.output], picture(self.graph.known[name].shape), start)
-
-    def _joined_part(self, operator: Concatenation, y: View, sizes: tuple[int, int, int], start: int) -> View:
-        parts = [slice(0, size, 1) for size in sizes]
-        axis = operator.axis - len(self.graph.known[operator.output].shape) + 3
-        parts[axis] = slice(start, start + sizes[axis], 1)
-        return y.part(*parts)
-
-    def _new(self, name: str, number: int) -> None:
-        tensor = self.graph.known[name]
-        if tensor.dtype != "int8":
-            return
-        storage = Storage(int(np.prod(tensor.shape)), number, number, name=name)
-        self.storages.append(storage)
-        self.views[name] = View.dense(storage, *picture(tensor.shape))
-
-    def _alias(self, operator: Operator) -> View | None:
-        """View of the input that equals the result of a reshape or slice; None if a copy is needed."""
-        view = self.views[operator.inputs[0]]
-        shape = self.graph.known[operator.output].shape
-        if isinstance(operator, Reshape) and view.is_dense:
-            return view.reshaped(*picture(shape))
-        if isinstance(operator, Slice) and not self._flattened(operator.output):
-            parts = [slice(*each) for each in operator.slices]
-            sizes = self.graph.known[operator.inputs[0]].shape[1:]
-            parts = [slice(*part.indices(size)) for part, size in zip(parts, sizes, strict=True)]
-            rows, cols, channels = [slice(0, 1, 1)] * (3 - len(parts)) + parts
-            if channels.step == 1:
-                part = view.part(rows, cols, channels)
-                # Dropped axes have length 1; a view of a different size needs a dense copy.
-                same = (part.rows, part.cols, part.channels) == picture(shape)
-                if same:
-                    return part
-        return None
-
-    def _in_place(self, operator: Operator, number: int, last: dict[str, int], fixed: set[str]) -> View | None:
-        """Operand that the result of an elementwise operator may overwrite: one with no later reader."""
-        if not isinstance(operator, (Binary, Lookup)):
-            return None
-        shape = self.graph.known[operator.output].shape
-        for name in operator.inputs:
-            storage = self.views[name].storage
-            alone = [other for other, view in self.views.items() if view.storage is storage]
-            if (
-                self.graph.known[name].shape == shape
-                and last[name] == number
-                and alone == [name]
-                and name not in fixed
-                and operator.inputs.count(name) == 1
-            ):
-                return self.views[name]
-        return None
-
-    def _flattened(self, name: str) -> bool:
-        """Whether a fully connected layer flattens the tensor, which must then be dense."""
-        width = self.graph.known[name].shape[-1]
-        readers = [o for o in self.graph.operators if name in o.inputs and isinstance(o, FullyConnected)]
-        return any(len(o.weights) != width for o in readers)
-
-    def _constant(self, operator: Operator, number: int, reason: str) -> None:
-        """Reserve buffer space for the constant operand of a binary operator."""
-        if reason or not isinstance(operator, Binary) or operator.constant is None:
-            return
-        data = np.ascontiguousarray(operator.constant, np.int8)
-        storage = Storage(data.size, -1, _CONSTANTS, name=f"constant of {operator.name}")
-        self.constants.append((storage, data.reshape(-1)))
-        self.operands[number] = View.dense(storage, *picture((1, *(data.shape or (1,)))))
-
-    def _lowered(self, operator: Operator, number: int, images: Images) -> list[Instruction]:
-        output = self.views[operator.output]
-        inputs = [self.views[name] for name in operator.inputs]
-        if number in self.operands and isinstance(operator, Binary):
-            inputs.insert(0 if operator.constant_first else 1, self.operands[number])
+    def _context(self, operator: Operator, number: int, images: Images, scratch: Storage | None = None) -> Lowering:
+        views, operands = self.buffers.views, self.buffers.operands
+        inputs = [views[name] for name in operator.inputs]
+        if number in operands and isinstance(operator, Binary):
+            inputs.insert(0 if operator.constant_first else 1, operands[number])
         rank = len(self.graph.known[operator.inputs[0]].shape)
-        low = Lowering(operator, self.config, images, inputs, output, rank)
+        return Lowering(operator, self.config, images, inputs, views[operator.output], rank, scratch)
+
+    def _lowered(self, operator: Operator, number: int, images: Images, scratch: Storage | None) -> list[Instruction]:
+        low = self._context(operator, number, images, scratch)
         if isinstance(operator, (Reshape, Slice)):
             return self._moved(low)
         if isinstance(operator, Concatenation):
@@ -369,14 +235,14 @@ class _Compiler:
         operator, found, start = low.operator, [], 0
         for name, x in zip(operator.inputs, low.inputs, strict=True):
             if x.storage is not low.output.storage:
-                part = self._joined_part(operator, low.output, (x.rows, x.cols, x.channels), start)
+                part = joined_part(self.graph, operator, low.output, (x.rows, x.cols, x.channels), start)
                 found += copy(Lowering(operator, low.config, low.images, [x], part, low.rank))
             start += self.graph.known[name].shape[operator.axis]
         return found
 
     def _report(self, operator: Operator, number: int, instructions: int) -> LayerReport:
         shapes = [self.graph.known[name].shape for name in operator.inputs]
-        live = sum(s.size for s in self.storages if s.first <= number <= s.last)
+        live = sum(s.size for s in self.buffers.storages if s.first <= number <= s.last)
         return LayerReport(
             operator.name,
             operator.op,

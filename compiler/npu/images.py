@@ -22,20 +22,20 @@ class Images:
     def __init__(self, config: NpuConfig):
         self._config = config
         self._weights: list[np.ndarray] = []
-        self._words = 0
+        self._rows = 0
         self._parameters: list[np.ndarray] = []
         self._channels = 0
         self._tables: list[np.ndarray] = []
         self._found: dict[bytes, int] = {}
 
     def weights(self, words: np.ndarray) -> int:
-        """Add (words, cols) weights; return the index of the first word."""
+        """Add (rows of words, cols) weights; return the index of the first word."""
         key = b"w" + words.tobytes()
         if key not in self._found:
-            self._found[key] = self._words
+            self._found[key] = self._rows
             self._weights.append(words)
-            self._words += len(words)
-        return self._found[key]
+            self._rows += len(words)
+        return self._found[key] // self._config.memory_word_rows
 
     def parameters(self, bias: np.ndarray, requant: Requant) -> int:
         """Add biases, multipliers and shifts; return the index of the first entry."""

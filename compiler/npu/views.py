@@ -77,6 +77,11 @@ class View:
         """Address of its first byte in the buffer."""
         return self.storage.address + self.offset
 
+    @property
+    def size(self) -> int:
+        """Size in bytes, without gaps."""
+        return self.rows * self.cols * self.channels
+
     def part(self, rows: slice, cols: slice, channels: slice) -> "View":
         """Return a sub-view; slices need start and stop, steps are at least 1, and exactly 1 for channels."""
         count = [len(range(*each.indices(1 << 30))) for each in (rows, cols, channels)]
@@ -93,3 +98,17 @@ class View:
     def reshaped(self, rows: int, cols: int, channels: int) -> "View":
         """Return a dense view of the same bytes with other dimensions."""
         return View.dense(self.storage, rows, cols, channels, self.offset)
+
+    def flat(self, start: int, rows: int, cols: int, channels: int) -> "View":
+        """Return a dense view of a part of a dense view, from byte `start` on."""
+        return View.dense(self.storage, rows, cols, channels, self.offset + start)
+
+    def broadcast(self, rows: int, cols: int) -> "View":
+        """Return a view with more rows or columns, which repeat an axis of length 1."""
+        return replace(
+            self,
+            row=self.row if self.rows == rows else 0,
+            pixel=self.pixel if self.cols == cols else 0,
+            rows=rows,
+            cols=cols,
+        )

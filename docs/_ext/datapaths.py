@@ -227,11 +227,50 @@ def _tensorcore_dot() -> _Drawing:
     return d
 
 
+def _npu() -> _Drawing:
+    d = _Drawing(880, 400, "Datapath of the NPU")
+    d.box(110, 120, 130, 136, "unified buffer", "feature maps,", "bytes at any", "address")
+    d.arrow((16, 156), (108, 156))
+    d.text(60, 148, "inputs", anchor="middle")
+    d.arrow((110, 220), (16, 220))
+    d.text(60, 212, "outputs", anchor="middle")
+    d.box(280, 152, 100, 72, "gather", "windows; fill", "code outside")
+    d.arrow((240, 188), (278, 188))
+    d.box(430, 96, 140, 52, "systolic array", "CONVOLVE")
+    d.box(430, 162, 140, 52, "depthwise unit", "DEPTHWISE")
+    d.box(430, 228, 140, 52, "vector unit", "ADD, MAXIMUM, ...")
+    for y in (122, 188, 254):
+        d.arrow((380, 188), (404, 188), (404, y), (428, y))
+        d.arrow((570, y), (594, y), (594, 188), (618, 188), head=y == 188)
+    d.box(280, 20, 124, 44, "weight memory")
+    d.arrow((404, 42), (500, 42), (500, 94))
+    d.arrow((500, 42), (586, 42), (586, 172), (572, 172))
+    d.box(620, 152, 110, 72, "accumulators", "two banks", "of INT32")
+    d.arrow((730, 188), (758, 188))
+    d.box(760, 152, 104, 72, "requantise", "bias, scale,", "clamp")
+    d.box(760, 20, 104, 52, "parameters", "per channel")
+    d.arrow((812, 72), (812, 150))
+    d.box(620, 262, 110, 44, "tables", "256 words")
+    d.arrow((620, 284), (602, 284), (602, 266), (572, 266))
+    d.box(280, 300, 100, 40, "writer")
+    d.arrow((850, 224), (850, 324), (382, 324))
+    d.text(740, 342, "results, INT8", anchor="middle")
+    d.arrow((280, 320), (175, 320), (175, 258))
+    d.box(16, 344, 140, 44, "instructions", "fetch, check", control=True)
+    d.arrow((156, 366), (188, 366), dashed=True)
+    d.box(190, 344, 170, 44, "sequencer", "tiles, blocks, passes", control=True)
+    d.arrow((262, 344), (262, 206), (278, 206), dashed=True)
+    d.arrow((360, 366), (675, 366), (675, 308), dashed=True)
+    d.text(372, 384, "weights and tables are loaded while the pass before runs")
+    return d
+
+
 DRAWINGS: dict[str, Callable[[], _Drawing]] = {
     "systolic": _systolic,
     "eie": _eie,
     "tensorcore": _tensorcore,
     "tensorcore_dot": _tensorcore_dot,
+    "npu": _npu,
 }
 """Drawing functions by the stem of their file."""
 

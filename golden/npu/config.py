@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..config import check_fields, option
+from ..systolic.config import SystolicConfig
 
 __all__ = ["NpuConfig"]
 
@@ -23,9 +24,10 @@ class NpuConfig:
     requant_lanes : int or None
         Results requantised per clock; None means half the columns.
     depthwise_taps : int
-        Window taps per clock of the depthwise unit; 0 omits the unit, and the array does its work.
+        Window taps per clock of the depthwise unit; 0 omits the unit, and the array, which then needs at least as many
+        rows as columns, does its work.
     weight_rows : int or None
-        Rows of a weight plane loaded per clock; None means 4, or all rows of a smaller array.
+        Rows of a weight plane loaded per clock, a divisor of `rows`; None means the largest divisor up to 4.
     buffer_bytes : int
         Size of the unified buffer, which holds activations and constant operands.
     weight_bytes : int
@@ -65,10 +67,83 @@ class NpuConfig:
         if self.requant_lanes is None:
             object.__setattr__(self, "requant_lanes", -(-self.cols // 2))
         if self.weight_rows is None:
-            object.__setattr__(self, "weight_rows", min(4, self.rows))
+            object.__setattr__(self, "weight_rows", _divisor(self.rows, 4))
         assert self.requant_lanes is not None
         assert self.weight_rows is not None
         if self.requant_lanes > self.cols:
             raise ValueError(f"requant_lanes {self.requant_lanes} is above cols {self.cols}; use at most {self.cols}")
-        if self.weight_rows > self.rows:
-            raise ValueError(f"weight_rows {self.weight_rows} is above rows {self.rows}; use at most {self.rows}")
+        if self.rows % self.weight_rows:
+            raise ValueError(
+                f"weight_rows {self.weight_rows} does not divide rows {self.rows}; "
+                f"use {_divisor(self.rows, self.weight_rows)}"
+            )
+        if not self.depthwise_taps and self.rows < self.cols:
+            raise ValueError(
+                f"depthwise_taps 0 needs an array with as many rows as columns, and rows {self.rows} is below "
+                f"cols {self.cols}; use depthwise_taps=1 or more, or rows={self.cols}"
+            )
+        _ = self.array  # rejects what the array rejects
+
+    @property
+    def array(self) -> SystolicConfig:
+        """Configuration of the systolic array, its accumulators and the requantiser."""
+        return SystolicConfig(
+            rows=self.rows, cols=self.cols, acc_depth=self.acc_depth, mac=self.mac, requant_lanes=self.requant_lanes
+        )
+
+    @property
+    def family(self) -> str:
+        """FPGA family of the hard blocks: "any", "ecp5" or "ice40"."""
+        return {"infer": "any"}.get(self.mac, self.mac)
+
+    @property
+    def read_bytes(self) -> int:
+        """Bytes read from the unified buffer per clock, a power of two."""
+        return 1 << (max(self.rows, self.cols, 4) - 1).bit_length()
+
+    @property
+    def write_bytes(self) -> int:
+        """Bytes written to the unified buffer per clock, at most."""
+        return max(4, self.lanes)
+
+    @property
+    def lanes(self) -> int:
+        """Results requantised per clock: `requant_lanes`, which is never None after construction."""
+        assert self.requant_lanes is not None
+        return self.requant_lanes
+
+    @property
+    def chunks(self) -> int:
+        """Clocks in which the requantiser takes a row of `cols` sums."""
+        return -(-self.cols // self.lanes)
+
+    @property
+    def memory_word_rows(self) -> int:
+        """Rows of `cols` weights in a word of the weight memory: `weight_rows`, which is never None."""
+        assert self.weight_rows is not None
+        return self.weight_rows
+
+    @property
+    def plane_words(self) -> int:
+        """Words of the weight memory in a weight plane of the array."""
+        return self.rows // self.memory_word_rows
+
+    @property
+    def tap_words(self) -> int:
+        """Words of the weight memory in a pass of the depthwise unit; 0 without the unit."""
+        return -(-self.depthwise_taps // self.memory_word_rows)
+
+    @property
+    def window_taps(self) -> int:
+        """Maximum number of kernel columns in a DEPTHWISE pass: at least 1, as the array takes one."""
+        return max(1, self.depthwise_taps)
+
+    @property
+    def window_words(self) -> int:
+        """Words of the weight memory in a DEPTHWISE pass, on the depthwise unit or the array."""
+        return max(1, self.tap_words)
+
+
+def _divisor(number: int, most: int) -> int:
+    """Largest divisor of a number up to `most`."""
+    return next(n for n in range(min(most, number), 0, -1) if number % n == 0)

@@ -3,6 +3,20 @@
 An instruction is one operator on a feature map (height, width, channels). Its fields hold loop bounds, strides and base
 addresses, so a whole convolution is one instruction. The TPU's MatrixMultiply/Convolve and Activate are merged, as
 requantisation follows immediately.
+
+All operators walk the same loops, outermost first::
+
+    tiles of `cols` result channels
+      blocks of `block` result rows, whose sums fit the accumulators
+        passes: kernel rows, `kernel_cols` of each, and for CONVOLVE the pieces of a run
+          rows of the block
+            reads: bytes from one address of the buffer, per clock
+
+Lane l of read x, in row y, of the pass with kernel row ky and column kx, reads position ``first_byte + x * source_pixel
++ kx * kernel_pixel + l`` of the operand's row ``first_row + y * stride_rows + ky * dilation_rows``: the byte at address
+``source + y * source_row + ky * kernel_row + position - first_byte``. CONVOLVE adds the start of the pass in its run to
+the position, the others the first channel of the tile. Lanes whose row or position lies outside the operand read the
+fill code. Pixel o of a result row is the sum at read ``o * stride_cols + taps - 1``.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,24 +31,24 @@ __all__ = ["BYTES", "FIELDS", "Field", "Instruction", "Opcode", "assemble", "dec
 
 
 class Opcode(IntEnum):
-    """Operation of an instruction."""
+    """Operation of an instruction; every result is requantised and clamped."""
 
     HALT = 0
     """Stop and report the end of the run."""
     CONVOLVE = 1
-    """Windows times weight planes on the array, requantised: convolutions and fully connected layers."""
+    """Windows times weight planes on the array: convolutions and fully connected layers."""
     DEPTHWISE = 2
-    """Per-channel windows times per-channel weights, requantised: depthwise convolutions, averages."""
+    """Per-channel windows times per-channel weights: depthwise convolutions, averages."""
     MAXIMUM = 3
-    """Maximum code of each window, clamped: maximum pooling, copies, padding."""
+    """Maximum code of each window: maximum pooling, copies, padding."""
     ADD = 4
-    """Sum of two looked-up words, requantised: ADD and SUB."""
+    """Sum of two looked-up words: ADD and SUB."""
     MULTIPLY = 5
-    """Product of two centred codes, requantised."""
+    """Product of two centred codes."""
     LARGER = 6
     """Larger of two codes."""
     LOOKUP = 7
-    """Code from a 256-entry table."""
+    """Word of a 256-entry table."""
 
 
 @dataclass(frozen=True)
@@ -68,38 +82,45 @@ class Field:
 
 FIELDS = (
     Field("opcode", 4, "what to do"),
-    Field("source", 24, "address of the first operand's byte (0, 0, 0)"),
-    Field("source_row", 20, "row pitch of the first operand in bytes"),
-    Field("source_pixel", 16, "pixel pitch of the first operand in bytes"),
-    Field("height", 16, "rows of the first operand; windows read the fill code outside"),
-    Field("width", 16, "pixels of its rows"),
-    Field("depth", 16, "channels read by a window"),
-    Field("kernel_rows", 12, "rows of a window"),
-    Field("kernel_cols", 12, "pixels of its rows"),
-    Field("stride_rows", 8, "row stride between windows"),
-    Field("stride_cols", 8, "pixel stride between windows"),
-    Field("dilation_rows", 8, "row dilation within a window"),
-    Field("dilation_cols", 8, "pixel dilation within a window"),
-    Field("top", 16, "rows of the first window above the operand", signed=True),
-    Field("left", 16, "pixels of the first window to the left of the operand", signed=True),
+    Field("source", 24, "address of the first byte of the first window; it may lie before the operand", signed=True),
+    Field("source_row", 20, "bytes from a row of windows to the next"),
+    Field("source_pixel", 20, "bytes from a read of a row to the next"),
+    Field("source_block", 24, "bytes from a block of rows to the next"),
+    Field("kernel_row", 20, "bytes from a kernel row to the next"),
+    Field("kernel_pixel", 20, "bytes from a pass of a kernel row to the next"),
+    Field("first_row", 16, "row of the operand in which the first window starts", signed=True),
+    Field("first_byte", 20, "position in that row of its first byte", signed=True),
+    Field("height", 16, "rows of the operand; windows read the fill code outside"),
+    Field("row_bytes", 20, "bytes of its rows"),
+    Field("stride_rows", 8, "operand rows from a row of windows to the next"),
+    Field("block_rows", 16, "operand rows from a block to the next"),
+    Field("dilation_rows", 8, "operand rows from a kernel row to the next"),
     Field("fill", 8, "code read outside the operand", signed=True),
+    Field("kernel_rows", 12, "rows of a window"),
+    Field("kernel_cols", 12, "runs (CONVOLVE) or passes (others) of a kernel row"),
+    Field("run", 16, "bytes of a run, which CONVOLVE cuts into passes"),
+    Field("taps", 4, "kernel columns of a DEPTHWISE pass; 1 otherwise"),
+    Field("stride_cols", 8, "reads from a result to the next"),
     Field("other", 24, "address of the second operand"),
     Field("other_row", 20, "row pitch of the second operand in bytes; 0 repeats the row"),
-    Field("other_pixel", 16, "pixel pitch of the second operand in bytes; 0 repeats the pixel"),
+    Field("other_pixel", 20, "pixel pitch of the second operand in bytes; 0 repeats the pixel"),
+    Field("other_block", 24, "bytes of the second operand from a block to the next"),
     Field("other_channel", 1, "1 for one code per channel, 0 to repeat one code"),
     Field("target", 24, "address of the result's byte (0, 0, 0)"),
     Field("target_row", 20, "row pitch of the result in bytes"),
-    Field("target_pixel", 16, "pixel pitch of the result in bytes"),
+    Field("target_pixel", 20, "pixel pitch of the result in bytes"),
     Field("out_rows", 16, "rows of the result"),
     Field("out_cols", 16, "pixels of its rows"),
     Field("channels", 16, "channels of the result"),
     Field("block", 16, "result rows per accumulator block"),
-    Field("weights", 20, "index of the first weight word"),
+    Field("weights", 20, "index of the first word of the weight memory"),
+    Field("same_rows", 1, "1 if all kernel rows use the same weights"),
+    Field("same_tiles", 1, "1 if all channel tiles use the same weights"),
     Field("parameters", 16, "index of the first parameter entry: bias, multiplier, shift"),
     Field("parameter_channel", 1, "1 for per-channel parameters, 0 for one set"),
     Field("table", 12, "table of the first operand"),
     Field("other_table", 12, "table of the second operand"),
-    Field("table_channel", 1, "1 for one table per channel"),
+    Field("prefetch", 2, "tables of a later instruction to copy while this one runs: 1 `table`, 2 `other_table`"),
     Field("zero", 8, "zero point of the first factor", signed=True),
     Field("other_zero", 8, "zero point of the second factor", signed=True),
     Field("zero_point", 8, "zero point of the result", signed=True),
@@ -114,8 +135,8 @@ BYTES = -(-_BITS // 64) * 8
 """Size of an instruction in bytes, a multiple of 8."""
 
 _BY_NAME = {field.name: field for field in FIELDS}
-_ONES = dict.fromkeys(("kernel_rows", "kernel_cols", "stride_rows", "stride_cols", "dilation_rows"), 1)
-_DEFAULTS = {**dict.fromkeys(_BY_NAME, 0), **_ONES, "dilation_cols": 1, "low": -128, "high": 127}
+_ONES = dict.fromkeys(("kernel_rows", "kernel_cols", "taps", "stride_cols", "block"), 1)
+_DEFAULTS = {**dict.fromkeys(_BY_NAME, 0), **_ONES, "low": -128, "high": 127}
 
 
 class Instruction:
@@ -164,6 +185,10 @@ class Instruction:
             f"{name}={value}" for name, value in self._values.items() if name != "opcode" and value != _DEFAULTS[name]
         ]
         return " ".join([Opcode(self.opcode).name, *shown])
+
+    def replaced(self, **fields: int) -> "Instruction":
+        """Copy of the instruction with other values of some fields; raises as the constructor does."""
+        return Instruction(**{**self._values, **fields})
 
     def encode(self) -> bytes:
         """Encode the instruction as `BYTES` bytes, little-endian."""

@@ -1,10 +1,10 @@
 """Bit-exact golden model of the NPU: memories and instruction execution.
 
-An ill-formed instruction sets the machine's error flag and stops the run: an address outside a memory, a result without
-elements, an unknown opcode or rounding.
+An ill-formed instruction sets the machine's error flag and stops the run: an address outside a memory, a count of zero,
+a block that exceeds the accumulators, an unknown opcode or rounding.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy as np
 from ..numerics.requantization import ROUNDINGS, rescale
 from .config import NpuConfig
 from .instructions import BYTES, Instruction, Opcode, decode
-from .weights import planes
+from .weights import pass_words, passes
 
 __all__ = ["Machine", "MachineError", "Memories"]
 
@@ -27,8 +27,8 @@ class Memories:
 
     Attributes
     ----------
-    weights : (words, cols) int8 array
-        Weight memory.
+    weights : (rows of words, cols) int8 array
+        Weight memory, `NpuConfig.weight_rows` rows per word.
     bias, multiplier, shift : (channels,) int64 arrays
         Parameter memory.
     tables : (tables, 256) int32 array
@@ -79,15 +79,15 @@ class Machine:
         if self.memories.instructions.shape[1:] != (BYTES,):
             raise ValueError(f"Instructions have shape {self.memories.instructions.shape}; use (instructions, {BYTES})")
 
-    def instructions(self) -> Iterator[Instruction]:
-        """Decode the instruction memory up to HALT.
+    def instructions(self, first: int = 0) -> Iterator[Instruction]:
+        """Decode the instruction memory from `first` up to HALT.
 
         Raises
         ------
         MachineError
             If an instruction is ill-formed, or there is no HALT.
         """
-        for number, row in enumerate(self.memories.instructions):
+        for number, row in enumerate(self.memories.instructions[first:], first):
             try:
                 found = decode(row.tobytes())
             except ValueError as error:
@@ -97,28 +97,22 @@ class Machine:
             yield found
         raise MachineError("the instruction memory has no HALT")
 
-    def run(self, first: int = 0, count: int | None = None) -> None:
-        """Execute instructions starting at `first`, up to HALT or `count` instructions.
+    def run(self, first: int = 0) -> None:
+        """Execute instructions from `first` up to HALT.
 
         Raises
         ------
         MachineError
             If an instruction cannot be executed.
         """
-        found = list(self.instructions())[first:]
-        for number, instruction in enumerate(found[:count], first):
+        for number, instruction in enumerate(list(self.instructions(first)), first):
             try:
                 self._execute(instruction)
             except MachineError as error:
                 raise MachineError(f"instruction {number}, {instruction}: {error}") from None
 
-    def _execute(self, instruction: Instruction) -> None:
-        if min(instruction.out_rows, instruction.out_cols, instruction.channels) < 1:
-            raise MachineError("its result has no elements")
-        if instruction.low > instruction.high:
-            raise MachineError(f"low {instruction.low} is above high {instruction.high}")
-        if instruction.rounding >= len(ROUNDINGS):
-            raise MachineError(f"rounding {instruction.rounding} is unknown")
+    def _execute(self, i: Instruction) -> None:
+        self._check(i)
         execute: dict[int, Callable[[Instruction], np.ndarray]] = {
             Opcode.CONVOLVE: self._convolve,
             Opcode.DEPTHWISE: self._depthwise,
@@ -128,39 +122,57 @@ class Machine:
             Opcode.LARGER: self._larger,
             Opcode.LOOKUP: self._lookup,
         }
-        codes = np.clip(execute[instruction.opcode](instruction), instruction.low, instruction.high)
-        target = self._addresses(
-            instruction.target,
-            (instruction.target_row, instruction.target_pixel, 1),
-            (instruction.out_rows, instruction.out_cols, instruction.channels),
-        )
+        codes = np.clip(self._scaled(i, execute[i.opcode](i)), i.low, i.high)
+        pixels = i.target_row * np.arange(i.out_rows)[:, None] + i.target_pixel * np.arange(i.out_cols)
+        target = i.target + pixels[..., None] + np.arange(i.channels)
+        self._inside(target, "writes")
         self.buffer[:, target] = codes.astype(np.int8)
 
-    def _addresses(self, base: int, pitches: Sequence[int], sizes: Sequence[int]) -> np.ndarray:
-        """Byte addresses of a feature map, (rows, columns, channels)."""
-        found = np.asarray(base)
-        for pitch, size in zip(pitches, sizes, strict=True):
-            found = found[..., None] + pitch * np.arange(size)
-        if found.size and (found.min() < 0 or found.max() >= self.config.buffer_bytes):
-            raise MachineError(f"it reaches byte {int(found.max())} of a buffer of {self.config.buffer_bytes}")
-        return found
+    def _check(self, i: Instruction) -> None:
+        if min(i.out_rows, i.out_cols, i.channels) < 1:
+            raise MachineError("its result has no elements")
+        counts = ["kernel_rows", "kernel_cols", "block", "taps", "stride_cols"]
+        for name in [*counts, "run"] if i.opcode == Opcode.CONVOLVE else counts:
+            if getattr(i, name) < 1:
+                raise MachineError(f"{name} is 0")
+        most = self.config.window_taps if i.opcode == Opcode.DEPTHWISE else 1
+        if i.taps > most:
+            raise MachineError(f"taps {i.taps} is above {most}")
+        if i.block * i.out_cols > self.config.acc_depth:
+            raise MachineError(f"a block of {i.block} rows of {i.out_cols} sums exceeds {self.config.acc_depth}")
+        if i.low > i.high:
+            raise MachineError(f"low {i.low} is above high {i.high}")
+        if i.rounding >= len(ROUNDINGS):
+            raise MachineError(f"rounding {i.rounding} is unknown")
 
-    def _window(self, i: Instruction, row: int, col: int, count: int, start: int = 0) -> np.ndarray:
-        """Gather the same run of bytes from all windows: codes (batch, out rows, out columns, count).
+    def _inside(self, addresses: np.ndarray, verb: str) -> None:
+        for end in (int(addresses.min()), int(addresses.max())):
+            if not 0 <= end < self.config.buffer_bytes:
+                raise MachineError(f"it {verb} byte {end} of a buffer of {self.config.buffer_bytes}")
 
-        The run starts `start` bytes after the kernel element (`row`, `col`) and may extend into the following pixels.
-        Bytes of pixels outside the operand read as the fill code.
+    def _read(self, i: Instruction, row: int, column: int, start: int, count: int) -> np.ndarray:
+        """Read `count` lanes in all reads of a pass: codes (batch, out rows, reads, count).
+
+        The lanes start `start` bytes after the first of kernel row `row` and column `column`. Lanes outside the operand
+        read the fill code.
         """
-        bytes_ = np.arange(start, start + count)
-        rows = np.arange(i.out_rows) * i.stride_rows - i.top + row * i.dilation_rows
-        cols = np.arange(i.out_cols) * i.stride_cols - i.left + col * i.dilation_cols
-        pixels = cols[:, None] + bytes_ // max(i.depth, 1)
-        inside = ((rows >= 0) & (rows < i.height))[:, None, None] & ((pixels >= 0) & (pixels < i.width))
-        addresses = i.source + rows[:, None, None] * i.source_row + cols[:, None] * i.source_pixel + bytes_
-        addresses = np.where(inside, addresses, 0)
-        if addresses.max() >= self.config.buffer_bytes:
-            raise MachineError(f"it reads byte {int(addresses.max())} of a buffer of {self.config.buffer_bytes}")
-        return np.where(inside, self.buffer[:, addresses], np.int8(i.fill))
+        blocks, rows = divmod(np.arange(i.out_rows)[:, None, None], i.block)
+        offset = _reads(i)[:, None] * i.source_pixel + column * i.kernel_pixel + start + np.arange(count)
+        number = i.first_row + blocks * i.block_rows + rows * i.stride_rows + row * i.dilation_rows
+        position = i.first_byte + offset
+        inside = (number >= 0) & (number < i.height) & (position >= 0) & (position < i.row_bytes)
+        address = i.source + blocks * i.source_block + rows * i.source_row + row * i.kernel_row + offset
+        address = np.where(inside, address, 0)
+        self._inside(address, "reads")
+        return np.where(inside, self.buffer[:, address], np.int8(i.fill))
+
+    def _other(self, i: Instruction) -> np.ndarray:
+        """Read the second operand: codes (batch, out rows, out columns, channels)."""
+        blocks, rows = divmod(np.arange(i.out_rows)[:, None, None], i.block)
+        offset = _reads(i)[:, None] * i.other_pixel + i.other_channel * np.arange(i.channels)
+        address = i.other + blocks * i.other_block + rows * i.other_row + offset
+        self._inside(address, "reads")
+        return _results(i, self.buffer[:, address])
 
     def _scaled(self, i: Instruction, sums: np.ndarray) -> np.ndarray:
         """Requantise sums (..., channels) with the instruction's parameters."""
@@ -168,80 +180,81 @@ class Machine:
         part = slice(i.parameters, i.parameters + count)
         if len(self.memories.bias[part]) < count:
             raise MachineError(f"it reads parameter {i.parameters + count - 1} of {len(self.memories.bias)}")
-        total = sums.astype(np.int64) + self.memories.bias[part]
+        # The accumulators have 32 bits.
+        total = (sums.astype(np.int64) + self.memories.bias[part]).astype(np.int32).astype(np.int64)
         rounding = ROUNDINGS[i.rounding]
         return rescale(total, self.memories.multiplier[part], self.memories.shift[part], rounding) + i.zero_point
 
-    def _words(self, first: int, count: int) -> np.ndarray:
-        if first + count > len(self.memories.weights):
-            raise MachineError(f"it reads word {first + count - 1} of {len(self.memories.weights)} of the weights")
-        return self.memories.weights[first : first + count]
+    def _weights(self, i: Instruction, tile: int, row: int, number: int) -> np.ndarray:
+        """Rows of weights of a pass, the `number`-th of its kernel row: (rows of its words, cols)."""
+        each, count = self.config.memory_word_rows, pass_words(i, self.config)
+        of_row = len(list(passes(i, self.config)))
+        row, of_tile = (0, of_row) if i.same_rows else (row, of_row * i.kernel_rows)
+        first = i.weights + ((0 if i.same_tiles else tile * of_tile) + row * of_row + number) * count
+        if (first + count) * each > len(self.memories.weights):
+            words = len(self.memories.weights) // each
+            raise MachineError(f"it reads word {first + count - 1} of {words} of the weights")
+        return self.memories.weights[first * each : (first + count) * each]
 
     def _convolve(self, i: Instruction) -> np.ndarray:
-        if not 1 <= i.block * i.out_cols <= max(self.config.acc_depth, i.out_cols):
-            raise MachineError(f"a block of {i.block} rows of {i.out_cols} sums exceeds {self.config.acc_depth}")
-        layout = list(planes(i, self.config))
-        taps = {}
-        for row, col, start, used in layout:
-            taps[row, col, start] = self._window(i, row, col, used, start).astype(np.float64)
-        rows, cols = self.config.rows, self.config.cols
-        tiles, sums, at = -(-i.channels // cols), [], i.weights
-        for _ in range(tiles):
-            total = np.zeros((self.batch, i.out_rows, i.out_cols, cols))
-            for row, col, start, used in layout:
-                plane = self._words(at, rows)[:used].astype(np.float64)
-                total += taps[row, col, start] @ plane
-                at += rows
-            sums.append(total)
-        # Exact in float64: below 2**53.
-        return self._scaled(i, np.concatenate(sums, axis=-1)[..., : i.channels].astype(np.int64))
+        tiles = range(-(-i.channels // self.config.cols))
+        sums = np.zeros((self.batch, i.out_rows, i.out_cols, len(tiles) * self.config.cols))
+        shape = self.config.plane_words, self.config.memory_word_rows, self.config.cols
+        for row in range(i.kernel_rows):
+            for number, (column, start, used) in enumerate(passes(i, self.config)):
+                codes = _results(i, self._read(i, row, column, start, used)).astype(np.float64)
+                words = [self._weights(i, tile, row, number).reshape(shape).swapaxes(0, 1) for tile in tiles]
+                planes = np.concatenate([each.reshape(-1, self.config.cols) for each in words], axis=1)
+                # Exact in float64: below 2**53.
+                sums += codes @ planes[:used].astype(np.float64)
+        return sums[..., : i.channels]
 
     def _depthwise(self, i: Instruction) -> np.ndarray:
-        cols, taps = self.config.cols, i.kernel_rows * i.kernel_cols
-        tiles = -(-i.channels // cols)
-        weights = self._words(i.weights, tiles * taps).reshape(tiles, taps, cols)
-        weights = weights.transpose(1, 0, 2).reshape(taps, tiles * cols)[:, : i.channels].astype(np.int64)
-        total = np.zeros((self.batch, i.out_rows, i.out_cols, i.channels), np.int64)
-        for tap in range(taps):
-            total += self._window(i, *divmod(tap, i.kernel_cols), i.channels) * weights[tap]
-        return self._scaled(i, total)
+        sums = np.zeros((self.batch, i.out_rows, i.out_cols, i.channels), np.int64)
+        tiles = range(-(-i.channels // self.config.cols))
+        for row in range(i.kernel_rows):
+            for column in range(i.kernel_cols):
+                codes = self._read(i, row, column, 0, i.channels)
+                words = np.concatenate([self._weights(i, tile, row, column)[: i.taps] for tile in tiles], axis=1)
+                for age, weights in enumerate(words[:, : i.channels].astype(np.int64)):
+                    sums += _results(i, codes, age) * weights
+        return sums
 
     def _maximum(self, i: Instruction) -> np.ndarray:
         found = np.full((self.batch, i.out_rows, i.out_cols, i.channels), -128, np.int8)
         for row in range(i.kernel_rows):
-            for col in range(i.kernel_cols):
-                np.maximum(found, self._window(i, row, col, i.channels), out=found)
+            for column in range(i.kernel_cols):
+                np.maximum(found, self._first(i, row, column), out=found)
         return found
 
-    def _operands(self, i: Instruction) -> tuple[np.ndarray, np.ndarray]:
-        """Read the codes of both operands, (batch, rows, columns, channels); a pitch of 0 repeats the second."""
-        sizes = (i.out_rows, i.out_cols, i.channels)
-        first = self._addresses(i.source, (i.source_row, i.source_pixel, 1), sizes)
-        second = self._addresses(i.other, (i.other_row, i.other_pixel, i.other_channel), sizes)
-        return self.buffer[:, first], self.buffer[:, second]
+    def _first(self, i: Instruction, row: int = 0, column: int = 0) -> np.ndarray:
+        """Read the first operand of a vector operation: codes (batch, out rows, out columns, channels)."""
+        return _results(i, self._read(i, row, column, 0, i.channels))
 
-    def _table(self, number: int) -> np.ndarray:
+    def _table(self, number: int, codes: np.ndarray) -> np.ndarray:
         if number >= len(self.memories.tables):
             raise MachineError(f"it reads table {number} of {len(self.memories.tables)}")
-        return self.memories.tables[number].astype(np.int64)
+        return self.memories.tables[number].astype(np.int64)[codes.astype(np.intp) + 128]
 
     def _add(self, i: Instruction) -> np.ndarray:
-        first, second = self._operands(i)
-        return self._scaled(
-            i, self._table(i.table)[first.astype(int) + 128] + self._table(i.other_table)[second.astype(int) + 128]
-        )
+        return self._table(i.table, self._first(i)) + self._table(i.other_table, self._other(i))
 
     def _multiply(self, i: Instruction) -> np.ndarray:
-        first, second = self._operands(i)
-        return self._scaled(i, (first.astype(np.int64) - i.zero) * (second.astype(np.int64) - i.other_zero))
+        return (self._first(i).astype(np.int64) - i.zero) * (self._other(i).astype(np.int64) - i.other_zero)
 
     def _larger(self, i: Instruction) -> np.ndarray:
-        return np.maximum(*self._operands(i))
+        return np.maximum(self._first(i), self._other(i))
 
     def _lookup(self, i: Instruction) -> np.ndarray:
-        sizes = (i.out_rows, i.out_cols, i.channels)
-        codes = self.buffer[:, self._addresses(i.source, (i.source_row, i.source_pixel, 1), sizes)].astype(int) + 128
-        if not i.table_channel:
-            return self._table(i.table)[codes]
-        tables = np.stack([self._table(i.table + n) for n in range(i.channels)])
-        return tables[np.arange(i.channels), codes]
+        return self._table(i.table, self._first(i))
+
+
+def _reads(i: Instruction) -> np.ndarray:
+    """Numbers of the reads of a row."""
+    return np.arange((i.out_cols - 1) * i.stride_cols + i.taps)
+
+
+def _results(i: Instruction, codes: np.ndarray, age: int = 0) -> np.ndarray:
+    """Select, of the codes (batch, rows, reads, lanes), the read `age` before the last of each result's window."""
+    first = i.taps - 1 - age
+    return codes[:, :, first : first + (i.out_cols - 1) * i.stride_cols + 1 : i.stride_cols]

@@ -6,60 +6,28 @@ import json
 import struct
 import zipfile
 import zlib
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..networks.graph import Edge, Tensor, input_arrays
-from ..networks.operators import Operator
 from . import serial
 from .config import NpuConfig
+from .cycle_model import InstructionCycles, instruction_cycles
 from .instructions import decode, disassemble
 from .machine import Machine, Memories
+from .report import LayerReport, utilisation
+from .session import Placement, Request, Session, Step, on_golden
 
-__all__ = ["LayerReport", "Placement", "Program", "Region", "Step", "same_configuration"]
+__all__ = ["Program", "Region", "same_configuration"]
 
-_MAGIC, _VERSION = b"TERCETNP", 1
+_MAGIC, _VERSION = b"TERCETNP", 2
 _HEADER = struct.Struct("<8sIIQ")
 _PARTS = ("steps", "placements", "inputs", "outputs", "known", "layers", "regions")
-
-
-@dataclass(frozen=True)
-class Placement:
-    """Placement of a dense tensor in the unified buffer.
-
-    Attributes
-    ----------
-    name : str
-        Name of the graph tensor.
-    address : int
-        Address of its first byte.
-    shape : tuple of int
-        Channels last, with a leading batch of 1.
-    """
-
-    name: str
-    address: int
-    shape: tuple[int, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """One step of a run: consecutive NPU instructions, or one host operator.
-
-    Attributes
-    ----------
-    first, count : int
-        First instruction and number of instructions; the count is 0 for a host operator.
-    operator : Operator or None
-        Operator for the host to compute.
-    """
-
-    first: int = 0
-    count: int = 0
-    operator: Operator | None = None
 
 
 @dataclass(frozen=True)
@@ -71,19 +39,6 @@ class Region:
     size: int
     first: int
     last: int
-
-
-@dataclass(frozen=True)
-class LayerReport:
-    """Report of one operator: name, kind, output shape, MACs, weights, instructions, and live buffer bytes."""
-
-    name: str
-    op: str
-    shape: tuple[int, ...]
-    macs: int
-    weight_bytes: int
-    instructions: int
-    live_bytes: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,6 +104,43 @@ class Program:
             "operators": len(self.memories.instructions),
         }
 
+    @cached_property
+    def instruction_cycles(self) -> tuple[InstructionCycles, ...]:
+        """Clocks of each instruction, without those of the HALTs."""
+        found: list[InstructionCycles] = []
+        decoded = [decode(row.tobytes()) for row in self.memories.instructions]
+        for step in self.steps:
+            found += instruction_cycles(decoded[step.first : step.first + step.count], self.config)
+        return tuple(found)
+
+    @property
+    def cycles(self) -> int:
+        """Clocks of an inference, from the start of each run to its last byte written."""
+        return sum(part.cycles for part in self.instruction_cycles)
+
+    def report(self, clock_hz: float) -> dict[str, Any]:
+        """Return clocks, memory and layers as a JSON-serialisable dict.
+
+        Parameters
+        ----------
+        clock_hz : float
+            Clock frequency, for the time in ``ms``.
+        """
+        macs = sum(layer.macs for layer in self.layers)
+        return {
+            "model": self.source,
+            "config": dataclasses.asdict(self.config),
+            "clock_hz": clock_hz,
+            "cycles": self.cycles,
+            "ms": 1000 * self.cycles / clock_hz,
+            "macs": macs,
+            "utilisation": utilisation(macs, self.cycles, self.config),
+            "memory": self.memory,
+            "clipped": self.clipped,
+            "host": self.host,
+            "layers": [{**vars(layer), "shape": list(layer.shape)} for layer in self.layers],
+        }
+
     def listing(self) -> str:
         """Return the instructions as assembler text."""
         return disassemble(decode(row.tobytes()) for row in self.memories.instructions)
@@ -165,28 +157,18 @@ class Program:
         """
         arrays, batched = input_arrays(self.inputs, x)
         machine = Machine(self.config, self.memories, len(arrays[0]))
-        for address, data in self.constants:
-            machine.buffer[:, address : address + len(data)] = data
-        values = {
-            edge.tensor: edge.inside(array, self.known[edge.tensor])
-            for edge, array in zip(self.inputs, arrays, strict=True)
-        }
-        placed = {placement.name: placement for placement in self.placements}
-        for name, value in values.items():
-            _write(machine, placed.get(name), value)
-        for step in self.steps:
-            if step.operator is None:
-                machine.run(step.first, step.count)
-                continue
-            given = [values[name] if name in values else _read(machine, placed[name]) for name in step.operator.inputs]
-            values[step.operator.output] = step.operator.run(*given)
-            _write(machine, placed.get(step.operator.output), values[step.operator.output])
-        found = []
-        for edge in self.outputs:
-            inside = values[edge.tensor] if edge.tensor in values else _read(machine, placed[edge.tensor])
-            out = edge.outside(inside, self.known[edge.tensor])
-            found.append(out if batched else out[0])
-        return found
+        requests = self.session(arrays)
+        request = next(requests)
+        try:
+            while True:
+                request = requests.send(on_golden(machine, request))
+        except StopIteration as ended:
+            return [out if batched else out[0] for out in ended.value]
+
+    def session(self, arrays: Sequence[np.ndarray]) -> Generator[Request, np.ndarray | None, list[np.ndarray]]:
+        """Inference as a sequence of requests to a machine; see `Session.requests`."""
+        host = Session(self.constants, self.steps, self.placements, self.inputs, self.outputs, self.known)
+        return host.requests(arrays)
 
     def dumps(self) -> bytes:
         """Return the content of a program file."""
@@ -271,20 +253,6 @@ class Program:
         config = NpuConfig(**meta["config"])
         others = {name: meta[name] for name in ("peak_bytes", "source", "clipped")}
         return cls(config, memories, constants, **parts, **others)
-
-
-def _span(placement: Placement) -> slice:
-    return slice(placement.address, placement.address + int(np.prod(placement.shape)))
-
-
-def _write(machine: Machine, placement: Placement | None, value: np.ndarray) -> None:
-    if placement is not None:
-        machine.buffer[:, _span(placement)] = value.reshape(len(value), -1)
-
-
-def _read(machine: Machine, placement: Placement) -> np.ndarray:
-    # A copy, as the host may keep it while the machine continues.
-    return machine.buffer[:, _span(placement)].reshape(-1, *placement.shape[1:]).copy()
 
 
 def same_configuration(program: Program, config: NpuConfig) -> None:

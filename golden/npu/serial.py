@@ -14,6 +14,8 @@ from ..networks import operators
 from ..networks.graph import Edge, Tensor
 from ..networks.operators import Lookup, Operator, Window
 from ..numerics.quantization import QuantParams, Requant
+from .report import LayerReport
+from .session import Placement, Step
 
 __all__ = ["Packer", "Unpacker"]
 
@@ -25,7 +27,7 @@ _OPERATORS = {
 
 
 def _classes() -> dict[str, type]:
-    from .program import LayerReport, Placement, Region, Step
+    from .program import Region
 
     others = (Edge, Tensor, Window, QuantParams, Requant, Lookup, LayerReport, Placement, Region, Step)
     return {**_OPERATORS, **{kind.__name__: kind for kind in others}}

@@ -4,6 +4,7 @@ from amaranth import *
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.systolic.config import SystolicConfig
+from tercet.rtl.common.lut_ram import LutRam
 from tercet.rtl.common.pipeline import register
 from tercet.rtl.common.side_by_side import SideBySide
 from tercet.rtl.emit import shared
@@ -12,6 +13,13 @@ from tercet.rtl.primitives.dp16kd import BlockRam
 from .layouts import mark_layout
 
 __all__ = ["AccumulatorColumn", "AccumulatorColumns", "Accumulators"]
+
+_LUT_RAM_WORDS = 64  # depth up to which a bank in lookup tables is small
+
+
+def _fits_lut_ram(config: SystolicConfig) -> bool:
+    """Return whether the banks can be in lookup tables."""
+    return config.mac == "ecp5" and config.acc_depth <= _LUT_RAM_WORDS
 
 
 class AccumulatorColumn(wiring.Component):
@@ -26,6 +34,10 @@ class AccumulatorColumn(wiring.Component):
     ----------
     config : SystolicConfig
         Widths and depth.
+    lut_ram : bool
+        On "ecp5", banks of up to 64 words are in lookup tables instead of block RAM; no effect otherwise.
+    sum_width : int or None
+        Width of a sum, if it is not the array's.
 
     Members
     -------
@@ -36,9 +48,9 @@ class AccumulatorColumn(wiring.Component):
     base : In(2)
         Addend of the sum, in clock 3: 0 bank a, 1 bank b, 2 the bias.
     write : In(2)
-        Write enables of bank a and bank b, in clock 5.
+        Write enables of bank a and bank b, in clock 5; in clock 4 of banks in lookup tables.
     write_address : In(range(acc_depth))
-        Write address, in clock 5.
+        Write address, in the clock of `write`.
     drain : In(1)
         Bank to output on `drained`, in clock 3.
     drained : Out(signed(acc_width))
@@ -49,12 +61,13 @@ class AccumulatorColumn(wiring.Component):
         Advance the chain; load the next bias (or, without `bias_use`, zero) as the bias.
     """
 
-    def __init__(self, *, config: SystolicConfig):
-        self.config = config
+    def __init__(self, *, config: SystolicConfig, lut_ram: bool = False, sum_width: int | None = None):
+        self.config, self.lut_ram = config, lut_ram and _fits_lut_ram(config)
+        self.sum_width = sum_width or config.sum_width
         word, address = signed(config.acc_width), range(config.acc_depth)
         super().__init__(
             {
-                "sum": In(signed(config.sum_width)),
+                "sum": In(signed(self.sum_width)),
                 "read_a": In(address),
                 "read_b": In(address),
                 "base": In(2),
@@ -102,6 +115,11 @@ class AccumulatorColumn(wiring.Component):
         instantiated.
         """
         word = value.shape()
+        if self.lut_ram:
+            m.submodules[name] = ram = shared(LutRam, width=len(value), depth=self.config.acc_depth)
+            m.d.comb += [ram.read_address.eq(read_address), ram.write.eq(write)]
+            m.d.comb += [ram.write_address.eq(self.write_address), ram.write_data.eq(value)]
+            return ram.read_data.as_signed()
         if self.config.mac == "ecp5" and self.config.acc_depth <= 512:
             m.submodules[name] = ram = shared(BlockRam)
             m.d.comb += [ram.read_address.eq(read_address), ram.write.eq(write)]
@@ -132,6 +150,8 @@ class Accumulators(wiring.Component):
     ----------
     config : SystolicConfig
         Size, widths and depth.
+    lut_ram, sum_width
+        As in `AccumulatorColumn`.
 
     Members
     -------
@@ -151,12 +171,13 @@ class Accumulators(wiring.Component):
         The next column tile has begun; its biases may be overwritten.
     """
 
-    def __init__(self, *, config: SystolicConfig):
-        self.config = config
+    def __init__(self, *, config: SystolicConfig, lut_ram: bool = False, sum_width: int | None = None):
+        self.config, self.lut_ram = config, lut_ram and _fits_lut_ram(config)
+        self.sum_width = sum_width or config.sum_width
         super().__init__(
             {
                 "mark": In(mark_layout()),
-                "sums": In(data.ArrayLayout(signed(config.sum_width), config.cols)),
+                "sums": In(data.ArrayLayout(signed(self.sum_width), config.cols)),
                 "full": Out(1),
                 "draining": In(1),
                 "drain_bank": In(1),
@@ -189,14 +210,22 @@ class Accumulators(wiring.Component):
         m.d.sync += read_a.eq(Mux(self.draining & ~self.drain_bank, self.drain_address, address[0]))
         m.d.sync += read_b.eq(Mux(self.draining & self.drain_bank, self.drain_address, address[0]))
 
-        m.submodules.columns = columns = shared(AccumulatorColumns, config=self.config, count=self.config.cols)
+        m.submodules.columns = columns = shared(
+            AccumulatorColumns,
+            config=self.config,
+            count=self.config.cols,
+            lut_ram=self.lut_ram,
+            # The array's own width stays out of the module's name.
+            sum_width=None if self.sum_width == self.config.sum_width else self.sum_width,
+        )
+        w = 4 if self.lut_ram else 5  # stage of the write's address and enables; those of lookup tables are registered
         m.d.comb += [
             columns.sum.eq(self.sums),
             columns.read_a.eq(read_a),
             columns.read_b.eq(read_b),
             columns.base.eq(Cat(bank[3], s3.first)),
-            columns.write.eq(Cat(s5.valid & ~bank[5], s5.valid & bank[5])),
-            columns.write_address.eq(address[5]),
+            columns.write.eq(Cat(stages[w].valid & ~bank[w], stages[w].valid & bank[w])),
+            columns.write_address.eq(address[w]),
             columns.drain.eq(drain[3]),
             columns.bias_i.eq(self.bias),
             columns.bias_shift.eq(self.bias_shift),

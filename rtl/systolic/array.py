@@ -1,5 +1,8 @@
 """Systolic array: a grid of cells between the skew of its inputs and the de-skew of its sums."""
 
+import itertools
+from typing import Any
+
 from amaranth import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -103,19 +106,30 @@ class SystolicArray(wiring.Component):
 
     It is purely feed-forward. Sums in clocks without a pass are garbage; the consumer knows which clocks these are.
 
+    With several rows of weights per clock, as many grids stand one above the other. The lanes of a grid arrive later
+    than those of the grid above it, and its weights are delayed to meet them::
+
+        weights[0] --[skew]-------------------------> grid of rows 0 to h - 1
+                                                        | sums
+        weights[1] --[delay of h clocks]--[skew]----> grid of rows h to 2 * h - 1        h = rows / weight_rows
+                                                        | sums
+
     Parameters
     ----------
     config : SystolicConfig
         Size, widths, dataflow and multiplier.
+    weight_rows : int
+        Rows of weights per clock, a divisor of the array's rows; 1 unless weight stationary.
 
     Members
     -------
     acts : In(ArrayLayout(signed(act_width), rows))
         One activation per row: a row of A (weight stationary) or a column of A (output stationary).
     weights : In(ArrayLayout(signed(weight_width), cols))
-        A row of W.
+        A row of W; with `weight_rows` above 1 an ArrayLayout of that many rows.
     load : In(rows)
-        Weight stationary: rows of the array that load this row of weights, usually one.
+        Weight stationary: rows of the array that load this row of weights, usually one. Row ``r`` loads row
+        ``r * weight_rows // rows`` of `weights`.
     swap : In(1)
         Weight stationary: these activations are the first to use the weights loaded before.
     clear : In(1)
@@ -125,16 +139,26 @@ class SystolicArray(wiring.Component):
     sums : Out(ArrayLayout(signed(sum_width), cols))
         Sums, `latency` clocks after the operands. Output stationary: row 0 of the block `latency` clocks after
         ``capture``, each further row two clocks later.
+
+    Raises
+    ------
+    ValueError
+        If `weight_rows` does not divide the rows, or is not 1 in an output-stationary array.
     """
 
-    def __init__(self, *, config: SystolicConfig):
-        self.config = config
+    def __init__(self, *, config: SystolicConfig, weight_rows: int = 1):
+        if weight_rows < 1 or config.rows % weight_rows:
+            raise ValueError(f"weight_rows {weight_rows} does not divide rows {config.rows}; use a divisor")
+        if weight_rows > 1 and config.dataflow != "ws":
+            raise ValueError(f"weight_rows is {weight_rows} in an output-stationary array; use 1")
+        self.config, self.weight_rows = config, weight_rows
+        row = data.ArrayLayout(signed(config.weight_width), config.cols)
         weight_stationary = {"load": In(config.rows), "swap": In(1)}
         output_stationary = {"clear": In(1), "capture": In(1)}
         super().__init__(
             {
                 "acts": In(data.ArrayLayout(signed(config.act_width), config.rows)),
-                "weights": In(data.ArrayLayout(signed(config.weight_width), config.cols)),
+                "weights": In(data.ArrayLayout(row, weight_rows) if weight_rows > 1 else row),
                 **(weight_stationary if config.dataflow == "ws" else output_stationary),
                 "sums": Out(data.ArrayLayout(signed(config.sum_width), config.cols)),
             }
@@ -150,9 +174,14 @@ class SystolicArray(wiring.Component):
         config = self.config
         cells = config.cols // config.cell_cols
         lane_width = lane_layout(config).size
-        m.submodules.grid = grid = shared(Grid, config=config, rows=config.rows, cells=cells)
+        grids = [
+            shared(Grid, config=config, rows=config.rows // self.weight_rows, cells=cells)
+            for _ in range(self.weight_rows)
+        ]
+        for n, grid in enumerate(grids):
+            m.submodules[self._name("grid", n)] = grid
         m.submodules.lane_skew = lanes = shared(Skew, lanes=config.rows, width=lane_width)
-        m.submodules.weight_skew = weights = shared(Skew, lanes=cells, width=config.cell_cols * config.weight_width)
+        skews = self._weight_skews(m, cells)
         m.submodules.deskew = deskew = shared(
             Skew, lanes=cells, width=config.cell_cols * config.sum_width, reverse=True
         )
@@ -160,14 +189,42 @@ class SystolicArray(wiring.Component):
         for row in range(config.rows):
             lane = Cat(self.acts[row], *marks[row])
             m.d.comb += lanes.i[row * lane_width : (row + 1) * lane_width].eq(lane)
-        m.d.comb += [weights.i.eq(self.weights), grid.lanes_i.eq(lanes.o), grid.weights_i.eq(weights.o)]
+        for grid, (skew, row), part in zip(grids, skews, self._parts(lanes.o), strict=True):
+            m.d.comb += [skew.i.eq(row), grid.lanes_i.eq(part), grid.weights_i.eq(skew.o)]
+        for upper, lower in itertools.pairwise(grids):
+            m.d.comb += lower.sums_i.eq(upper.sums_o)
         sums = deskew.o
         if late := config.array_latency - config.grid_latency:
             m.submodules.late = delay = shared(Delay, clocks=late, width=len(sums))
             m.d.comb += delay.i.eq(sums)
             sums = delay.o
-        m.d.comb += [deskew.i.eq(grid.sums_o), Value.cast(self.sums).eq(sums)]
+        m.d.comb += [deskew.i.eq(grids[-1].sums_o), Value.cast(self.sums).eq(sums)]
         return m
+
+    def _name(self, stem: str, n: int) -> str:
+        """Name a submodule of grid `n`."""
+        return stem if self.weight_rows == 1 else f"{stem}_{n}"
+
+    def _parts(self, value: Value) -> list[Value]:
+        """Split a value over the grids, from the top."""
+        if self.weight_rows == 1:
+            return [value]
+        width = len(value) // self.weight_rows
+        return [value[n * width : (n + 1) * width] for n in range(self.weight_rows)]
+
+    def _weight_skews(self, m: Module, cells: int) -> list[tuple[Any, Value]]:
+        """Add a skew per grid; return each with its row of weights, delayed to meet the grid's lanes."""
+        skews = []
+        width = self.config.cols * self.config.weight_width
+        for n, row in enumerate(self._parts(Value.cast(self.weights))):
+            if n:
+                clocks = n * (self.config.rows // self.weight_rows)
+                m.submodules[f"weight_delay_{n}"] = delay = shared(Delay, clocks=clocks, width=width)
+                m.d.comb += delay.i.eq(row)
+                row = delay.o
+            m.submodules[self._name("weight_skew", n)] = skew = shared(Skew, lanes=cells, width=width // cells)
+            skews.append((skew, row))
+        return skews
 
     def _marks(self, m: Module) -> list[tuple[Value, Value]]:
         """Return the two flags of every row."""

@@ -12,6 +12,7 @@ from tercet.boards.soc.soc import soc_sources
 from tercet.golden.compress.model import CompressedLayer
 from tercet.golden.eie.config import EieConfig
 from tercet.golden.engines import engine_model as engine
+from tercet.golden.npu.config import NpuConfig
 from tercet.golden.systolic.config import SystolicConfig
 from tercet.golden.tensorcore.config import TensorCoreConfig
 
@@ -19,6 +20,18 @@ CONFIGS = {
     "systolic": SystolicConfig(rows=2, cols=2, acc_depth=16, requant_lanes=1),
     "eie": EieConfig(n_pe=2, matrix_depth=256, pointer_depth=256, act_depth=64, constant_depth=64),
     "tensorcore": TensorCoreConfig(m=2, n=2, l=2, fold=4, pipeline=5),
+    "npu": NpuConfig(
+        rows=4,
+        cols=4,
+        weight_rows=2,
+        requant_lanes=2,
+        acc_depth=16,
+        buffer_bytes=1024,
+        weight_bytes=4096,
+        channels=256,
+        operators=16,
+        tables=4,
+    ),
 }
 
 

@@ -115,9 +115,11 @@ def test_of_another_placer(file):
 
 
 def test_presets_are_below_what_was_reached():
-    """The file has exactly the presets, and no preset's clock exceeds the fmax of its bitstream."""
+    """The file has exactly the presets of its engines, and no preset's clock exceeds the fmax of its bitstream."""
     content = json.loads(MEASURED.read_text())
-    assert {name: {*engines} for name, engines in content.items()} == {name: {*board(name).presets} for name in BOARDS}
+    known = {engine for engines in content.values() for engine in engines}
+    want = {name: {*board(name).presets} & known for name in BOARDS}
+    assert {name: {*engines} for name, engines in content.items()} == want
     for name, engines in content.items():
         for engine in engines:
             found = measured(name, engine)

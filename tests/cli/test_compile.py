@@ -64,7 +64,7 @@ def test_mistakes(model, tmp_path):
 
 
 def test_program(model, tmp_path):
-    """A program that runs, its listing, its memories and its picture; nothing of it without a flag for it."""
+    """A program that runs, its listing, its memories and its picture."""
     from tercet.golden.npu.program import Program
 
     sizes = ("--rows", 4, "--cols", 8, "--buffer-bytes", 1024)
@@ -78,12 +78,49 @@ def test_program(model, tmp_path):
     assert program.listing() in result.output
     assert re.search(r"│ unified buffer, bytes +│ +432 │ +1,024 │ +42.2% │", result.output)
     assert (tmp_path / "b.png").read_bytes().startswith(b"\x89PNG")
-    report = json.loads((tmp_path / "r.json").read_text())["program"]
+    report = json.loads((tmp_path / "r.json").read_text())
     assert report["memory"] == program.memory
     assert [layer["name"] for layer in report["layers"]] == [layer.name for layer in program.layers]
-    assert "unified buffer" not in tercet("compile", model).output
+    assert report["config"]["buffer_bytes"] == 1024
     assert "needs 432 bytes" in fails("compile", model, "--buffer-bytes", 300, "--listing")
     assert "rows 1 is outside" in fails("compile", model, "--rows", 1)
+
+
+def test_cycles(model, tmp_path):
+    """The report of the program at a clock, in the table and beside the graph's in the file."""
+    from tercet.compiler import compile as compile_graph
+
+    result = tercet("compile", model, "--clock", 50, "--report", tmp_path / "r.json")
+    report, program = json.loads((tmp_path / "r.json").read_text()), compile_graph(load(model))
+    want = program.report(50e6)
+    assert {name: report[name] for name in want if name not in ("layers", "model")} == {
+        name: value for name, value in want.items() if name not in ("layers", "model")
+    }
+    assert report["model"] == "picture.tflite"
+    for layer, wanted in zip(report["layers"], want["layers"], strict=True):
+        assert layer == {**layer, **wanted}
+        assert layer["weights"] == wanted["weight_bytes"]
+    assert f"one inference: {program.cycles:,} cycles, {program.cycles / 50e3:.3f} ms at 50 MHz" in result.output
+    total = rf"│total .*│ +{program.cycles:,} │ +{want['utilisation']:.1%} │"
+    assert re.search(total, result.output)
+    for layer in program.layers:
+        assert not layer.cycles or re.search(rf"│ +{layer.cycles:,} │.*│ {layer.bound} +│", result.output)
+
+
+def test_networks_that_the_npu_lacks(tmp_path):
+    """Without a flag for the npu, they are only listed."""
+    net = Network()
+    x, y = net.input((1, 3, 4)), net.tensor((1, 4, 3), 0.5, 0)
+    net.add("TRANSPOSE", [x, net.constant([0, 2, 1])], y)
+    net.outputs = [y]
+    path, report = tmp_path / "net.tflite", tmp_path / "r.json"
+    path.write_bytes(net.file())
+    result = tercet("compile", path, "--report", report)
+    assert result.exit_code == 0
+    assert "no program for the default npu: node 't1' (TRANSPOSE)" in result.output
+    assert "cycles" not in json.loads(report.read_text())
+    assert "node 't1' (TRANSPOSE)" in fails("compile", path, "--rows", 8)
+    assert "cycles" in tercet("compile", path, "--host-fallback").output
 
 
 def test_help():

@@ -13,11 +13,15 @@ from tercet.boards.host.port import open_port
 from tercet.boards.host.soc_config import SocConfig
 from tercet.boards.simulated.board import SimulatedBoard
 from tercet.boards.soc.soc import soc_sources
+from tercet.compiler import compile as compile_graph
+from tercet.compiler.tflite import load_tflite
 from tercet.engines import ENGINES
 from tercet.golden.eie.config import EieConfig
 from tercet.golden.eie.operands import bind
 from tercet.golden.eie.product import spmv
 from tercet.golden.eie.stimuli import random_acts, random_layer
+from tercet.golden.npu import NpuConfig
+from tercet.golden.npu.operands import bind as bind_npu
 from tercet.golden.numerics.requantization import Requant, Rounding
 from tercet.golden.systolic.config import SystolicConfig
 from tercet.golden.systolic.model import matmul
@@ -29,6 +33,8 @@ from tercet.sim import simulators
 from tercet.sim.build import SimulationError
 from tercet.sim.engine import engine_sources, run_engine
 from tercet.sim.stimuli import operand
+
+from ...compiler.tflite_files import Network
 
 # Icarus simulates undefined values, and compiles at once what takes Verilator half a minute.
 SIMULATOR = "icarus" if any(c.name == "icarus" and c.simulator for c in simulators.available()) else None
@@ -44,6 +50,11 @@ def small_core(**fields):
     return TensorCoreConfig(**{"m": 2, "n": 2, "l": 2, "fold": 4, "pipeline": 5, **fields})
 
 
+def small_npu(**fields):
+    sizes = {"buffer_bytes": 256, "weight_bytes": 256, "channels": 16, "operators": 4, "tables": 2, "acc_depth": 8}
+    return NpuConfig(**{"rows": 2, "cols": 2, "requant_lanes": 1, "depthwise_taps": 2, **sizes, **fields})
+
+
 # All kinds of blocks: multipliers, small and large RAMs, and on iCE40 single-port RAMs. On iCE40, yosys infers the
 # requantiser's multipliers beside those that the array instantiates.
 CONFIGS = {
@@ -53,6 +64,8 @@ CONFIGS = {
     "eie-ice40": small_eie(n_pe=2, matrix_depth=2048, family="ice40"),
     "tensorcore-ecp5": small_core(family="ecp5"),
     "tensorcore-ice40": small_core(family="ice40", out_format="fp16", fraction_bits=10),
+    "npu-ecp5": small_npu(mac="ecp5", weight_rows=2),
+    "npu-ice40": small_npu(mac="ice40", depthwise_taps=0),
 }
 # Smaller configurations, with room for the rest of the board on an up5k.
 ON_BOARD = {
@@ -97,11 +110,34 @@ def operands(name):
         return list(systolic_products(config))
     if top == "eie":
         return [bind(config, *eie_network(config)[:2])]
+    if top == "npu":
+        graph = load_tflite(npu_network())
+        x = np.random.default_rng(4).integers(-128, 128, (1, *graph.inputs[0].sample_shape)).astype(np.int8)
+        return [bind_npu(config, compile_graph(graph, config), x)]
     shapes = ((2, 2, 2), (5, 6, 3), (1, 12, 1))
     return [check_mma(*random_operands(np.random.default_rng(shape), config, *shape), config) for shape in shapes]
 
 
+def npu_network():
+    """One small layer for each unit: array, depthwise convolution, vector unit."""
+    rng = np.random.default_rng(5)
+    net = Network()
+    x = net.input((1, 2, 2, 2))
+    a, b, y = (net.tensor((1, 2, 2, 2), 0.5, 0) for _ in range(3))
+    window = {"Padding": "SAME", "StrideH": 1, "StrideW": 1}
+    weights = [rng.integers(-127, 128, shape) for shape in ((2, 1, 1, 2), (1, 2, 2, 2))]
+    net.add("CONV_2D", [x, net.constant(weights[0], 0.01, dtype=np.int8)], a, **window)
+    net.add("DEPTHWISE_CONV_2D", [a, net.constant(weights[1], 0.01, dtype=np.int8)], b, **window, DepthMultiplier=1)
+    net.add("ADD", [a, b], y)
+    net.outputs = [y]
+    return net.file()
+
+
 def same(got, want):
+    if isinstance(want, list):
+        for one, other in zip(got, want, strict=True):
+            same(one, other)
+        return
     assert got.dtype == want.dtype
     np.testing.assert_array_equal(got.view(f"u{got.itemsize}"), want.view(f"u{want.itemsize}"))
 

@@ -1,5 +1,6 @@
 """Programs on the golden machine against the graph: random networks, real models, refusals, files."""
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -20,12 +21,15 @@ from ..tflite_files import Network
 
 
 def random_config(rng):
+    rows, cols = int(rng.choice([2, 5, 6, 8, 16])), int(rng.choice([2, 3, 8, 16]))
     return NpuConfig(
-        rows=int(rng.choice([2, 5, 8, 16])),
-        cols=int(rng.choice([2, 3, 8, 16])),
+        rows=rows,
+        cols=cols,
         requant_lanes=1,
-        weight_rows=1,
-        weight_bytes=2**20,
+        depthwise_taps=int(rng.integers(0 if rows >= cols else 1, 5)),
+        weight_rows=int(rng.choice([n for n in range(1, rows + 1) if rows % n == 0])),
+        weight_bytes=2**22,
+        operators=4096,
         tables=1024,
         acc_depth=int(rng.choice([2, 7, 64])),
     )
@@ -232,3 +236,36 @@ def test_concatenation_in_place(axis):
     program = compile_graph(graph)
     same(program, graph, np.random.default_rng(9).integers(-128, 128, (2, 4, 4, 3)).astype(np.int8))
     assert [line.partition(" ")[0] for line in program.listing().splitlines()].count("MAXIMUM") == 1
+
+
+@pytest.mark.parametrize(
+    ("fields", "most"),
+    [
+        ({}, (6400, 21_500, 57_300)),
+        ({"cols": 8, "requant_lanes": 4}, (12_000, 46_500, 114_000)),
+        ({"requant_lanes": 4, "depthwise_taps": 0, "weight_rows": 1}, (19_000, 37_500, 66_000)),
+    ],
+)
+def test_cycles_of_models(fields, most):
+    """Clocks of an inference, the figures of docs/spec/npu.md; those of the layers add up to them."""
+    for name, cycles in zip(MODELS, most, strict=True):
+        program = compile_graph(load(model(name)), NpuConfig(**fields))
+        assert 0.8 * cycles < program.cycles <= cycles
+        assert sum(layer.cycles for layer in program.layers) == program.cycles
+        assert sum(layer.instructions for layer in program.layers) == sum(step.count for step in program.steps)
+
+
+def test_report():
+    """Clocks, time, utilisation and limit of each layer; zero for operators without instructions."""
+    program = compile_graph(load_tflite(picture_network(dtype="FLOAT32")), NpuConfig(rows=4, cols=8))
+    found = program.report(50e6)
+    assert found == json.loads(json.dumps(found))
+    assert found["cycles"] == program.cycles == sum(layer["cycles"] for layer in found["layers"])
+    assert found["ms"] == pytest.approx(program.cycles / 50e3)
+    assert found["utilisation"] == pytest.approx(found["macs"] / (program.cycles * 32))
+    assert (found["config"]["rows"], found["clock_hz"], found["host"]) == (4, 50e6, program.host)
+    assert found["memory"] == program.memory
+    for layer, instructions in zip(found["layers"], (layer.instructions for layer in program.layers), strict=True):
+        assert (layer["cycles"] > 0) == (layer["bound"] != "") == (instructions > 0)
+        assert layer["utilisation"] == pytest.approx(layer["macs"] / (32 * layer["cycles"] or 1))
+    assert {"name", "op", "shape", "macs", "weight_bytes", "live_bytes"} < set(found["layers"][0])

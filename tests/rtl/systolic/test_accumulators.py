@@ -16,6 +16,7 @@ CONFIGS = {
     # Sums of 9 bits are accumulated in 9 bits, and wrap.
     "wraps": SystolicConfig(rows=2, cols=2, acc_depth=5, act_width=4, weight_width=4, acc_width=9),
 }
+LUT_RAM = {"LUT RAM": SystolicConfig(rows=2, cols=2, acc_depth=40, mac="ecp5")}
 
 
 def vector(generator, width, count):
@@ -88,11 +89,11 @@ def schedule(config, tiles, seed, gaps):
 
 
 @pytest.mark.parametrize("gaps", [(0,), (0, 0, 0, 1, 6)], ids=["dense", "gaps"])
-@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS)
+@pytest.mark.parametrize("config", (CONFIGS | LUT_RAM).values(), ids=CONFIGS | LUT_RAM)
 def test_accumulators(simulate, config, gaps):
     """Several blocks, planes and biases; all inputs are random in clocks in which they must be ignored."""
     plan = schedule(config, random_tiles(config, seed=1), 2, gaps)
-    accumulators = Accumulators(config=config)
+    accumulators = Accumulators(config=config, lut_ram=config.mac == "ecp5")
 
     async def bench(ctx):
         generator = random.Random(3)

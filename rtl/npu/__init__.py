@@ -1,0 +1,1 @@
+"""The NPU, which runs whole int8 networks."""
