@@ -64,6 +64,7 @@ bench: $(TEST)
 	$(BIN)/tercet bench systolic
 	$(BIN)/tercet bench eie
 	$(BIN)/tercet bench tensorcore
+	$(BIN)/tercet bench npu
 	$(BIN)/tercet bench boards
 
 # A leftover build/lib would add files of earlier builds.

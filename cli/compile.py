@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from tercet.boards.catalog import BOARDS, board
 from tercet.compiler import compile as compile_graph
 from tercet.compiler import load
 from tercet.compiler.report import Totals, json_report, rows, totals
@@ -23,6 +24,7 @@ Examples:
   tercet compile model.onnx --report model.json
   tercet compile digits_int8.npz --no-fold
   tercet compile model.tflite -o model.tercetn --listing --picture buffer.png
+  tercet compile model.tflite --board ulx3s-85f
   tercet compile model.tflite --rows 8 --cols 8 --requant-lanes 2 --buffer-bytes 32768
 
 MODEL is a quantised .tflite, a .onnx written by onnxruntime.quantization, or the .npz of an INT8 network. Folding keeps
@@ -31,14 +33,14 @@ convolutions and ReLUs into the preceding operators, and turns operators with a 
 shows whether the npu, an engine for whole networks, or the host would run the operator; tercet run puts convolutions
 and fully connected layers on a systolic engine.
 
-The network is then compiled to a program for the npu that the flags describe. Its cycles are exact: those of the
+The network is then compiled to a program for the npu of a board, or of the flags. Its cycles are exact: those of the
 hardware, from the start of a run to the last byte written. Utilisation counts the products per cycle and processing
 element; live is the bytes of tensors in the buffer. An operator is bound by reads of the buffer, by the requantiser, by
 loading weights, or by latency. A network that the default npu cannot run is only listed; with -o, --listing, --picture,
 --host-fallback, --clip-weights or a flag of the configuration, that is an error.
 """
 
-
+_CLOCK_HZ = 100e6
 _ONNX = (
     "codes: TFLite Micro's arithmetic; onnxruntime requantises in floating point and is at most one code away in each "
     "layer on its own (0.4 % of codes over random networks, docs/models.md)"
@@ -86,7 +88,8 @@ def _saved(before: Totals, after: Totals):
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--no-fold", is_flag=True, help="Show the network as stored in the file, without folding.")
 @click.option("--report", type=click.Path(path_type=Path), help="Write the tables as JSON.")
-@click.option("--clock", type=Megahertz(min=1e-3), default=100.0, show_default=True, help="Clock for times, MHz.")
+@click.option("--board", "board_name", type=click.Choice(list(BOARDS)), help="Compile for a board's preset and clock.")
+@click.option("--clock", type=Megahertz(min=1e-3), help="Clock for times, MHz. [default: the board's, or 100]")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Write the npu program.")
 @click.option("--listing", is_flag=True, help="Show the program's instructions.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Plot the use of the unified buffer, .png.")
@@ -97,7 +100,8 @@ def compile_model(
     model: Path,
     no_fold: bool,
     report: Path | None,
-    clock: float,
+    board_name: str | None,
+    clock: float | None,
     output: Path | None,
     listing: bool,
     picture: Path | None,
@@ -111,7 +115,9 @@ def compile_model(
     for path in (report, output, picture):
         if path is not None:
             check_file(path)
-    config = config_from(NpuConfig, preset, config_file, flags)
+    on_board = board(board_name).preset("npu") if board_name else None
+    config = config_from(NpuConfig, preset, config_file, flags, dict(on_board.params) if on_board else {})
+    clock_hz = 1e6 * clock if clock else on_board.clock_hz if on_board else _CLOCK_HZ
     before = load(model)
     graph = before if no_fold else before.simplified()
     out = console()
@@ -125,7 +131,7 @@ def compile_model(
         out.print(f"host: {row.name} ({row.op}): {row.placement.how}", soft_wrap=True)
     found = json_report(model.name, graph, before)
     options = {"host_fallback": host_fallback, "clip_weights": clip_weights}
-    wanted = any((output, listing, picture, preset, config_file, *options.values(), *_given(flags)))
+    wanted = any((board_name, output, listing, picture, preset, config_file, *options.values(), *_given(flags)))
     try:
         program = compile_graph(before, config, fold=not no_fold, **options)
     except ValueError as error:
@@ -133,9 +139,9 @@ def compile_model(
             raise
         out.print(f"no program for the default npu: {error}", soft_wrap=True)
     else:
-        found = _joined(found, program.report(1e6 * clock))
+        found = _joined(found, program.report(clock_hz))
         out.print(memory_table(program))
-        out.print(layer_table(program, 1e6 * clock))
+        out.print(layer_table(program, clock_hz))
         if listing:
             out.print(program.listing(), soft_wrap=True, end="")
         if output is not None:

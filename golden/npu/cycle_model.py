@@ -94,7 +94,7 @@ class _Timeline:
         passes, pixel_reads = _passes(i, config), (i.out_cols - 1) * i.stride_cols + i.taps
         parameters = _Parameters(i, config)
         blocks = [min(i.block, i.out_rows - start) for start in range(0, i.out_rows, i.block)]
-        freed = [-1, -1]  # the blocks before are read
+        freed = [-2, -2]  # the blocks before are read
         drained, began, active, drain, load, count = -1, None, 0, 0, 0, 0
         for tile in range(-(-i.channels // config.cols)):
             chunks = -(-min(config.cols, i.channels - tile * config.cols) // config.lanes)
@@ -105,7 +105,7 @@ class _Timeline:
                     load += loads
                     taken = max(accepted + max(loads, 1) + 1, self.ending, self.taken + ACCUMULATE_CLOCKS)
                     if n == 0:
-                        taken = max(taken, freed[-2] + 1)
+                        taken = max(taken, freed[-2] + 2)
                     if began is None:
                         taken = max(taken, self.written + 2)
                         began = taken + 1
@@ -202,6 +202,8 @@ def _passes(i: Instruction, config: NpuConfig) -> int:
     """Passes of a block."""
     if i.opcode in (Opcode.ADD, Opcode.MULTIPLY, Opcode.LARGER):
         return 2
+    if i.opcode == Opcode.LOOKUP:
+        return 1
     pieces = -(-i.run // config.rows) if i.opcode == Opcode.CONVOLVE else 1
     return i.kernel_rows * i.kernel_cols * pieces
 

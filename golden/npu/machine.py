@@ -138,7 +138,7 @@ class Machine:
         most = self.config.window_taps if i.opcode == Opcode.DEPTHWISE else 1
         if i.taps > most:
             raise MachineError(f"taps {i.taps} is above {most}")
-        if i.block * i.out_cols > self.config.acc_depth:
+        if min(i.block, i.out_rows) * i.out_cols > self.config.acc_depth:
             raise MachineError(f"a block of {i.block} rows of {i.out_cols} sums exceeds {self.config.acc_depth}")
         if i.low > i.high:
             raise MachineError(f"low {i.low} is above high {i.high}")

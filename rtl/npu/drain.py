@@ -39,7 +39,7 @@ class Drain(wiring.Component):
     valid : Out(1), beat : Out(beat_layout(config))
         Codes to come of this clock's address.
     freed, params_freed : Out(1)
-        The block is read; its tile is.
+        The block was read in the clock before; its tile is read.
     """
 
     def __init__(self, *, config: NpuConfig):
@@ -75,13 +75,15 @@ class Drain(wiring.Component):
         cols_left = Signal(out_cols.shape(), reset_less=True, name="cols_left")
         channels_left = Signal(self.instruction.channels.shape(), reset_less=True, name="channels_left")
         width, left = (Signal(range(cols + 1), reset_less=True, name=name) for name in ("width", "left"))
-        pixel_end, row_end = Signal(name="pixel_end"), Signal(name="row_end")
-        beat, last = self.beat, Signal(name="last")
+        # Comparisons are made a step ahead.
+        pixel_end, last_col, last_row = (
+            Signal(reset_less=True, name=name) for name in ("pixel_end", "last_col", "last_row")
+        )
+        beat, row_end, last = self.beat, Signal(name="row_end"), Signal(name="last")
         m.d.comb += [
             width.eq(Mux(channels_left < cols, channels_left, cols)),
-            pixel_end.eq(left <= lanes),
-            row_end.eq(pixel_end & (cols_left == 1)),
-            last.eq(row_end & (current.rows == 1)),
+            row_end.eq(pixel_end & last_col),
+            last.eq(row_end & last_row),
             beat.count.eq(Mux(pixel_end, left, lanes)),
             beat.pixel_end.eq(pixel_end),
             beat.row_end.eq(row_end),
@@ -89,24 +91,27 @@ class Drain(wiring.Component):
             beat.layer_end.eq(last & current.layer_end),
             self.draining.eq(read),
             self.valid.eq(read),
-            self.freed.eq(read & last),
             self.params_freed.eq(read & last & current.tile_end),
         ]
+        m.d.sync += self.freed.eq(read & last)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.sync += [self.address.eq(0), self.chunk.eq(0), left.eq(width), cols_left.eq(out_cols)]
+                m.d.sync += [pixel_end.eq(width <= lanes), last_col.eq(out_cols == 1), last_row.eq(upcoming.rows == 1)]
                 m.d.sync += current.eq(upcoming)
                 with m.If((blocks != 0) & self.params_ready):
                     m.d.comb += taken.eq(1)
                     m.next = "READ"
             with m.State("READ"):
                 m.d.comb += read.eq(1)
-                m.d.sync += [self.chunk.eq(self.chunk + 1), left.eq(left - lanes)]
+                m.d.sync += [self.chunk.eq(self.chunk + 1), left.eq(left - lanes), pixel_end.eq(left <= 2 * lanes)]
                 with m.If(pixel_end):
-                    m.d.sync += [self.chunk.eq(0), left.eq(width), self.address.eq(self.address + 1)]
-                    m.d.sync += cols_left.eq(cols_left - 1)
+                    m.d.sync += [self.chunk.eq(0), left.eq(width), pixel_end.eq(width <= lanes)]
+                    m.d.sync += [self.address.eq(self.address + 1), cols_left.eq(cols_left - 1)]
+                    m.d.sync += last_col.eq(cols_left == 2)
                 with m.If(row_end):
-                    m.d.sync += [cols_left.eq(out_cols), current.rows.eq(current.rows - 1)]
+                    m.d.sync += [cols_left.eq(out_cols), last_col.eq(out_cols == 1)]
+                    m.d.sync += [current.rows.eq(current.rows - 1), last_row.eq(current.rows == 2)]
                 with m.If(last):
                     m.d.sync += self.bank.eq(~self.bank)
                     with m.If(current.tile_end):

@@ -10,6 +10,7 @@ from tercet.golden.npu.latencies import READ_CLOCKS
 from tercet.rtl.common.delay import EventDelay
 from tercet.rtl.common.engine import struct_layout
 from tercet.rtl.common.outlet import Outlet
+from tercet.rtl.common.pipeline import register
 
 from .layouts import ADDRESS_BITS
 
@@ -94,7 +95,9 @@ class HostPort(wiring.Component):
         command = Signal(self.commands.payload.shape(), reset_less=True, name="command")
         address, left = (Signal(command.count.shape(), reset_less=True, name=name) for name in ("next_address", "left"))
         in_buffer, last, write, read = (Signal(name=name) for name in ("in_buffer", "last", "write_now", "read_now"))
-        refused = Signal(name="refused")
+        refused, check = Signal(name="refused"), Signal(name="check")
+        malformed = self._malformed(m, command)
+        m.d.sync += self.error.eq(check & malformed)
         step = Mux(in_buffer, _BYTES, 1)
         word_end = self._write(m, write, command.memory, address, left)
         outlet = self._read(m, read, address, last)
@@ -107,10 +110,12 @@ class HostPort(wiring.Component):
                 new = self.commands.payload
                 m.d.sync += [command.eq(new), address.eq(new.address), left.eq(new.count)]
                 with m.If(self.commands.valid):
-                    m.next = "CHECK"
+                    m.next = "MEASURE"
+            with m.State("MEASURE"):
+                m.next = "CHECK"
             with m.State("CHECK"):
-                m.d.comb += self.error.eq(self._malformed(command))
-                m.d.sync += refused.eq(self.error)
+                m.d.comb += check.eq(1)
+                m.d.sync += refused.eq(malformed)
                 m.next = "IDLE"
                 with m.If(command.command == Command.RUN):
                     m.next = "START"
@@ -141,14 +146,16 @@ class HostPort(wiring.Component):
                     m.next = "IDLE"
         return m
 
-    def _malformed(self, command) -> Value:
-        """Whether a command is unknown or reaches beyond its memory."""
+    def _malformed(self, m: Module, command) -> Value:
+        """Whether a command is unknown or reaches beyond its memory; a clock after the command."""
         sizes = Array([*capacities(self.config).values(), 0, 0, 0])
         buffer = self.config.buffer_bytes
         runs, writes = command.command == Command.RUN, command.command == Command.WRITE
         instructions = capacities(self.config)[Memory.INSTRUCTIONS]
         size = Mux(runs, instructions, Mux(writes, sizes[command.memory], buffer))
-        return (command.command > max(Command)) | (command.address + command.count + runs > size)
+        s1_end = register(m, "s1_end", command.address + command.count + runs)
+        s1_size = register(m, "s1_size", size)
+        return (command.command > max(Command)) | (s1_end > s1_size)
 
     def _write(self, m: Module, write: Value, memory: Value, address: Value, left: Value) -> Value:
         """Write a beat, a clock later; return whether it is the last of its word."""

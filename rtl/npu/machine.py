@@ -253,11 +253,12 @@ class Machine(wiring.Component):
         sources = [parts[name].error for name in ("sequencer", "gather", "params", "writer")]
         flush = Signal(range(flush_clocks(self.config)), name="flush")
         stopped = Signal(name="stopped")
-        m.d.comb += abort.eq(flush != 0)
+        # A register, as it resets all control.
+        m.d.sync += abort.eq(flush != 0)
         m.d.sync += stopped.eq(flush == 1)
         error = Signal(name="error_now")
         m.d.sync += error.eq(Cat(*sources, units.error).any() & ~abort)
-        with m.If(abort):
+        with m.If(flush != 0):
             m.d.sync += flush.eq(flush - 1)
         with m.Elif(error):
             m.d.sync += flush.eq(flush_clocks(self.config) - 1)

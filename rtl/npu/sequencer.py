@@ -221,7 +221,8 @@ class _Loops:
     def look_ahead(self):
         more_run = self.convolves & (self.run_left > self.config.rows)
         more_kx, more_ky = self.kx_left != 1, self.ky_left != 1
-        more = Mux(self.binary, ~self.run.second, more_run | more_kx | more_ky)
+        more_window = (more_run | more_kx | more_ky) & (self.i.opcode != Opcode.LOOKUP)
+        more = Mux(self.binary, ~self.run.second, more_window)
         self.m.d.sync += [self.more_run.eq(more_run), self.more_kx.eq(more_kx), self.run.last.eq(~more)]
         step = Mux(self.run.diagonal, 1, self.run.loads)
         one_pass = (self.i.kernel_cols == 1) & (~self.convolves | (self.i.run <= self.config.rows))

@@ -2,10 +2,13 @@
 
 import json
 import re
+from dataclasses import asdict
 
 import numpy as np
 import pytest
+from tercet.boards.catalog import board
 from tercet.compiler import load
+from tercet.golden.npu import NpuConfig
 
 from ..compiler.small_networks import picture_network
 from ..compiler.tflite_files import Network
@@ -105,6 +108,17 @@ def test_cycles(model, tmp_path):
     assert re.search(total, result.output)
     for layer in program.layers:
         assert not layer.cycles or re.search(rf"│ +{layer.cycles:,} │.*│ {layer.bound} +│", result.output)
+
+
+def test_board(model, tmp_path):
+    """The preset of a board and its clock; flags change it."""
+    result = tercet("compile", model, "--board", "ulx3s-45f", "--tables", 3, "--report", tmp_path / "r.json")
+    assert result.exit_code == 0
+    report, preset = json.loads((tmp_path / "r.json").read_text()), board("ulx3s-45f").preset("npu")
+    assert report["config"] == {**asdict(NpuConfig(**preset.params)), "tables": 3}
+    assert report["clock_hz"] == preset.clock_hz
+    assert report["ms"] == pytest.approx(1e3 * report["cycles"] / preset.clock_hz)
+    assert "Engine npu does not fit icebreaker" in fails("compile", model, "--board", "icebreaker")
 
 
 def test_networks_that_the_npu_lacks(tmp_path):

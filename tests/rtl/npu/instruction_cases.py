@@ -37,8 +37,6 @@ def random_instruction(generator, config, opcode, **given):
         "rounding": generator.randrange(3),
         **given,
     }
-    if opcode in (*BINARY, Opcode.LOOKUP):
-        values |= {"kernel_rows": 1, "kernel_cols": 1}
     del values["opcode"]
     return Instruction(opcode, **values)
 

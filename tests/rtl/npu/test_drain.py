@@ -92,6 +92,6 @@ def test_order(simulate, config, pause):
             assert tuple(getattr(trace, name)[clock] for name in ("bank", "address", "chunk", "slot")) == place
             assert trace.beat[clock] == beat
             block_end = beat["row_end"] and (row + 1 in starts or beat["tile_end"])
-            assert (trace.freed[clock], trace.params_freed[clock]) == (bool(block_end), beat["tile_end"])
+            assert (trace.freed[clock + 1], trace.params_freed[clock]) == (bool(block_end), beat["tile_end"])
             bank ^= bool(block_end)
     assert not reads

@@ -17,7 +17,7 @@ CONFIGS = {
 
 def ref_windows(config, i):
     """Passes of a block: bytes from the first window's, kernel row, number in the kernel row."""
-    if i.opcode in BINARY:
+    if i.opcode in (*BINARY, Opcode.LOOKUP):
         return [(0, 0, 0)]
     starts = range(0, i.run, config.rows) if i.opcode == Opcode.CONVOLVE else (0,)
     return [
