@@ -105,7 +105,7 @@ class UnifiedBuffer(wiring.Component):
         row, shift = self._split(self.read_address)
         s1_row, s1_next = register(m, "s1_row", row), register(m, "s1_next", (row + 1)[: len(row)])
         for n, column in enumerate(columns):
-            s1_wrapped = register(m, f"s1_wrapped{n}", n < shift)
+            s1_wrapped = register(m, f"s1_wrapped{n}", _above(shift, n))
             s2_row = register(m, f"s2_row{n}", Mux(s1_wrapped, s1_next, s1_row))
             m.d.comb += [column.read_enable.eq(1), column.out_enable.eq(1), column.read_address.eq(s2_row)]
         m.submodules.read_rotator = rotator = shared(Rotator, lanes=lanes, width=8, family=family)
@@ -145,7 +145,7 @@ class UnifiedBuffer(wiring.Component):
         rows = self._write_rows(m, count)
         for n in range(count):
             # Columns before that of the first byte belong to the next `count` columns.
-            s3_part = register(m, f"s3_part{n}", (s2_shift[low:] + (n < s2_shift[:low]))[: len(shift) - low])
+            s3_part = register(m, f"s3_part{n}", (s2_shift[low:] + _above(s2_shift[:low], n))[: len(shift) - low])
             s3_byte = rotator.o.word_select(n, 9)
             s4_byte = register(m, f"s4_byte{n}", s3_byte[:8])
             for k, column in enumerate(columns[n::count]):
@@ -163,10 +163,15 @@ class UnifiedBuffer(wiring.Component):
         s3_row = register(m, "s3_write_row", row, 3)
         s3_next = register(m, "s3_next_write_row", register(m, "s1_next_write_row", (row + 1)[: len(row)]), 2)
         if count == lanes:
-            wrapped = [register(m, f"s3_write_wrapped{n}", n < shift, 3) for n in range(lanes)]
+            wrapped = [register(m, f"s3_write_wrapped{n}", _above(shift, n), 3) for n in range(lanes)]
             return [register(m, f"s4_write_row{n}", Mux(wrapped[n], s3_next, s3_row)) for n in range(lanes)]
         # Of at most half the columns, those in the lower half are one row further on if the first is in the upper.
         s3_upper = register(m, "s3_upper", shift[-1], 3)
         s4_lower_row = register(m, "s4_lower_write_row", Mux(s3_upper, s3_next, s3_row))
         s4_upper_row = register(m, "s4_upper_write_row", s3_row)
         return [s4_lower_row] * (lanes // 2) + [s4_upper_row] * (lanes // 2)
+
+
+def _above(value: Value, n: int) -> Value:
+    """``value > n``; no comparison where the value has too few bits."""
+    return value > n if n < (1 << len(value)) - 1 else C(0)

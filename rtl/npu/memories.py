@@ -86,7 +86,7 @@ class WordMemory(wiring.Component):
         m.d.sync += s1_write.eq(Cat(self.write & (self.write_beat == n) for n in range(self.beats)))
         pieces = _pieces(self.depth, self.family)
         starts = [sum(pieces[:n]) for n in range(len(pieces))]
-        s2_piece = register(m, "s2_piece", Cat(self.address >= start for start in starts[1:]), 2)
+        s2_pieces = [register(m, f"s2_piece_{n}", self.address >= start, 2) for n, start in enumerate(starts[1:], 1)]
         for n in range(self.beats):
             part, words = self.data[n * _BEAT : (n + 1) * _BEAT], []
             for number, (start, depth) in enumerate(zip(starts, pieces, strict=True)):
@@ -105,8 +105,8 @@ class WordMemory(wiring.Component):
                 ]
                 words.append(ram.read_data)
             word = words[0]
-            for number, other in enumerate(words[1:]):
-                word = Mux(s2_piece[number], other, word)
+            for chosen, other in zip(s2_pieces, words[1:], strict=True):
+                word = Mux(chosen, other, word)
             m.d.comb += part.eq(word)
         return m
 

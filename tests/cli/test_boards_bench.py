@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from tercet.boards.catalog import soc_config
+from tercet.boards.catalog import board, soc_config
 from tercet.boards.fpga.netlist import DoesNotFit
 from tercet.boards.host.soc_config import describe, read_description
 from tercet.boards.measured import measured
@@ -53,7 +53,7 @@ def kept(tmp_path, monkeypatch):
 def test_matrix(tmp_path, built, kept, capsys):
     """Builds every engine of the named boards once; an engine that does not fit is reported, and the rest continue."""
     assert bench.run_bench(["matrix"], tmp_path, ["ulx3s-85f", "tang-nano-9k", "ulx3s-85f"])
-    made = [(name, engine) for name in ("ulx3s-85f", "tang-nano-9k") for engine in ("systolic", "eie", "tensorcore")]
+    made = [(name, engine) for name in ("ulx3s-85f", "tang-nano-9k") for engine in board(name).presets]
     assert sorted(call[:2] for call in built) == sorted(made)
     assert all(text == f"// {engine}" and folder == f"{name}_{engine}" for name, engine, text, folder in built)
     rows = json.loads((tmp_path / "boards.json").read_text())["matrix"]
@@ -62,7 +62,7 @@ def test_matrix(tmp_path, built, kept, capsys):
     assert rows[2]["error"] == "needs 9 dsp, but there are 8"
     out = capsys.readouterr().out
     assert "fails" in out
-    assert f"{rows[3]['reached_mhz']:.1f}" in out
+    assert f"{rows[-2]['reached_mhz']:.1f}" in out
     assert not kept.exists()
 
 
