@@ -1,7 +1,7 @@
 """Sequencer: the loops of an instruction, one pass after another."""
 
 from amaranth import *
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.npu import NpuConfig
 from tercet.golden.npu.instructions import Opcode
@@ -70,6 +70,7 @@ class Sequencer(wiring.Component):
             m.d.sync += begun.eq(1)
         m.d.comb += self.passes.payload.eq(run)
         loops = _Loops(m, self.config, i, run)
+        loops.advance()
         with m.FSM():
             self._program(m)
             self._passes(m, loops, run)
@@ -115,14 +116,11 @@ class Sequencer(wiring.Component):
         with m.State("PASS"):
             m.d.comb += self.passes.valid.eq(1)
             with m.If(self.passes.ready):
-                m.d.sync += run.layer.eq(0)
+                loops.decide()
                 m.next = "ADVANCE"
         with m.State("ADVANCE"):
             m.next = "LAST"
-            with m.If(~run.last):
-                loops.advance()
-            with m.Else():
-                loops.next_block()
+            with m.If(run.last):
                 m.next = "BLOCK"
                 with m.If(loops.last_block):
                     m.next = "TILE"
@@ -154,6 +152,9 @@ class _Loops:
         )
         self.tile_weights, self.next_weights = like("tile_weights", i.weights), like("next_weights", i.weights)
         self.convolves, self.binary = Signal(name="convolves"), Signal(name="binary")
+        # What follows the pass that was taken in the clock before.
+        choices = ("second", "run", "kx", "ky", "block", "tile")
+        self.go = Signal(data.StructLayout(dict.fromkeys(choices, 1)), name="go")
         # Looked ahead: what follows the pass.
         self.more_run, self.more_kx, self.last_block, self.last_tile, self.one_pass = (
             Signal(name=name, reset_less=True)
@@ -231,46 +232,95 @@ class _Loops:
             self.one_pass.eq(one_pass),
         ]
 
-    def advance(self):
-        m, i, run = self.m, self.i, self.run
-        m.d.sync += [run.first.eq(0), run.weights.eq(self.next_weights)]
-        with m.If(self.binary):
-            m.d.sync += [
-                run.address.eq(self.other_address),
-                run.row_pitch.eq(i.other_row),
-                run.pixel_pitch.eq(i.other_pixel),
-                run.bounded.eq(0),
-                run.splat.eq(~i.other_channel),
-                run.second.eq(1),
-            ]
-        with m.Elif(self.more_run):
-            rows = self.config.rows
-            m.d.sync += [run.address.eq(run.address + rows), run.byte.eq(run.byte + rows)]
-            m.d.sync += self.run_left.eq(self.run_left - rows)
-        with m.Elif(self.more_kx):
-            m.d.sync += self._start(self.kx_address + i.kernel_pixel, self.kx_byte + i.kernel_pixel)
-            m.d.sync += [self.kx_left.eq(self.kx_left - 1), self.run_left.eq(i.run)]
-        with m.Else():
-            address = Signal(ADDRESS_BITS, name="next_ky_address")
-            m.d.comb += address.eq(self.ky_address + i.kernel_row)
-            m.d.sync += [*self._start(address, self.block_byte), self.ky_address.eq(address)]
-            m.d.sync += [run.row.eq(run.row + i.dilation_rows), self.ky_left.eq(self.ky_left - 1)]
-            m.d.sync += [self.kx_left.eq(i.kernel_cols), self.run_left.eq(i.run)]
-            with m.If(i.same_rows):
-                m.d.sync += run.weights.eq(self.tile_weights)
-                # A kernel row of one pass has its weights already.
-                m.d.sync += run.silent.eq(run.silent | self.one_pass)
+    def decide(self):
+        """Choose what follows a pass; a clock ahead, as many registers depend on it."""
+        go, more, last = self.go, ~self.run.last, self.run.last
+        window = more & ~self.binary
+        self.m.d.sync += [
+            self.run.layer.eq(0),
+            go.second.eq(more & self.binary),
+            go.run.eq(window & self.more_run),
+            go.kx.eq(window & ~self.more_run & self.more_kx),
+            go.ky.eq(window & ~self.more_run & ~self.more_kx),
+            go.block.eq(last),
+            go.tile.eq(last & self.last_block),
+        ]
 
-    def next_block(self):
-        m, i = self.m, self.i
+    def advance(self):
+        """Execute the choice."""
+        m, go = self.m, self.go
+        m.d.sync += go.eq(0)
+        with m.If(go.second):
+            self._second()
+        with m.If(go.run):
+            self._run()
+        with m.If(go.kx):
+            self._kernel_column()
+        with m.If(go.ky):
+            self._kernel_row()
+        with m.If(go.block):
+            self._block()
+        with m.If(go.tile):
+            self._tile()
+
+    def _pass(self):
+        return [self.run.first.eq(0), self.run.weights.eq(self.next_weights)]
+
+    def _second(self):
+        i, run = self.i, self.run
+        self.m.d.sync += [
+            *self._pass(),
+            run.address.eq(self.other_address),
+            run.row_pitch.eq(i.other_row),
+            run.pixel_pitch.eq(i.other_pixel),
+            run.bounded.eq(0),
+            run.splat.eq(~i.other_channel),
+            run.second.eq(1),
+        ]
+
+    def _run(self):
+        run, rows = self.run, self.config.rows
+        self.m.d.sync += [*self._pass(), run.address.eq(run.address + rows), run.byte.eq(run.byte + rows)]
+        self.m.d.sync += self.run_left.eq(self.run_left - rows)
+
+    def _kernel_column(self):
+        i = self.i
+        self.m.d.sync += [
+            *self._pass(),
+            *self._start(self.kx_address + i.kernel_pixel, self.kx_byte + i.kernel_pixel),
+            self.kx_left.eq(self.kx_left - 1),
+            self.run_left.eq(i.run),
+        ]
+
+    def _kernel_row(self):
+        m, i, run = self.m, self.i, self.run
+        address = Signal(ADDRESS_BITS, name="next_ky_address")
+        m.d.comb += address.eq(self.ky_address + i.kernel_row)
         m.d.sync += [
+            *self._pass(),
+            *self._start(address, self.block_byte),
+            self.ky_address.eq(address),
+            run.row.eq(run.row + i.dilation_rows),
+            self.ky_left.eq(self.ky_left - 1),
+            self.kx_left.eq(i.kernel_cols),
+            self.run_left.eq(i.run),
+        ]
+        with m.If(i.same_rows):
+            # A kernel row of one pass has its weights already.
+            m.d.sync += [run.weights.eq(self.tile_weights), run.silent.eq(run.silent | self.one_pass)]
+
+    def _block(self):
+        i = self.i
+        self.m.d.sync += [
             self.rows_left.eq(self.rows_left - i.block),
             self.block_address.eq(self.block_address + i.source_block),
             self.other_address.eq(self.other_address + i.other_block),
             self.block_row.eq(self.block_row + i.block_rows),
         ]
-        with m.If(self.last_block):
-            m.d.sync += [
-                self.channels_left.eq(self.channels_left - self.config.cols),
-                self.tile_offset.eq(self.tile_offset + self.config.cols),
-            ]
+
+    def _tile(self):
+        cols = self.config.cols
+        self.m.d.sync += [
+            self.channels_left.eq(self.channels_left - cols),
+            self.tile_offset.eq(self.tile_offset + cols),
+        ]
