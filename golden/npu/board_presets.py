@@ -32,6 +32,7 @@ _DEVICES = {
         },
         _DEPTHS,
         110_000_000,
+        placer="static",
     ),
     "ecp5-45k": BoardPreset(
         # Uses all 72 multipliers, 64 of them in the array, and 100 of the 108 block RAMs.
