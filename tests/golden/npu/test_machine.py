@@ -88,7 +88,10 @@ READ = {**RESULT, "height": 1, "row_bytes": 1}
         ({"opcode": Opcode.ADD, **RESULT, "parameters": 3}, "reads parameter 3 of 3"),
         ({"opcode": Opcode.MAXIMUM, **RESULT, "parameters": 3}, "reads parameter 3 of 3"),
         ({"opcode": Opcode.ADD, **RESULT, "rounding": 3}, "rounding 3 is unknown"),
-        ({"opcode": Opcode.CONVOLVE, **RESULT, "block": 9, "run": 1}, "a block of 9 rows of 1 sums exceeds 8"),
+        (
+            {"opcode": Opcode.CONVOLVE, **RESULT, "out_rows": 9, "block": 9, "run": 1},
+            "a block of 9 rows of 1 sums exceeds 8",
+        ),
         ({"opcode": Opcode.MAXIMUM, **RESULT, "out_cols": 9}, "a block of 1 rows of 9 sums exceeds 8"),
         ({"opcode": Opcode.CONVOLVE, **RESULT, "run": 1, "weights": 6}, "reads word 9 of 8"),
         ({"opcode": Opcode.CONVOLVE, **RESULT}, "run is 0"),
