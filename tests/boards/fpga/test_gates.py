@@ -155,7 +155,8 @@ def check(name, sources):
         same(run.out, spec.model.golden(config, item))
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+# The NPU's netlist for ECP5 takes minutes to synthesise and to simulate.
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.long) if n == "npu-ecp5" else n for n in CONFIGS])
 def test_netlist_is_golden(name):
     sources = netlist(name)
     block = {"ecp5": "MULT18X18D", "ice40": "SB_MAC16"}[name.partition("-")[2]]
