@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from ..systolic.cycle_model import ACCUMULATE_CLOCKS, READ_CLOCKS
 from .config import NpuConfig
 from .instructions import BYTES, Instruction, Opcode
-from .lane_latency import LANE_CLOCKS
-from .latencies import BYTES_CLOCKS, WORD_CLOCKS, unit_clocks
+from .latencies import BYTES_CLOCKS, LANE_CLOCKS, WORD_CLOCKS, unit_clocks
 
 __all__ = ["InstructionCycles", "instruction_cycles"]
 

@@ -1,14 +1,16 @@
 """Latencies of the NPU's parts in clock cycles, shared by the cycle model and the RTL."""
 
+from ..systolic.cycle_model import REQUANT_CLOCKS
 from .config import NpuConfig
-from .lane_latency import LANE_CLOCKS
-from .unit_latencies import VECTOR_CLOCKS, depthwise_clocks
 
 __all__ = [
     "BYTES_CLOCKS",
+    "LANE_CLOCKS",
     "READ_CLOCKS",
+    "VECTOR_CLOCKS",
     "WORD_CLOCKS",
     "WRITE_CLOCKS",
+    "depthwise_clocks",
     "flush_clocks",
     "unit_clocks",
 ]
@@ -24,6 +26,22 @@ WORD_CLOCKS = 2
 
 BYTES_CLOCKS = 4 + READ_CLOCKS
 """Clock cycles from a read, when its address is being computed, to its bytes at the units."""
+
+VECTOR_CLOCKS = 5
+"""Clock cycles from the codes of a read to their values, for every operation of the vector unit."""
+
+_BEFORE = 5  # selection of the column, three stages of the product, bias
+
+LANE_CLOCKS = {mac: _BEFORE + clocks for mac, clocks in REQUANT_CLOCKS.items()}
+"""Clock cycles from a row of sums to the int8 codes of a chunk of it, by ``mac``."""
+
+
+def depthwise_clocks(taps: int) -> int:
+    """Clock cycles from the codes of a read to the depthwise unit's sums.
+
+    One for the window, three for the products, one for each level of the adder tree.
+    """
+    return 4 + (taps - 1).bit_length()
 
 
 def unit_clocks(config: NpuConfig) -> dict[int, int]:

@@ -4,7 +4,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.npu.config import NpuConfig
-from tercet.golden.npu.unit_latencies import depthwise_clocks
+from tercet.golden.npu.latencies import depthwise_clocks
 from tercet.rtl.common.pipeline import register
 from tercet.rtl.common.side_by_side import SideBySide
 from tercet.rtl.emit import shared

@@ -5,7 +5,7 @@ from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.npu.commands import PARAMETER_BITS
 from tercet.golden.npu.config import NpuConfig
-from tercet.golden.npu.lane_latency import LANE_CLOCKS
+from tercet.golden.npu.latencies import LANE_CLOCKS
 from tercet.rtl.common.pipeline import register
 from tercet.rtl.common.side_by_side import SideBySide
 from tercet.rtl.emit import shared

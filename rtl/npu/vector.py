@@ -6,7 +6,7 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.npu.config import NpuConfig
-from tercet.golden.npu.unit_latencies import VECTOR_CLOCKS
+from tercet.golden.npu.latencies import VECTOR_CLOCKS
 from tercet.rtl.common.pipeline import event, register
 from tercet.rtl.common.ram import Ram
 from tercet.rtl.common.side_by_side import SideBySide

@@ -4,7 +4,7 @@ import random
 
 import pytest
 from tercet.golden.npu.config import NpuConfig
-from tercet.golden.npu.unit_latencies import depthwise_clocks
+from tercet.golden.npu.latencies import depthwise_clocks
 from tercet.rtl.npu.depthwise import DepthwiseUnit
 
 from .unit_bench import joined, run_unit

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from tercet.golden.npu.config import NpuConfig
-from tercet.golden.npu.lane_latency import LANE_CLOCKS
+from tercet.golden.npu.latencies import LANE_CLOCKS
 from tercet.golden.numerics.requantization import ROUNDINGS, requantize
 from tercet.rtl.npu.lanes import Lanes
 

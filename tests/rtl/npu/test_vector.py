@@ -4,7 +4,7 @@ import random
 
 import pytest
 from tercet.golden.npu.config import NpuConfig
-from tercet.golden.npu.unit_latencies import VECTOR_CLOCKS
+from tercet.golden.npu.latencies import VECTOR_CLOCKS
 from tercet.golden.systolic.cycle_model import ACCUMULATE_CLOCKS
 from tercet.rtl.npu.vector import VectorOperation, VectorUnit
 
