@@ -79,21 +79,31 @@ class InstructionFetch(wiring.Component):
         with m.If(arrive):
             m.d.sync += bits.eq(Cat(bits[32:], self.word))
         complete = event(m, "complete", ended)
+        early, late = self._wrong(bits)
+        # Two clocks before the last word, everything but the last two words is there, 64 bits ahead of its place: those
+        # fields, all over the chip, are compared in one clock and joined in the next.
+        wrong = Signal(len(early), name="wrong", reset_less=True)
+        any_wrong, halt = Signal(name="any_wrong", reset_less=True), Signal(name="halt", reset_less=True)
+        m.d.sync += [wrong.eq(early), any_wrong.eq(wrong.any()), halt.eq(self._fields(bits, 32).opcode == Opcode.HALT)]
         with m.If(complete):
-            m.d.sync += [self.valid.eq(1), self.malformed.eq(beyond | self._malformed(bits))]
+            m.d.sync += [self.valid.eq(1), self.malformed.eq(beyond | (~halt & (any_wrong | late.any())))]
         m.d.comb += self.instruction.eq(bits)
         return m
 
-    def _malformed(self, bits: Value) -> Value:
+    def _fields(self, bits: Value, ahead: int):
+        """Return the fields of an instruction of which the last `ahead` bits have not arrived."""
+        layout = instruction_layout()
+        return layout(Cat(bits[ahead:], C(0, ahead))[: layout.size])
+
+    def _wrong(self, bits: Value) -> tuple[Value, Value]:
+        """Return what is wrong with the fields before the last two words, two clocks early, and with the others."""
         config = self.config
-        i = instruction_layout()(bits[: instruction_layout().size])
+        i = self._fields(bits, 64)
         wide = i.opcode == Opcode.DEPTHWISE if config.depthwise_taps else C(0)
         wrong = [
             i.opcode > max(Opcode),
             *(i[name] == 0 for name in _NONZERO),
             (i.opcode == Opcode.CONVOLVE) & (i.run == 0),
-            i.low > i.high,
-            i.rounding >= len(ROUNDINGS),
             i.taps > Mux(wide, max(1, config.depthwise_taps), 1),
         ]
         if config.tables == 0:
@@ -101,5 +111,6 @@ class InstructionFetch(wiring.Component):
         else:
             wrong.append(((i.opcode == Opcode.ADD) | (i.opcode == Opcode.LOOKUP)) & (i.table >= config.tables))
             wrong.append((i.opcode == Opcode.ADD) & (i.other_table >= config.tables))
-        rest = bits[Shape.cast(instruction_layout()).width :]
-        return (i.opcode != Opcode.HALT) & (Cat(wrong).any() | rest.any())
+        last = self._fields(bits, 0)
+        rest = bits[instruction_layout().size :]
+        return Cat(wrong), Cat(last.low > last.high, last.rounding >= len(ROUNDINGS), rest.any())

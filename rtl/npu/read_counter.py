@@ -48,6 +48,11 @@ class ReadCounter(wiring.Component):
         # Comparisons are made where there is time: on the next pass before it begins, and two results ahead.
         tests = {"emit": self.taps == 1, "col_1": self.cols == 1, "col_2": self.cols == 2, "stride_1": self.stride == 1}
         coming = {name: register(m, f"coming_{name}", test) for name, test in tests.items()}
+        coming_delay, coming_stride = (
+            register(m, name, value - 1)
+            for name, value in (("coming_delay", self.taps), ("coming_stride", self.stride))
+        )
+        coming_wait_1 = register(m, "coming_wait_1", self.taps == 2)
         coming_row = [register(m, f"coming_row_{n}", self.rows == n) for n in (1, 2)]
         row = {name: Signal(name=f"row_{name}", reset_less=True) for name in tests}  # as a row begins
         cols, delay, stride = (
@@ -65,8 +70,8 @@ class ReadCounter(wiring.Component):
         with m.If(self.free):
             m.d.comb += [emit.eq(coming["emit"]), next_col.eq(coming["col_1"]), next_row.eq(coming_row[0])]
             m.d.sync += [row[name].eq(coming[name]) for name in tests]
-            m.d.sync += [cols.eq(self.cols), delay.eq(self.taps - 1), stride.eq(self.stride - 1)]
-            m.d.sync += [wait.eq(self.taps - 1), wait_1.eq(self.taps == 2), col.eq(self.cols), left.eq(self.rows)]
+            m.d.sync += [cols.eq(self.cols), delay.eq(coming_delay), stride.eq(coming_stride)]
+            m.d.sync += [wait.eq(coming_delay), wait_1.eq(coming_wait_1), col.eq(self.cols), left.eq(self.rows)]
             m.d.sync += [col_2.eq(coming["col_2"]), row_2.eq(coming_row[1])]
         with m.Elif(self.row_end):
             m.d.comb += [emit.eq(row["emit"]), next_col.eq(row["col_1"]), next_row.eq(row_2)]
