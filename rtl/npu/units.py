@@ -106,7 +106,9 @@ class Units(wiring.Component):
         if config.depthwise_taps:
             sums.append(self._depthwise(m, flags, unit, word, load, place))
         vector = self._vector(m, flags, operation, zeros)
-        chosen_sums = Mux(unit == Unit.VECTOR, vector, Mux(unit == Unit.ARRAY, sums[0], sums[-1]))
+        # Copied, as it stands still long before the first sums: what chooses among them is far from what marks them.
+        to_vector, to_array = register(m, "to_vector", unit == Unit.VECTOR), register(m, "to_array", unit == Unit.ARRAY)
+        chosen_sums = Mux(to_vector, vector, Mux(to_array, sums[0], sums[-1]))
         m.d.comb += self.sums.eq(register(m, "sums_now", chosen_sums))
         self._mark(m, unit, operation)
         return m
@@ -183,19 +185,19 @@ class Units(wiring.Component):
 
     def _mark(self, m: Module, unit, operation):
         """Flags for the accumulators; of passes towards a maximum only the last gives sums."""
-        clocks = {n: BYTES_CLOCKS + latency - _MARK_LEAD - 1 for n, latency in unit_clocks(self.config).items()}
+        clocks = {n: BYTES_CLOCKS + latency - _MARK_LEAD - 2 for n, latency in unit_clocks(self.config).items()}
         value, passed, delayed = Value.cast(self.flags), 0, {}
         for n, count in sorted(clocks.items(), key=lambda item: item[1]):
             m.submodules[f"mark_delay_{n}"] = part = EventDelay(clocks=count - passed, width=step_layout().size)
             m.d.comb += part.i.eq(value)
             value, passed = part.o, count
             delayed[n] = value
-        flags = Signal(step_layout(), name="mark_flags")
+        flags, largest = Signal(step_layout(), name="mark_flags"), Signal(name="largest", reset_less=True)
         with m.Switch(unit):
             for n, value in delayed.items():
                 with m.Case(n):
-                    m.d.comb += Value.cast(flags).eq(value)
-        largest = (operation == VectorOperation.LARGEST) & (unit == Unit.VECTOR)
+                    m.d.sync += Value.cast(flags).eq(value)
+        m.d.sync += largest.eq((operation == VectorOperation.LARGEST) & (unit == Unit.VECTOR))
         m.d.sync += [
             self.mark.valid.eq(flags.emit & (flags.last | ~largest)),
             self.mark.begin.eq(flags.begin),
