@@ -24,6 +24,7 @@ from tercet.sim.files import naming
 
 from .catalog import Board, board
 from .flash import dfu_suffix
+from .fpga.attempts import Attempt, best_attempt, choices
 from .fpga.netlist import SynthesisError, cell_counts, check_fits, run_yosys
 from .fpga.nextpnr import PLACERS, RoutedDesign, check_placer, place_and_route
 from .fpga.tools import find_tool
@@ -72,6 +73,9 @@ class BuildReport:
         Whether every clock reaches its constraint.
     seed, placer
         Place-and-route seed and placer.
+    attempts : list of dict
+        All seeds and placers tried: ``seed``, ``placer``, ``seconds``, ``reached_mhz`` by clock, and a ``problem`` if
+        one came to no result.
     seconds : dict
         Wall time of each tool.
     tools : dict
@@ -94,6 +98,7 @@ class BuildReport:
     timing_met: bool
     seed: int
     placer: str
+    attempts: list[dict[str, Any]]
     seconds: dict[str, float]
     tools: dict[str, str]
     critical_path: list[str] = field(default_factory=list)
@@ -117,6 +122,8 @@ def build(
     build_hash: str = "",
     seed: int = 1,
     placer: str | None = None,
+    seeds: int = 1,
+    jobs: int = 1,
     allow_timing_fail: bool = False,
     progress: Callable[[str], None] = lambda line: None,
     watch: Callable[[str], None] = lambda state: None,
@@ -140,6 +147,9 @@ def build(
         Seed for nextpnr.
     placer : str
         One of `tercet.boards.fpga.nextpnr.PLACERS`; defaults to the preset's.
+    seeds, jobs : int
+        Try up to this many seeds from `seed` on, so many at a time, until one meets the clock; with more than one seed
+        and no `placer`, then the other placers. The best is kept.
     allow_timing_fail : bool
         Write the bitstream even if it misses its clock.
     progress : callable
@@ -150,7 +160,7 @@ def build(
     Raises
     ------
     ValueError
-        If the board or the placer is unknown, or the board's PLL cannot generate the clock.
+        If the board or the placer is unknown, a number is below 1, or the board's PLL cannot generate the clock.
     TimingMissed
         If the design misses its clock.
     DoesNotFit
@@ -161,10 +171,11 @@ def build(
         If the folder is not writable, or another build is writing into it.
     """
     found = board(board_name)
-    placer = placer or found.preset(soc.engine).placer
-    check_placer(placer)
+    own_placer = placer or found.preset(soc.engine).placer
+    check_placer(own_placer)
+    tries = choices(seed, seeds, own_placer, others=placer is None)
     _check_clock(found, soc.clock_hz)
-    options = ["--timing-allow-fail", "--report", "report.json", "--seed", str(seed), *PLACERS[placer]]
+    options = ["--timing-allow-fail", "--report", "report.json"]
     options += ["--freq", f"{soc.clock_hz / 1e6:.6f}"]
     plan = _plan(found, soc, options)
     # Look up the tools first: a missing packer should not surface after minutes of place and route.
@@ -175,7 +186,9 @@ def build(
         stages = _Stages(found, soc, work, progress, watch)
         try:
             utilisation = stages.synthesise()
-            routed = stages.place(nextpnr)
+            best, attempts = stages.place(nextpnr, tries, jobs)
+            routed = best.routed
+            assert routed is not None
             _check_timing(routed, f"{soc.engine} on {board_name}", allow_timing_fail)
             product = stages.pack(pack)
         finally:
@@ -193,8 +206,9 @@ def build(
             utilisation=utilisation,
             fmax_mhz=routed.clocks,
             timing_met=_met(routed),
-            seed=seed,
-            placer=placer,
+            seed=best.seed,
+            placer=best.placer,
+            attempts=[each.to_dict() for each in attempts],
             seconds=stages.seconds,
             tools=_versions(found, nextpnr, work),
             critical_path=routed.path,
@@ -271,16 +285,44 @@ class _Stages:
         self._done("yosys", started, f"synthesised: {shown}")
         return {kind: {"used": count, "available": device.capacity[kind]} for kind, count in cells.items()}
 
-    def place(self, command: list[str]) -> RoutedDesign:
-        """Place and route the netlist."""
+    def place(self, command: list[str], tries: Sequence[tuple[int, str]], jobs: int) -> tuple[Attempt, list[Attempt]]:
+        """Place and route the netlist; the results of the best attempt end in the work folder."""
         started = time.monotonic()
-        target = self.board.name
-        routed = place_and_route(
-            command, self.work, log="top.tim", report="report.json", target=target, watch=self.watch
+
+        def folder(seed: int, placer: str) -> Path:
+            return self.work / f"seed{seed}_{placer}" if len(tries) > 1 else self.work
+
+        def place(seed: int, placer: str, stop: Callable[[], bool]) -> RoutedDesign:
+            where = folder(seed, placer)
+            if where != self.work:
+                where.mkdir()
+                for file in self.work.glob("top.*"):
+                    (where / file.name).hardlink_to(file)
+                for file in self.work.glob("*.sdc"):
+                    (where / file.name).hardlink_to(file)
+            return place_and_route(
+                [*command, "--seed", str(seed), *PLACERS[placer]],
+                where,
+                log="top.tim",
+                report="report.json",
+                target=self.board.name,
+                watch=lambda now: self.watch(now if len(tries) == 1 else f"seed {seed}, placer {placer}: {now}"),
+                stop=stop,
+            )
+
+        several = len(tries) > 1
+        watch = self.watch if several else lambda state: None
+        best, attempts = best_attempt(tries, place, folder, jobs=jobs, watch=watch)
+        if best.folder != self.work:
+            for file in best.folder.iterdir():
+                file.replace(self.work / file.name)
+        assert best.routed is not None
+        shown = ", ".join(
+            f"{clock['reached']:.1f} MHz of {clock['asked']:.1f}" for clock in best.routed.clocks.values()
         )
-        shown = ", ".join(f"{clock['reached']:.1f} MHz of {clock['asked']:.1f}" for clock in routed.clocks.values())
-        self._done("nextpnr", started, f"placed and routed: {shown}")
-        return routed
+        chosen = f" with seed {best.seed}, placer {best.placer}, of {len(attempts)} tried" if several else ""
+        self._done("nextpnr", started, f"placed and routed: {shown}{chosen}")
+        return best, attempts
 
     def pack(self, command: list[str]) -> Path:
         """Pack the routed design into a bitstream."""
@@ -298,7 +340,7 @@ class _Stages:
 
     def log(self) -> str:
         """Return the output of the tools so far."""
-        logs = [self.work / "yosys.log", self.work / "top.tim"]
+        logs = [self.work / "yosys.log", self.work / "top.tim", *sorted(self.work.glob("seed*/top.tim"))]
         return "".join(path.read_text() for path in logs if path.exists()) + self.packed
 
     def _done(self, stage: str, started: float, line: str) -> None:

@@ -31,6 +31,7 @@ def _report_table(report: BuildReport) -> Any:
             result.add_row(kind, str(count["used"]), str(count["available"]))
     for name, clock in report.fmax_mhz.items():
         result.add_row(f"fmax of {name}", f"{clock['reached']:.1f} MHz", f"{clock['asked']:.1f} MHz requested")
+    result.add_row("seed, placer", f"{report.seed}, {report.placer}", f"{len(report.attempts)} tried")
     for field, value in report.params.items():
         if field in DEPTHS:
             result.add_row(field, str(value), "")
@@ -57,7 +58,17 @@ def _command(spec: EngineSpec) -> click.Command:
     @click.option("--clock", type=Megahertz(0.001, 1000), help="Maximum clock in MHz. [default: the board's]")
     @click.option("--baud", type=click.IntRange(1), help="Baud rate of the UART. [default: the board's]")
     @depth_option
-    @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Seed of place and route.")
+    @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="First seed of place and route.")
+    @click.option(
+        "--seeds",
+        type=click.IntRange(1),
+        default=3,
+        show_default=True,
+        help="Seeds to try, then the other placers, until one meets the clock.",
+    )
+    @click.option(
+        "--jobs", type=click.IntRange(1), default=2, show_default=True, help="Runs of place and route at a time."
+    )
     @click.option("--placer", type=click.Choice(list(PLACERS)), help="nextpnr's placer. [default: the board's]")
     @click.option("--allow-timing-fail", is_flag=True, help="Write the bitstream even if it misses timing.")
     @click.option("-o", "--output", type=click.Path(path_type=Path), help=f"Folder. [default: {BUILDS}/BOARD_{name}]")
@@ -69,6 +80,8 @@ def _command(spec: EngineSpec) -> click.Command:
         baud: int | None,
         depths: dict[str, int],
         seed: int,
+        seeds: int,
+        jobs: int,
         placer: str | None,
         allow_timing_fail: bool,
         output: Path | None,
@@ -101,6 +114,8 @@ def _command(spec: EngineSpec) -> click.Command:
                 build_hash=read_description(description).build,
                 seed=seed,
                 placer=placer,
+                seeds=seeds,
+                jobs=jobs,
                 allow_timing_fail=allow_timing_fail,
                 progress=advance,
                 watch=lambda now: advance(count=0, now=now),

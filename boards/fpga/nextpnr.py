@@ -17,7 +17,7 @@ from tercet.sim.cache import cache_folder
 
 from .netlist import DoesNotFit, SynthesisError
 
-__all__ = ["PATIENCE_S", "PLACERS", "RoutedDesign", "RouterStuck", "check_placer", "place_and_route"]
+__all__ = ["PATIENCE_S", "PLACERS", "RoutedDesign", "RouterStuck", "Stopped", "check_placer", "place_and_route"]
 
 PLACERS = {
     "heap": ("--placer", "heap"),
@@ -51,6 +51,10 @@ class RouterStuck(SynthesisError):
     """The router alternates for ever between nets that contend for the same wires."""
 
 
+class Stopped(SynthesisError):
+    """Place and route was stopped, as its result is no longer wanted."""
+
+
 @dataclass(frozen=True)
 class RoutedDesign:
     """Results reported by nextpnr.
@@ -82,6 +86,7 @@ def place_and_route(
     target: str,
     patience_s: float = PATIENCE_S,
     watch: Callable[[str], None] = lambda state: None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> RoutedDesign:
     """Run nextpnr.
 
@@ -100,9 +105,13 @@ def place_and_route(
         multipliers are used.
     watch : callable
         Called with the state of nextpnr whenever it changes.
+    stop : callable
+        Asked several times a second whether to stop.
 
     Raises
     ------
+    Stopped
+        If `stop` returned True.
     DoesNotFit
         If placement fails.
     RouterStuck
@@ -115,7 +124,7 @@ def place_and_route(
         # Use a file: an unread pipe would fill up and block nextpnr.
         process = subprocess.Popen(command, cwd=folder, stdout=errors, stderr=subprocess.STDOUT)
         try:
-            _follow(process, folder / log, target, patience_s, watch)
+            _follow(process, folder / log, target, patience_s, watch, stop)
         finally:
             if process.poll() is None:
                 process.kill()
@@ -159,7 +168,14 @@ def _is_newer(file: Path, than: Path) -> bool:
     return file.exists() and file.stat().st_mtime >= than.stat().st_mtime
 
 
-def _follow(process: subprocess.Popen, log: Path, target: str, patience_s: float, watch: Callable[[str], None]) -> None:
+def _follow(
+    process: subprocess.Popen,
+    log: Path,
+    target: str,
+    patience_s: float,
+    watch: Callable[[str], None],
+    stop: Callable[[], bool],
+) -> None:
     """Wait for nextpnr to end; report states from the log; raise on silence or a stuck router."""
     last, quiet, offset, shown = _now(), 0.0, 0, "starting"
     least, turns = sys.maxsize, 0
@@ -170,6 +186,8 @@ def _follow(process: subprocess.Popen, log: Path, target: str, patience_s: float
             ended = True
         except subprocess.TimeoutExpired:
             pass
+        if not ended and stop():
+            raise Stopped("nextpnr was stopped")
         # A suspended session, as after Ctrl-Z, does not count as silence.
         now = _now()
         last, quiet = now, quiet + min(now - last, _LOOK_MOST_S)

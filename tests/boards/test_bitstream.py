@@ -239,3 +239,39 @@ def test_refuses(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
     with pytest.raises(ToolNotFound, match="nextpnr-himbaechel is not installed; run: pip install"):
         stub("tang-nano-9k", tmp_path)
+
+
+def seeded(program):
+    """Let a fake nextpnr reach 60 MHz and as many more as its seed, and write what it was called with."""
+    report = json.dumps(REPORT)
+    program.write_text(
+        f"#!{sys.executable}\n"
+        "import json, pathlib, sys\n"
+        f"report = json.loads({report!r})\n"
+        "seed, placer = (sys.argv[sys.argv.index(flag) + 1] for flag in ('--seed', '--placer'))\n"
+        "assert pathlib.Path('top.json').exists() and pathlib.Path('top.lpf').exists()\n"
+        "report['fmax']['$glbnet$clk']['achieved'] = 60 + int(seed)\n"
+        "pathlib.Path('report.json').write_text(json.dumps(report))\n"
+        "pathlib.Path('top.tim').write_text(f'{placer} {seed}\\n')\n"
+        "pathlib.Path('top.config').write_text(seed)\n"
+    )
+
+
+def test_several_seeds(tmp_path, small):
+    """The first seed that meets 75 MHz is kept and packed; if none does, the best, and other placers are tried."""
+    seeded(tmp_path / "nextpnr_ecp5")
+    packer = tmp_path / "ecppack"
+    packer.write_text(
+        f"#!{sys.executable}\nimport pathlib\npathlib.Path('top.bit').write_text(open('top.config').read())\n"
+    )
+    lines = []
+    report = stub("ulx3s-25f", tmp_path / "out", "eie", seed=13, seeds=4, progress=lines.append)
+    assert (report.seed, report.timing_met) == (15, True)
+    assert [attempt["seed"] for attempt in report.attempts] == [13, 14, 15]
+    assert (tmp_path / "out/ulx3s-25f_eie.bit").read_text() == "15"
+    assert "75.0 MHz of 75.0 with seed 15, placer heap, of 3 tried" in lines[1]
+    assert {"heap 13", "heap 14", "heap 15"} <= set((tmp_path / "out/build.log").read_text().splitlines())
+    with pytest.raises(TimingMissed, match=r"reaches 62\.00 MHz, not 75\.00 MHz"):
+        stub("ulx3s-25f", tmp_path / "out", "eie", seeds=2, jobs=2)
+    log = (tmp_path / "out/build.log").read_text().splitlines()
+    assert {"heap 1", "heap 2", "static 1"} <= set(log)

@@ -18,6 +18,7 @@ def built(soc, reached=101.25, placer="heap"):
         "bitstream": "",
         "build": "0123456789abcdef",
         "timing_met": True,
+        "attempts": [],
         "seconds": {},
         "tools": {"yosys": "0.70", "nextpnr-ecp5": "0.11", "nextpnr-ice40": "0.11"},
     }

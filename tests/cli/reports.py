@@ -21,6 +21,7 @@ def pretended(board, soc, **fields):
             "timing_met": True,
             "seed": 1,
             "placer": "heap",
+            "attempts": [],
             "seconds": {},
             "tools": {},
             **fields,
