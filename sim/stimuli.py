@@ -14,9 +14,18 @@ __all__ = ["operand", "products", "requant_corners", "requant_job"]
 INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 
 
-def operand(rng: np.random.Generator, shape: tuple[int, int], width: int, corner: bool = False) -> np.ndarray:
-    """Operands over their whole range; if `corner`, half of them the minimum and the rest the maximum or 0."""
-    low, high = -(2 ** (width - 1)), 2 ** (width - 1) - 1
+def operand(
+    rng: np.random.Generator,
+    shape: tuple[int, int],
+    width: int,
+    corner: bool = False,
+    bounds: tuple[int, int] | None = None,
+) -> np.ndarray:
+    """Operands over their whole range; if `corner`, half of them the minimum and the rest the maximum or 0.
+
+    The range is `bounds` or, without, that of two's complement.
+    """
+    low, high = bounds or (-(2 ** (width - 1)), 2 ** (width - 1) - 1)
     values = rng.choice([low, low, high, 0], shape) if corner else rng.integers(low, high, shape, endpoint=True)
     return values.astype(np.int8 if width <= 8 else np.int16)
 
@@ -31,7 +40,7 @@ def products(config: SystolicConfig, count: int, seed: int, largest: int = 70) -
             k = 1
         corner = rng.random() < 0.1
         acts = operand(rng, (m, k), config.act_width, corner)
-        weights = operand(rng, (k, n), config.weight_width, corner)
+        weights = operand(rng, (k, n), config.weight_width, corner, config.weight_range)
         bias = rng.integers(-(2**20), 2**20, n) if rng.random() < 0.5 else None
         requant = _requant(rng, n) if config.requant_lanes and rng.random() < 0.5 else None
         chosen.append(MatmulOperands(acts, weights, bias, requant))

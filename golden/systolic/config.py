@@ -10,7 +10,7 @@ from .cycle_model import cycles as _cycles
 
 __all__ = ["SystolicConfig"]
 
-_CHOICES = {"dataflow": ("ws", "os"), "mac": ("infer", "ecp5", "ice40")}
+_CHOICES = {"dataflow": ("ws", "os"), "mac": ("infer", "ecp5", "ecp5-dual", "ice40")}
 # Limits of the command stream's fields.
 _M_MAX, _STEPS_MAX, _TILES_MAX = 2**24 - 1, 2**20 - 1, 2**16 - 1
 
@@ -31,8 +31,9 @@ class SystolicConfig:
         Result rows in each of the two accumulator banks, and so the longest block of M.
     dataflow : "ws" or "os"
         What is stationary in the array: weights or outputs.
-    mac : "infer", "ecp5" or "ice40"
-        Multiplier: inferred by synthesis, ``MULT18X18D``, or ``SB_MAC16`` (shared by two columns at up to 8 bits).
+    mac : "infer", "ecp5", "ecp5-dual" or "ice40"
+        Multiplier: inferred by synthesis, ``MULT18X18D``, ``MULT18X18D`` shared by two columns (weight stationary,
+        8 bits, no weight of -128), or ``SB_MAC16`` (shared by two columns at up to 8 bits).
     requant_lanes : int or None
         Results requantised per clock cycle; 0 omits the requantiser, so the engine outputs only sums. None is half the
         columns, which keeps pace with the array if K spans two tiles or more.
@@ -50,7 +51,9 @@ class SystolicConfig:
     acc_width: int = option(32, "accumulator width in bits", (9, 32))
     acc_depth: int = option(256, "result rows in each accumulator bank", (2, 2**16))
     dataflow: Literal["ws", "os"] = option("ws", "what is stationary in the array: weights (ws) or outputs (os)")
-    mac: Literal["infer", "ecp5", "ice40"] = option("infer", "multiplier: inferred, or the FPGA's hard block")
+    mac: Literal["infer", "ecp5", "ecp5-dual", "ice40"] = option(
+        "infer", "multiplier: inferred, or the FPGA's hard block; ecp5-dual has two products per block"
+    )
     requant_lanes: int | None = option(None, "results requantised per clock cycle; 0 omits the requantiser", (0, 256))
 
     def __post_init__(self):
@@ -62,8 +65,11 @@ class SystolicConfig:
             raise ValueError(f"requant_lanes {self.requant_lanes} is above cols {self.cols}; use at most {self.cols}")
         if self.dataflow == "os" and self.acc_depth < self.rows:
             raise ValueError(f"acc_depth {self.acc_depth} is below rows {self.rows}; use at least {self.rows}")
+        if self.mac == "ecp5-dual":
+            self._check_dual()
         if self.cols % self.cell_cols:
-            raise ValueError(f"cols {self.cols} is odd; an SB_MAC16 holds two columns of 8 bits, use an even number")
+            block = "a MULT18X18D" if self.mac == "ecp5-dual" else "an SB_MAC16"
+            raise ValueError(f"cols {self.cols} is odd; {block} holds two columns of 8 bits, use an even number")
         if self.acc_width < self.act_width + self.weight_width:
             raise ValueError(
                 f"acc_width {self.acc_width} cannot hold one product; use at least {self.act_width + self.weight_width}"
@@ -74,15 +80,42 @@ class SystolicConfig:
         """Google's TPU v1: 256x256, 4 MiB of accumulators in two banks (Jouppi et al., ISCA 2017)."""
         return cls(**{"rows": 256, "cols": 256, "acc_depth": 2048, **overrides})
 
+    def _check_dual(self) -> None:
+        """Reject what two products in one multiplier do not cover: the identity of `.dual` is that of int8 operands."""
+        for name in ("act_width", "weight_width"):
+            if getattr(self, name) != 8:
+                raise ValueError(f"{name} is {getattr(self, name)}, but mac 'ecp5-dual' is for 8 bits; use 8 or 'ecp5'")
+        if self.dataflow != "ws":
+            raise ValueError(
+                "dataflow is 'os', but mac 'ecp5-dual' is weight stationary; use dataflow 'ws' or mac 'ecp5'"
+            )
+
+    @property
+    def family(self) -> str:
+        """FPGA family whose hard blocks the engine uses: "any", "ecp5" or "ice40"."""
+        return {"infer": "any", "ecp5-dual": "ecp5"}.get(self.mac, self.mac)
+
+    @property
+    def weight_range(self) -> tuple[int, int]:
+        """Smallest and largest weight; "ecp5-dual" has no weight of -128."""
+        high = 2 ** (self.weight_width - 1) - 1
+        return (-high if self.mac == "ecp5-dual" else -high - 1), high
+
     @property
     def cell_cols(self) -> int:
         """Columns per cell of the array: 2 if one hard multiplier serves two columns."""
-        return 2 if self.mac == "ice40" and max(self.act_width, self.weight_width) <= 8 else 1
+        dual = self.mac == "ecp5-dual" or (self.mac == "ice40" and max(self.act_width, self.weight_width) <= 8)
+        return 2 if dual else 1
 
     @property
     def multiplier_latency(self) -> int:
         """Clock cycles from the operands to the registered product."""
-        return {"infer": 1, "ecp5": 4, "ice40": 3 if self.cell_cols == 2 else 4}[self.mac]
+        return {"infer": 1, "ecp5": 4, "ecp5-dual": 5, "ice40": 3 if self.cell_cols == 2 else 4}[self.mac]
+
+    @property
+    def edge_latency(self) -> int:
+        """Clock cycles at the edges of the grid: "ecp5-dual" packs weights above it and joins sums below it."""
+        return 2 if self.mac == "ecp5-dual" else 0
 
     @property
     def product_width(self) -> int:
@@ -108,7 +141,7 @@ class SystolicConfig:
         """`array_latency` without the extra output register of the very smallest arrays."""
         skew = self.cols // self.cell_cols - 1
         if self.dataflow == "ws":
-            return self.rows - 1 + skew + 2 + self.multiplier_latency
+            return self.rows - 1 + skew + 2 + self.multiplier_latency + self.edge_latency
         return skew + 3 + self.multiplier_latency
 
     @property

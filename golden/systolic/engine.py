@@ -70,9 +70,10 @@ class SystolicModel(EngineModel):
 
     def random(self, config: SystolicConfig, rng: np.random.Generator, sizes: Sequence[int]) -> MatmulOperands:
         m, k, n = sizes
+        act_range = -(2 ** (config.act_width - 1)), 2 ** (config.act_width - 1) - 1
         acts, weights = (
-            rng.integers(-(2 ** (width - 1)), 2 ** (width - 1), shape).astype(np.int8 if width <= 8 else np.int16)
-            for shape, width in (((m, k), config.act_width), ((k, n), config.weight_width))
+            rng.integers(low, high + 1, shape).astype(np.int8 if high < 128 else np.int16)
+            for shape, (low, high) in (((m, k), act_range), ((k, n), config.weight_range))
         )
         return MatmulOperands(acts, weights)
 
@@ -92,6 +93,9 @@ class SystolicModel(EngineModel):
         (m, k), n = operands.acts.shape, operands.weights.shape[1]
         requant = operands.requant is not None
         return config.cycles(m, k, n, requant, params=requant or operands.bias is not None)
+
+    def family(self, config: SystolicConfig) -> str:
+        return config.family
 
     def size(self, config: SystolicConfig) -> str:
         return f"{config.rows} x {config.cols} PEs"

@@ -15,7 +15,7 @@ from .config import SystolicConfig
 __all__ = ["check_operands", "matmul"]
 
 
-def _operand(name: str, value: Any, width: int) -> np.ndarray:
+def _operand(name: str, value: Any, width: int, bounds: tuple[int, int] | None = None) -> np.ndarray:
     dtype = np.int8 if width <= 8 else np.int16
     array = native(np.asarray(value))
     if array.dtype != dtype:
@@ -25,9 +25,13 @@ def _operand(name: str, value: Any, width: int) -> np.ndarray:
         raise ValueError(f"{name} have shape {array.shape}; use a matrix")
     if 0 in array.shape:
         raise ValueError(f"{name} have shape {array.shape}; every size must be at least 1")
-    low, high = -(2 ** (width - 1)), 2 ** (width - 1) - 1
-    if width not in (8, 16):
-        int_array(name, array, (low, high), f"use operands of {width} bits")
+    full = -(2 ** (width - 1)), 2 ** (width - 1) - 1
+    if (bounds or full) != full:
+        int_array(
+            name, array, bounds or full, "mac 'ecp5-dual' needs weights quantised to that range, or use mac 'ecp5'"
+        )
+    elif width not in (8, 16):
+        int_array(name, array, full, f"use operands of {width} bits")
     return array.astype(np.int64)
 
 
@@ -36,7 +40,7 @@ def check_operands(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Check operands against the config and return them as int64 (M, K), (K, N) and (N,); raises as `matmul` does."""
     a = _operand("Activations", acts, config.act_width)
-    w = _operand("Weights", weights, config.weight_width)
+    w = _operand("Weights", weights, config.weight_width, config.weight_range)
     if a.shape[1] != w.shape[0]:
         hint = transposed("weights are", a.shape[1] == w.shape[1])
         raise ValueError(f"Activations {a.shape} and weights {w.shape} do not match; their K must be equal{hint}")
@@ -90,7 +94,8 @@ def matmul(acts: Any, weights: Any, bias: Any = None, config: SystolicConfig | N
     TypeError
         If an array is of the wrong type.
     ValueError
-        If shapes do not match, an operand exceeds its width, or a sum could exceed ``acc_width`` for some activations.
+        If shapes do not match, an operand exceeds its width, a weight is -128 with ``mac="ecp5-dual"``, or a sum could
+        exceed ``acc_width`` for some activations.
 
     Notes
     -----

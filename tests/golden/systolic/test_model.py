@@ -65,7 +65,7 @@ def test_proof_refuses_exactly_what_can_overflow(acc_width):
         ({"acc_width": 15}, ValueError, "acc_width 15 cannot hold one product; use at least 16"),
         ({"acc_depth": 1}, ValueError, "acc_depth 1 is outside"),
         ({"dataflow": "is"}, ValueError, "dataflow 'is' is unknown; use one of ws, os"),
-        ({"mac": 3}, TypeError, "mac 3 is not a string; use one of infer, ecp5, ice40"),
+        ({"mac": 3}, TypeError, "mac 3 is not a string; use one of infer, ecp5, ecp5-dual, ice40"),
         ({"mac": "ice40", "cols": 3}, ValueError, "cols 3 is odd"),
         ({"cols": 4, "requant_lanes": 5}, ValueError, "requant_lanes 5 is above cols 4"),
         ({"dataflow": "os", "acc_depth": 15}, ValueError, "acc_depth 15 is below rows 16"),

@@ -89,5 +89,5 @@ def test_broken_rtl_is_caught(rounding, pattern, replacement):
 
 
 def test_refuses():
-    with pytest.raises(ValueError, match="mac 'asic' is unknown; use one of infer, ecp5, ice40"):
+    with pytest.raises(ValueError, match="mac 'asic' is unknown; use one of infer, ecp5, ecp5-dual, ice40"):
         Requantizer(mac="asic")
