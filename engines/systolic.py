@@ -8,10 +8,11 @@ from tercet.golden.systolic.engine import MODEL
 from tercet.golden.systolic.operands import order
 from tercet.rtl.common.delay import Skew
 from tercet.rtl.systolic.accumulators import Accumulators
-from tercet.rtl.systolic.array import SystolicArray
-from tercet.rtl.systolic.cell import CELLS, lane_layout
+from tercet.rtl.systolic.array import SystolicArray, cell_class
+from tercet.rtl.systolic.cell import lane_layout
 from tercet.rtl.systolic.command_registers import CommandRegisters
 from tercet.rtl.systolic.drain import Drain
+from tercet.rtl.systolic.dual_multiplier import DualMultiplier
 from tercet.rtl.systolic.engine import Engine
 from tercet.rtl.systolic.feed import OsFeeder, WsFeeder
 from tercet.rtl.systolic.multiplier import Multiplier
@@ -24,8 +25,8 @@ __all__ = ["SPEC"]
 
 _UNITS = {
     "array": lambda config: SystolicArray(config=config),
-    "pe": lambda config: CELLS[config.dataflow](config=config),
-    "multiplier": lambda config: Multiplier(config=config),
+    "pe": lambda config: cell_class(config)(config=config),
+    "multiplier": lambda config: DualMultiplier() if config.mac == "ecp5-dual" else Multiplier(config=config),
     "skew": lambda config: Skew(lanes=config.rows, width=lane_layout(config).size),
     "deskew": lambda config: Skew(lanes=config.cols, width=config.sum_width, reverse=True),
     "sequencer": lambda config: Sequencer(config=config),

@@ -26,10 +26,8 @@ def _operand(name: str, value: Any, width: int, bounds: tuple[int, int] | None =
     if 0 in array.shape:
         raise ValueError(f"{name} have shape {array.shape}; every size must be at least 1")
     full = -(2 ** (width - 1)), 2 ** (width - 1) - 1
-    if (bounds or full) != full:
-        int_array(
-            name, array, bounds or full, "mac 'ecp5-dual' needs weights quantised to that range, or use mac 'ecp5'"
-        )
+    if bounds is not None and bounds != full:
+        int_array(name, array, bounds, "mac 'ecp5-dual' needs weights quantised to that range, or use mac 'ecp5'")
     elif width not in (8, 16):
         int_array(name, array, full, f"use operands of {width} bits")
     return array.astype(np.int64)

@@ -19,7 +19,7 @@ _LUT_RAM_WORDS = 64  # depth up to which a bank in lookup tables is small
 
 def _fits_lut_ram(config: SystolicConfig) -> bool:
     """Return whether the banks can be in lookup tables."""
-    return config.mac == "ecp5" and config.acc_depth <= _LUT_RAM_WORDS
+    return config.family == "ecp5" and config.acc_depth <= _LUT_RAM_WORDS
 
 
 class AccumulatorColumn(wiring.Component):
@@ -120,7 +120,7 @@ class AccumulatorColumn(wiring.Component):
             m.d.comb += [ram.read_address.eq(read_address), ram.write.eq(write)]
             m.d.comb += [ram.write_address.eq(self.write_address), ram.write_data.eq(value)]
             return ram.read_data.as_signed()
-        if self.config.mac == "ecp5" and self.config.acc_depth <= 512:
+        if self.config.family == "ecp5" and self.config.acc_depth <= 512:
             m.submodules[name] = ram = shared(BlockRam)
             m.d.comb += [ram.read_address.eq(read_address), ram.write.eq(write)]
             m.d.comb += [ram.write_address.eq(self.write_address), ram.write_data.eq(value)]

@@ -10,9 +10,18 @@ from tercet.golden.systolic.config import SystolicConfig
 from tercet.rtl.common.delay import Delay, Skew
 from tercet.rtl.emit import shared
 
-from .cell import CELLS, lane_layout
+from .cell import OsCell, WsCell, lane_layout, sums_layout, weights_layout
+from .dual_cell import DualCell
+from .dual_edges import SumJoiner, WeightPacker
 
-__all__ = ["Grid", "SystolicArray"]
+__all__ = ["Grid", "SystolicArray", "cell_class"]
+
+
+def cell_class(config: SystolicConfig) -> type:
+    """Component of a cell."""
+    if config.mac == "ecp5-dual":
+        return DualCell
+    return WsCell if config.dataflow == "ws" else OsCell
 
 
 class Grid(wiring.Component):
@@ -32,17 +41,17 @@ class Grid(wiring.Component):
     -------
     lanes_i, lanes_o : In and Out(rows * lane)
         Left and right edge, row 0 in the least significant bits.
-    weights_i, weights_o : In and Out(cells * cell_cols * weight_width)
+    weights_i, weights_o : In and Out(cells * weights_layout(config).size)
         Top and bottom edge.
-    sums_i, sums_o : In and Out(cells * cell_cols * sum_width)
+    sums_i, sums_o : In and Out(cells * sums_layout(config).size)
         Top and bottom edge, or bottom and top edge in an output-stationary grid.
     """
 
     def __init__(self, *, config: SystolicConfig, rows: int, cells: int):
         self.config, self.rows, self.cells = config, rows, cells
         lanes = rows * lane_layout(config).size
-        weights = cells * config.cell_cols * config.weight_width
-        sums = cells * config.cell_cols * config.sum_width
+        weights = cells * weights_layout(config).size
+        sums = cells * sums_layout(config).size
         super().__init__(
             {
                 "lanes_i": In(lanes),
@@ -57,7 +66,7 @@ class Grid(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         if self.rows * self.cells == 1:
-            m.submodules.pe = cell = shared(CELLS[self.config.dataflow], config=self.config)
+            m.submodules.pe = cell = shared(cell_class(self.config), config=self.config)
             for name in ("lane", "weights", "sums"):
                 edge = "lanes" if name == "lane" else name
                 m.d.comb += Value.cast(getattr(cell, f"{name}_i")).eq(getattr(self, f"{edge}_i"))
@@ -113,6 +122,9 @@ class SystolicArray(wiring.Component):
                                                         | sums
         weights[1] --[delay of h clocks]--[skew]----> grid of rows h to 2 * h - 1        h = rows / weight_rows
                                                         | sums
+
+    With "ecp5-dual", pairs of weights are packed before all skews and delays, while the lanes wait for a clock, and the
+    three sums of a pair of columns are joined between grid and de-skew.
 
     Parameters
     ----------
@@ -186,9 +198,8 @@ class SystolicArray(wiring.Component):
             Skew, lanes=cells, width=config.cell_cols * config.sum_width, reverse=True
         )
         marks = self._marks(m)
-        for row in range(config.rows):
-            lane = Cat(self.acts[row], *marks[row])
-            m.d.comb += lanes.i[row * lane_width : (row + 1) * lane_width].eq(lane)
+        rows = Cat(Cat(self.acts[row], *marks[row]) for row in range(config.rows))
+        m.d.comb += lanes.i.eq(self._meet_packed(m, rows))
         for grid, (skew, row), part in zip(grids, skews, self._parts(lanes.o), strict=True):
             m.d.comb += [skew.i.eq(row), grid.lanes_i.eq(part), grid.weights_i.eq(skew.o)]
         for upper, lower in itertools.pairwise(grids):
@@ -198,8 +209,32 @@ class SystolicArray(wiring.Component):
             m.submodules.late = delay = shared(Delay, clocks=late, width=len(sums))
             m.d.comb += delay.i.eq(sums)
             sums = delay.o
-        m.d.comb += [deskew.i.eq(grids[-1].sums_o), Value.cast(self.sums).eq(sums)]
+        m.d.comb += [deskew.i.eq(self._joined(m, grids[-1].sums_o)), Value.cast(self.sums).eq(sums)]
         return m
+
+    def _packed(self, m: Module) -> Value:
+        """Return the weights of all grids in the form of the cells."""
+        if self.config.mac != "ecp5-dual":
+            return Value.cast(self.weights)
+        m.submodules.packer = packer = shared(WeightPacker, pairs=self.weight_rows * self.config.cols // 2)
+        m.d.comb += packer.i.eq(Value.cast(self.weights))
+        return packer.o
+
+    def _meet_packed(self, m: Module, lanes: Value) -> Value:
+        """Delay the lanes as the packing delays the weights."""
+        if self.config.mac != "ecp5-dual":
+            return lanes
+        m.submodules.lane_delay = delay = shared(Delay, clocks=WeightPacker.latency, width=len(lanes))
+        m.d.comb += delay.i.eq(lanes)
+        return delay.o
+
+    def _joined(self, m: Module, sums: Value) -> Value:
+        """Return one sum per column."""
+        if self.config.mac != "ecp5-dual":
+            return sums
+        m.submodules.joiner = joiner = shared(SumJoiner, config=self.config)
+        m.d.comb += joiner.i.eq(sums)
+        return joiner.o
 
     def _name(self, stem: str, n: int) -> str:
         """Name a submodule of grid `n`."""
@@ -215,8 +250,8 @@ class SystolicArray(wiring.Component):
     def _weight_skews(self, m: Module, cells: int) -> list[tuple[Any, Value]]:
         """Add a skew per grid; return each with its row of weights, delayed to meet the grid's lanes."""
         skews = []
-        width = self.config.cols * self.config.weight_width
-        for n, row in enumerate(self._parts(Value.cast(self.weights))):
+        width = cells * weights_layout(self.config).size
+        for n, row in enumerate(self._parts(self._packed(m))):
             if n:
                 clocks = n * (self.config.rows // self.weight_rows)
                 m.submodules[f"weight_delay_{n}"] = delay = shared(Delay, clocks=clocks, width=width)

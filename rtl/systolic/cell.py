@@ -4,11 +4,12 @@ from amaranth import *
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.systolic.config import SystolicConfig
+from tercet.golden.systolic.dual import SHIFT
 from tercet.rtl.emit import shared
 
 from .multiplier import Multiplier
 
-__all__ = ["CELLS", "OsCell", "WsCell", "lane_layout"]
+__all__ = ["Cell", "OsCell", "WsCell", "lane_layout", "sums_layout", "weights_layout"]
 
 
 def lane_layout(config: SystolicConfig) -> data.StructLayout:
@@ -21,24 +22,45 @@ def lane_layout(config: SystolicConfig) -> data.StructLayout:
     return data.StructLayout({"act": signed(config.act_width), **dict.fromkeys(flags, 1)})
 
 
-class _Cell(wiring.Component):
+def weights_layout(config: SystolicConfig) -> data.StructLayout | data.ArrayLayout:
+    """Weights that move down through the cells of a column of cells.
+
+    With "ecp5-dual", the two halves of the packed operand: ``lower`` is its weight of column 0, sign-extended to 10
+    bits in the cell, ``upper`` the bits above.
+    """
+    if config.mac == "ecp5-dual":
+        return data.StructLayout({"lower": signed(8), "upper": signed(8)})
+    return data.ArrayLayout(signed(config.weight_width), config.cell_cols)
+
+
+def sums_layout(config: SystolicConfig) -> data.StructLayout | data.ArrayLayout:
+    """Partial sums that move through a column of cells: one per column or, with "ecp5-dual", one per part.
+
+    The parts are those of `tercet.golden.systolic.dual.split`, wide enough for a sum over all rows.
+    """
+    if config.mac == "ecp5-dual":
+        more = (config.rows - 1).bit_length()
+        return data.StructLayout({"low": SHIFT + more, "h0": signed(5 + more), "high": signed(15 + more)})
+    return data.ArrayLayout(signed(config.sum_width), config.cell_cols)
+
+
+class Cell(wiring.Component):
     """Base class of a cell of `cell_cols` columns.
 
     Members
     -------
     lane_i, lane_o : In and Out(lane_layout(config))
         From the left, and to the right one clock later.
-    weights_i, weights_o : In and Out(ArrayLayout(signed(weight_width), cell_cols))
+    weights_i, weights_o : In and Out(weights_layout(config))
         From above, and downwards one clock later.
-    sums_i, sums_o : In and Out(ArrayLayout(signed(sum_width), cell_cols))
+    sums_i, sums_o : In and Out(sums_layout(config))
         From above (weight stationary) or below (output stationary), and out on the opposite side.
     """
 
     def __init__(self, *, config: SystolicConfig):
         self.config = config
         lane = lane_layout(config)
-        weights = data.ArrayLayout(signed(config.weight_width), config.cell_cols)
-        sums = data.ArrayLayout(signed(config.sum_width), config.cell_cols)
+        weights, sums = weights_layout(config), sums_layout(config)
         super().__init__(
             {
                 "lane_i": In(lane),
@@ -59,7 +81,7 @@ class _Cell(wiring.Component):
         return lane, weights
 
 
-class WsCell(_Cell):
+class WsCell(Cell):
     """Weight-stationary cell: the next weight arrives while the current one multiplies::
 
                    weights_i           sums_i
@@ -76,7 +98,7 @@ class WsCell(_Cell):
 
     ``load`` stores the passing weight in ``shadow``; ``swap`` comes with the first activation of a pass and copies
     ``shadow`` to ``active``. With both in one clock, the old shadow becomes active. Parameters and members: see
-    `_Cell`.
+    `Cell`.
     """
 
     @property
@@ -109,7 +131,7 @@ class WsCell(_Cell):
         return m
 
 
-class OsCell(_Cell):
+class OsCell(Cell):
     """Output-stationary cell: the sum stays, and leaves upwards when it is complete::
 
         lane_i --[ ]--+---->(x)--...-->(+)<--+      sums_o
@@ -120,7 +142,7 @@ class OsCell(_Cell):
 
     ``clear`` starts a new sum; ``capture`` copies the sum into the register that otherwise shifts up the sums of the
     rows below. Both flags enter the array later than their activation by the multiplier's latency, so they meet its
-    product here. Parameters and members: see `_Cell`.
+    product here. Parameters and members: see `Cell`.
     """
 
     @property
@@ -140,7 +162,3 @@ class OsCell(_Cell):
             m.d.sync += moving.eq(Mux(lane.capture, acc, self.sums_i[n]))
             m.d.comb += self.sums_o[n].eq(moving)
         return m
-
-
-CELLS = {"ws": WsCell, "os": OsCell}
-"""Cell of each dataflow."""

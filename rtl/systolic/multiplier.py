@@ -20,7 +20,7 @@ class Multiplier(wiring.Component):
     Parameters
     ----------
     config : SystolicConfig
-        Widths and ``mac``.
+        Widths and ``mac``; "ecp5-dual" has its own component, `DualMultiplier`.
 
     Members
     -------

@@ -34,7 +34,7 @@ class Requantizer(wiring.Component):
 
     Parameters
     ----------
-    mac : "infer", "ecp5" or "ice40"
+    mac : "infer", "ecp5", "ecp5-dual" or "ice40"
         ``ecp5`` instantiates four ``MULT18X18D``. ``ice40`` leaves the products to synthesis, like ``infer``; four
         ``SB_MAC16`` would be taken from the array.
 
@@ -67,6 +67,7 @@ class Requantizer(wiring.Component):
         if mac not in REQUANT_CLOCKS:
             raise ValueError(f"mac {mac!r} is unknown; use one of {', '.join(REQUANT_CLOCKS)}")
         self.mac = mac
+        self._blocks = mac in ("ecp5", "ecp5-dual")  # multiplies in MULT18X18D
         super().__init__(
             {
                 "acc": In(signed(32)),
@@ -84,7 +85,7 @@ class Requantizer(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        product_clocks = 4 if self.mac == "ecp5" else 1
+        product_clocks = 4 if self._blocks else 1
         double, away = Signal(name="double"), Signal(name="away")
         m.d.comb += [
             double.eq(self.rounding == rounding_code("double")),
@@ -148,7 +149,7 @@ class Requantizer(wiring.Component):
         for high, low in ("hh", "hl", "lh", "ll"):
             name = high + low
             width = len(a[high]) + len(b[low])
-            if self.mac == "ecp5":
+            if self._blocks:
                 m.submodules[f"block_{name}"] = block = shared(Mult18x18D)
                 m.d.comb += [block.a.eq(a[high]), block.b.eq(b[low]), block.b_load.eq(1)]
                 value = block.p[:width]

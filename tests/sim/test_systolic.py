@@ -19,6 +19,8 @@ SIMULATORS = [candidate.name for candidate in simulators.available() if candidat
 CONFIGS = {
     "ws-4x4": SystolicConfig(rows=4, cols=4, acc_depth=16),
     "ws-5x3-ecp5": SystolicConfig(rows=5, cols=3, acc_depth=13, mac="ecp5", requant_lanes=1),
+    "ws-5x4-dual": SystolicConfig(rows=5, cols=4, acc_depth=13, mac="ecp5-dual", requant_lanes=3),
+    "ws-1x2-dual": SystolicConfig(rows=1, cols=2, acc_width=23, acc_depth=5, mac="ecp5-dual", requant_lanes=0),
     "ws-3x6-ice40": SystolicConfig(rows=3, cols=6, acc_depth=8, mac="ice40", requant_lanes=6),
     "ws-1x1": SystolicConfig(rows=1, cols=1, acc_depth=2, requant_lanes=0),
     "ws-4x2-wide": SystolicConfig(rows=4, cols=2, act_width=12, weight_width=5, acc_width=29, mac="ice40"),
@@ -58,10 +60,21 @@ def test_rtl_is_golden(config, stall):
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
-@pytest.mark.parametrize("config", [CONFIGS["ws-5x3-ecp5"], CONFIGS["os-4x4"]], ids=["ws", "os"])
-def test_simulators_agree(config, simulator):
+@pytest.mark.parametrize("name", ["ws-5x3-ecp5", "ws-5x4-dual", "os-4x4"])
+def test_simulators_agree(name, simulator):
+    config = CONFIGS[name]
     jobs = products(config, 3, seed=4, largest=20)
     for product, run in zip(jobs, systolic.matmuls(config, jobs, simulator=simulator), strict=True):
+        check(config, product, run, exact=True)
+
+
+def test_corners_of_two_products():
+    """Extreme operands of both weights of a multiplier: sums of the parts reach the ends of their widths."""
+    config = CONFIGS["ws-5x4-dual"]
+    signs = np.array([[1, 1, -1, -1, 1, -1, 0, 1]], np.int8)
+    low = np.full((9, 35), -128, np.int8)
+    jobs = [MatmulOperands(acts, np.repeat(127 * signs, 35, axis=0)) for acts in (low, ~low)]
+    for product, run in zip(jobs, systolic.matmuls(config, jobs), strict=True):
         check(config, product, run, exact=True)
 
 

@@ -17,7 +17,8 @@ def schedule(config, weight_rows, passes, seed):
     """
     rng = np.random.default_rng(seed)
     height = config.rows // weight_rows
-    planes = rng.integers(-128, 128, (len(passes), config.rows, config.cols))
+    low, high = config.weight_range
+    planes = rng.integers(low, high + 1, (len(passes), config.rows, config.cols))
     clocks = height + sum(max(rows, height) for rows in passes)
     acts = rng.integers(-128, 128, (clocks, config.rows))  # random in clocks without a pass too
     weights = rng.integers(-128, 128, (clocks, weight_rows, config.cols))
@@ -48,7 +49,14 @@ def sums(array, steps, edit=None):
 @pytest.mark.parametrize("passes", [[1] * 40, [5, 1, 1, 9, 2, 3, 1, 1, 4]], ids=["one row each", "mixed"])
 @pytest.mark.parametrize(
     ("mac", "rows", "cols", "weight_rows"),
-    [("infer", 6, 3, 3), ("infer", 4, 2, 4), ("infer", 5, 2, 1), ("ecp5", 6, 3, 2), ("ice40", 8, 4, 4)],
+    [
+        ("infer", 6, 3, 3),
+        ("infer", 4, 2, 4),
+        ("infer", 5, 2, 1),
+        ("ecp5", 6, 3, 2),
+        ("ecp5-dual", 6, 4, 2),
+        ("ice40", 8, 4, 4),
+    ],
 )
 def test_planes_follow_each_other(mac, rows, cols, weight_rows, passes):
     config = SystolicConfig(rows=rows, cols=cols, mac=mac)

@@ -1,0 +1,55 @@
+"""Weight-stationary cell of two columns that share a ``MULT18X18D``."""
+
+from amaranth import *
+from tercet.rtl.emit import shared
+
+from .cell import Cell
+from .dual_multiplier import DualMultiplier
+
+__all__ = ["DualCell"]
+
+
+class DualCell(Cell):
+    """Weight-stationary cell of two columns: three narrow sums instead of two wide ones::
+
+                   weights_i              sums_i
+                       |                    |  low, h0, high
+                       +--[shadow]          |
+                       |      |             |
+                       |  [active]          |
+                       |      |             v
+        lane_i --[ ]---|---->(x)--...----->(+) x 3
+                  |    |                    |
+        lane_o <--+   [ ]                  [ ] x 3
+                       v                    v
+                   weights_o              sums_o
+
+    Flags as in `WsCell`. The module keeps its boundary in synthesis: the enables of cells on a diagonal of the array
+    are equal, and one register in place of them all would drive nets across the chip.
+
+    Parameters and members: see `Cell`.
+    """
+
+    keep_hierarchy = True
+
+    @property
+    def latency(self) -> int:
+        """Clocks from `lane_i` to `sums_o`."""
+        return 2 + self.config.multiplier_latency
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        lane, _ = self._move_on(m)
+        m.submodules.multiplier = multiplier = shared(DualMultiplier)
+        shadow = Signal(self.weights_i.shape(), reset_less=True)
+        active = Signal(self.weights_i.shape(), reset_less=True)
+        with m.If(self.lane_i.load):
+            m.d.sync += shadow.eq(self.weights_i)
+        with m.If(self.lane_i.swap):
+            m.d.sync += active.eq(shadow)
+        m.d.comb += [multiplier.act.eq(lane.act), multiplier.weights.eq(active)]
+        for name in ("low", "h0", "high"):
+            total = Signal(self.sums_i[name].shape(), name=f"sum_{name}", reset_less=True)
+            m.d.sync += total.eq(self.sums_i[name] + multiplier.parts[name])
+            m.d.comb += self.sums_o[name].eq(total)
+        return m
