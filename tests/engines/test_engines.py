@@ -13,6 +13,7 @@ from tercet.rtl.emit import verilog
 # In addition to the default config of every registered engine.
 CASES = {
     "systolic-ws": SystolicConfig(rows=3, cols=4, acc_depth=8, mac="ecp5"),
+    "systolic-dual": SystolicConfig(rows=3, cols=4, acc_depth=8, mac="ecp5-dual"),
     "systolic-os": SystolicConfig(rows=3, cols=4, acc_depth=8, dataflow="os", requant_lanes=2),
     "eie-any": EieConfig(n_pe=3, fifo_depth=2, matrix_depth=16, pointer_depth=32, act_depth=8),
     "eie-ecp5": EieConfig(n_pe=5, code_bits=3, index_bits=2, family="ecp5"),

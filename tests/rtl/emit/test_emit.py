@@ -1,5 +1,6 @@
 """Verilog emission: each module is defined once, output is byte-identical, and every tool reads it."""
 
+import itertools
 import json
 import re
 import subprocess
@@ -85,8 +86,9 @@ def test_amaranth_simulates_the_same_component():
     assert seen == [7]
 
 
-@pytest.mark.parametrize("mac", ["infer", "ecp5", "ice40"])
-@pytest.mark.parametrize("dataflow", ["ws", "os"])
+@pytest.mark.parametrize(
+    ("dataflow", "mac"), [*itertools.product(("ws", "os"), ("infer", "ecp5", "ice40")), ("ws", "ecp5-dual")]
+)
 def test_names_need_no_escape(dataflow, mac):
     assert "\\" not in SPEC.verilog(SystolicConfig(rows=4, cols=4, acc_depth=16, dataflow=dataflow, mac=mac))
 
