@@ -17,6 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from tercet.engines import engine_spec
 from tercet.rtl.emit import yosys_command
 from tercet.rtl.yowasp import cache_problem
 from tercet.sim.cache import sole_writer
@@ -25,6 +26,7 @@ from tercet.sim.files import naming
 from .catalog import Board, board
 from .flash import dfu_suffix
 from .fpga.attempts import Attempt, best_attempt, choices
+from .fpga.floorplan import fixed_sites
 from .fpga.netlist import SynthesisError, cell_counts, check_fits, run_yosys
 from .fpga.nextpnr import PLACERS, RoutedDesign, check_placer, place_and_route
 from .fpga.tools import find_tool
@@ -275,7 +277,9 @@ class _Stages:
         device = self.board.device
         # An engine written for one family instantiates its own multiplier blocks; nothing is left to infer.
         infer = self.soc.family == "any"
-        script = device.fabric.script("top", infer_dsp=infer, json=device.fabric.netlist)
+        multipliers = engine_spec(self.soc.engine).multipliers(self.soc.config, "engine")
+        sites = fixed_sites(multipliers, device)
+        script = device.fabric.script("top", infer_dsp=infer, json=device.fabric.netlist, sites=sites)
         started = time.monotonic()
         self.watch("synthesising")
         run_yosys(f"read_verilog soc.v; read_rtlil top.il; {script}", self.work)

@@ -85,6 +85,7 @@ def _command(spec: EngineSpec) -> click.Command:
                 placer=placer,
                 jobs=jobs or os.cpu_count() or 1,
                 infer_dsp=model.infers_blocks(config),
+                multipliers=spec.multipliers(config, unit),
                 progress=advance,
                 watch=lambda now: advance(count=0, now=now),
             )

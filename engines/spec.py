@@ -1,6 +1,6 @@
 """Specification of an engine: its model joined with its Amaranth component."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,9 @@ class EngineSpec:
     facts : callable
         Makes the manifest's entries beside ports and registers from a config, among them ``order``, ``latency`` and
         ``golden``.
+    multipliers : callable
+        Maps a config and a unit's name to the multiplier blocks that a floorplan fixes: the ends of their instance
+        paths, by row and column of the unit's array; empty for none.
     commands : type or None
         Implementation of `tercet.rtl.common.axi_wrapper.CommandRegisters`, if registers feed streams.
 
@@ -42,6 +45,7 @@ class EngineSpec:
     component: type
     units: Mapping[str, Callable[[Any], wiring.Component]] = field(default_factory=dict)
     facts: Callable[[Any], Mapping[str, Any]] = lambda config: {}
+    multipliers: Callable[[Any, str], Sequence[Sequence[str]]] = lambda config, unit: ()
     commands: type | None = None
 
     def __post_init__(self):

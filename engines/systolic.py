@@ -8,7 +8,7 @@ from tercet.golden.systolic.engine import MODEL
 from tercet.golden.systolic.operands import order
 from tercet.rtl.common.delay import Skew
 from tercet.rtl.systolic.accumulators import Accumulators
-from tercet.rtl.systolic.array import SystolicArray, cell_class
+from tercet.rtl.systolic.array import SystolicArray, cell_class, multiplier_paths
 from tercet.rtl.systolic.cell import lane_layout
 from tercet.rtl.systolic.command_registers import CommandRegisters
 from tercet.rtl.systolic.drain import Drain
@@ -50,5 +50,12 @@ def _facts(config: SystolicConfig) -> dict[str, Any]:
     }
 
 
-SPEC = EngineSpec(model=MODEL, component=Engine, units=_UNITS, facts=_facts, commands=CommandRegisters)
+def _multipliers(config: SystolicConfig, unit: str) -> list[list[str]]:
+    # An array with one product per block takes most blocks of an FPGA, and nextpnr spreads its logic as far as it must.
+    return multiplier_paths(config) if config.mac == "ecp5-dual" and unit in ("engine", "array") else []
+
+
+SPEC = EngineSpec(
+    model=MODEL, component=Engine, units=_UNITS, facts=_facts, multipliers=_multipliers, commands=CommandRegisters
+)
 """Integer matrix products on a systolic array."""

@@ -73,11 +73,16 @@ class Family:
     pll: PllKind
     synthesis: Callable[[str, bool], str]
 
-    def script(self, top: str, *, infer_dsp: bool, json: str) -> str:
-        """Return the yosys commands that map a design to the family and write a flat netlist."""
+    def script(self, top: str, *, infer_dsp: bool, json: str, sites: Mapping[str, str] | None = None) -> str:
+        """Return the yosys commands that map a design to the family and write a flat netlist.
+
+        Each cell whose path ends in a name of `sites` is fixed at that site; yosys fails if there is not just one.
+        """
         # Modules kept separate for synthesis can be merged now.
-        flat = "setattr -mod -unset keep_hierarchy *; flatten; opt_clean"
-        return f"{self.synthesis(top, infer_dsp)}; {flat}; write_json {json}"
+        steps = [self.synthesis(top, infer_dsp), "setattr -mod -unset keep_hierarchy *; flatten; opt_clean"]
+        for path, site in (sites or {}).items():
+            steps.append(f'select -assert-count 1 c:*{path}; setattr -set BEL "{site}" c:*{path}')
+        return "; ".join([*steps, f"write_json {json}"])
 
     def count(self, types: list[str]) -> dict[str, int]:
         """Count the cells of each kind from the cell types of a netlist."""

@@ -3,7 +3,7 @@
 import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 from tercet.rtl import primitives
 
 from .devices import FpgaDevice, device
+from .floorplan import fixed_sites
 from .netlist import cell_counts, check_fits, ports_of, run_yosys
 from .nextpnr import PLACERS, check_placer, place_and_route
 from .tools import find_tool
@@ -82,6 +83,7 @@ def synthesize(
     jobs: int = 2,
     infer_dsp: bool = False,
     placer: str = "heap",
+    multipliers: Sequence[Sequence[str]] = (),
     progress: Callable[[str], None] = lambda line: None,
     watch: Callable[[str], None] = lambda state: None,
 ) -> Report:
@@ -107,6 +109,8 @@ def synthesize(
         One of `PLACERS`. "timing" weighs long wires above total wire length, for designs that fill much of the chip.
         "static" gives better results for large designs with many block RAMs, and succeeds where the other two search
         for ever because most of the multipliers are used.
+    multipliers : sequence of sequences of str
+        Multiplier blocks to fix at neighbouring sites, as in `tercet.boards.fpga.floorplan.fixed_sites`.
     progress : callable
         Called with one line as each step finishes, 2 + seeds times.
     watch : callable
@@ -117,7 +121,7 @@ def synthesize(
     ValueError
         If the device is unknown or lacks a block that the unit instantiates, or a number is out of range.
     DoesNotFit
-        If the device is too small.
+        If the device is too small, for the floorplan of the multipliers too.
     SynthesisError, ToolNotFound
         If a tool rejects the design or is not installed.
     """
@@ -137,7 +141,8 @@ def synthesize(
         check_fits(cells, target, f"{engine} {unit}", target.name)
         progress(f"{unit} on {target.name}: " + ", ".join(f"{count} {kind}" for kind, count in cells.items() if count))
         (folder / "wrapper.v").write_text(wrapper(top, ports))
-        script = target.fabric.script(WRAPPER_TOP, infer_dsp=infer_dsp, json="framed.json")
+        sites = fixed_sites(multipliers, target)
+        script = target.fabric.script(WRAPPER_TOP, infer_dsp=infer_dsp, json="framed.json", sites=sites)
         run_yosys(f"read_verilog unit.v wrapper.v; {script}", folder)
         progress("synthesised in its wrapper")
 

@@ -94,6 +94,7 @@ def place_and_route(spec: EngineSpec, jobs: Sequence[Synth]) -> Rows:
                 seeds=job.seeds,
                 freq_mhz=job.freq_mhz,
                 placer=job.placer,
+                multipliers=spec.multipliers(job.config, job.unit),
                 progress=advance,
             )
             rows.append({"config": job.label, **report.to_dict()})

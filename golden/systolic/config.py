@@ -93,7 +93,7 @@ class SystolicConfig:
     @property
     def family(self) -> str:
         """FPGA family whose hard blocks the engine uses: "any", "ecp5" or "ice40"."""
-        return {"infer": "any", "ecp5-dual": "ecp5"}.get(self.mac, self.mac)
+        return {"ecp5": "ecp5", "ecp5-dual": "ecp5", "ice40": "ice40"}.get(self.mac, "any")
 
     @property
     def weight_range(self) -> tuple[int, int]:

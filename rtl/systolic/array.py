@@ -14,7 +14,7 @@ from .cell import OsCell, WsCell, lane_layout, sums_layout, weights_layout
 from .dual_cell import DualCell
 from .dual_edges import SumJoiner, WeightPacker
 
-__all__ = ["Grid", "SystolicArray", "cell_class"]
+__all__ = ["Grid", "SystolicArray", "cell_class", "multiplier_paths"]
 
 
 def cell_class(config: SystolicConfig) -> type:
@@ -98,6 +98,34 @@ class Grid(wiring.Component):
     def _in_parallel(self, m: Module, edge: str, low, high):
         m.d.comb += Cat(getattr(low, f"{edge}_i"), getattr(high, f"{edge}_i")).eq(getattr(self, f"{edge}_i"))
         m.d.comb += getattr(self, f"{edge}_o").eq(Cat(getattr(low, f"{edge}_o"), getattr(high, f"{edge}_o")))
+
+
+def multiplier_paths(config: SystolicConfig, weight_rows: int = 1) -> list[list[str]]:
+    """Instance paths of the multiplier blocks of a `SystolicArray`, as a flat netlist names them.
+
+    Returns
+    -------
+    list of list of str
+        Path below the array by row and cell, such as ``grid.upper.left.pe.multiplier.block.mult``.
+    """
+    height = config.rows // weight_rows
+    names = ["grid"] if weight_rows == 1 else [f"grid_{n}" for n in range(weight_rows)]
+    cells = _cell_paths(height, config.cols // config.cell_cols)
+    return [[f"{name}{cell}.pe.multiplier.block.mult" for cell in row] for name in names for row in cells]
+
+
+def _cell_paths(rows: int, cells: int) -> list[list[str]]:
+    """Paths of the cells below a `Grid`, with a leading dot, by row and cell."""
+    if rows * cells == 1:
+        return [[""]]
+    if rows >= cells:
+        halves = {"upper": _cell_paths(rows // 2, cells), "lower": _cell_paths(rows - rows // 2, cells)}
+        return [[f".{name}{path}" for path in row] for name, half in halves.items() for row in half]
+    left, right = _cell_paths(rows, cells // 2), _cell_paths(rows, cells - cells // 2)
+    return [
+        [f".left{path}" for path in first] + [f".right{path}" for path in second]
+        for first, second in zip(left, right, strict=True)
+    ]
 
 
 class SystolicArray(wiring.Component):

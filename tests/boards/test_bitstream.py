@@ -95,6 +95,18 @@ def test_bitstream(tmp_path, name, suffix, marks, dsp):
     assert content["critical_path"][0].endswith("clk-to-q to " + content["critical_path"][0].rpartition(" ")[2])
 
 
+@pytest.mark.long
+def test_floorplan_of_a_board(tmp_path):
+    """The multipliers of the array are found by their names in the whole SoC; yosys fails otherwise."""
+    depths: dict[str, int] = dict.fromkeys(("commands", "acts", "weights", "params", "sums"), 16)
+    soc = soc_config(
+        "ulx3s-12f", "systolic", rows=3, cols=4, mac="ecp5-dual", acc_depth=8, requant_lanes=0, depths=depths
+    )
+    report = build("ulx3s-12f", soc_verilog(soc)[0], soc, tmp_path)
+    assert report.utilisation["dsp"]["used"] == 6
+    assert report.timing_met
+
+
 @pytest.fixture
 def pretend(tmp_path, monkeypatch):
     """Make a fake tool that writes files, prints a message and exits with a status."""

@@ -91,19 +91,19 @@ def test_example_of_readme(tmp_path):
     run(["-c", code], tmp_path)
 
 
-@pytest.mark.parametrize("mac", ["infer", "ecp5", "ice40"])
+@pytest.mark.parametrize("mac", ["infer", "ecp5", "ecp5-dual", "ice40"])
 @pytest.mark.parametrize("requant", [False, True])
 @pytest.mark.parametrize("params", [False, True])
-def test_systolic_formula(mac: Literal["infer", "ecp5", "ice40"], requant, params):
+def test_systolic_formula(mac: Literal["infer", "ecp5", "ecp5-dual", "ice40"], requant, params):
     """Cycles of a block, by the formula on the engine's page."""
     for rows, cols, m, tiles in product((2, 8, 16), (2, 4, 16), (1, 3, 8, 256), (1, 2, 5)):
         config = SystolicConfig(rows=rows, cols=cols, mac=mac)
-        latency = {"infer": 1, "ecp5": 4, "ice40": 3}[mac]
-        array = max(4, rows + (cols // 2 if mac == "ice40" else cols) + latency)
+        latency = {"infer": 1, "ecp5": 4, "ecp5-dual": 7, "ice40": 3}[mac]
+        array = max(4, rows + (cols // 2 if mac in ("ecp5-dual", "ice40") else cols) + latency)
         start = max(rows + 6, cols + 4) if params or requant else rows + 6
         period = max(m, rows + 1, 5)
         chunks = -(-cols // (config.requant_lanes or 1)) if requant else 1
-        more = (22 if mac == "ecp5" else 19) if requant else 0
+        more = (22 if mac in ("ecp5", "ecp5-dual") else 19) if requant else 0
         want = start + (tiles - 1) * period + m + array + 8 + m * chunks + more
         assert config.array_latency == array
         assert config.cycles(m, tiles * rows, cols, requant, params=params) == want

@@ -1,0 +1,113 @@
+"""Sites of multiplier blocks: those of nextpnr, each used once, neighbours side by side."""
+
+import json
+import re
+import subprocess
+
+import pytest
+from tercet.boards.fpga.devices import DEVICES
+from tercet.boards.fpga.floorplan import SITES, fixed_sites
+from tercet.boards.fpga.netlist import DoesNotFit, SynthesisError, run_yosys
+from tercet.boards.fpga.tools import find_tool
+from tercet.engines.systolic import SPEC
+from tercet.golden.systolic.config import SystolicConfig
+from tercet.rtl.emit import verilog
+
+
+def names(rows, cols):
+    return [[f"r{row}c{col}" for col in range(cols)] for row in range(rows)]
+
+
+@pytest.mark.parametrize("device", SITES)
+def test_sites_are_those_of_nextpnr(device, tmp_path):
+    """A chain of as many multipliers as the device has, each fixed at a site: nextpnr places every one there."""
+    target = DEVICES[device]
+    sites = [site for row in SITES[device] for site in row]
+    assert len(set(sites)) == len(sites) == target.capacity["dsp"]
+    cells = "".join(
+        f"(* BEL = \"{site}\" *) MULT18X18D m{n}(.SIGNEDA(1'b1), .SIGNEDB(1'b1), .SOURCEA(1'b0), .SOURCEB(1'b0), "
+        f".A0(w[{n}]), .B0(w[{n}]), .P3(w[{n + 1}]));\n"
+        for n, site in enumerate(sites)
+    )
+    text = f"module top(input i, output o); wire [{len(sites)}:0] w; assign w[0] = i, o = w[{len(sites)}];\n{cells}"
+    (tmp_path / "top.v").write_text(f"{text}endmodule\n")
+    run_yosys("read_verilog top.v; synth_ecp5 -top top; write_json top.json", tmp_path)
+    command = [*find_tool(target.fabric.nextpnr), *target.flags, target.fabric.free_pins, "--no-route", "--quiet"]
+    command += ["--json", "top.json", "--write", "placed.json", "--timing-allow-fail"]
+    subprocess.run(command, cwd=tmp_path, check=True)
+    (module,) = json.loads((tmp_path / "placed.json").read_text())["modules"].values()
+    placed = {n: c["attributes"]["NEXTPNR_BEL"] for n, c in module["cells"].items() if c["type"] == "MULT18X18D"}
+    assert placed == {f"m{n}": site for n, site in enumerate(sites)}
+
+
+@pytest.mark.parametrize("device", SITES)
+def test_every_array_that_fits(device):
+    """Each multiplier has a site of the device, no two the same, and a column is a run of neighbours in each row."""
+    target = DEVICES[device]
+    order = {site: (y, x) for y, row in enumerate(SITES[device]) for x, site in enumerate(row)}
+    fitting = 0
+    for rows in range(1, 29):
+        for cols in range(1, 29):
+            try:
+                found = fixed_sites(names(rows, cols), target)
+            except DoesNotFit:
+                # No way to share the rows out evenly holds them.
+                assert -(-rows // len(SITES[device])) * cols > len(SITES[device][0])
+                continue
+            fitting += 1
+            assert len(set(found.values())) == len(found) == rows * cols
+            for row in range(rows):
+                places = [order[found[f"r{row}c{col}"]] for col in range(cols)]
+                assert len({y for y, _ in places}) == 1
+                assert places == sorted(places)
+                if row:
+                    above = [order[found[f"r{row - 1}c{col}"]] for col in range(cols)]
+                    assert all(
+                        place == (y, x + 1) or (place[0] == y + 1 and place[1] <= x)
+                        for place, (y, x) in zip(places, above, strict=True)
+                    )
+    assert fitting > 30
+
+
+def test_largest_arrays():
+    assert len(fixed_sites(names(7, 4), DEVICES["ecp5-25k"])) == 28
+    sites = fixed_sites(names(16, 8), DEVICES["ecp5-85k"])
+    rows = [int(re.findall(r"Y(\d+)", sites[f"r{row}c0"])[0]) for row in range(16)]
+    assert rows == [10] * 5 + [34] * 5 + [58] * 6
+
+
+def test_refuses():
+    with pytest.raises(
+        DoesNotFit, match="7 x 5 multipliers do not fit ecp5-25k: a row of the chip has 28 sites and would"
+    ):
+        fixed_sites(names(7, 5), DEVICES["ecp5-25k"])
+    with pytest.raises(ValueError, match="The multiplier sites of up5k are not known; use one of ecp5-25k"):
+        fixed_sites(names(1, 1), DEVICES["up5k"])
+    assert fixed_sites([], DEVICES["up5k"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("fields", "unit"),
+    [({"rows": 5, "cols": 6}, "array"), ({"rows": 1, "cols": 8}, "array"), ({"rows": 3, "cols": 2}, "engine")],
+)
+def test_names_are_those_of_the_netlist(fields, unit, tmp_path):
+    """yosys finds each multiplier by its name, and a name that matches none is an error."""
+    config = SystolicConfig(acc_depth=4, mac="ecp5-dual", requant_lanes=0, **fields)
+    target = DEVICES["ecp5-25k"]
+    sites = fixed_sites(SPEC.multipliers(config, unit), target)
+    (tmp_path / "top.v").write_text(verilog(SPEC.unit(config, unit), name="top"))
+    script = target.fabric.script("top", infer_dsp=False, json="top.json", sites=sites)
+    run_yosys(f"read_verilog top.v; {script}", tmp_path)
+    cells = json.loads((tmp_path / "top.json").read_text())["modules"]["top"]["cells"]
+    fixed = {name: cell["attributes"].get("BEL") for name, cell in cells.items() if cell["type"] == "MULT18X18D"}
+    assert len(fixed) == len(sites) == config.rows * config.cols // 2
+    assert all(next(site for path, site in sites.items() if name.endswith(path)) == fixed[name] for name in fixed)
+    script = target.fabric.script("top", infer_dsp=False, json="top.json", sites={"grid.nowhere": "X4/Y13/MULT18_0"})
+    with pytest.raises(SynthesisError, match="Assertion failed"):
+        run_yosys(f"read_verilog top.v; {script}", tmp_path)
+
+
+def test_only_arrays_of_shared_multipliers_are_fixed():
+    dual = SystolicConfig(rows=2, cols=2, mac="ecp5-dual")
+    assert SPEC.multipliers(dual, "pe") == []
+    assert SPEC.multipliers(SystolicConfig(mac="ecp5"), "array") == []
