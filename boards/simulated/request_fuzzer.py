@@ -63,7 +63,9 @@ def _product(soc: SocConfig, streams: dict[str, tuple[int, int]], generator: ran
     config = soc.config
     m, k, n = (generator.randint(1, most) for most in _LARGEST)
     numbers = np.random.default_rng(generator.getrandbits(32))
-    a, w = (numbers.integers(-128, 128, shape).astype(np.int8) for shape in ((m, k), (k, n)))
+    a = numbers.integers(-128, 128, (m, k)).astype(np.int8)
+    low, high = config.weight_range
+    w = numbers.integers(low, high, (k, n), endpoint=True).astype(np.int8)
     bias = numbers.integers(-(2**16), 2**16, n).astype(np.int32) if generator.random() < 0.5 else None
     product = MatmulOperands(a, w, bias)
     want = matmul(a, w, bias, config)

@@ -29,6 +29,7 @@ _REQUANTISED = 10_000_000
 _PRODUCTS = [
     SystolicConfig(rows=8, cols=8, acc_depth=32),
     SystolicConfig(rows=5, cols=3, acc_depth=13, mac="ecp5"),
+    SystolicConfig(rows=5, cols=4, acc_depth=13, mac="ecp5-dual"),
     SystolicConfig(rows=3, cols=6, acc_depth=64, mac="ice40"),
     SystolicConfig(rows=8, cols=8, acc_depth=16, dataflow="os"),
     SystolicConfig(rows=3, cols=5, acc_depth=3, dataflow="os", mac="ecp5"),
@@ -141,10 +142,13 @@ def _bench_generate() -> Rows:
 def _bench_synth() -> Rows:
     """Measure area and fmax after place and route."""
     small, large = SystolicConfig(rows=4, cols=4, mac="ecp5"), SystolicConfig(rows=8, cols=8, mac="ecp5")
+    dual, largest = (SystolicConfig(rows=rows, cols=cols, mac="ecp5-dual") for rows, cols in ((7, 8), (16, 16)))
     up5k = SystolicConfig(rows=4, cols=4, mac="ice40")
     synths = [
         Synth("array", small, _label(small), "ecp5-25k", 250.0),
         Synth("array", large, _label(large), "ecp5-85k", 250.0),
+        Synth("array", dual, _label(dual), "ecp5-25k", 250.0),
+        Synth("array", largest, _label(largest), "ecp5-85k", 250.0),
         Synth("engine", large, _label(large), "ecp5-85k", 200.0, placer="static"),
         Synth("array", up5k, _label(up5k), "up5k", 60.0),
     ]

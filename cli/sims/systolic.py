@@ -7,6 +7,7 @@ from typing import Any
 import click
 import numpy as np
 from tercet.golden.systolic.config import SystolicConfig
+from tercet.golden.systolic.engine import MODEL
 from tercet.golden.systolic.model import matmul
 from tercet.sim import systolic
 from tercet.sim.engine import EngineRun
@@ -20,11 +21,6 @@ __all__ = ["command"]
 
 _NOTES = f"""Operands are int8, or int16 if wider than 8 bits; the bias has any integer type. {NPZ_NOTE}
 """
-
-
-def _random(rng: np.random.Generator, shape: tuple[int, int], width: int) -> np.ndarray:
-    low, high = -(2 ** (width - 1)), 2 ** (width - 1) - 1
-    return rng.integers(low, high, shape, endpoint=True).astype(np.int8 if width <= 8 else np.int16)
 
 
 @click.command("systolic", epilog=examples("sim", "systolic", notes=_NOTES))
@@ -52,10 +48,9 @@ def command(
     if "acts" in arrays and shape is not None:
         raise ValueError("--shape applies only to random operands; leave it out when arrays are given")
     if "acts" not in arrays:
-        m, k, n = read_sizes(shape or "64x64x64", "MxKxN", "64x32x16")
-        rng = np.random.default_rng(options.seed)
-        arrays["acts"] = _random(rng, (m, k), config.act_width)
-        arrays["weights"] = _random(rng, (k, n), config.weight_width)
+        sizes = read_sizes(shape or "64x64x64", "MxKxN", "64x32x16")
+        drawn = MODEL.random(config, np.random.default_rng(options.seed), sizes)
+        arrays |= {"acts": drawn.acts, "weights": drawn.weights}
     operands = (arrays["acts"], arrays["weights"], arrays.get("bias"))
     want = matmul(*operands, config)
     (m, k), n = arrays["acts"].shape, arrays["weights"].shape[1]

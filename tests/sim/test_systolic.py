@@ -165,6 +165,8 @@ def test_refuses():
     ones = np.ones((1, 1), np.int8)
     with pytest.raises(ValueError, match="requant_lanes is 0: the engine has no requantiser"):
         systolic.matmul(config, ones, ones, None, Requant(1, 0, 0))
+    with pytest.raises(ValueError, match=r"Weights -128 at index \(0, 0\) is outside \[-127, 127\]; mac 'ecp5-dual'"):
+        systolic.matmul(CONFIGS["ws-1x2-dual"], ones, -128 * ones)
     with pytest.raises(TypeError, match="is not a Requant"):
         systolic.matmul(CONFIGS["ws-4x4"], ones, ones, None, 3)  # pyright: ignore[reportArgumentType]
     with pytest.raises(TypeError, match="Activations have dtype int64"):
