@@ -21,7 +21,7 @@ from tercet.rtl.npu.sequencer import Sequencer
 from tercet.rtl.npu.vector import VectorUnit
 from tercet.rtl.npu.writer import Writer
 from tercet.rtl.systolic.accumulators import Accumulators
-from tercet.rtl.systolic.array import SystolicArray
+from tercet.rtl.systolic.array import SystolicArray, multiplier_paths
 
 from .spec import EngineSpec
 
@@ -65,5 +65,10 @@ def _facts(config: NpuConfig) -> dict[str, Any]:
     }
 
 
-SPEC = EngineSpec(model=MODEL, component=Engine, units=_UNITS, facts=_facts)
+def _multipliers(config: NpuConfig, unit: str) -> list[list[str]]:
+    dual = config.mac == "ecp5-dual" and unit in ("engine", "machine", "array")
+    return multiplier_paths(config.array, config.memory_word_rows) if dual else []
+
+
+SPEC = EngineSpec(model=MODEL, component=Engine, units=_UNITS, facts=_facts, multipliers=_multipliers)
 """Whole int8 networks."""

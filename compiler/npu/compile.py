@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 from tercet.golden.networks.graph import Graph
 from tercet.golden.networks.operators import (
     Concatenation,
@@ -33,6 +32,7 @@ from .lower import LOWERINGS, Lowering, copy
 from .matrix import scratch_bytes
 from .prefetch import prefetching
 from .views import Storage
+from .weight_range import check_weights, clip
 
 __all__ = ["compile_graph"]
 
@@ -66,25 +66,16 @@ def compile_graph(
     Raises
     ------
     ValueError
-        If the NPU lacks an operator or a memory is too small; the message names it, the shortfall and the fix.
+        If the NPU lacks an operator or a memory is too small; the message names it, the shortfall and the fix. If a
+        weight on the array is -128, which the multiplier cannot have.
     """
     config = config or NpuConfig()
     clipped = 0
     if clip_weights:
-        graph, clipped = _clipped(graph)
+        graph, clipped = clip(graph)
     compiler = _Compiler(graph.simplified() if fold else graph, config, host_fallback)
+    check_weights(graph, compiler.graph, compiler.reasons, config)
     return replace(compiler.program(), clipped=clipped)
-
-
-def _clipped(graph: Graph) -> tuple[Graph, int]:
-    """Return the graph with weights of -128 clipped to -127, and the number clipped."""
-    operators, count = [], 0
-    for operator in graph.operators:
-        if isinstance(operator, MatrixOperator) and (operator.weights == -128).any():
-            count += int((operator.weights == -128).sum())
-            operator = replace(operator, weights=np.maximum(operator.weights, -127))
-        operators.append(operator)
-    return graph.replaced(operators, graph.known), count
 
 
 def _on_host(operator: Operator, graph: Graph) -> str:

@@ -8,7 +8,7 @@ from ..systolic.config import SystolicConfig
 
 __all__ = ["NpuConfig"]
 
-_CHOICES = {"mac": ("infer", "ecp5", "ice40")}
+_CHOICES = {"mac": ("infer", "ecp5", "ecp5-dual", "ice40")}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,8 +40,8 @@ class NpuConfig:
         Number of 256-word tables.
     acc_depth : int
         Accumulator depth: sums per column in each of two banks.
-    mac : "infer", "ecp5" or "ice40"
-        Multiplier, as for `SystolicConfig`.
+    mac : "infer", "ecp5", "ecp5-dual" or "ice40"
+        Multiplier, as for `SystolicConfig`; with "ecp5-dual" the array has no weight of -128.
 
     Raises
     ------
@@ -60,7 +60,9 @@ class NpuConfig:
     operators: int = option(256, "instructions", (2, 4096))
     tables: int = option(64, "256-word tables", (0, 1024))
     acc_depth: int = option(64, "accumulator depth: sums per column in each of two banks", (2, 4096))
-    mac: Literal["infer", "ecp5", "ice40"] = option("infer", "multiplier: inferred, or the FPGA's hard block")
+    mac: Literal["infer", "ecp5", "ecp5-dual", "ice40"] = option(
+        "infer", "multiplier: inferred, or the FPGA's hard block; ecp5-dual has two products per block"
+    )
 
     def __post_init__(self):
         check_fields(self, _CHOICES)
@@ -94,7 +96,7 @@ class NpuConfig:
     @property
     def family(self) -> str:
         """FPGA family of the hard blocks: "any", "ecp5" or "ice40"."""
-        return {"infer": "any"}.get(self.mac, self.mac)
+        return self.array.family
 
     @property
     def read_bytes(self) -> int:

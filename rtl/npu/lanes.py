@@ -118,7 +118,7 @@ class Lane(wiring.Component):
 
     def _multiply(self, m: Module, factor_0: Value, factor_1: Value) -> Value:
         """Multiply the factors; two clocks and, on "ecp5", an adder."""
-        if self.mac != "ecp5":
+        if self.mac not in ("ecp5", "ecp5-dual"):
             return register(m, "s3_product", factor_0 * factor_1, 2)
         rows = []
         for n in range(4):

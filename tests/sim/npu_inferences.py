@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from tercet.compiler import compile as compile_graph
+from tercet.compiler.npu.weight_range import clip
 from tercet.compiler.tflite import load_tflite
 from tercet.engines.npu import SPEC
 from tercet.golden.npu.config import NpuConfig
@@ -118,11 +119,13 @@ def inferences(config: NpuConfig, *files: bytes) -> list[Inference]:
 
 @cache
 def random_inferences(config: NpuConfig, seeds: range) -> list[Inference]:
-    """Inferences of random networks."""
+    """Inferences of random networks; a multiplier that lacks weights of -128 gets them clipped."""
     found = []
     for seed in seeds:
         file = random_file(seed)
         graph = load_tflite(file.data)
+        if config.array.weight_range[0] > -128:
+            graph, _ = clip(graph)
         program = compile_graph(graph, config, fold=seed % 2 == 0, host_fallback=True)
         x = [array[0] for array in file.batch(np.random.default_rng(seed), 1)]
         x = x if len(x) > 1 else x[0]

@@ -54,7 +54,7 @@ def test_many_random_networks(name):
     run(CONFIGS[name], random_inferences(CONFIGS[name], range(200, 400)))
 
 
-@pytest.mark.parametrize("mac", ["ecp5", "ice40"])
+@pytest.mark.parametrize("mac", ["ecp5", "ecp5-dual", "ice40"])
 def test_families(mac):
     """The FPGA's blocks, by their models."""
     config = NpuConfig(rows=4, cols=4, weight_rows=4, depthwise_taps=2, requant_lanes=2, mac=mac, **MEMORIES)

@@ -154,6 +154,26 @@ def test_clipped_weights():
     assert program.clipped == 2
     assert program.memories.weights.min() == -127
     assert Program.loads(program.dumps()).clipped == 2
+    dual = NpuConfig(rows=4, cols=4, mac="ecp5-dual")
+    message = r"^t\d+: its weight at \(0, 0\) is -128, and mac 'ecp5-dual' has weights from -127 on; clip them"
+    with pytest.raises(ValueError, match=message):
+        compile_graph(graph, dual)
+    assert compile_graph(graph, dual, clip_weights=True).clipped == 2
+
+
+def test_weights_of_the_depthwise_unit():
+    """Its multipliers have -128, those of a dual array do not."""
+    net = Network()
+    x, y = net.input((1, 3, 3, 2)), net.tensor((1, 3, 3, 2), 0.5, 0)
+    weights = np.zeros((1, 1, 1, 2), np.int8)
+    weights[..., 1] = -128
+    filters = net.constant(weights, [0.01, 0.01], dtype=np.int8, axis=3)
+    net.add("DEPTHWISE_CONV_2D", [x, filters], y, Padding="SAME", StrideH=1, StrideW=1, DepthMultiplier=1)
+    net.outputs = [y]
+    graph = load_tflite(net.file())
+    compile_graph(graph, NpuConfig(rows=4, cols=4, mac="ecp5-dual"), fold=False)
+    with pytest.raises(ValueError, match=r"its weight at \(0, 0, 1\) is -128"):
+        compile_graph(graph, NpuConfig(rows=4, cols=4, mac="ecp5-dual", depthwise_taps=0), fold=False)
 
 
 def test_file(tmp_path):
