@@ -25,13 +25,13 @@ def _plain(value):
     return list(fields.values()) if isinstance(value.shape(), data.ArrayLayout) else fields
 
 
-def _watch(name, seen, stream):
+def _watch(name, seen, stream, domain):
     """Record a stream's payload in each clock with a transfer, None in others; check valid and payload until ready."""
 
     async def bench(ctx):
         kept = None
         sample = (stream.valid, stream.ready, stream.payload)
-        async for _, _, valid, ready, payload in ctx.tick().sample(*sample):
+        async for _, _, valid, ready, payload in ctx.tick(domain).sample(*sample):
             assert kept is None or (valid and _plain(payload) == kept), f"{name} changed before it was taken"
             kept = _plain(payload) if valid and not ready else None
             seen.append(_plain(payload) if valid and ready else None)
@@ -41,14 +41,18 @@ def _watch(name, seen, stream):
 
 @pytest.fixture
 def simulate():
-    """``simulate(component, *benches, beside=(), clocks=5_000, **watch)``: run until every bench has returned.
+    """``simulate(component, *benches, beside=(), clocks=5_000, engine=None, **watch)``: run a component.
 
-    Benches in `beside` need not return. Returns a namespace with a list for each watched signal or stream: the signal's
-    value in each clock; the stream's payload in each clock with a transfer, else None.
+    The simulation ends when every bench has returned. Benches in `beside` need not return. Returns a namespace with a
+    list for each watched signal or stream: the signal's value in each clock; the stream's payload in each clock with a
+    transfer, else None. `engine` adds a domain of that name whose clock has this period, in clocks; a stream in it is
+    watched as the pair of stream and domain.
     """
 
-    def run(component, *benches, beside=(), clocks=5_000, **watch):
+    def run(component, *benches, beside=(), clocks=5_000, engine=None, **watch):
         seen = {name: [] for name in watch}
+        domains = {name: what[1] if isinstance(what, tuple) else "sync" for name, what in watch.items()}
+        watch = {name: what[0] if isinstance(what, tuple) else what for name, what in watch.items()}
         signals = {name: what for name, what in watch.items() if not hasattr(what, "payload")}
         running = list(benches)
 
@@ -73,10 +77,15 @@ def simulate():
 
         top = Module()
         top.domains.sync = ClockDomain()  # also for combinational components
+        if engine is not None:
+            top.domains.engine = ClockDomain()
         top.submodules.component = component
         simulator = Simulator(top)
         simulator.add_clock(1e-6)
-        streams = [_watch(name, seen[name], what) for name, what in watch.items() if name not in signals]
+        if engine is not None:
+            # No two edges of the clocks coincide for long.
+            simulator.add_clock(engine * 1e-6, phase=0.2371e-6, domain="engine")
+        streams = [_watch(name, seen[name], what, domains[name]) for name, what in watch.items() if name not in signals]
         for bench in (*streams, *beside, *map(counted, benches)):
             simulator.add_testbench(bench, background=True)
         simulator.add_testbench(record)
@@ -88,22 +97,23 @@ def simulate():
 
 @pytest.fixture
 def send():
-    """``send(stream, payloads, stall=0.0, seed=0, ahead=False)``: a bench that sends payloads with random gaps.
+    """``send(stream, payloads, stall=0.0, seed=0, ahead=False, domain="sync")``: a bench that sends payloads.
 
-    A payload appears together with valid, or with `ahead` already during the gap before.
+    There are random gaps between them. A payload appears together with valid, or with `ahead` already during the gap
+    before.
     """
 
-    def make(stream, payloads, stall=0.0, seed=0, *, ahead=False):
+    def make(stream, payloads, stall=0.0, seed=0, *, ahead=False, domain="sync"):
         async def bench(ctx):
             generator = random.Random(seed)
             for payload in payloads:
                 if ahead:
                     ctx.set(stream.payload, payload)
                 while generator.random() < stall:
-                    await ctx.tick()
+                    await ctx.tick(domain)
                 ctx.set(stream.payload, payload)
                 ctx.set(stream.valid, 1)
-                while not (await ctx.tick().sample(stream.ready))[2]:
+                while not (await ctx.tick(domain).sample(stream.ready))[2]:
                     pass
                 ctx.set(stream.valid, 0)
 
@@ -114,19 +124,19 @@ def send():
 
 @pytest.fixture
 def receive():
-    """``receive(stream, count, stall=0.0, seed=0, after_valid=False)``: a bench that takes payloads with pauses.
+    """``receive(stream, count, stall=0.0, seed=0, after_valid=False, domain="sync")``: a bench that takes payloads.
 
-    It takes `count` payloads. Ready is independent of valid, or with `after_valid` follows it.
+    It takes `count` payloads, with random pauses. Ready is independent of valid, or with `after_valid` follows it.
     """
 
-    def make(stream, count, stall=0.0, seed=0, *, after_valid=False):
+    def make(stream, count, stall=0.0, seed=0, *, after_valid=False, domain="sync"):
         async def bench(ctx):
             generator = random.Random(seed)
             left = count
             while left:
                 ready = generator.random() >= stall and (ctx.get(stream.valid) or not after_valid)
                 ctx.set(stream.ready, ready)
-                _, _, valid = await ctx.tick().sample(stream.valid)
+                _, _, valid = await ctx.tick(domain).sample(stream.valid)
                 left -= bool(valid and ready)
             ctx.set(stream.ready, 0)
 

@@ -33,11 +33,13 @@ class SocConfig:
     depths : tuple of (str, int)
         Buffer depth in words for each stream, at least 2.
     clock_hz, baud : int
-        System clock, and UART rate of at most a quarter of it.
+        Clock of the engine, and UART rate of at most a quarter of the link's clock.
     frame_bytes : int
         Maximum frame size in bytes from sequence to CRC; a power of 2, at least 128.
     board : str
         Name of the board.
+    link_hz : int or None
+        Clock of the link; None if it is the engine's.
     """
 
     engine: str
@@ -47,6 +49,7 @@ class SocConfig:
     baud: int
     frame_bytes: int = 512
     board: str = ""
+    link_hz: int | None = None
 
     def __post_init__(self):
         kind = engine_model(self.engine)
@@ -57,6 +60,7 @@ class SocConfig:
             raise ValueError(f"Depths name {[name for name, _ in self.depths]}; give those of {', '.join(names)}")
         numbers = {f"buffer of {name}": depth for name, depth in self.depths}
         numbers |= {name: getattr(self, name) for name in ("clock_hz", "baud", "frame_bytes")}
+        numbers |= {"link_hz": self.link_hz} if self.two_clocks else {}
         for name, value in numbers.items():
             integer(name, value, (0, 2**40))
         for name, depth in self.depths:
@@ -65,8 +69,20 @@ class SocConfig:
         size = self.frame_bytes
         if not 128 <= size <= 2**15 or size & (size - 1):
             raise ValueError(f"Frames have {size} bytes; use a power of 2 from 128 to {2**15}")
-        if not 0 < self.baud <= self.clock_hz // 4:
-            raise ValueError(f"Baud {self.baud} at a clock of {self.clock_hz} Hz; use at most {self.clock_hz // 4}")
+        if not 0 < self.baud <= self.uart_hz // 4:
+            raise ValueError(f"Baud {self.baud} at a clock of {self.uart_hz} Hz; use at most {self.uart_hz // 4}")
+        if self.two_clocks and self.family == "ice40":
+            raise ValueError("The large RAMs of family 'ice40' have one clock; use no link_hz")
+
+    @property
+    def two_clocks(self) -> bool:
+        """Whether link and engine have a clock each."""
+        return self.link_hz is not None
+
+    @property
+    def uart_hz(self) -> int:
+        """Clock of the link."""
+        return self.clock_hz if self.link_hz is None else self.link_hz
 
     @property
     def kind(self) -> EngineModel:
@@ -111,6 +127,8 @@ def describe(soc: SocConfig, gateware: str) -> bytes:
     fields = {field.name: getattr(soc, field.name) for field in dataclasses.fields(soc)}
     # Omit defaults, to keep the description small.
     fields |= {"config": soc.params, "depths": dict(soc.depths)}
+    if not soc.two_clocks:
+        del fields["link_hz"]
     text = json.dumps(fields, separators=(",", ":"))
     build = hashlib.sha256(gateware.encode()).digest()[:8]
     packed = zlib.compress(text.encode(), 9)
@@ -143,7 +161,8 @@ def read_description(whole: bytes) -> Description:
     size = description_bytes(whole)
     try:
         fields: Mapping[str, Any] = json.loads(zlib.decompress(whole[_HEAD.size : size]))
-        check_names(fields, [field.name for field in dataclasses.fields(SocConfig)])
+        names = [field.name for field in dataclasses.fields(SocConfig) if field.name != "link_hz"]
+        check_names(fields, names, ["link_hz"])
         config = engine_model(fields["engine"]).config_said(fields["config"])
         soc = SocConfig(**{**fields, "config": config, "depths": tuple(dict(fields["depths"]).items())})
     except (zlib.error, KeyError, TypeError, ValueError) as error:

@@ -1,6 +1,9 @@
 // Main program of a simulated board: the model of tercet_soc, with a file descriptor as the far end of its UART.
 //
-//     program uart|line|bytes DESCRIPTOR CLOCKS_PER_BIT
+//     program uart|line|bytes DESCRIPTOR CLOCKS_PER_BIT ENGINE_CLOCKS
+//
+// Built with TERCET_ENGINE_CLOCK, the engine has a clock of its own, which makes ENGINE_CLOCKS for each of the link's.
+// SIGUSR1 resets the link for one clock.
 //
 // uart   a byte from the host becomes start bit, 8 data bits and stop bit on rx; tx is sampled in the middle of its bits
 // line   a byte from the host is 8 levels of rx, LSB first, one bit time each; tx is sampled as with uart
@@ -10,6 +13,7 @@
 // exits when its standard input closes, which the parent process holds open.
 
 #include <cerrno>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -34,6 +38,8 @@ constexpr int kRestOfLine = 50;           // milliseconds that the clock waits f
 constexpr int kQuietBits = 32;            // idle bit times before the program sleeps
 constexpr int kClocksOfByte = 8;          // the fastest UART takes 40, enough to drop an unwanted frame
 constexpr int kQuietClocks = 64;          // idle clocks before it sleeps, in bytes mode
+
+volatile std::sig_atomic_t reset_asked = 0;
 
 [[noreturn]] void fail(const char* what) {
     std::fprintf(stderr, "%s: %s\n", what, std::strerror(errno));
@@ -260,24 +266,53 @@ private:
 
 #endif
 
+// Both clocks. The engine's edges lie between those of the link, at a phase that drifts unless their ratio is simple.
+class Clocks {
+public:
+    explicit Clocks(double engine_clocks) : half_period_{0.5 / engine_clocks} {
+        if (!(engine_clocks > 0)) {
+            std::fprintf(stderr, "the engine's clock needs a positive frequency, not %g\n", engine_clocks);
+            std::exit(1);
+        }
+    }
+
+    // Set the link's clock, half a period after the last call; the new inputs of the design must be set before.
+    void link(Vtercet_soc& soc, int level) {
+#ifdef TERCET_ENGINE_CLOCK
+        for (; next_ < 0.5; next_ += half_period_) {
+            soc.engine_clk = !soc.engine_clk;
+            soc.eval();
+        }
+        next_ -= 0.5;
+#endif
+        soc.clk = level;
+        soc.eval();
+    }
+
+private:
+    const double half_period_;  // of the engine's clock, in periods of the link's
+    double next_ = 0.2371;      // time to its next edge
+};
+
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 4) {
-        std::fprintf(stderr, "usage: %s uart|line|bytes DESCRIPTOR CLOCKS_PER_BIT\n", argv[0]);
+    if (argc != 5) {
+        std::fprintf(stderr, "usage: %s uart|line|bytes DESCRIPTOR CLOCKS_PER_BIT ENGINE_CLOCKS\n", argv[0]);
         return 1;
     }
     std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // line-buffered, so that no $display is delayed or lost
     Host host{std::atoi(argv[2])};
     Wires wires{argv[1], std::strtod(argv[3], nullptr)};
+    Clocks clocks{std::strtod(argv[4], nullptr)};
+    std::signal(SIGUSR1, [](int) { reset_asked = 1; });
     VerilatedContext context;
     const auto soc = std::make_unique<Vtercet_soc>(&context);
 
     wires.rest(*soc);
     soc->rst = 1;
     for (int n = 0; n < 2 * kResetClocks; ++n) {
-        soc->clk = n & 1;
-        soc->eval();
+        clocks.link(*soc, n & 1);
     }
     soc->rst = 0;
 
@@ -287,12 +322,13 @@ int main(int argc, char** argv) {
         host.read();
         for (int n = 0; n < kBatch && quiet <= wires.quiet_clocks(); ++n) {
             // Inputs change at the falling edge, so outputs that depend on them are stable at the rising edge.
-            soc->clk = 0;
+            clocks.link(*soc, 0);
             wires.drive(*soc, host);
+            soc->rst = reset_asked;
+            reset_asked = 0;
             soc->eval();
             wires.take(*soc, host);
-            soc->clk = 1;
-            soc->eval();
+            clocks.link(*soc, 1);
             context.timeInc(1);
             quiet = soc->busy || wires.active() ? 0 : quiet + 1;
         }
@@ -300,7 +336,7 @@ int main(int argc, char** argv) {
         if (quiet > wires.quiet_clocks()) {
             host.wait(host.all_written() ? -1 : 100);
             host.read();
-            if (!host.empty()) quiet = 0;
+            if (!host.empty() || reset_asked) quiet = 0;
         } else if (++batches % 256 == 0) {
             host.wait(0);
         }

@@ -10,6 +10,7 @@ ends, the port disappears as if unplugged. The process ends with its parent, how
 
 import os
 import pty
+import signal
 import subprocess
 import tempfile
 import tty
@@ -40,13 +41,15 @@ class SimulatedBoard:
     Parameters
     ----------
     soc : SocConfig
-        Configuration, used for clock and baud rate.
+        Configuration, used for clocks and baud rate.
     verilog : str or Mapping[str, str]
         Verilog of the top module ``tercet_soc`` and all modules below it, or file name to text. Its ports are ``clk``,
-        ``rst``, ``busy`` and ``rx``, ``tx``, or for ``bytes`` the streams ``i`` and ``o``. The clock stops while `busy`
-        is low and the line is idle.
+        ``rst``, ``busy`` and ``rx``, ``tx``, or for ``bytes`` the streams ``i`` and ``o``; with two clocks also
+        ``engine_clk``. The clocks stop while `busy` is low and the line is idle.
     mode : str
         One of `MODES`.
+    engine_clocks : float
+        With two clocks, clocks of the engine for each of the link; by default as in `soc`.
 
     Attributes
     ----------
@@ -61,11 +64,20 @@ class SimulatedBoard:
         If Verilator is missing or the build fails.
     """
 
-    def __init__(self, soc: SocConfig, verilog: str | Mapping[str, str], *, mode: str = "uart"):
+    def __init__(
+        self,
+        soc: SocConfig,
+        verilog: str | Mapping[str, str],
+        *,
+        mode: str = "uart",
+        engine_clocks: float | None = None,
+    ):
         if mode not in MODES:
             raise ValueError(f"Mode is {mode!r}; use one of {', '.join(MODES)}")
+        defines = _DEFINES[mode] | ({"TERCET_ENGINE_CLOCK": "1"} if soc.two_clocks else {})
+        ratio = soc.clock_hz / soc.uart_hz if engine_clocks is None else engine_clocks
         sources = {f"{_TOP}.v": verilog} if isinstance(verilog, str) else verilog
-        program = build_program(sources, _TOP, _MAIN.read_text(), defines=_DEFINES[mode])
+        program = build_program(sources, _TOP, _MAIN.read_text(), defines=defines)
         self._unplugged = False
         self._log = tempfile.TemporaryFile()  # noqa: SIM115, the log outlives this
         master, slave = pty.openpty()
@@ -75,7 +87,7 @@ class SimulatedBoard:
             # The child keeps the host's end open too, or the terminal would hang up when the host closes it. The pipe
             # to its standard input tells it when this process ends. In a session of its own, Ctrl-C does not reach it.
             self._process = subprocess.Popen(
-                [program, mode, str(master), repr(soc.clock_hz / soc.baud)],
+                [program, mode, str(master), repr(soc.uart_hz / soc.baud), repr(ratio)],
                 stdin=subprocess.PIPE,
                 stdout=self._log,
                 stderr=subprocess.STDOUT,
@@ -111,6 +123,10 @@ class SimulatedBoard:
             tail = "".join(f"\n{line}" for line in self.log.splitlines()[-_TAIL:])
             output = f":{tail}" if tail else ", without output"
             raise SimulationError(f"Simulated board at {self.path!r} exited unexpectedly (status {status}){output}")
+
+    def reset(self) -> None:
+        """Reset the link, as its reset input does; takes effect soon afterwards."""
+        self._process.send_signal(signal.SIGUSR1)
 
     def kill(self) -> None:
         """Unplug the board: its port disappears at once."""

@@ -1,4 +1,9 @@
-"""Buffers between the slow link and the full-speed streams of an engine."""
+"""Buffers between the slow link and the full-speed streams of an engine.
+
+Each has a half in the clock of the link, domain ``sync``, and one in that of the engine. With `two_clocks` the latter
+is domain ``engine``, and nothing but words in the RAM crosses: the commander does not use the link's half while the
+engine's is running. With one clock the halves share a pointer.
+"""
 
 from amaranth import *
 from amaranth.lib import stream, wiring
@@ -13,10 +18,28 @@ from .word_packer import byte_clocks, byte_of
 __all__ = ["InputBuffer", "OutputBuffer"]
 
 
-def _ram(width: int, depth: int, family: str):
+class RunSignature(wiring.Signature):
+    """Control of the engine's half of a buffer.
+
+    Members
+    -------
+    count : Out(24), set : Out(1)
+        Number of words of the next run, and its strobe.
+    start : Out(1)
+        Start sending or receiving, at the first word.
+    running : In(1)
+        Words are still to be sent or received.
+    """
+
+    def __init__(self):
+        super().__init__({"count": Out(ADDRESS_BITS), "set": Out(1), "start": Out(1), "running": In(1)})
+
+
+def _ram(width: int, depth: int, family: str, **domains: str):
     """RAM that is never read and written at the same time."""
     latency = 1 if has_latency_1(family, depth) else 2
-    return shared(Ram, width=width, depth=depth, family=family, exclusive=True, latency=latency)
+    domains = {} if set(domains.values()) == {"sync"} else domains
+    return shared(Ram, width=width, depth=depth, family=family, exclusive=True, latency=latency, **domains)
 
 
 def _at_most(value: Value, limit: Value | int) -> Value:
@@ -34,6 +57,8 @@ class InputBuffer(wiring.Component):
         Word width in bits, and number of words.
     family : str
         FPGA family.
+    two_clocks : bool
+        Whether the engine has its own clock, domain ``engine``.
 
     Members
     -------
@@ -48,19 +73,18 @@ class InputBuffer(wiring.Component):
     commit : In(1)
         End the content of the buffer at the pointer.
     count : In(24), set : In(1)
-        Number of words to send, and its strobe.
+        Number of words of the next run, and its strobe.
     enough : Out(1)
         `count` words are loaded; valid from the clock after `set`.
-    start : In(1)
-        Start sending, from the first word.
-    running : Out(1)
-        Words are still to be sent.
+    run : In(RunSignature)
+        The engine's half; gets the same numbers, and runs only if they are `enough`.
     o : Out(stream.Signature(width))
         Words.
     """
 
-    def __init__(self, *, width: int, depth: int, family: str):
-        self.width, self.depth, self.family = width, depth, family
+    def __init__(self, *, width: int, depth: int, family: str, two_clocks: bool = False):
+        self.width, self.depth, self.family, self.two_clocks = width, depth, family, two_clocks
+        self._engine = "engine" if two_clocks else "sync"
         super().__init__(
             {
                 "address": In(ADDRESS_BITS),
@@ -73,16 +97,18 @@ class InputBuffer(wiring.Component):
                 "count": In(ADDRESS_BITS),
                 "set": In(1),
                 "enough": Out(1),
-                "start": In(1),
-                "running": Out(1),
+                "run": In(RunSignature()),
                 "o": Out(stream.Signature(width)),
             }
         )
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.ram = ram = _ram(self.width, self.depth, self.family)
+        m.submodules.ram = ram = _ram(
+            self.width, self.depth, self.family, read_domain=self._engine, write_domain="sync"
+        )
         loaded, pointer, left = (Signal(range(self.depth + 1), name=name) for name in ("loaded", "pointer", "left"))
+        sent = Signal.like(pointer, name="sent") if self.two_clocks else pointer
         going = Signal()
         end = Signal(ADDRESS_BITS + 1)
         m.d.sync += [
@@ -93,7 +119,7 @@ class InputBuffer(wiring.Component):
             ram.write.eq(self.write),
             ram.write_address.eq(pointer),
             ram.write_data.eq(self.word),
-            ram.read_address.eq(pointer),
+            ram.read_address.eq(sent),
         ]
         with m.If(self.load):
             m.d.sync += pointer.eq(self.address)
@@ -102,22 +128,25 @@ class InputBuffer(wiring.Component):
         with m.If(self.commit):
             m.d.sync += loaded.eq(pointer)
         with m.If(self.set):
-            m.d.sync += [left.eq(self.count), self.enough.eq(_at_most(self.count, loaded))]
+            m.d.sync += self.enough.eq(_at_most(self.count, loaded))
+        with m.If(self.run.set):
+            m.d[self._engine] += left.eq(self.run.count)
         fetch, waiting = Signal(name="fetch"), Signal(name="waiting")
         if self.family == "ecp5":
             self._give_ahead(m, ram, going, fetch, waiting)
         else:
             self._give_in_step(m, ram, going, fetch, waiting)
-        m.d.comb += self.running.eq(going | waiting)
-        with m.If(self.start):
-            m.d.sync += [pointer.eq(0), going.eq(left != 0)]
+        m.d.comb += self.run.running.eq(going | waiting)
+        with m.If(self.run.start):
+            m.d[self._engine] += [sent.eq(0), going.eq(left != 0)]
         with m.Elif(going & fetch):
-            m.d.sync += [pointer.eq(pointer + 1), left.eq(left - 1), going.eq(left != 1)]
+            m.d[self._engine] += [sent.eq(sent + 1), left.eq(left - 1), going.eq(left != 1)]
         return m
 
     def _give_ahead(self, m: Module, ram, going: Signal, fetch: Signal, waiting: Signal) -> None:
         """Send through a small FIFO in distributed RAM, so that the engine's `ready` stays out of the counters here."""
-        m.submodules.outlet = outlet = shared(Outlet, shape=unsigned(self.width), latency=ram.latency)
+        outlet = shared(Outlet, shape=unsigned(self.width), latency=ram.latency)
+        m.submodules.outlet = DomainRenamer(self._engine)(outlet)
         under_way = Signal(ram.latency)
         m.d.comb += [
             ram.read_enable.eq(1),
@@ -128,7 +157,7 @@ class InputBuffer(wiring.Component):
             outlet.value.eq(ram.read_data),
             waiting.eq(~outlet.empty),
         ]
-        m.d.sync += under_way.eq(Cat(outlet.start, under_way))
+        m.d[self._engine] += under_way.eq(Cat(outlet.start, under_way))
         wiring.connect(m, outlet.o, wiring.flipped(self.o))
 
     def _give_in_step(self, m: Module, ram, going: Signal, fetch: Signal, waiting: Signal) -> None:
@@ -140,14 +169,14 @@ class InputBuffer(wiring.Component):
             latched = Const(0)
             m.d.comb += fetch.eq(take)
             with m.If(take):
-                m.d.sync += self.o.valid.eq(going)
+                m.d[self._engine] += self.o.valid.eq(going)
         else:
             latched = Signal()
             m.d.comb += fetch.eq(~latched | take)
             with m.If(fetch):
-                m.d.sync += latched.eq(going)
+                m.d[self._engine] += latched.eq(going)
             with m.If(take):
-                m.d.sync += self.o.valid.eq(latched)
+                m.d[self._engine] += self.o.valid.eq(latched)
         m.d.comb += [ram.read_enable.eq(going & fetch), waiting.eq(latched | self.o.valid)]
 
 
@@ -160,13 +189,15 @@ class OutputBuffer(wiring.Component):
         Word width in bits, and number of words.
     family : str
         FPGA family.
+    two_clocks : bool
+        Whether the engine has its own clock, domain ``engine``.
 
     Members
     -------
     address : In(24), words : In(16)
         Start address and number of words of a read request.
     fits : Out(1)
-        All requested words have arrived; valid 2 clocks after `address` and `words`.
+        All requested words have arrived, now that no run is under way; valid 2 clocks after `address` and `words`.
     read : In(1)
         Start reading.
     data : Out(stream.Signature(8))
@@ -174,19 +205,20 @@ class OutputBuffer(wiring.Component):
     reading : Out(1)
         Bytes are still to be read.
     count : In(24), set : In(1)
-        Number of words to receive, and its strobe.
+        Number of words of the next run, and its strobe.
     enough : Out(1)
         There is room for `count` words; valid from the clock after `set`.
     start : In(1)
-        Start receiving, into the first word.
-    running : Out(1)
-        Words are still to be received.
+        The run starts. From here on all its words count as received, since they are when it ends.
+    run : In(RunSignature)
+        The engine's half; gets the same numbers, and runs only if they are `enough`.
     i : In(stream.Signature(width))
         Words.
     """
 
-    def __init__(self, *, width: int, depth: int, family: str):
-        self.width, self.depth, self.family = width, depth, family
+    def __init__(self, *, width: int, depth: int, family: str, two_clocks: bool = False):
+        self.width, self.depth, self.family, self.two_clocks = width, depth, family, two_clocks
+        self._engine = "engine" if two_clocks else "sync"
         super().__init__(
             {
                 "address": In(ADDRESS_BITS),
@@ -199,33 +231,48 @@ class OutputBuffer(wiring.Component):
                 "set": In(1),
                 "enough": Out(1),
                 "start": In(1),
-                "running": Out(1),
+                "run": In(RunSignature()),
                 "i": In(stream.Signature(width)),
             }
         )
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.submodules.ram = ram = _ram(self.width, self.depth, self.family)
-        filled, left = Signal(range(self.depth + 1), name="filled"), Signal(range(self.depth + 1), name="left")
+        m.submodules.ram = ram = _ram(
+            self.width, self.depth, self.family, read_domain="sync", write_domain=self._engine
+        )
+        stored, left = Signal(range(self.depth + 1), name="stored"), Signal(range(self.depth + 1), name="left")
+        filled, running = self._filled(m) if self.two_clocks else stored, self.run.running
         end = Signal(ADDRESS_BITS + 1)
         m.d.sync += [end.eq(self.address + self.words), self.fits.eq(_at_most(end, filled))]
         with m.If(self.set):
-            m.d.sync += [left.eq(self.count), self.enough.eq(_at_most(self.count, self.depth))]
+            m.d.sync += self.enough.eq(_at_most(self.count, self.depth))
+        with m.If(self.run.set):
+            m.d[self._engine] += left.eq(self.run.count)
         store = Signal()
         m.d.comb += [
-            self.i.ready.eq(self.running),
-            store.eq(self.running & self.i.valid),
+            self.i.ready.eq(running),
+            store.eq(running & self.i.valid),
             ram.write.eq(store),
-            ram.write_address.eq(filled),
+            ram.write_address.eq(stored),
             ram.write_data.eq(self.i.payload),
         ]
-        with m.If(self.start):
-            m.d.sync += [filled.eq(0), self.running.eq(left != 0)]
+        with m.If(self.run.start):
+            m.d[self._engine] += [stored.eq(0), running.eq(left != 0)]
         with m.Elif(store):
-            m.d.sync += [filled.eq(filled + 1), left.eq(left - 1), self.running.eq(left != 1)]
+            m.d[self._engine] += [stored.eq(stored + 1), left.eq(left - 1), running.eq(left != 1)]
         self._read(m, ram)
         return m
+
+    def _filled(self, m: Module) -> Signal:
+        """Words that a run has received, for the link: once it has ended, as many as it was started with."""
+        filled = Signal(range(self.depth + 1), name="filled")
+        asked = Signal.like(filled, name="asked")
+        with m.If(self.set):
+            m.d.sync += asked.eq(self.count)
+        with m.If(self.start):
+            m.d.sync += filled.eq(asked)
+        return filled
 
     def _read(self, m: Module, ram) -> None:
         size = -(-self.width // 8)

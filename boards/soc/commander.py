@@ -35,8 +35,6 @@ class Commander(wiring.Component):
         Word size of each stream in bytes.
     inputs : sequence of bool
         Whether each stream is an input of the engine; inputs precede outputs.
-    counters : int
-        Number of engine counters.
     description : bytes
         Description read by IDENTIFY.
     frame_bytes : int
@@ -54,16 +52,13 @@ class Commander(wiring.Component):
         A request is being processed, or the engine is running.
     """
 
-    def __init__(
-        self, *, sizes: Sequence[int], inputs: Sequence[bool], counters: int, description: bytes, frame_bytes: int
-    ):
+    def __init__(self, *, sizes: Sequence[int], inputs: Sequence[bool], description: bytes, frame_bytes: int):
         self._sizes, self._inputs, self._description = tuple(sizes), tuple(inputs), description
-        self._counters = counters
         super().__init__(
             {
                 "requests": In(RequestSignature(frame_bytes=frame_bytes)),
                 "replies": Out(ReplySignature()),
-                "island": Out(IslandSignature(sizes=sizes, counters=counters)),
+                "island": Out(IslandSignature(sizes=sizes)),
                 "busy": Out(1),
             }
         )
@@ -81,11 +76,11 @@ class Commander(wiring.Component):
             self.island.select.eq(self._args[:8]),
             self.island.words.eq(self._args[8:24]),
             self.island.address.eq(self._args[24:48]),
-            self.island.count.eq(self._args[24:48]),
+            self.island.control.count.eq(self._args[24:48]),
         ]
         m.d.sync += [
             self._chosen.eq(Cat(self._args[:8] == n for n in range(streams))),
-            self._any_running.eq(self.island.running.any()),
+            self._any_running.eq(self.island.control.running),
         ]
         # Byte dispatch is a long combinational path; register both sides to keep it out of receiver and sender.
         m.submodules.inlet, m.submodules.outlet = inlet, outlet = RegisterSlice(shape=8), RegisterSlice(shape=8)
@@ -100,12 +95,13 @@ class Commander(wiring.Component):
             self.requests.done,
             self.island.load,
             self.island.commit,
-            self.island.set,
-            self.island.start,
             self.island.read,
+            self.island.control.set,
+            self.island.control.start,
+            self.island.control.read_counters,
+            self.island.control.clear_counters,
         ):
             m.d.sync += strobe.eq(0)
-        m.d.sync += self.island.clear_counters.eq(0)
         self._count_frames(m)
         with m.FSM() as fsm:
             self._begin(m)
@@ -116,8 +112,12 @@ class Commander(wiring.Component):
             self._tell(m)
             with m.State("RESET"):
                 m.d.comb += self.island.reset.eq(1)
+                m.next = "RESETTING"
+            with m.State("RESETTING"), m.If(~self.island.pending):
                 self._reply(m, Reply.OK)
-        m.d.sync += self.busy.eq(~fsm.ongoing("IDLE") | self.replies.busy | self._any_running | self.requests.frame)
+        m.d.sync += self.busy.eq(
+            ~fsm.ongoing("IDLE") | self.replies.busy | self._any_running | self.island.pending | self.requests.frame
+        )
         return m
 
     def _reply(self, m: Module, code: Reply, *, empty: bool = True) -> None:
@@ -150,7 +150,8 @@ class Commander(wiring.Component):
             same.eq(known & (self.requests.sequence == last)),
             identify.eq(self.requests.code == Command.IDENTIFY),
         ]
-        with m.State("IDLE"), m.If(self.requests.frame & ~self.replies.busy):
+        # Requests find the engine's status up to date, and room for their commands.
+        with m.State("IDLE"), m.If(self.requests.frame & ~self.replies.busy & ~self.island.pending):
             m.next = "SORT"
         with m.State("SORT"):
             m.next = "SORTED"
@@ -274,7 +275,7 @@ class Commander(wiring.Component):
                 m.d.sync += third.eq(0)
                 m.next = "RUN_SET"
         with m.State("RUN_SET"):
-            m.d.sync += [self.island.set.eq(one), one.eq(one << 1)]
+            m.d.sync += [self.island.control.set.eq(one), one.eq(one << 1)]
             m.next = "RUN_COUNTS"
             with m.If(one[-1]):
                 m.next = "RUN_WAIT"
@@ -286,7 +287,7 @@ class Commander(wiring.Component):
             with m.Elif(~self.island.enough.all()):
                 self._reply(m, Reply.OUT_OF_RANGE)
             with m.Else():
-                m.d.sync += self.island.start.eq(1)
+                m.d.sync += self.island.control.start.eq(1)
                 self._reply(m, Reply.OK)
 
     def _read(self, m: Module) -> None:
@@ -318,15 +319,17 @@ class Commander(wiring.Component):
 
     def _tell(self, m: Module) -> None:
         """Answer requests that only report: STATUS, IDENTIFY and COUNTERS."""
-        counters = Cat(self.island.counters, self._link_counts)
-        m.submodules.info = info = InfoReader(description=self._description, counters=len(counters) // 8)
+        info = InfoReader(description=self._description, counters=len(self._link_counts) // 8)
+        m.submodules.info = info
+        wiring.connect(m, wiring.flipped(self.island.control.counters), info.engine)
         m.d.comb += [
             info.nonce.eq(self._args[: 8 * NONCE_BYTES]),
             info.offset.eq(self._args[8 * NONCE_BYTES :]),
-            info.counters.eq(counters),
+            info.counters.eq(self._link_counts),
         ]
         with m.State("STATUS"):
-            m.d.comb += [self._append.payload.eq(Cat(self._any_running, self.island.refused)), self._append.valid.eq(1)]
+            status = Cat(self._any_running, self.island.control.refused)
+            m.d.comb += [self._append.payload.eq(status), self._append.valid.eq(1)]
             with m.If(self._append.ready):
                 self._reply(m, Reply.OK, empty=False)
         with m.State("IDENTIFY"):
@@ -337,9 +340,12 @@ class Commander(wiring.Component):
                 m.next = "ANSWER"
         with m.State("COUNTERS"):
             m.d.comb += info.count.eq(1)
+            m.d.sync += self.island.control.read_counters.eq(1)
             m.next = "ANSWER"
         with m.State("ANSWER"):
             wiring.connect(m, info.o, self._append)
             with m.If(info.last & self._append.ready):
-                m.d.sync += self.island.clear_counters.eq((self.requests.code == Command.COUNTERS) & self._args[40])
+                m.d.sync += self.island.control.clear_counters.eq(
+                    (self.requests.code == Command.COUNTERS) & self._args[40]
+                )
                 self._reply(m, Reply.OK, empty=False)

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from ..host.protocol import IDENTIFY_BYTES
+from .island_signature import CounterByte
 from .word_packer import byte_of
 
 __all__ = ["NONCE_BYTES", "InfoReader"]
@@ -22,12 +23,14 @@ class InfoReader(wiring.Component):
     description : bytes
         Description of the board, a multiple of `IDENTIFY_BYTES` long.
     counters : int
-        Total bytes of the counters.
+        Total bytes of the link's counters.
 
     Members
     -------
     offset : In(16), nonce : In(32), counters : In
         Operands; stable from the clock before the request until the last byte has been sent.
+    engine : In(stream.Signature(CounterByte))
+        Counters of the engine, sent before those of the link.
     missing : Out(1)
         The description has no part that starts at `offset`; valid one clock after `offset`.
     identify, count : In(1)
@@ -43,6 +46,7 @@ class InfoReader(wiring.Component):
                 "offset": In(16),
                 "nonce": In(8 * NONCE_BYTES),
                 "counters": In(8 * counters),
+                "engine": In(stream.Signature(CounterByte())),
                 "missing": Out(1),
                 "identify": In(1),
                 "count": In(1),
@@ -64,12 +68,20 @@ class InfoReader(wiring.Component):
                 with m.If(self.identify):
                     m.next = "NONCE"
                 with m.If(self.count):
-                    m.next = "COUNT_READ"
+                    m.next = "ENGINE"
             with m.State("NONCE"), self._give(m, self.nonce.word_select(step[:2], 8)):
                 m.d.sync += step.eq(step + 1)
                 with m.If(step == NONCE_BYTES - 1):
                     m.d.sync += step.eq(0)
                     m.next = "TEXT_READ"
+            with m.State("ENGINE"):
+                m.d.comb += [
+                    self.o.payload.eq(self.engine.payload.byte),
+                    self.o.valid.eq(self.engine.valid),
+                    self.engine.ready.eq(self.o.ready),
+                ]
+                with m.If(self.engine.valid & self.engine.payload.last & self.o.ready):
+                    m.next = "COUNT_READ"
             for name, byte, size in (("TEXT", text, IDENTIFY_BYTES), ("COUNT", count, number)):
                 # The byte selected by the step is valid within 2 clocks.
                 with m.State(f"{name}_READ"):

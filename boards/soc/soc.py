@@ -13,6 +13,8 @@ from ..host.protocol import IDENTIFY_BYTES
 from ..host.soc_config import SocConfig, describe
 from .buffers import InputBuffer, OutputBuffer
 from .commander import Commander
+from .counter_reader import CounterReader
+from .crossing import ControlCrossing, ResetHandshake
 from .island_signature import IslandSignature
 from .receiver import FrameReceiver
 from .sender import FrameSender
@@ -25,7 +27,7 @@ TOP = "tercet_soc"
 
 
 class EngineIsland(wiring.Component):
-    """Engine and its buffers, in a reset domain of their own.
+    """Engine and its buffers, in a reset domain of their own; with two clocks in one of each.
 
     Parameters
     ----------
@@ -36,51 +38,93 @@ class EngineIsland(wiring.Component):
     -------
     port : In(IslandSignature)
         Interface to the commander.
+    engine_clk : In(1)
+        Clock of the engine, if it has its own.
     """
 
     def __init__(self, *, soc: SocConfig):
         self.soc = soc
+        self._domain = "engine" if soc.two_clocks else "sync"
         sizes = [port.bytes for port in soc.kind.streams(soc.config)]
-        super().__init__({"port": In(IslandSignature(sizes=sizes, counters=len(soc.kind.counters)))})
+        super().__init__({"port": In(IslandSignature(sizes=sizes)), **engine_clock(soc)})
 
     def elaborate(self, platform) -> Module:
-        m = Module()
+        m, inside = Module(), Module()
         soc = self.soc
-        # Same clock; reset at power-up and by the host.
-        m.domains.engine = domain = ClockDomain("engine", local=True)
-        m.d.comb += [domain.clk.eq(ClockSignal("sync")), domain.rst.eq(self._reset(m))]
-        inside = Module()
-        inside.submodules.engine = engine = shared(engine_spec(soc.engine).component, config=soc.config)
+        engine = shared(engine_spec(soc.engine).component, config=soc.config)
+        inside.submodules.engine = DomainRenamer(self._domain)(engine)
+        control = self._control(inside, engine)
         ports = soc.kind.streams(soc.config)
+        running = []
         for n, (port, (_, depth)) in enumerate(zip(ports, soc.depths, strict=True)):
             kind = InputBuffer if port.direction == "in" else OutputBuffer
-            buffer = shared(kind, width=port.width, depth=depth, family=soc.family)
+            two_clocks = {"two_clocks": True} if soc.two_clocks else {}
+            buffer = shared(kind, width=port.width, depth=depth, family=soc.family, **two_clocks)
             inside.submodules[f"{port.name}_buffer"] = buffer
-            self._connect(inside, n, buffer)
+            self._connect(inside, n, buffer, control)
+            running.append(buffer.run.running)
             if port.direction == "in":
                 self._feed(inside, n, port.bytes, buffer, getattr(engine, port.name))
             else:
                 self._collect(inside, n, buffer, getattr(engine, port.name))
-        inside.d.comb += [
-            self.port.counters.eq(engine.counters),
-            engine.clear.eq(self.port.clear_counters),
-            self.port.refused.eq(engine.error),
-        ]
-        m.submodules.inside = DomainRenamer("engine")(inside)
+        inside.d.comb += control.running.eq(Cat(running).any())
+        m.submodules.inside = inside = DomainRenamer({"sync": "island"})(inside)
+        self._domains(m)
         return m
 
-    def _connect(self, m: Module, n: int, buffer) -> None:
+    def _control(self, m: Module, engine):
+        """Connect the engine itself, and return the control signals in its clock."""
+        port, soc = self.port, self.soc
+        streams = len(port.fits)
+        if soc.two_clocks:
+            bits = max(depth for _, depth in soc.depths).bit_length()
+            m.submodules.crossing = crossing = ControlCrossing(streams=streams, count_bits=bits)
+            wiring.connect(m, wiring.flipped(port.control), crossing.link)
+            control, self._pending = crossing.engine, crossing.pending
+        else:
+            control, self._pending = port.control, Const(0)
+        reader = CounterReader(size=len(Value.cast(engine.counters)) // 8)
+        m.submodules.counter_reader = DomainRenamer(self._domain)(reader)
+        m.d.comb += [
+            reader.counters.eq(engine.counters),
+            reader.request.eq(control.read_counters),
+            engine.clear.eq(control.clear_counters),
+            control.refused.eq(engine.error),
+        ]
+        wiring.connect(m, reader.o, control.counters if soc.two_clocks else wiring.flipped(control.counters))
+        return control
+
+    def _domains(self, m: Module) -> None:
+        """Add the clock domains, reset at power-up and by the host."""
+        m.domains.island = island = ClockDomain("island", local=True)
+        m.d.comb += island.clk.eq(ClockSignal("sync"))
+        if not self.soc.two_clocks:
+            m.d.comb += island.rst.eq(self._reset(m))
+            return
+        m.domains.engine = engine = ClockDomain("engine", local=True)
+        m.submodules.reset = reset = ResetHandshake()
+        m.d.comb += [
+            reset.request.eq(self.port.reset),
+            reset.engine_clk.eq(self.engine_clk),
+            island.rst.eq(reset.link),
+            engine.clk.eq(self.engine_clk),
+            engine.rst.eq(reset.engine),
+            self.port.pending.eq(self._pending | reset.pending),
+        ]
+
+    def _connect(self, m: Module, n: int, buffer, control) -> None:
         """Connect the signals common to all buffers."""
         port = self.port
         m.d.comb += [
             buffer.address.eq(port.address),
             buffer.words.eq(port.words),
-            buffer.count.eq(port.count),
-            buffer.set.eq(port.set[n]),
-            buffer.start.eq(port.start),
+            buffer.count.eq(port.control.count),
+            buffer.set.eq(port.control.set[n]),
+            buffer.run.count.eq(control.count),
+            buffer.run.set.eq(control.set[n]),
+            buffer.run.start.eq(control.start),
             port.fits[n].eq(buffer.fits),
             port.enough[n].eq(buffer.enough),
-            port.running[n].eq(buffer.running),
         ]
 
     def _feed(self, m: Module, n: int, size: int, buffer, stream) -> None:
@@ -100,6 +144,7 @@ class EngineIsland(wiring.Component):
         """Connect engine, output buffer and commander."""
         port = self.port
         m.d.comb += [
+            buffer.start.eq(port.control.start),
             buffer.read.eq(port.read[n]),
             buffer.i.payload.eq(Value.cast(stream.payload)),
             buffer.i.valid.eq(stream.valid),
@@ -125,10 +170,14 @@ def commander_parameters(soc: SocConfig, description: bytes) -> dict:
     return {
         "sizes": tuple(port.bytes for port in ports),
         "inputs": tuple(port.direction == "in" for port in ports),
-        "counters": len(soc.kind.counters),
         "description": description,
         "frame_bytes": soc.frame_bytes,
     }
+
+
+def engine_clock(soc: SocConfig) -> dict:
+    """Member of a component with the engine in it: its clock, if it is not the link's."""
+    return {"engine_clk": In(1)} if soc.two_clocks else {}
 
 
 class ByteSoc(wiring.Component):
@@ -147,11 +196,15 @@ class ByteSoc(wiring.Component):
         Bytes from and to the host; `i` is always ready.
     busy : Out(1)
         A request is being processed, or the engine is running.
+    engine_clk : In(1)
+        Clock of the engine, if it has its own; unrelated to that of the link.
     """
 
     def __init__(self, *, soc: SocConfig, description: bytes):
         self.soc, self.description = soc, description
-        super().__init__({"i": In(stream.Signature(8)), "o": Out(stream.Signature(8)), "busy": Out(1)})
+        super().__init__(
+            {"i": In(stream.Signature(8)), "o": Out(stream.Signature(8)), "busy": Out(1), **engine_clock(soc)}
+        )
 
     def elaborate(self, platform) -> Module:
         m = Module()
@@ -166,6 +219,8 @@ class ByteSoc(wiring.Component):
         wiring.connect(m, sender.o, wiring.flipped(self.o))
         m.d.comb += self.busy.eq(commander.busy)
         wiring.connect(m, commander.island, island.port)
+        if soc.two_clocks:
+            m.d.comb += island.engine_clk.eq(self.engine_clk)
         return m
 
 
@@ -185,21 +240,25 @@ class Soc(wiring.Component):
         UART, idle high.
     busy : Out(1)
         A request is being processed, or the engine is running.
+    engine_clk : In(1)
+        Clock of the engine, if it has its own; unrelated to that of the link.
     """
 
     def __init__(self, *, soc: SocConfig, description: bytes):
         self.soc, self.description = soc, description
-        super().__init__({"rx": In(1), "tx": Out(1), "busy": Out(1)})
+        super().__init__({"rx": In(1), "tx": Out(1), "busy": Out(1), **engine_clock(soc)})
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        rate = {"clock_hz": self.soc.clock_hz, "baud": self.soc.baud}
+        rate = {"clock_hz": self.soc.uart_hz, "baud": self.soc.baud}
         m.submodules.receiver = receiver = UartReceiver(**rate)
         m.submodules.transmitter = transmitter = UartTransmitter(**rate)
         m.submodules.soc = soc = ByteSoc(soc=self.soc, description=self.description)
         wiring.connect(m, receiver.o, soc.i)
         wiring.connect(m, soc.o, transmitter.i)
         m.d.comb += [receiver.rx.eq(self.rx), self.tx.eq(transmitter.tx), self.busy.eq(soc.busy)]
+        if self.soc.two_clocks:
+            m.d.comb += soc.engine_clk.eq(self.engine_clk)
         return m
 
 

@@ -85,6 +85,9 @@ class Ram(wiring.Component):
         word that is only in the latch.
     latency : 1 or 2
         Clocks from an address to its word; with 1 there is no output register, and `read_data` is the latch.
+    read_domain, write_domain : str
+        Clock domains of the two ports. If they differ, a word may be read once the reader knows by other means that its
+        write is complete.
 
     Members
     -------
@@ -102,10 +105,21 @@ class Ram(wiring.Component):
     Raises
     ------
     ValueError
-        If `width` or `depth` is below 1, the family is unknown, or the family does not have that latency.
+        If `width` or `depth` is below 1, the family is unknown, the family does not have that latency, or a single-port
+        memory would need two clocks.
     """
 
-    def __init__(self, *, width: int, depth: int, family: str = "any", exclusive: bool = False, latency: int = 2):
+    def __init__(
+        self,
+        *,
+        width: int,
+        depth: int,
+        family: str = "any",
+        exclusive: bool = False,
+        latency: int = 2,
+        read_domain: str = "sync",
+        write_domain: str = "sync",
+    ):
         for name, value in (("width", width), ("depth", depth)):
             if value < 1:
                 raise ValueError(f"Memory {name} is {value}; use at least 1")
@@ -117,7 +131,9 @@ class Ram(wiring.Component):
                 f"up to {_ECP5_DISTRIBUTED} words on ecp5"
             )
         self.width, self.depth, self.family, self.exclusive = width, depth, family, exclusive
-        self.clocks = latency
+        if read_domain != write_domain and family == "ice40" and exclusive:
+            raise ValueError("Single-port memories have one clock; use the same domain to read and write")
+        self.clocks, self.read_domain, self.write_domain = latency, read_domain, write_domain
         address = max(1, (depth - 1).bit_length())
         super().__init__(
             {
@@ -136,6 +152,12 @@ class Ram(wiring.Component):
         """Clocks from an address to its word."""
         return self.clocks
 
+    @property
+    def _domains(self) -> dict[str, str]:
+        """Parameters of the memories inside; none with one clock, which keeps their names short."""
+        domains = {"read_domain": self.read_domain, "write_domain": self.write_domain}
+        return {} if set(domains.values()) == {"sync"} else domains
+
     def elaborate(self, platform) -> Module:
         m = Module()
         if self.depth <= _inferred_words(self.family, self.depth, self.exclusive):
@@ -152,8 +174,8 @@ class Ram(wiring.Component):
         m.submodules.cells = words = memory.Memory(
             shape=unsigned(self.width), depth=self.depth, init=[], attrs={"no_rw_check": "1"}
         )
-        write_port = words.write_port()
-        read_port = words.read_port()
+        write_port = words.write_port(domain=self.write_domain)
+        read_port = words.read_port(domain=self.read_domain)
         m.d.comb += [
             write_port.addr.eq(self.write_address),
             write_port.data.eq(self.write_data),
@@ -170,7 +192,7 @@ class Ram(wiring.Component):
             return
         out = Signal(self.width, reset_less=True)
         with m.If(self.out_enable):
-            m.d.sync += out.eq(latch)
+            m.d[self.read_domain] += out.eq(latch)
         m.d.comb += self.read_data.eq(out)
 
     def _block_rams(self, m: Module):
@@ -178,7 +200,7 @@ class Ram(wiring.Component):
         mode = _ecp5_mode(self.depth)
         for first in range(0, self.width, mode):
             last = min(first + mode, self.width)
-            m.submodules[f"block_{first // mode}"] = ram = shared(BlockRam, mode=mode)
+            m.submodules[f"block_{first // mode}"] = ram = shared(BlockRam, mode=mode, **self._domains)
             m.d.comb += [
                 ram.read_enable.eq(self.read_enable),
                 ram.read_address.eq(self.read_address),
@@ -209,11 +231,11 @@ class Ram(wiring.Component):
         s1_bank = Signal(len(self.read_address) - low, reset_less=True)
         shown = s1_bank
         with m.If(self.read_enable):
-            m.d.sync += s1_bank.eq(self.read_address[low:])
+            m.d[self.read_domain] += s1_bank.eq(self.read_address[low:])
         if self.latency == 2:
             shown = Signal.like(s1_bank, name="s2_bank")
             with m.If(self.out_enable):
-                m.d.sync += shown.eq(s1_bank)
+                m.d[self.read_domain] += shown.eq(s1_bank)
         words = []
         for n in range(-(-self.depth // _BLOCK)):
             depth = min(_BLOCK, self.depth - n * _BLOCK)
@@ -224,6 +246,7 @@ class Ram(wiring.Component):
                 family=self.family,
                 exclusive=self.exclusive,
                 latency=self.latency,
+                **self._domains,
             )
             m.submodules[f"bank_{n}"] = bank
             m.d.comb += [

@@ -10,6 +10,7 @@ import contextvars
 import gc
 import re
 import weakref
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from amaranth import *
@@ -39,7 +40,8 @@ def shared(component: type, **params) -> "SharedDefinition":
     -------
     SharedDefinition
         Used like the component itself. Under `verilog`, and in a build for a board, it becomes an instance of a module
-        that appears once in the output; in Amaranth's own simulator it is the component.
+        that appears once in the output; in Amaranth's own simulator it is the component. Domains other than ``sync``
+        become ports ``<domain>_clk`` and ``<domain>_rst``, connected to the domain of that name in the parent.
     """
     return SharedDefinition(component, params)
 
@@ -70,10 +72,8 @@ class SharedDefinition(Elaboratable):
             return self._component
         definition = definitions.define(self._key, self._component)
         ports = {f"{flow}_{name}": value for name, (value, flow) in _ports(self._component).items()}
-        if definition.clocked:
-            ports["i_clk"] = ClockSignal()
-        if definition.reset:
-            ports["i_rst"] = ResetSignal()
+        for name, value in definition.domains.items():
+            ports[f"i_{name}"] = value
         return Instance(definition.name, **ports)
 
 
@@ -143,8 +143,8 @@ def _no_collection():
 class _Definition:
     name: str
     text: str
-    clocked: bool
-    reset: bool
+    domains: Mapping[str, Value]
+    """Clocks and resets of its domains, by port."""
 
 
 @dataclass
@@ -206,15 +206,23 @@ def _ports(component) -> dict:
 
 
 def _convert(component, name: str) -> _Definition:
+    members = _ports(component)
     text = rtlil.convert(component, name=name, emit_src=False)
     if getattr(component, "keep_hierarchy", False):
         text = re.sub(
             rf"^module \\{re.escape(name)}$", f"attribute \\\\keep_hierarchy 1\nmodule \\\\{name}", text, flags=re.M
         )
-    if len(re.findall(r"\\rst\b", _module(text, name))) == 1:
-        # Nothing inside is reset: drop the port instead of routing a net without loads.
-        text = re.sub(r"^ *wire (width 1 )?input \d+ +\\rst\n", "", text, flags=re.M)
-    return _Definition(name, plain_names(text), _has_port(text, name, "clk"), _has_port(text, name, "rst"))
+    module, domains = _module(text, name), {}
+    for port in re.findall(r"^\s*wire (?:width 1 )?input \d+\s+\\((?:\w+_)?(?:clk|rst))$", module, re.M):
+        domain, _, kind = port.rpartition("_")
+        if port in members:
+            continue
+        if kind == "rst" and len(re.findall(rf"\\{port}\b", module)) == 1:
+            # Nothing inside is reset: drop the port instead of routing a net without loads.
+            text = re.sub(rf"^ *wire (width 1 )?input \d+ +\\{port}\n", "", text, flags=re.M)
+        else:
+            domains[port] = (ClockSignal if kind == "clk" else ResetSignal)(domain or "sync")
+    return _Definition(name, plain_names(text), domains)
 
 
 def _module(text: str, name: str) -> str:
@@ -222,7 +230,3 @@ def _module(text: str, name: str) -> str:
     if match is None:
         raise EmitError(f"Component for module {name} is empty: it has neither logic nor outputs")
     return match.group()
-
-
-def _has_port(text: str, name: str, port: str) -> bool:
-    return re.search(rf"^\s*wire (width 1 )?input \d+\s+\\{port}$", _module(text, name), re.M) is not None

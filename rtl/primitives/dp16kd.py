@@ -30,6 +30,8 @@ class BlockRam(wiring.Component):
         Width of a word in bits: 36, 18, 9, 4, 2 or 1.
     true_dual_port : bool
         The write port also reads, in clocks without a write; not in mode 36, whose words occupy both ports.
+    read_domain, write_domain : str
+        Clock domains of the two ports.
 
     Members
     -------
@@ -52,12 +54,20 @@ class BlockRam(wiring.Component):
         If the mode does not exist, or has no second read port for `true_dual_port`.
     """
 
-    def __init__(self, *, mode: int = 36, true_dual_port: bool = False):
+    def __init__(
+        self,
+        *,
+        mode: int = 36,
+        true_dual_port: bool = False,
+        read_domain: str = "sync",
+        write_domain: str = "sync",
+    ):
         if mode not in _UNUSED:
             raise ValueError(f"Block RAM mode {mode} does not exist; use {', '.join(map(str, _UNUSED))}")
         if true_dual_port and mode == 36:
             raise ValueError("Block RAM mode 36 has no second read port; use 18 or less")
         self.mode, self.true_dual_port = mode, true_dual_port
+        self._read_domain, self._write_domain = read_domain, write_domain
         address = 14 - _UNUSED[mode]
         super().__init__(
             {
@@ -95,8 +105,8 @@ class BlockRam(wiring.Component):
             **self._data(),
             **self._addresses(),
             **selects,
-            i_CLKA=ClockSignal(),
-            i_CLKB=ClockSignal(),
+            i_CLKA=ClockSignal(self._write_domain),
+            i_CLKB=ClockSignal(self._read_domain),
             i_CEA=Const(1, 1),
             i_OCEA=Const(1, 1),
             i_CEB=self.read_enable,

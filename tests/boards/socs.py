@@ -1,6 +1,7 @@
 """Small boards for tests, and helpers to open them."""
 
 import contextlib
+import dataclasses
 
 import numpy as np
 from tercet.boards.host.device import Device
@@ -46,10 +47,23 @@ FAULTS = soc_of("systolic", 128, frame_bytes=1024)
 """Configuration for fault injection."""
 
 
+TWO_CLOCKS = dataclasses.replace(
+    FAULTS,
+    config=dataclasses.replace(CONFIGS["systolic"], mac="ecp5"),
+    clock_hz=140_000_000,
+    link_hz=50_000_000,
+)
+"""The same with a clock for the engine, and with the memories of ECP5."""
+
+RATIOS = {"140:50": None, "alike": 1.0, "slower": 0.2137, "faster": 4.91}
+"""Clocks of the engine for each of the link to simulate it at."""
+
+
 @contextlib.contextmanager
-def running(soc: SocConfig, mode: str = "bytes"):
+def running(soc: SocConfig, mode: str = "bytes", engine_clocks: float | None = None):
     """Run a simulated board."""
-    with SimulatedBoard(soc, soc_sources(soc, uart=mode != "bytes"), mode=mode) as board:
+    sources = soc_sources(soc, uart=mode != "bytes")
+    with SimulatedBoard(soc, sources, mode=mode, engine_clocks=engine_clocks) as board:
         yield board
 
 

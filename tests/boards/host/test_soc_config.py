@@ -9,7 +9,7 @@ from tercet.boards.host.protocol import IDENTIFY_BYTES
 from tercet.boards.host.soc_config import SocConfig, describe, description_bytes, read_description
 from tercet.golden.tensorcore.config import TensorCoreConfig
 
-from ..socs import CONFIGS, soc_of
+from ..socs import CONFIGS, TWO_CLOCKS, soc_of
 
 # Protocol, bytes of the text, hash of the build.
 HEAD = 1 + 2 + 8
@@ -24,6 +24,14 @@ def test_describes_itself(name):
     found = read_description(text)
     assert found.soc == soc
     assert len(bytes.fromhex(found.build)) == 8
+
+
+def test_describes_two_clocks():
+    """A board with one clock is described as before there were two."""
+    assert read_description(describe(TWO_CLOCKS, "")).soc == TWO_CLOCKS
+    assert (TWO_CLOCKS.uart_hz, TWO_CLOCKS.clock_hz) == (50_000_000, 140_000_000)
+    texts = (zlib.decompress(describe(soc, "")[HEAD:]) for soc in (TWO_CLOCKS, soc_of("systolic")))
+    assert [b"link_hz" in text for text in texts] == [True, False]
 
 
 def floored(**fields):
@@ -106,6 +114,13 @@ def test_descriptions_of_something_else(change, message):
         ({"baud": 6_000_001}, ValueError, "use at most 6000000"),
         ({"baud": 0}, ValueError, "Baud 0"),
         ({"baud": 9600.0}, TypeError, "baud 9600.0 is not an integer"),
+        ({"link_hz": 8_000_000}, ValueError, "Baud 3000000 at a clock of 8000000 Hz; use at most 2000000"),
+        ({"link_hz": 5e7}, TypeError, "link_hz 50000000.0 is not an integer"),
+        (
+            {"link_hz": 50_000_000, "config": dataclasses.replace(CONFIGS["systolic"], mac="ice40")},
+            ValueError,
+            "RAMs of family 'ice40' have one clock",
+        ),
         ({"frame_bytes": 500}, ValueError, "Frames have 500 bytes; use a power of 2 from 128 to 32768"),
     ],
 )

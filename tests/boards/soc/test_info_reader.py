@@ -1,4 +1,4 @@
-"""Readout of description and counters, byte by byte."""
+"""Readout of description and link counters, after those of the engine, byte by byte."""
 
 import random
 
@@ -10,15 +10,31 @@ PARTS = 3
 TEXT = random.Random(1).randbytes(PARTS * IDENTIFY_BYTES)
 
 
+ENGINE_BYTES = 5
+
+
 def ask(simulate, requests, counters, pause):
     """Return the bytes and `last` flags of each request, a nonce with an offset or the value of the counters."""
     info = InfoReader(description=TEXT, counters=counters)
-    generator, found = random.Random(2), []
+    generator, found, far = random.Random(2), [], []
+
+    async def engine(ctx):
+        while True:
+            if far and generator.random() < 0.5:
+                ctx.set(info.engine.payload, {"byte": far[0], "last": len(far) == 1})
+                ctx.set(info.engine.valid, 1)
+                while not (await ctx.tick().sample(info.engine.ready))[2]:
+                    pass
+                del far[0]
+                ctx.set(info.engine.valid, 0)
+            else:
+                await ctx.tick()
 
     async def bench(ctx):
         for request in requests:
             if isinstance(request, bytes):
-                ctx.set(info.counters, int.from_bytes(request, "little"))
+                ctx.set(info.counters, int.from_bytes(request[ENGINE_BYTES:], "little"))
+                far[:] = request[:ENGINE_BYTES]
                 strobe = info.count
             else:
                 nonce, offset = request
@@ -40,7 +56,7 @@ def ask(simulate, requests, counters, pause):
             assert not ctx.get(info.o.valid)
             found.append(taken)
 
-    simulate(info, bench, clocks=200_000, o=info.o)
+    simulate(info, bench, beside=[engine], clocks=200_000, o=info.o)
     return [(bytes(byte for byte, _ in taken), [last for _, last in taken]) for taken in found]
 
 
@@ -53,7 +69,7 @@ def test_bytes(simulate, counters, pause):
     for _ in range(3):
         for part in range(PARTS):
             nonce, at = generator.randbytes(NONCE_BYTES), part * IDENTIFY_BYTES
-            requests += [(nonce, at), generator.randbytes(counters)]
+            requests += [(nonce, at), generator.randbytes(ENGINE_BYTES + counters)]
             wanted += [nonce + TEXT[at : at + IDENTIFY_BYTES], requests[-1]]
     found = ask(simulate, requests, counters, pause)
     assert [given for given, _ in found] == wanted

@@ -1,6 +1,8 @@
 """Replies of a board to valid and invalid requests, and to thousands of damaged frames."""
 
+import contextlib
 import functools
+import threading
 
 import numpy as np
 import pytest
@@ -13,18 +15,27 @@ from tercet.boards.simulated.fault_injection import LinePort, inject_faults
 from tercet.boards.simulated.request_fuzzer import products
 from tercet.golden.systolic.operands import MatmulOperands, job
 
-from ..socs import FAULTS, running
+from ..socs import FAULTS, RATIOS, TWO_CLOCKS, running
 
 SOC = FAULTS
+# The same streams on all boards: one clock, and two at several ratios.
+BOARDS = {"one clock": (FAULTS, None), **{name: (TWO_CLOCKS, ratio) for name, ratio in RATIOS.items()}}
 DEPTH = dict(SOC.depths)["acts"]
 STREAMS = [name for name, _ in SOC.depths]
 ACTS, SUMS = STREAMS.index("acts"), STREAMS.index("sums")
 
 
-@pytest.fixture(scope="module")
-def path():
-    with running(SOC) as board:
-        yield board.path
+@pytest.fixture(scope="module", params=BOARDS)
+def board(request):
+    soc, ratio = BOARDS[request.param]
+    with running(soc, engine_clocks=ratio) as board:
+        board.soc = soc
+        yield board
+
+
+@pytest.fixture
+def path(board):
+    return board.path
 
 
 @pytest.fixture
@@ -45,8 +56,8 @@ def refused(link, reply, command, data=b""):
     assert caught.value.reply == reply
 
 
-def test_describes_itself(link):
-    assert link.description.soc == SOC
+def test_describes_itself(board, link):
+    assert link.description.soc == board.soc
 
 
 def test_the_description_has_an_end(link):
@@ -164,6 +175,27 @@ def test_numbers_that_do_not_follow(path, link):
     assert wrong.request(Command.STATUS) == b"\0"
 
 
+@pytest.mark.parametrize("ratio", RATIOS)
+def test_resets_of_the_link(ratio):
+    """At any moment, in the middle of transfers and runs: the host finds the board again, and it computes."""
+    generator = np.random.default_rng(8)
+    a, w = (generator.integers(-128, 128, shape).astype(np.int8) for shape in ((60, 4), (4, 4)))
+    with running(TWO_CLOCKS, engine_clocks=RATIOS[ratio]) as board, open_port(board.path, SOC.baud) as port:
+        link = HostLink(port, timeout=0.03, retries=0)
+        for _ in range(40):
+            pressed = threading.Timer(generator.random() * 0.02, board.reset)
+            pressed.start()
+            with contextlib.suppress(LinkError, Refused):
+                while pressed.is_alive():
+                    Device(link).matmul(a, w)
+            pressed.join()
+            link._timeout, link.retries = 20.0, 3
+            link.resync()
+            out = Device(link).matmul(a, w)
+            assert np.array_equal(out, a.astype(np.int32) @ w)
+            link._timeout, link.retries = 0.03, 0
+
+
 requests = functools.partial(products, SOC)
 
 
@@ -176,9 +208,11 @@ def check(faults, count):
     assert faults["results"] > count // 20
 
 
-def test_damaged_frames(path):
-    with open_port(path, SOC.baud) as port:
-        check(inject_faults(port, HostLink(port, timeout=20.0), requests, 10_000), 10_000)
+def test_damaged_frames(board):
+    # One survey in full; with two clocks a part of it at each ratio.
+    count = 1_500 if board.soc.two_clocks else 10_000
+    with open_port(board.path, SOC.baud) as port:
+        check(inject_faults(port, HostLink(port, timeout=20.0), functools.partial(products, board.soc), count), count)
 
 
 def test_damaged_bits():

@@ -205,6 +205,10 @@ def test_synthesis_uses_the_blocks(tmp_path, family, command):
             {"width": 4, "depth": 33, "latency": 1, "family": "ecp5"},
             "latency is 1 for 33 words on family 'ecp5'; use 2, or .* up to 32 words on ecp5",
         ),
+        (
+            {"width": 4, "depth": 4000, "family": "ice40", "exclusive": True, "read_domain": "engine"},
+            "Single-port memories have one clock",
+        ),
         ({"width": 4, "depth": 4, "family": "ecp6"}, "Memory family 'ecp6' is unknown; use any, ecp5, ice40"),
     ],
 )

@@ -68,6 +68,47 @@ def test_reset_only_where_something_is_reset():
     assert ".rst(rst)" in verilog(Chain(stages=2, reset_less=False), name="chain")
 
 
+class TwoClocks(wiring.Component):
+    """Register in domain ``far``, with a reset, and one in ``sync``, without."""
+
+    def __init__(self):
+        super().__init__({"i": In(8), "o": Out(8)})
+
+    def elaborate(self, platform):
+        m = Module()
+        near, far = Signal(8, reset_less=True), Signal(8)
+        m.d.sync += near.eq(self.i)
+        m.d.far += far.eq(near)
+        m.d.comb += self.o.eq(far)
+        return m
+
+
+class Renamed(wiring.Component):
+    """`TwoClocks` whose domain ``far`` is ``engine`` here."""
+
+    def __init__(self):
+        super().__init__({"i": In(8), "o": Out(8), "engine_clk": In(1)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.domains.engine = engine = ClockDomain("engine", local=True)
+        m.d.comb += [engine.clk.eq(self.engine_clk), engine.rst.eq(self.i[0])]
+        m.submodules.inside = DomainRenamer({"far": "engine"})(inside := shared(TwoClocks))
+        m.d.comb += [inside.i.eq(self.i), self.o.eq(inside.o)]
+        return m
+
+
+def test_every_domain_has_its_ports():
+    """Each is connected to the parent's domain, under the name that it has there."""
+    text = verilog(Renamed(), name="renamed")
+    inside, top = re.findall(r"^module .*?^endmodule", text, re.M | re.S)
+    assert set(re.findall(r"\w*(?:clk|rst)\w*", inside.partition(";")[0])) == {"clk", "far_clk", "far_rst"}
+    assert re.search(r"\.clk\(clk\)", top)
+    assert re.search(r"\.far_clk\(engine_clk\)", top)
+    assert re.search(r"\.far_rst\((engine_rst|i\[0\])\)", top)
+    assert re.search(r"posedge clk\b.*posedge far_clk\b|posedge far_clk\b.*posedge clk\b", inside, re.S)
+
+
 def test_amaranth_simulates_the_same_component():
     from amaranth.sim import Simulator
 

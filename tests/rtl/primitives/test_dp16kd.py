@@ -190,3 +190,24 @@ def test_refuses():
         BlockRam(mode=8)
     with pytest.raises(ValueError, match="Block RAM mode 36 has no second read port; use 18 or less"):
         BlockRam(mode=36, true_dual_port=True)
+
+
+class Clocks(wiring.Component):
+    """Block RAM with a clock for each port, and none other."""
+
+    def __init__(self, *, mode):
+        self.mode = mode
+        super().__init__({"o": Out(mode)})
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.ram = ram = BlockRam(mode=self.mode, read_domain="engine", write_domain="sync")
+        m.d.comb += self.o.eq(ram.read_data)
+        return m
+
+
+@pytest.mark.parametrize("mode", [36, 9])
+def test_each_port_has_its_clock(mode):
+    text = verilog(Clocks(mode=mode), name="clocks")
+    assert ".CLKA(clk)" in text
+    assert ".CLKB(engine_clk)" in text
