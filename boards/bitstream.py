@@ -12,7 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,14 @@ from tercet.sim.files import naming
 from .catalog import Board, board
 from .flash import dfu_suffix
 from .fpga.attempts import Attempt, best_attempt, choices
+from .fpga.crossings import Crossing, find_crossings
 from .fpga.floorplan import fixed_sites
 from .fpga.netlist import SynthesisError, cell_counts, check_fits, run_yosys
 from .fpga.nextpnr import PLACERS, RoutedDesign, check_placer, place_and_route
 from .fpga.tools import find_tool
 from .host.soc_config import SocConfig
-from .soc.top import BoardTop
+from .soc.crossing import CROSSINGS
+from .soc.top import CLOCK_NETS, BoardTop, clock_constraints
 
 __all__ = ["STAGES", "BuildReport", "TimingMissed", "build"]
 
@@ -40,6 +42,7 @@ STAGES = 3
 
 # Relative clock error that the UART tolerates.
 _CLOCK_TOLERANCE = 0.001
+_SDC = "clocks.sdc"
 _POWER = "not reported: the open tools do not estimate power"
 
 
@@ -61,7 +64,7 @@ class BuildReport:
         Names of the board, its FPGA and the engine.
     params, depths : dict
         The engine's parameters, and its buffer depths in words.
-    clock_hz, baud : int
+    clock_hz, baud, link_hz : int
         As in `SocConfig`.
     bitstream : str
         File name.
@@ -84,6 +87,11 @@ class BuildReport:
         Tool name to version.
     critical_path : list of str
         Critical path, one hop per line.
+    crossings : list of dict
+        With two clocks, each structure through which data pass from one to the other: its ``name``, its ``kind``, the
+        clocks ``source`` and ``target``, and whether it is ``timed``, with the ``delay_ns`` of the longest path between
+        these clocks and its ``limit_ns``, a period of the faster one. Only a block RAM with a clock for each port is
+        not timed, as no path leads through it.
     """
 
     board: str
@@ -104,10 +112,14 @@ class BuildReport:
     seconds: dict[str, float]
     tools: dict[str, str]
     critical_path: list[str] = field(default_factory=list)
+    link_hz: int | None = None
+    crossings: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def reached_mhz(self) -> float:
-        """Fmax of the slowest clock."""
+        """Fmax of the engine's clock; of the slowest if the link has none of its own."""
+        if self.link_hz is not None:
+            return self.fmax_mhz["engine"]["reached"]
         return min(clock["reached"] for clock in self.fmax_mhz.values())
 
     def to_dict(self) -> dict[str, Any]:
@@ -137,7 +149,7 @@ def build(
     board_name : str
         One of `BOARDS`.
     soc_verilog : str
-        Module ``tercet_soc`` with the ports ``clk, rst, rx, tx, busy``.
+        Module ``tercet_soc`` with the ports ``clk, rst, rx, tx, busy``, and with two clocks ``engine_clk``.
     soc : SocConfig
         Configuration of that module.
     folder : Path
@@ -176,14 +188,16 @@ def build(
     own_placer = placer or found.preset(soc.engine).placer
     check_placer(own_placer)
     tries = choices(seed, seeds, own_placer, others=placer is None)
-    _check_clock(found, soc.clock_hz)
+    _check_clocks(found, soc)
     options = ["--timing-allow-fail", "--report", "report.json"]
     options += ["--freq", f"{soc.clock_hz / 1e6:.6f}"]
+    constraints = clock_constraints(soc)
+    options += ["--sdc", _SDC] if constraints else []
     plan = _plan(found, soc, options)
     # Look up the tools first: a missing packer should not surface after minutes of place and route.
     nextpnr, pack = (_resolved(command) for command in _commands(plan)[1:3])
     with _work_folder(folder) as work:
-        for file, content in {**plan.files, "soc.v": soc_verilog}.items():
+        for file, content in {**plan.files, "soc.v": soc_verilog, _SDC: constraints}.items():
             (work / file).write_text(content)
         stages = _Stages(found, soc, work, progress, watch)
         try:
@@ -214,6 +228,8 @@ def build(
             seconds=stages.seconds,
             tools=_versions(found, nextpnr, work),
             critical_path=routed.path,
+            link_hz=soc.link_hz,
+            crossings=_timed(stages.crossings, routed),
         )
         if found.programmer.dfu is not None:
             product.write_bytes(dfu_suffix(product.read_bytes(), *found.programmer.dfu))
@@ -240,18 +256,21 @@ def _work_folder(folder: Path) -> Iterator[Path]:
             yield Path(name)
 
 
-def _check_clock(found: Board, clock_hz: int) -> None:
-    settings = found.pll(clock_hz)
-    if settings is not None and abs(float(settings.output_hz) / clock_hz - 1) > _CLOCK_TOLERANCE:
-        raise ValueError(
-            f"{found.name} cannot generate a clock of {clock_hz} Hz; use {math.ceil(settings.output_hz)} Hz"
-        )
+def _check_clocks(found: Board, soc: SocConfig) -> None:
+    settings = found.pll(soc.clock_hz, link=soc.two_clocks)
+    if settings is None:
+        return
+    for wanted, made in ((soc.clock_hz, settings.output_hz), (soc.link_hz, settings.second_hz)):
+        if wanted is not None and made is not None and abs(float(made) / wanted - 1) > _CLOCK_TOLERANCE:
+            raise ValueError(f"{found.name} cannot generate a clock of {wanted} Hz; use {math.ceil(made)} Hz")
 
 
 def _plan(found: Board, soc: SocConfig, options: list[str]) -> Any:
     """Return Amaranth's build plan: files and command lines."""
     platform = found.platform()
-    return platform.build(BoardTop(found, soc.clock_hz), do_build=False, nextpnr_opts=options, emit_src=False)
+    return platform.build(
+        BoardTop(found, soc.clock_hz, soc.link_hz), do_build=False, nextpnr_opts=options, emit_src=False
+    )
 
 
 def _commands(plan: Any) -> list[list[str]]:
@@ -271,6 +290,7 @@ class _Stages:
         self.board, self.soc, self.work, self.progress, self.watch = found, soc, work, progress, watch
         self.seconds: dict[str, float] = {}
         self.packed = ""
+        self.crossings: list[Crossing] = []
 
     def synthesise(self) -> dict[str, dict[str, int]]:
         """Synthesise the Verilog; return cells used and available by kind."""
@@ -285,6 +305,8 @@ class _Stages:
         run_yosys(f"read_verilog soc.v; read_rtlil top.il; {script}", self.work)
         cells = cell_counts(self.work / device.fabric.netlist, device)
         check_fits(cells, device, self.soc.engine, self.board.name)
+        if self.soc.two_clocks:
+            self.crossings = find_crossings(self.work / device.fabric.netlist, CLOCK_NETS, CROSSINGS)
         shown = ", ".join(f"{count} {kind}" for kind, count in cells.items() if count)
         self._done("yosys", started, f"synthesised: {shown}")
         return {kind: {"used": count, "available": device.capacity[kind]} for kind, count in cells.items()}
@@ -304,7 +326,7 @@ class _Stages:
                     (where / file.name).hardlink_to(file)
                 for file in self.work.glob("*.sdc"):
                     (where / file.name).hardlink_to(file)
-            return place_and_route(
+            routed = place_and_route(
                 [*command, "--seed", str(seed), *PLACERS[placer]],
                 where,
                 log="top.tim",
@@ -312,6 +334,13 @@ class _Stages:
                 target=self.board.name,
                 watch=lambda now: self.watch(now if len(tries) == 1 else f"seed {seed}, placer {placer}: {now}"),
                 stop=stop,
+            )
+            if not self.soc.two_clocks:
+                return routed
+            return replace(
+                routed,
+                clocks={CLOCK_NETS.get(net, net): clock for net, clock in routed.clocks.items()},
+                between={(CLOCK_NETS[a], CLOCK_NETS[b]): delay for (a, b), delay in routed.between.items()},
             )
 
         several = len(tries) > 1
@@ -352,14 +381,41 @@ class _Stages:
         self.progress(f"{line}, in {self.seconds[stage]:.0f} s")
 
 
+def _limit_ns(routed: RoutedDesign, pair: tuple[str, str]) -> float:
+    """Longest delay between two clocks: then the bits of a FIFO's pointer that are under way are of one step."""
+    return round(1e3 / max(routed.clocks[clock]["asked"] for clock in pair), 2)
+
+
+def _timed(crossings: Sequence[Crossing], routed: RoutedDesign) -> list[dict[str, Any]]:
+    found = []
+    for crossing in crossings:
+        pair = crossing.source, crossing.target
+        line = {"name": crossing.name, "kind": crossing.kind, "source": pair[0], "target": pair[1]}
+        timed = crossing.paths > 0 and pair in routed.between
+        line |= {"timed": timed}
+        if timed:
+            line |= {"delay_ns": routed.between[pair], "limit_ns": _limit_ns(routed, pair)}
+        found.append(line)
+    return found
+
+
 def _met(routed: RoutedDesign) -> bool:
-    return all(clock["reached"] >= clock["asked"] for clock in routed.clocks.values())
+    within = all(delay <= _limit_ns(routed, pair) for pair, delay in routed.between.items())
+    return within and all(clock["reached"] >= clock["asked"] for clock in routed.clocks.values())
 
 
 def _check_timing(routed: RoutedDesign, what: str, allowed: bool) -> None:
     if allowed or _met(routed):
         return
     path = routed.path
+    for pair, delay in routed.between.items():
+        limit = _limit_ns(routed, pair)
+        if delay > limit:
+            raise TimingMissed(
+                f"{what} takes {delay:.2f} ns, not {limit:.2f} ns, from clock {pair[0]} to clock {pair[1]}; use a "
+                "slower clock, another seed or placer, or allow the miss",
+                path,
+            )
     worst = min(routed.clocks.values(), key=lambda clock: clock["reached"] / clock["asked"])
     # The first hop ends at the output of the launching register.
     start, end = (path[n].rpartition(" to ")[2] for n in (0, -1)) if path else ("?", "?")

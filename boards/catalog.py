@@ -15,7 +15,7 @@ from .host.protocol import RATES
 from .host.soc_config import SocConfig
 from .platforms import PLATFORMS
 
-__all__ = ["BOARDS", "Board", "Programmer", "board", "soc_config"]
+__all__ = ["BOARDS", "LINK_HZ", "Board", "Programmer", "board", "soc_config"]
 
 BOARDS = tuple(PLATFORMS)
 """Names of the boards."""
@@ -31,6 +31,9 @@ _DEVICES = {
     "LFE5UM5G-85F": DEVICES["ecp5-85k"],
     "GW1NR-9C": GW1NR9,
 }
+LINK_HZ = (48e6, 60e6)
+"""Range of the link's clock where the engine has a faster one of its own, in Hz."""
+
 # Buffer depth in words where a preset gives none.
 _DEPTH = 256
 
@@ -101,15 +104,30 @@ class Board:
         """Return a new Amaranth platform, which is good for one build."""
         return PLATFORMS[self.name]()
 
-    def pll(self, wanted_hz: int) -> PllSettings | None:
+    def pll(self, wanted_hz: int, *, link: bool = False) -> PllSettings | None:
         """Return PLL settings for the fastest clock up to `wanted_hz`; None if that is the oscillator's frequency.
+
+        With `link` there are always settings, with a second output for the link, in the range `LINK_HZ`.
 
         Raises
         ------
         ValueError
             If the PLL cannot generate such a clock.
         """
-        return None if wanted_hz == self.clock_hz else pll_settings(self.device.family, self.clock_hz, wanted_hz)
+        if wanted_hz == self.clock_hz and not link:
+            return None
+        return pll_settings(self.device.family, self.clock_hz, wanted_hz, LINK_HZ if link else None)
+
+    def link_hz(self, clock_hz: int) -> int | None:
+        """Return the clock of the link beside an engine's clock; None if it is the same.
+
+        ECP5 boards have a slower one where the engine's is beyond the range `LINK_HZ`. The large RAMs of iCE40 have a
+        single clock.
+        """
+        if self.device.family != "ecp5" or clock_hz <= LINK_HZ[1]:
+            return None
+        settings = self.pll(clock_hz, link=True)
+        return None if settings is None or settings.second_hz is None else math.ceil(settings.second_hz)
 
     @property
     def presets(self) -> dict[str, BoardPreset]:
@@ -240,7 +258,8 @@ def soc_config(
     config : frozen dataclass
         Engine config that replaces the preset's.
     clock_hz : int
-        Upper bound of the clock; rounded down to a frequency of the PLL.
+        Upper bound of the engine's clock; rounded down to a frequency of the PLL. The link's follows from it, see
+        `Board.link_hz`.
     baud, frame_bytes : int
         As in `SocConfig`.
     depths : mapping
@@ -270,12 +289,14 @@ def soc_config(
     words = {**preset.depths, **(depths or {})}
     wanted = preset.clock_hz if clock_hz is None else clock_hz
     pll = found.pll(wanted)
+    wanted = wanted if pll is None else math.ceil(pll.output_hz)
     return SocConfig(
         engine=engine,
         config=config,
         depths=tuple((name, words.get(name, _DEPTH)) for name in names),
-        clock_hz=wanted if pll is None else math.ceil(pll.output_hz),
+        clock_hz=wanted,
         baud=found.baud if baud is None else baud,
         frame_bytes=preset.frame_bytes if frame_bytes is None else frame_bytes,
         board=board_name,
+        link_hz=found.link_hz(wanted),
     )

@@ -29,9 +29,9 @@ class Measurement:
     params, depths : dict
         Non-default engine parameters, and buffer depths in words.
     clock_hz : int
-        Clock constraint.
+        Clock constraint of the engine.
     reached_mhz : float
-        Fmax of the slowest clock.
+        Fmax, as `BuildReport.reached_mhz`.
     cells : dict
         Cell kind to number used.
     seed, placer

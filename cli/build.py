@@ -32,6 +32,12 @@ def _report_table(report: BuildReport) -> Any:
     for name, clock in report.fmax_mhz.items():
         result.add_row(f"fmax of {name}", f"{clock['reached']:.1f} MHz", f"{clock['asked']:.1f} MHz requested")
     result.add_row("seed, placer", f"{report.seed}, {report.placer}", f"{len(report.attempts)} tried")
+    for crossing in report.crossings:
+        name = f"{crossing['kind']} {crossing['name']}, {crossing['source']} to {crossing['target']}"
+        if crossing["timed"]:
+            result.add_row(name, f"{crossing['delay_ns']:.1f} ns", f"{crossing['limit_ns']:.1f} ns allowed")
+        else:
+            result.add_row(name, "excepted", "no path leads through it")
     for field, value in report.params.items():
         if field in DEPTHS:
             result.add_row(field, str(value), "")
@@ -55,7 +61,9 @@ def _command(spec: EngineSpec) -> click.Command:
     )
     @config_options(engine.config_class, engine.presets, dict.fromkeys(preset_fields(name), "the board's preset"))
     @sized
-    @click.option("--clock", type=Megahertz(0.001, 1000), help="Maximum clock in MHz. [default: the board's]")
+    @click.option(
+        "--clock", type=Megahertz(0.001, 1000), help="Maximum clock of the engine in MHz. [default: the board's]"
+    )
     @click.option("--baud", type=click.IntRange(1), help="Baud rate of the UART. [default: the board's]")
     @depth_option
     @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="First seed of place and route.")

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic as _now
 from typing import Any
@@ -64,11 +64,16 @@ class RoutedDesign:
     clocks : dict
         Clock name, without nextpnr's decorations, to the MHz ``reached`` and ``asked``.
     path : list of str
-        Critical register-to-register path: delay, kind and end point of every hop.
+        Critical register-to-register path of the clock that is nearest to its limit: delay, kind and end point of every
+        hop.
+    between : dict
+        Pair of clocks, source and target, to the delay in ns of the longest path between them. nextpnr reports these
+        paths, but does not compare them with any limit.
     """
 
     clocks: dict[str, dict[str, float]]
     path: list[str]
+    between: dict[tuple[str, str], float] = field(default_factory=dict)
 
 
 def check_placer(name: str) -> None:
@@ -139,7 +144,7 @@ def place_and_route(
             raise DoesNotFit(f"nextpnr cannot place the design on {target}: {message}")
         raise SynthesisError(cache_problem(command[0], output) or f"nextpnr: {message}")
     content = json.loads((folder / report).read_text())
-    return RoutedDesign(_clocks(content), _slowest_path(content))
+    return RoutedDesign(_clocks(content), _slowest_path(content), _between(content))
 
 
 def _start_first(tool: str, watch: Callable[[str], None]) -> None:
@@ -235,9 +240,24 @@ def _state(line: str) -> str | None:
     return None
 
 
+def _plain(clock: str) -> str:
+    """Return a clock's name without nextpnr's decorations."""
+    return re.sub(r"^(posedge |negedge )?(\$glbnet\$)?|_?\$\w+$", "", clock)
+
+
+def _between(content: Mapping[str, Any]) -> dict[tuple[str, str], float]:
+    found: dict[tuple[str, str], float] = {}
+    for path in content.get("critical_paths", []):
+        pair = _plain(path["from"]), _plain(path["to"])
+        if pair[0] != pair[1] and not any("async" in clock for clock in pair):
+            delay = sum(hop["delay"] for hop in path["path"])
+            found[pair] = max(found.get(pair, 0.0), round(delay, 2))
+    return found
+
+
 def _clocks(content: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     return {
-        re.sub(r"^\$glbnet\$|_?\$\w+$", "", name): {
+        _plain(name): {
             "reached": round(float(clock["achieved"]), 2),
             "asked": round(float(clock["constraint"]), 2),
         }
@@ -249,7 +269,14 @@ def _slowest_path(content: Mapping[str, Any]) -> list[str]:
     paths = [p for p in content.get("critical_paths", []) if p["from"] == p["to"] and "async" not in p["from"]]
     if not paths:
         return []
-    hops = max(paths, key=lambda path: sum(hop["delay"] for hop in path["path"]))["path"]
+    clocks = _clocks(content)
+
+    def share(path: Mapping[str, Any]) -> float:
+        """Delay in periods of the path's clock."""
+        clock = clocks.get(_plain(path["from"]))
+        return sum(hop["delay"] for hop in path["path"]) * (clock["asked"] if clock else 1)
+
+    hops = max(paths, key=share)["path"]
     # Hops along a carry chain have almost no delay; leave them out.
     shown = [hops[0], *(hop for hop in hops[1:-1] if hop["delay"] >= 0.1), *hops[1:][-1:]]
     return [f"{hop['delay']:.2f} ns {hop['type']} to {hop['to']['cell']}.{hop['to']['port']}" for hop in shown]

@@ -7,11 +7,14 @@ All three kinds lock an oscillator (VCO) to the input. They differ in where the 
 
     ice40:        input --/reference--> phase detector --> VCO --+--/divider--> output
                                               ^----/multiplier---+
+
+ECP5's can divide the VCO for a second output.
 """
 
 import functools
 import itertools
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
@@ -43,6 +46,8 @@ class PllSettings:
         Input frequency.
     reference, multiplier, divider : int
         Division and multiplication factors, see the diagrams above.
+    second : int
+        Divider of the second output; 0 if it is unused.
     """
 
     family: str
@@ -50,6 +55,7 @@ class PllSettings:
     reference: int
     multiplier: int
     divider: int
+    second: int = 0
 
     @property
     def detector_hz(self) -> Fraction:
@@ -67,17 +73,25 @@ class PllSettings:
         return self.vco_hz / self.divider
 
     @property
+    def second_hz(self) -> Fraction | None:
+        """Exact frequency of the second output."""
+        return self.vco_hz / self.second if self.second else None
+
+    @property
     def parameters(self) -> dict[str, int]:
         """Numeric parameters of ``EHXPLLL``, ``SB_PLL40_PAD`` or ``rPLL``."""
         if self.family == "ecp5":
             # The output is aligned to its own feedback: any phase within the divider's range will do.
-            return {
+            numbers = {
                 "CLKI_DIV": self.reference,
                 "CLKFB_DIV": self.multiplier,
                 "CLKOP_DIV": self.divider,
                 "CLKOP_CPHASE": self.divider - 1,
                 "CLKOP_FPHASE": 0,
             }
+            if self.second:
+                numbers |= {"CLKOS_DIV": self.second, "CLKOS_CPHASE": self.second - 1, "CLKOS_FPHASE": 0}
+            return numbers
         if self.family == "ice40":
             filters = [n for n, limit in _ICE40_FILTERS.items() if self.detector_hz < limit]
             return {
@@ -112,7 +126,9 @@ def _mhz(hz: Fraction | float) -> str:
     return f"{float(hz) / 1e6:.6g}"
 
 
-def pll_settings(family: str, input_hz: int, wanted_hz: int) -> PllSettings:
+def pll_settings(
+    family: str, input_hz: int, wanted_hz: int, second_hz: tuple[float, float] | None = None
+) -> PllSettings:
     """Return the settings with the highest output frequency that does not exceed `wanted_hz`.
 
     Parameters
@@ -121,11 +137,13 @@ def pll_settings(family: str, input_hz: int, wanted_hz: int) -> PllSettings:
         One of `PLL_FAMILIES`.
     input_hz, wanted_hz : int
         Frequencies in Hz.
+    second_hz : (float, float)
+        Range of a second output, in Hz, which gets the highest frequency in it; the first output comes first.
 
     Raises
     ------
     ValueError
-        If the family is unknown, or a frequency is outside the range of its PLL.
+        If the family is unknown or has no second output, or a frequency is outside the range of its PLL.
     """
     if family not in FAMILIES:
         raise ValueError(f"PLL of {family!r} is unknown; use one of {', '.join(FAMILIES)}")
@@ -141,7 +159,20 @@ def pll_settings(family: str, input_hz: int, wanted_hz: int) -> PllSettings:
             f"The PLL of {family} makes {_mhz(least)} to {_mhz(most)} MHz from {_mhz(input_hz)} MHz, "
             f"not {_mhz(wanted_hz)} MHz; the nearest is {_mhz(nearest)} MHz"
         )
-    return candidates[max(output for output in candidates if output <= wanted_hz)]
+    settings = candidates[max(output for output in candidates if output <= wanted_hz)]
+    return settings if second_hz is None else _with_second(settings, *second_hz)
+
+
+def _with_second(settings: PllSettings, low: float, high: float) -> PllSettings:
+    if settings.family != "ecp5":
+        raise ValueError(f"The PLL of {settings.family} makes one clock; use that of ecp5 for two")
+    divider = math.ceil(settings.vco_hz / Fraction(high))
+    if divider not in FAMILIES["ecp5"].pll.dividers or settings.vco_hz / divider < low:
+        raise ValueError(
+            f"The PLL of ecp5 divides {_mhz(settings.vco_hz)} MHz to no second clock from {_mhz(low)} to "
+            f"{_mhz(high)} MHz; use a wider range"
+        )
+    return replace(settings, second=divider)
 
 
 class Pll(Elaboratable):
@@ -158,13 +189,16 @@ class Pll(Elaboratable):
     ----------
     o : Signal
         Output clock.
+    second : Signal
+        Second output clock, if the settings have one.
     locked : Signal
-        The output clock is stable.
+        The output clocks are stable.
     """
 
     def __init__(self, settings: PllSettings, clk: Any):
         self.settings, self.clk = settings, clk
         self.o, self.locked = Signal(name="pll_clk"), Signal(name="pll_locked")
+        self.second = Signal(name="pll_second_clk")
 
     def elaborate(self, platform) -> Module:
         m = Module()
@@ -173,6 +207,14 @@ class Pll(Elaboratable):
         return m
 
     def _ecp5(self, numbers: dict[str, Any]) -> Instance:
+        second: dict[str, Any] = {}
+        if self.settings.second_hz is not None:
+            second = {
+                "a_FREQUENCY_PIN_CLKOS": _mhz(self.settings.second_hz),
+                "p_CLKOS_ENABLE": "ENABLED",
+                "o_CLKOS": self.second,
+                "i_ENCLKOS": Const(0),
+            }
         return Instance(
             "EHXPLLL",
             # Charge pump and filter as set by the vendor's tool; without them the hardware does not lock.
@@ -193,6 +235,7 @@ class Pll(Elaboratable):
             p_CLKOP_ENABLE="ENABLED",
             p_FEEDBK_PATH="CLKOP",
             **numbers,
+            **second,
             i_CLKI=self.clk,
             i_CLKFB=self.o,
             o_CLKOP=self.o,

@@ -10,21 +10,94 @@ synchronisers::
     reset ------- request -----------[synchroniser]--> reset of the engine
               <-- acknowledgement ---[synchroniser]---
 
-Each is a submodule of its own, so that its name stands in the netlist.
+Each is a module of its own through synthesis, so that its name stands in the netlist, where an audit finds it.
 """
 
+from collections.abc import Mapping
+
 from amaranth import *
-from amaranth.lib import wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.fifo import AsyncFIFO
 from amaranth.lib.wiring import In, Out
+from tercet.rtl.emit import shared
 
 from .island_signature import ControlSignature, CounterByte
 
-__all__ = ["ControlCrossing", "ResetHandshake"]
+__all__ = ["CROSSINGS", "ControlCrossing", "CrossingFifo", "LevelSynchroniser", "ResetHandshake"]
+
+CROSSINGS: Mapping[str, str] = {r"\w+_sync": "synchroniser", r"\w+_fifo": "fifo", r"\w+_buffer\.ram": "ram"}
+"""Names of the submodules that may lie between two clocks, as regular expressions, to their kind."""
 
 _COUNTER_FIFO = 4  # bytes
 _ACKNOWLEDGE = 4  # clocks of the engine from the start of its reset to the acknowledgement
+
+
+class LevelSynchroniser(wiring.Component):
+    """Brings a level into domain ``sync``.
+
+    Parameters
+    ----------
+    init : int
+        Level at power-up; there is no other reset.
+
+    Members
+    -------
+    i : In(1)
+        Level from a register of another clock.
+    o : Out(1)
+        The same, 2 to 3 clocks later.
+    """
+
+    keep_hierarchy = True
+
+    def __init__(self, *, init: int = 0):
+        self._init = init
+        super().__init__({"i": In(1), "o": Out(1)})
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.stages = FFSynchronizer(self.i, self.o, init=self._init)
+        return m
+
+
+class CrossingFifo(wiring.Component):
+    """FIFO from domain ``write`` to domain ``read``; empty after a reset of the former.
+
+    Parameters
+    ----------
+    width, depth : int
+        Width of a word in bits, and number of words, a power of 2.
+
+    Members
+    -------
+    i : In(stream.Signature(width)), o : Out(stream.Signature(width))
+        Words.
+    waiting : Out(1)
+        Words are in the FIFO, as far as ``write`` knows; from the second clock after one has entered.
+    """
+
+    keep_hierarchy = True
+
+    def __init__(self, *, width: int, depth: int):
+        self._depth = depth
+        super().__init__({"i": In(stream.Signature(width)), "o": Out(stream.Signature(width)), "waiting": Out(1)})
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.fifo = fifo = AsyncFIFO(
+            width=len(self.i.payload), depth=self._depth, w_domain="write", r_domain="read"
+        )
+        m.d.comb += [
+            fifo.w_data.eq(self.i.payload),
+            fifo.w_en.eq(self.i.valid),
+            self.i.ready.eq(fifo.w_rdy),
+            self.o.payload.eq(fifo.r_data),
+            self.o.valid.eq(fifo.r_rdy),
+            fifo.r_en.eq(self.o.ready),
+            self.waiting.eq(fifo.w_level.any()),
+        ]
+        return m
 
 
 class ControlCrossing(wiring.Component):
@@ -67,51 +140,56 @@ class ControlCrossing(wiring.Component):
         strobes = Cat(link.set, link.start, link.clear_counters, link.read_counters)
         outputs = Cat(engine.set, engine.start, engine.clear_counters, engine.read_counters)
         depth = 1 << len(link.set).bit_length()
-        m.submodules.command_fifo = fifo = AsyncFIFO(
-            width=len(strobes) + len(engine.count), depth=depth, r_domain="engine", w_domain="sync"
-        )
-        m.d.comb += [fifo.w_data.eq(Cat(strobes, link.count[: len(engine.count)])), fifo.w_en.eq(strobes.any())]
+        fifo = shared(CrossingFifo, width=len(strobes) + len(engine.count), depth=depth)
+        m.submodules.command_fifo = DomainRenamer({"write": "sync", "read": "engine"})(fifo)
+        m.d.comb += [
+            fifo.i.payload.eq(Cat(strobes, link.count[: len(engine.count)])),
+            fifo.i.valid.eq(strobes.any()),
+        ]
         taken, active = Signal(name="taken"), Signal(name="active")
-        command = Signal.like(fifo.r_data, name="command")
+        command = Signal.like(fifo.o.payload, name="command")
         # A command leaves the FIFO only once the level is up that a run started by it will hold up: whatever the delays
         # of the wires, the link sees that before it sees the FIFO empty.
-        m.d.comb += fifo.r_en.eq(active)
+        m.d.comb += fifo.o.ready.eq(active)
         m.d.engine += [
-            active.eq(fifo.r_rdy | taken | engine.running),
-            taken.eq(fifo.r_rdy & fifo.r_en),
-            command.eq(fifo.r_data),
+            active.eq(fifo.o.valid | taken | engine.running),
+            taken.eq(fifo.o.valid & active),
+            command.eq(fifo.o.payload),
         ]
         m.d.comb += [
             outputs.eq(command[: len(strobes)] & taken.replicate(len(strobes))),
             engine.count.eq(command[len(strobes) :]),
         ]
-        m.submodules.running = FFSynchronizer(active, link.running)
+        self._synchronise(m, "running", active, link.running)
         refused = Signal(name="refused")
         m.d.engine += refused.eq(engine.refused)
-        m.submodules.refused = FFSynchronizer(refused, link.refused)
+        self._synchronise(m, "refused", refused, link.refused)
         self._pending(m, fifo)
 
-    def _pending(self, m: Module, fifo: AsyncFIFO) -> None:
+    def _synchronise(self, m: Module, name: str, i: Value, o: Value) -> None:
+        m.submodules[f"{name}_sync"] = sync = shared(LevelSynchroniser)
+        m.d.comb += [sync.i.eq(i), o.eq(sync.o)]
+
+    def _pending(self, m: Module, fifo) -> None:
         """Bridge the clocks from a strobe to the FIFO's level, and leave one more for `running`."""
         written, seen = Signal(2, name="written"), Signal(2, name="seen")
         m.d.sync += [
-            written.eq(Cat(fifo.w_en, written)),
-            seen.eq(Cat(fifo.w_en | written.any() | fifo.w_level.any(), seen)),
+            written.eq(Cat(fifo.i.valid, written)),
+            seen.eq(Cat(fifo.i.valid | written.any() | fifo.waiting, seen)),
         ]
         m.d.comb += self.pending.eq(seen.any())
 
     def _counters(self, m: Module) -> None:
         near, far = self.link.counters, self.engine.counters
-        m.submodules.counter_fifo = fifo = AsyncFIFO(
-            width=CounterByte().size, depth=_COUNTER_FIFO, r_domain="sync", w_domain="engine"
-        )
+        fifo = shared(CrossingFifo, width=CounterByte().size, depth=_COUNTER_FIFO)
+        m.submodules.counter_fifo = DomainRenamer({"write": "engine", "read": "sync"})(fifo)
         m.d.comb += [
-            fifo.w_data.eq(far.payload),
-            fifo.w_en.eq(far.valid),
-            far.ready.eq(fifo.w_rdy),
-            Value.cast(near.payload).eq(fifo.r_data),
-            near.valid.eq(fifo.r_rdy),
-            fifo.r_en.eq(near.ready),
+            fifo.i.payload.eq(far.payload),
+            fifo.i.valid.eq(far.valid),
+            far.ready.eq(fifo.i.ready),
+            Value.cast(near.payload).eq(fifo.o.payload),
+            near.valid.eq(fifo.o.valid),
+            fifo.o.ready.eq(near.ready),
         ]
 
 
@@ -142,7 +220,8 @@ class ResetHandshake(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.domains.free = free = ClockDomain("free", reset_less=True, local=True)
+        # Never reset.
+        m.domains.free = free = ClockDomain("free", local=True)
         m.d.comb += free.clk.eq(self.engine_clk)
         ask, acknowledged = Signal(), Signal()
         # The link's own reset begins the phases and must not disturb them.
@@ -157,7 +236,14 @@ class ResetHandshake(wiring.Component):
         with m.Else():
             m.d.sync += [request.eq(asked | ask), asked.eq(0)]
         m.d.sync += pending.eq(ask | asked | request | acknowledged)
-        m.submodules.request = FFSynchronizer(request, self.engine, o_domain="free", init=1)
+        request_sync, acknowledge_sync = shared(LevelSynchroniser, init=1), shared(LevelSynchroniser)
+        m.submodules.request_sync = DomainRenamer("free")(request_sync)
+        m.submodules.acknowledge_sync = acknowledge_sync
+        m.d.comb += [
+            request_sync.i.eq(request),
+            self.engine.eq(request_sync.o),
+            acknowledge_sync.i.eq(acknowledge[-1]),
+            acknowledged.eq(acknowledge_sync.o),
+        ]
         m.d.free += acknowledge.eq(Cat(self.engine, acknowledge))
-        m.submodules.acknowledge = FFSynchronizer(acknowledge[-1], acknowledged)
         return m

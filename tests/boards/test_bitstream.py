@@ -1,5 +1,6 @@
 """Bitstreams: real builds with a small engine and with a stub, and failures of fake tools."""
 
+import dataclasses
 import json
 import stat
 import sys
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 from tercet.boards.bitstream import STAGES, TimingMissed, build
 from tercet.boards.catalog import board, soc_config
+from tercet.boards.fpga.crossings import UnsynchronisedPath
 from tercet.boards.fpga.netlist import DoesNotFit, SynthesisError
 from tercet.boards.fpga.tools import ToolNotFound
 from tercet.boards.soc.soc import soc_verilog
@@ -37,8 +39,26 @@ endmodule
 """
 
 
+# The level of a counter in the engine's clock, on tx and LED; with and without a synchroniser.
+TWO_CLOCKS_STUB = """
+(* keep_hierarchy *)
+module synchroniser(input clk, input i, output reg o);
+  reg first;
+  always @(posedge clk) {o, first} <= {first, i};
+endmodule
+module tercet_soc(input clk, input engine_clk, input rst, input rx, output reg tx, output reg busy);
+  reg [7:0] count = 0;
+  always @(posedge engine_clk) count <= count + 1;
+  wire level;
+  synchroniser running_sync(.clk(clk), .i(count[7]), .o(level));
+  always @(posedge clk) {tx, busy} <= rst ? 2'b10 : {rx, level};
+endmodule
+"""
+
+
 def stub(name, folder, engine="systolic", text=STUB, clock_hz=None, **options):
-    return build(name, text, soc_config(name, engine, clock_hz=clock_hz), folder, **options)
+    soc = dataclasses.replace(soc_config(name, engine, clock_hz=clock_hz), link_hz=None)
+    return build(name, text, soc, folder, **options)
 
 
 # What the FPGA checks: iCE40's synchronisation word; ECP5's IDCODE, the only difference between a 12F and a 25F.
@@ -60,6 +80,7 @@ def test_bitstream(tmp_path, name, suffix, marks, dsp):
     lines, states = [], []
     depths: dict[str, int] = dict.fromkeys(("commands", "acts", "weights", "params", "sums"), 16)
     soc = soc_config(name, "systolic", rows=2, cols=2, acc_depth=8, requant_lanes=0, depths=depths)
+    soc = soc if dsp else dataclasses.replace(soc, link_hz=None)
     text = soc_verilog(soc)[0] if dsp else STUB
     report = build(name, text, soc, tmp_path, build_hash="0123", seed=3, progress=lines.append, watch=states.append)
     files = {f"{name}_systolic.{suffix}", "report.json", "soc.v", "build.log"}
@@ -79,11 +100,17 @@ def test_bitstream(tmp_path, name, suffix, marks, dsp):
     assert (1500 if dsp else 58) < used["ff"] < (4000 if dsp else 200)
     assert content["utilisation"]["lut4"]["available"] == board(name).device.capacity["lut4"]
     assert "not" in content["power"]
-    (clock,) = content["fmax_mhz"].values()
+    assert len(content["fmax_mhz"]) == 1 + soc.two_clocks
+    clock = content["fmax_mhz"]["engine"] if soc.two_clocks else next(iter(content["fmax_mhz"].values()))
     # nextpnr rounds to whole picoseconds.
     assert clock["asked"] == pytest.approx(soc.clock_hz / 1e6, rel=1e-3)
     assert content["timing_met"]
     assert clock["reached"] > clock["asked"]
+    if soc.two_clocks:
+        # All that are in the gateware but the flag for rejected input, which this engine does not have.
+        names = {crossing["name"] for crossing in content["crossings"]}
+        assert names >= {"command_fifo", "counter_fifo", "running_sync", "request_sync", "acknowledge_sync"}
+        assert {crossing["kind"] for crossing in content["crossings"]} == {"fifo", "synchroniser", "ram"}
     assert set(content["seconds"]) == {"yosys", "nextpnr", "pack"}
     assert set(content["tools"]) == {"tercet", "amaranth", "amaranth-boards", "yosys", board(name).nextpnr}
     assert "unknown" not in content["tools"].values()
@@ -105,6 +132,63 @@ def test_floorplan_of_a_board(tmp_path):
     report = build("ulx3s-12f", soc_verilog(soc)[0], soc, tmp_path)
     assert report.utilisation["dsp"]["used"] == 6
     assert report.timing_met
+
+
+def test_two_clocks(tmp_path):
+    """Both are constrained and met; the crossing is named, and timed."""
+    soc = soc_config("ulx3s-12f", "systolic", clock_hz=140_000_000)
+    report = build("ulx3s-12f", TWO_CLOCKS_STUB, soc, tmp_path)
+    asked = {name: clock["asked"] for name, clock in report.fmax_mhz.items()}
+    # nextpnr rounds to whole picoseconds.
+    assert asked == {"engine": pytest.approx(140, rel=1e-3), "link": pytest.approx(56, rel=1e-3)}
+    assert (report.clock_hz, report.link_hz, report.timing_met) == (140_000_000, 56_000_000, True)
+    assert report.reached_mhz == report.fmax_mhz["engine"]["reached"]
+    assert json.loads((tmp_path / "report.json").read_text())["crossings"] == report.crossings
+    (crossing,) = map(dict, report.crossings)
+    delay, limit = crossing.pop("delay_ns"), crossing.pop("limit_ns")
+    assert 0 < delay < limit == pytest.approx(1e3 / 140, rel=1e-3)
+    assert crossing == {
+        "name": "running_sync",
+        "kind": "synchroniser",
+        "source": "engine",
+        "target": "link",
+        "timed": True,
+    }
+
+
+def test_a_path_without_a_synchroniser(tmp_path):
+    text = TWO_CLOCKS_STUB.replace("{rx, level}", "{rx ^ count[3], level}")
+    soc = soc_config("ulx3s-12f", "systolic", clock_hz=140_000_000)
+    with pytest.raises(UnsynchronisedPath, match="from clock engine to clock link ends at soc.tx_.* without a synch"):
+        build("ulx3s-12f", text, soc, tmp_path)
+
+
+@pytest.fixture
+def crossing_slow(pretend):
+    """Fake netlist with one crossing, and place and route in which it takes too long."""
+    ff = {"type": "TRELLIS_FF", "port_directions": {"CLK": "input", "DI": "input", "Q": "output"}}
+    cells = {
+        "a": {**ff, "connections": {"CLK": [2], "DI": ["0"], "Q": [4]}},
+        "x_sync.b": {**ff, "connections": {"CLK": [3], "DI": [4], "Q": [5]}},
+    }
+    nets = {"pll.pll_clk": {"bits": [2]}, "pll.pll_second_clk": {"bits": [3]}}
+    top = {"attributes": {"top": "1"}, "cells": cells, "netnames": nets}
+    hop = {"delay": 9.0, "type": "routing", "to": {"cell": "x_sync.b", "port": "DI"}}
+    clocks = {f"$glbnet${net}": {"achieved": 200, "constraint": mhz} for net, mhz in zip(nets, (125, 50), strict=True)}
+    path = {"from": "posedge $glbnet$pll.pll_clk", "to": "posedge $glbnet$pll.pll_second_clk", "path": [hop]}
+    pretend("YOSYS", {"top.json": json.dumps({"modules": {"top": top}}), "yosys.log": ""})
+    pretend("NEXTPNR_ECP5", {"report.json": json.dumps({"fmax": clocks, "critical_paths": [path]}), "top.tim": ""})
+    pretend("ECPPACK", {"top.bit": "bits"})
+
+
+def test_a_slow_crossing(tmp_path, crossing_slow):
+    """Though each clock is met: the pointers of FIFOs need it."""
+    soc = soc_config("ulx3s-12f", "systolic", clock_hz=125_000_000)
+    with pytest.raises(TimingMissed, match="takes 9.00 ns, not 8.00 ns, from clock engine to clock link; use a slower"):
+        build("ulx3s-12f", "", soc, tmp_path)
+    report = build("ulx3s-12f", "", soc, tmp_path, allow_timing_fail=True)
+    assert not report.timing_met
+    assert [(crossing["name"], crossing["delay_ns"]) for crossing in report.crossings] == [("x_sync", 9.0)]
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Boards: FPGA, clock, link and programmer of each, and presets within its capacity."""
 
 import pytest
-from tercet.boards.catalog import BOARDS, board, soc_config
+from tercet.boards.catalog import BOARDS, LINK_HZ, board, soc_config
 from tercet.golden.eie.config import EieConfig
 from tercet.golden.engines import MODELS as ENGINES
 
@@ -122,3 +122,26 @@ def test_an_engine_that_does_not_fit(monkeypatch):
     found = board("tang-nano-9k")
     with pytest.raises(ValueError, match="tensorcore does not fit tang-nano-9k; use systolic or eie, or"):
         found.preset("tensorcore")
+
+
+def test_clock_of_the_link():
+    """Only ECP5 has one of its own, beside an engine faster than a link needs to be; its PLL makes both."""
+    for name in BOARDS:
+        found = board(name)
+        for engine, preset in found.presets.items():
+            soc = soc_config(name, engine)
+            two = found.device.family == "ecp5" and preset.clock_hz > LINK_HZ[1]
+            assert soc.two_clocks == two
+            if two:
+                settings = found.pll(soc.clock_hz, link=True)
+                assert settings is not None
+                assert settings.second_hz is not None
+                assert soc.link_hz is not None
+                assert LINK_HZ[0] <= soc.link_hz <= LINK_HZ[1]
+                assert 0 <= soc.link_hz - settings.second_hz < 1
+                assert 0 <= soc.clock_hz - settings.output_hz < 1
+    assert soc_config("ulx3s-25f", "systolic", clock_hz=60_000_000).link_hz is None
+    # The oscillator's own frequency takes a PLL, too, if the link needs it.
+    assert board("ecpix5-45f").clock_hz == 100_000_000
+    assert board("ecpix5-45f").pll(100_000_000) is None
+    assert board("ecpix5-45f").link_hz(100_000_000) == 60_000_000

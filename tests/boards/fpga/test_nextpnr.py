@@ -77,6 +77,21 @@ def test_the_slowest_of_several_paths(tmp_path):
     assert run(tmp_path, "").path == ["2.00 ns logic to x.D"]
 
 
+def test_several_clocks(tmp_path):
+    """The critical path is that of the clock nearest to its limit; paths between clocks are reported apart."""
+    hop = {"type": "logic", "to": {"cell": "x", "port": "D"}}
+    pairs = {("slow", "slow"): 9.0, ("fast", "fast"): 6.0, ("fast", "slow"): 11.0, ("<async>", "slow"): 20.0}
+    paths = [
+        {"from": f"posedge $glbnet${a}", "to": f"posedge $glbnet${b}", "path": [{**hop, "delay": delay}]}
+        for (a, b), delay in pairs.items()
+    ]
+    fmax = {"$glbnet$slow": {"achieved": 111, "constraint": 50}, "$glbnet$fast": {"achieved": 166, "constraint": 150}}
+    (tmp_path / "report.json").write_text(json.dumps({"fmax": fmax, "critical_paths": paths}))
+    routed = run(tmp_path, "")
+    assert routed.path == ["6.00 ns logic to x.D"]
+    assert routed.between == {("fast", "slow"): 11.0}
+
+
 LOG = (
     ("Info:     at initial placer iter 0, wirelen = 3075", "placing"),
     (

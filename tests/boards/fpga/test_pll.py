@@ -122,6 +122,32 @@ def test_boards(name):
     assert found.pll(found.clock_hz) is None
 
 
+@pytest.mark.parametrize("mhz", [12, 25, 48, 100])
+def test_second_output(mhz):
+    """The fastest in its range that a divider of the VCO makes, whatever the first; which is as without a second."""
+    low, high = 48 * MHZ, 60 * MHZ
+    for wanted in range(61 * MHZ, 400 * MHZ, 7_654_321):
+        settings = pll_settings("ecp5", mhz * MHZ, wanted, (low, high))
+        first = pll_settings("ecp5", mhz * MHZ, wanted)
+        numbers = settings.parameters
+        assert numbers | first.parameters == numbers
+        _, vco, output = by_formula("ecp5", mhz * MHZ, numbers)
+        assert (settings.output_hz, settings.second_hz) == (output, vco / numbers["CLKOS_DIV"])
+        assert settings.second_hz == max(vco / n for n in range(1, 129) if vco / n <= high) >= low
+        assert numbers["CLKOS_CPHASE"] < numbers["CLKOS_DIV"]
+    text = rtlil.convert(Pll(settings, clk := Signal()), ports=[clk])
+    assert 'parameter \\CLKOS_ENABLE "ENABLED"' in text
+    assert re.search(r"connect \\CLKOS \S", text)
+    assert "CLKOS" not in rtlil.convert(Pll(first, clk), ports=[clk])
+
+
+def test_refuses_a_second_output():
+    with pytest.raises(ValueError, match="The PLL of ice40 makes one clock; use that of ecp5 for two"):
+        pll_settings("ice40", 12 * MHZ, 48 * MHZ, (12e6, 24e6))
+    with pytest.raises(ValueError, match="divides 600 MHz to no second clock from 45 to 45.5 MHz; use a wider range"):
+        pll_settings("ecp5", 25 * MHZ, 100 * MHZ, (45e6, 45.5e6))
+
+
 @pytest.mark.parametrize("family", PLL_FAMILIES)
 def test_instance(family):
     """The block has its numeric parameters and the attributes that the hardware needs."""

@@ -1,5 +1,6 @@
 """Simulated boards behave as serial ports: bytes arrive, hosts come and go, and unplugging removes the port."""
 
+import dataclasses
 import os
 import random
 import signal
@@ -57,6 +58,21 @@ module tercet_soc (input clk, input rst, input rx, output reg tx, output busy);
 endmodule
 """
 VERILOG = {"uart": UART, "line": UART, "bytes": BYTES}
+# Answers a byte with itself, and prints the clocks of link and engine, and each clock of a reset.
+TWO_CLOCKS = """
+module tercet_soc (input clk, input engine_clk, input rst, input [7:0] i__payload, input i__valid, output i__ready,
+                   output reg [7:0] o__payload, output reg o__valid, input o__ready, output busy);
+    integer link = 0, engine = 0;
+    assign i__ready = 1, busy = 0;
+    always @(posedge engine_clk) engine <= engine + 1;
+    always @(posedge clk) begin
+        link <= link + 1;
+        {o__payload, o__valid} <= {i__payload, i__valid & !rst};
+        if (i__valid) $display("clocks %0d %0d", link, engine);
+        if (rst) $display("reset");
+    end
+endmodule
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -245,3 +261,30 @@ def test_board_ends_with_its_process():
 def test_refuses_a_mode():
     with pytest.raises(ValueError, match="Mode is 'spi'; use one of uart, line, bytes"):
         SimulatedBoard(soc_at(4), UART, mode="spi")
+
+
+@pytest.mark.parametrize("ratio", [None, 0.173, 4.9])
+def test_two_clocks(ratio):
+    """The engine's runs at its own rate, by default that of the configuration."""
+    soc = dataclasses.replace(soc_at(4), clock_hz=10 * BAUD, link_hz=4 * BAUD)
+    with (
+        SimulatedBoard(soc, TWO_CLOCKS, mode="bytes", engine_clocks=ratio) as board,
+        open_port(board.path, BAUD) as port,
+    ):
+        port.write(bytes(500))
+        assert receive(port, 500) == bytes(500)
+        counts = [[int(word) for word in line.split()[1:]] for line in board.log.splitlines() if "clocks" in line]
+    link, engine = (last - first for first, last in zip(counts[0], counts[-1], strict=True))
+    assert link > 1000
+    assert abs(engine - link * (ratio or 2.5)) <= 1
+
+
+def test_reset_of_the_link():
+    soc = dataclasses.replace(soc_at(4), clock_hz=10 * BAUD, link_hz=4 * BAUD)
+    with SimulatedBoard(soc, TWO_CLOCKS, mode="bytes") as board, open_port(board.path, BAUD) as port:
+        for pressed in range(3):
+            port.write(b"x")
+            assert receive(port, 1) == b"x"
+            # Held from the start for 16 clocks, then for one at a time.
+            assert board.log.count("reset") == 16 + pressed
+            board.reset()

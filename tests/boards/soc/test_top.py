@@ -1,10 +1,12 @@
 """Board top level: pins and clocks of every board, and the power-up reset."""
 
+import re
+
 import pytest
 from amaranth import *
 from amaranth.sim import Simulator
-from tercet.boards.catalog import BOARDS, board
-from tercet.boards.soc.top import BoardTop, HeldReset
+from tercet.boards.catalog import BOARDS, board, soc_config
+from tercet.boards.soc.top import CLOCK_NETS, BoardTop, HeldReset, clock_constraints
 
 
 def constraints(plan):
@@ -27,6 +29,28 @@ def test_top_of_every_board(name):
         if found.device.family != "gowin":
             shown = clock_hz if found.device.family == "ecp5" else clock_hz / 1e6
             assert f"{float(shown)}" in text
+
+
+@pytest.mark.parametrize("name", [name for name in BOARDS if board(name).device.family == "ecp5"])
+def test_two_clocks(name):
+    """One PLL makes both; the engine's goes to the SoC only, and the constraints are in SDC."""
+    found = board(name)
+    soc = soc_config(name, "systolic", clock_hz=100_000_000)
+    plan = found.platform().build(BoardTop(found, soc.clock_hz, soc.link_hz), do_build=False, emit_src=False)
+    text = plan.files["top.il"]
+    assert text.count("cell \\EHXPLLL ") == 1
+    (block,) = re.findall(r"cell \\EHXPLLL .*?\n +end", text, re.S)
+    (cell,) = re.findall(r"cell \\tercet_soc .*?\n +end", text, re.S)
+    nets = dict(re.findall(r"connect \\(\w+) \\(\S+)", cell))
+    assert nets["engine_clk"] != nets["clk"]
+    outputs = [re.findall(rf"connect \\{port} \\(\S+)", block) for port in ("CLKOP", "CLKOS")]
+    assert outputs == [[net.partition(".")[2]] for net in CLOCK_NETS]
+    assert soc.link_hz is not None
+    lines = clock_constraints(soc).splitlines()
+    assert lines[0] == "create_clock -period 10.000000 -name engine [get_nets pll.pll_clk]"
+    assert lines[1] == f"create_clock -period {1e9 / soc.link_hz:.6f} -name link [get_nets pll.pll_second_clk]"
+    assert str(float(soc.link_hz)) not in constraints(plan)
+    assert clock_constraints(soc_config("icebreaker", "systolic")) == ""
 
 
 @pytest.mark.parametrize("clock_hz", [12_000_000, 27_000_000])
