@@ -221,7 +221,7 @@ def build(
             build=build_hash,
             utilisation=utilisation,
             fmax_mhz=routed.clocks,
-            timing_met=_met(routed),
+            timing_met=routed.margin >= 1,
             seed=best.seed,
             placer=best.placer,
             attempts=[each.to_dict() for each in attempts],
@@ -381,11 +381,6 @@ class _Stages:
         self.progress(f"{line}, in {self.seconds[stage]:.0f} s")
 
 
-def _limit_ns(routed: RoutedDesign, pair: tuple[str, str]) -> float:
-    """Longest delay between two clocks: then the bits of a FIFO's pointer that are under way are of one step."""
-    return round(1e3 / max(routed.clocks[clock]["asked"] for clock in pair), 2)
-
-
 def _timed(crossings: Sequence[Crossing], routed: RoutedDesign) -> list[dict[str, Any]]:
     found = []
     for crossing in crossings:
@@ -394,22 +389,17 @@ def _timed(crossings: Sequence[Crossing], routed: RoutedDesign) -> list[dict[str
         timed = crossing.paths > 0 and pair in routed.between
         line |= {"timed": timed}
         if timed:
-            line |= {"delay_ns": routed.between[pair], "limit_ns": _limit_ns(routed, pair)}
+            line |= {"delay_ns": routed.between[pair], "limit_ns": routed.limit_ns(pair)}
         found.append(line)
     return found
 
 
-def _met(routed: RoutedDesign) -> bool:
-    within = all(delay <= _limit_ns(routed, pair) for pair, delay in routed.between.items())
-    return within and all(clock["reached"] >= clock["asked"] for clock in routed.clocks.values())
-
-
 def _check_timing(routed: RoutedDesign, what: str, allowed: bool) -> None:
-    if allowed or _met(routed):
+    if allowed or routed.margin >= 1:
         return
     path = routed.path
     for pair, delay in routed.between.items():
-        limit = _limit_ns(routed, pair)
+        limit = routed.limit_ns(pair)
         if delay > limit:
             raise TimingMissed(
                 f"{what} takes {delay:.2f} ns, not {limit:.2f} ns, from clock {pair[0]} to clock {pair[1]}; use a "

@@ -75,6 +75,16 @@ class RoutedDesign:
     path: list[str]
     between: dict[tuple[str, str], float] = field(default_factory=dict)
 
+    def limit_ns(self, pair: tuple[str, str]) -> float:
+        """Longest delay between two clocks: then the bits of a FIFO's pointer that are under way are of one step."""
+        return round(1e3 / max(self.clocks[clock]["asked"] for clock in pair), 2)
+
+    @property
+    def margin(self) -> float:
+        """Least ratio of reached to requested frequency, of the clocks and of what crosses; 1 if timing is just met."""
+        inside = [clock["reached"] / clock["asked"] for clock in self.clocks.values()]
+        return min(inside + [self.limit_ns(pair) / delay for pair, delay in self.between.items() if delay > 0])
+
 
 def check_placer(name: str) -> None:
     """Raise ValueError if a placer is not one of `PLACERS`."""

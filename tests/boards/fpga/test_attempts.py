@@ -60,6 +60,17 @@ def test_best_of_those_that_miss():
     assert [each.to_dict()["reached_mhz"]["engine"] for each in ended] == [80.0, 95.0, 90.0]
 
 
+def test_slow_crossing_is_a_miss():
+    """The clocks are met, but what crosses between them takes longer than a period of the faster."""
+    clocks = {"link": {"reached": 90.0, "asked": 50.0}, "engine": {"reached": 120.0, "asked": 100.0}}
+    slow, quick = (RoutedDesign(clocks, [], {("engine", "link"): delay}) for delay in (12.5, 8.0))
+    assert slow.margin == pytest.approx(0.8)
+    assert quick.margin == pytest.approx(1.2)
+    tries = {(1, "heap"): slow, (2, "heap"): quick, (3, "heap"): quick}
+    best, ended = best_attempt(list(tries), lambda *key: tries[key[:2]], folder, jobs=1)
+    assert (best.seed, len(ended)) == (2, 2)
+
+
 def test_failures_count_only_if_nothing_else_does():
     best, ended, shown = attempt({(1, "heap"): SynthesisError("lost"), (2, "heap"): 70.0})
     assert best.seed == 2
