@@ -54,7 +54,8 @@ def test_many_random_networks(name):
     run(CONFIGS[name], random_inferences(CONFIGS[name], range(200, 400)))
 
 
-@pytest.mark.parametrize("mac", ["ecp5", "ecp5-dual", "ice40"])
+# iCE40's blocks are also in the netlist that `make test` simulates; see tests/boards/fpga/test_gates.py.
+@pytest.mark.parametrize("mac", ["ecp5", "ecp5-dual", pytest.param("ice40", marks=pytest.mark.long)])
 def test_families(mac):
     """The FPGA's blocks, by their models."""
     config = NpuConfig(rows=4, cols=4, weight_rows=4, depthwise_taps=2, requant_lanes=2, mac=mac, **MEMORIES)
