@@ -1,7 +1,5 @@
 """AXI ports of the EIE engine, driven by cocotbext-axi."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from tercet.engines.eie import SPEC
@@ -12,7 +10,6 @@ from tercet.golden.eie.product import network_spmv
 from tercet.golden.eie.program import frame_head, link
 from tercet.golden.registers import joined
 from tercet.sim import simulators
-from tercet.sim.build import build, run
 
 SIMULATORS = [found.name for found in simulators.available() if found.simulator is not None]
 CONFIG = EieConfig(n_pe=4, matrix_depth=32, pointer_depth=64, act_depth=8, constant_depth=64, program_depth=4)
@@ -58,10 +55,5 @@ def job():
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
-def test_network_over_axi(simulator, tmp_path, monkeypatch):
-    pytest.importorskip("cocotbext.axi")
-    np.savez(tmp_path / "jobs.npz", **job())  # pyright: ignore[reportArgumentType]
-    for folder in Path(__file__).parents[:2]:
-        monkeypatch.syspath_prepend(str(folder))
-    built = build({"eie.v": SPEC.verilog(CONFIG)}, "eie", simulator)
-    run(built, "axi_bench", env={"TERCET_JOBS": str(tmp_path / "jobs.npz")})
+def test_network_over_axi(simulator, over_axi):
+    over_axi(SPEC, CONFIG, simulator, "axi_bench", job())

@@ -1,7 +1,5 @@
 """AXI ports of the NPU, driven by cocotbext-axi."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from tercet.engines.npu import SPEC
@@ -9,7 +7,6 @@ from tercet.golden.npu.config import NpuConfig
 from tercet.golden.npu.engine import MODEL
 from tercet.golden.registers import joined
 from tercet.sim import simulators
-from tercet.sim.build import build, run
 
 from ...compiler.tflite_files import Network
 from ...sim.npu_inferences import inferences
@@ -73,10 +70,5 @@ def job():
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
-def test_network_over_axi(simulator, tmp_path, monkeypatch):
-    pytest.importorskip("cocotbext.axi")
-    np.savez(tmp_path / "jobs.npz", **job())  # pyright: ignore[reportArgumentType]
-    for folder in Path(__file__).parents[:2]:
-        monkeypatch.syspath_prepend(str(folder))
-    built = build({"npu.v": SPEC.verilog(CONFIG)}, "npu", simulator)
-    run(built, "npu_axi_bench", env={"TERCET_JOBS": str(tmp_path / "jobs.npz")})
+def test_network_over_axi(simulator, over_axi):
+    over_axi(SPEC, CONFIG, simulator, "npu_axi_bench", job())

@@ -1,7 +1,6 @@
 """AXI ports of the systolic engine, driven by cocotbext-axi."""
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from tercet.golden.systolic.engine import MODEL
 from tercet.golden.systolic.model import matmul
 from tercet.golden.systolic.operands import MatmulOperands
 from tercet.sim import simulators
-from tercet.sim.build import build, run
 
 SIMULATORS = [found.name for found in simulators.available() if found.simulator is not None]
 CONFIG = SystolicConfig(rows=4, cols=4, acc_depth=8)
@@ -42,8 +40,7 @@ def encoded(product):
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
-def test_products_over_axi(simulator, tmp_path, monkeypatch):
-    pytest.importorskip("cocotbext.axi")
+def test_products_over_axi(simulator, over_axi):
     rng = np.random.default_rng(3)
 
     def operand(*shape):
@@ -58,11 +55,7 @@ def test_products_over_axi(simulator, tmp_path, monkeypatch):
         ),
     ]
     values = {f"{n}/{key}": v for n, product in enumerate(products) for key, v in encoded(product).items()}
-    np.savez(tmp_path / "jobs.npz", **values)  # pyright: ignore[reportArgumentType]
-    for folder in Path(__file__).parents[:2]:
-        monkeypatch.syspath_prepend(str(folder))
-    built = build({"systolic.v": SPEC.verilog(CONFIG)}, "systolic", simulator)
-    run(built, "axi_bench", env={"TERCET_JOBS": str(tmp_path / "jobs.npz")})
+    over_axi(SPEC, CONFIG, simulator, "axi_bench", values)
 
 
 def test_manifest_tells_the_registers():

@@ -1,7 +1,5 @@
 """AXI ports of the tensor-core engine, driven by cocotbext-axi."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from tercet.engines.tensorcore import SPEC
@@ -12,7 +10,6 @@ from tercet.golden.tensorcore.engine import FORMAT_NUMBERS, MODEL
 from tercet.golden.tensorcore.model import check_mma, mma
 from tercet.golden.tensorcore.stimuli import random_operands
 from tercet.sim import simulators
-from tercet.sim.build import build, run
 
 SIMULATORS = [candidate.name for candidate in simulators.available() if candidate.simulator is not None]
 CONFIG = TensorCoreConfig(m=2, n=2, l=2, fold=2, pipeline=6)
@@ -39,10 +36,5 @@ def job():
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
-def test_tiles_over_axi(simulator, tmp_path, monkeypatch):
-    pytest.importorskip("cocotbext.axi")
-    np.savez(tmp_path / "jobs.npz", **job())
-    for folder in Path(__file__).parents[:2]:
-        monkeypatch.syspath_prepend(str(folder))
-    built = build({"tensorcore.v": SPEC.verilog(CONFIG)}, "tensorcore", simulator)
-    run(built, "tensorcore_axi_bench", env={"TERCET_JOBS": str(tmp_path / "jobs.npz")})
+def test_tiles_over_axi(simulator, over_axi):
+    over_axi(SPEC, CONFIG, simulator, "tensorcore_axi_bench", job())
