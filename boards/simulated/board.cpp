@@ -3,17 +3,16 @@
 //     program uart|line|bytes DESCRIPTOR CLOCKS_PER_BIT ENGINE_CLOCKS
 //
 // Built with TERCET_ENGINE_CLOCK, the engine has a clock of its own, which makes ENGINE_CLOCKS for each of the link's.
-// SIGUSR1 resets the link for one clock.
 //
 // uart   a byte from the host becomes start bit, 8 data bits and stop bit on rx; tx is sampled in the middle of its bits
 // line   a byte from the host is 8 levels of rx, LSB first, one bit time each; tx is sampled as with uart
 // bytes  bytes enter the stream i and leave the stream o (built with TERCET_BYTES, for a SoC without UART)
 //
-// Clocks run at full speed, but only while there is activity; otherwise the program sleeps until the host sends. It
-// exits when its standard input closes, which the parent process holds open.
+// Clocks run at full speed, but only while there is activity; otherwise the program sleeps until the host sends.
+// Standard input is a socket to the parent process: each byte resets the link for one clock, and comes back once that
+// clock has passed. The program exits when the socket closes.
 
 #include <cerrno>
-#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -23,6 +22,7 @@
 #include <memory>
 #include <poll.h>
 #include <string>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "Vtercet_soc.h"
@@ -38,8 +38,6 @@ constexpr int kRestOfLine = 50;           // milliseconds that the clock waits f
 constexpr int kQuietBits = 32;            // idle bit times before the program sleeps
 constexpr int kClocksOfByte = 8;          // the fastest UART takes 40, enough to drop an unwanted frame
 constexpr int kQuietClocks = 64;          // idle clocks before it sleeps, in bytes mode
-
-volatile std::sig_atomic_t reset_asked = 0;
 
 [[noreturn]] void fail(const char* what) {
     std::fprintf(stderr, "%s: %s\n", what, std::strerror(errno));
@@ -99,12 +97,16 @@ public:
         }
     }
 
-    // Sleep until the host sends or reads pending bytes, at most `timeout` milliseconds; -1 means no limit.
-    void wait(int timeout) {
+    // Sleep until the host sends or reads pending bytes, or the parent asks for a reset, which is true; at most `timeout`
+    // milliseconds, -1 means no limit.
+    bool wait(int timeout) {
         const short writable = out_.empty() ? 0 : POLLOUT;
         pollfd events[] = {{fd_, static_cast<short>(POLLIN | writable), 0}, {STDIN_FILENO, POLLIN, 0}};
         if (poll(events, 2, timeout) < 0 && errno != EINTR) fail("waiting");
-        if (events[1].revents != 0) std::exit(0);  // the parent process is gone
+        if (events[1].revents == 0) return false;
+        char request;
+        if (recv(STDIN_FILENO, &request, 1, 0) != 1) std::exit(0);  // the parent process is gone
+        return true;
     }
 
 private:
@@ -305,7 +307,6 @@ int main(int argc, char** argv) {
     Host host{std::atoi(argv[2])};
     Wires wires{argv[1], std::strtod(argv[3], nullptr)};
     Clocks clocks{std::strtod(argv[4], nullptr)};
-    std::signal(SIGUSR1, [](int) { reset_asked = 1; });
     VerilatedContext context;
     const auto soc = std::make_unique<Vtercet_soc>(&context);
 
@@ -318,27 +319,29 @@ int main(int argc, char** argv) {
 
     double quiet = 0;  // clocks without activity
     uint64_t batches = 0;
+    bool reset = false;
     while (!context.gotFinish()) {
         host.read();
         for (int n = 0; n < kBatch && quiet <= wires.quiet_clocks(); ++n) {
             // Inputs change at the falling edge, so outputs that depend on them are stable at the rising edge.
             clocks.link(*soc, 0);
             wires.drive(*soc, host);
-            soc->rst = reset_asked;
-            reset_asked = 0;
+            soc->rst = reset;
             soc->eval();
             wires.take(*soc, host);
             clocks.link(*soc, 1);
             context.timeInc(1);
+            if (reset && send(STDIN_FILENO, "r", 1, MSG_NOSIGNAL) != 1) std::exit(0);
+            reset = false;
             quiet = soc->busy || wires.active() ? 0 : quiet + 1;
         }
         host.write();
         if (quiet > wires.quiet_clocks()) {
-            host.wait(host.all_written() ? -1 : 100);
+            reset = host.wait(host.all_written() ? -1 : 100);
             host.read();
-            if (!host.empty() || reset_asked) quiet = 0;
+            if (!host.empty() || reset) quiet = 0;
         } else if (++batches % 256 == 0) {
-            host.wait(0);
+            reset = host.wait(0);
         }
     }
     std::fprintf(stderr, "the design has called $finish\n");

@@ -10,7 +10,7 @@ ends, the port disappears as if unplugged. The process ends with its parent, how
 
 import os
 import pty
-import signal
+import socket
 import subprocess
 import tempfile
 import tty
@@ -81,14 +81,16 @@ class SimulatedBoard:
         self._unplugged = False
         self._log = tempfile.TemporaryFile()  # noqa: SIM115, the log outlives this
         master, slave = pty.openpty()
+        self._control, control = socket.socketpair()
+        self._control.settimeout(_PATIENCE)
         try:
             tty.setraw(slave)
             self.path = os.ttyname(slave)
-            # The child keeps the host's end open too, or the terminal would hang up when the host closes it. The pipe
-            # to its standard input tells it when this process ends. In a session of its own, Ctrl-C does not reach it.
+            # The child keeps the host's end open too, or the terminal would hang up when the host closes it. The socket
+            # at its standard input tells it when this process ends. In a session of its own, Ctrl-C does not reach it.
             self._process = subprocess.Popen(
                 [program, mode, str(master), repr(soc.uart_hz / soc.baud), repr(ratio)],
-                stdin=subprocess.PIPE,
+                stdin=control,
                 stdout=self._log,
                 stderr=subprocess.STDOUT,
                 pass_fds=(master, slave),
@@ -97,6 +99,7 @@ class SimulatedBoard:
         finally:
             os.close(master)
             os.close(slave)
+            control.close()
 
     @property
     def pid(self) -> int:
@@ -125,8 +128,9 @@ class SimulatedBoard:
             raise SimulationError(f"Simulated board at {self.path!r} exited unexpectedly (status {status}){output}")
 
     def reset(self) -> None:
-        """Reset the link, as its reset input does; takes effect soon afterwards."""
-        self._process.send_signal(signal.SIGUSR1)
+        """Reset the link, as its reset input does, for one clock; returns once that has passed."""
+        self._control.sendall(b"r")
+        self._control.recv(1)
 
     def kill(self) -> None:
         """Unplug the board: its port disappears at once."""
@@ -155,8 +159,7 @@ class SimulatedBoard:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        if self._process.stdin is not None:
-            self._process.stdin.close()
+        self._control.close()
 
     def __enter__(self) -> "SimulatedBoard":
         return self

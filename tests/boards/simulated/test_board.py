@@ -280,11 +280,18 @@ def test_two_clocks(ratio):
 
 
 def test_reset_of_the_link():
+    """Taken before `reset` returns, asleep or busy: what is sent afterwards arrives."""
     soc = dataclasses.replace(soc_at(4), clock_hz=10 * BAUD, link_hz=4 * BAUD)
     with SimulatedBoard(soc, TWO_CLOCKS, mode="bytes") as board, open_port(board.path, BAUD) as port:
-        for pressed in range(3):
+        for pressed in range(10):
             port.write(b"x")
             assert receive(port, 1) == b"x"
             # Held from the start for 16 clocks, then for one at a time.
-            assert board.log.count("reset") == 16 + pressed
+            assert board.log.count("reset") == 16 + 2 * pressed
             board.reset()
+            port.write(bytes(1000))
+            board.reset()
+            # As many as came through.
+            port.write(b"end")
+            while receive(port, 1) not in (b"d", b""):
+                pass
