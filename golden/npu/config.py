@@ -42,6 +42,8 @@ class NpuConfig:
         Accumulator depth: sums per column in each of two banks.
     mac : "infer", "ecp5", "ecp5-dual" or "ice40"
         Multiplier, as for `SystolicConfig`; with "ecp5-dual" the array has no weight of -128.
+    lut_rows : int
+        Rows of the array, from the bottom, that multiply in lookup tables; only with "ecp5-dual".
 
     Raises
     ------
@@ -63,6 +65,7 @@ class NpuConfig:
     mac: Literal["infer", "ecp5", "ecp5-dual", "ice40"] = option(
         "infer", "multiplier: inferred, or the FPGA's hard block; ecp5-dual has two products per block"
     )
+    lut_rows: int = option(0, "rows that multiply in lookup tables, with mac ecp5-dual", (0, 64))
 
     def __post_init__(self):
         check_fields(self, _CHOICES)
@@ -90,7 +93,12 @@ class NpuConfig:
     def array(self) -> SystolicConfig:
         """Configuration of the systolic array, its accumulators and the requantiser."""
         return SystolicConfig(
-            rows=self.rows, cols=self.cols, acc_depth=self.acc_depth, mac=self.mac, requant_lanes=self.requant_lanes
+            rows=self.rows,
+            cols=self.cols,
+            acc_depth=self.acc_depth,
+            mac=self.mac,
+            lut_rows=self.lut_rows,
+            requant_lanes=self.requant_lanes,
         )
 
     @property

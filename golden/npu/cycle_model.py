@@ -76,6 +76,7 @@ class _Timeline:
         self.units = unit_clocks(config)
         self.fetched = _FETCH  # the instruction is checked
         self.taken = -ACCUMULATE_CLOCKS  # the gather took the pass before
+        self.before = self.taken  # it took the one before that
         self.ending = -1  # its last read
         self.written = -1  # the last result of the instruction before; its write is complete
         self.finished = 0
@@ -99,17 +100,19 @@ class _Timeline:
             chunks = -(-min(config.cols, i.channels - tile * config.cols) // config.lanes)
             for number, rows in enumerate(blocks):
                 for n in range(passes):
-                    accepted = max(offered, self.taken)
+                    # The loader has two passes at a time, and loads the older one.
+                    accepted = max(offered, self.before + 1)
                     loads = next_loads if n else first_loads
                     load += loads
-                    taken = max(accepted + max(loads, 1) + 1, self.ending, self.taken + ACCUMULATE_CLOCKS)
+                    taken = max(accepted, self.taken) + max(loads, 1) + 1
+                    taken = max(taken, self.ending, self.taken + ACCUMULATE_CLOCKS)
                     if n == 0:
                         taken = max(taken, freed[-2] + 2)
                     if began is None:
                         taken = max(taken, self.written + 2)
                         began = taken + 1
                         parameters.begin(began)
-                    self.taken, self.ending = taken, taken + rows * pixel_reads
+                    self.before, self.taken, self.ending = self.taken, taken, taken + rows * pixel_reads
                     offered = accepted + _NEXT_PASS
                 active += passes * rows * pixel_reads
                 count += passes

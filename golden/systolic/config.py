@@ -34,6 +34,9 @@ class SystolicConfig:
     mac : "infer", "ecp5", "ecp5-dual" or "ice40"
         Multiplier: inferred by synthesis, ``MULT18X18D``, ``MULT18X18D`` shared by two columns (weight stationary,
         8 bits, no weight of -128), or ``SB_MAC16`` (shared by two columns at up to 8 bits).
+    lut_rows : int
+        Rows of the array, from the bottom, that multiply in lookup tables, where the FPGA has too few blocks; only with
+        "ecp5-dual".
     requant_lanes : int or None
         Results requantised per clock cycle; 0 omits the requantiser, so the engine outputs only sums. None is half the
         columns, which keeps pace with the array if K spans two tiles or more.
@@ -54,6 +57,7 @@ class SystolicConfig:
     mac: Literal["infer", "ecp5", "ecp5-dual", "ice40"] = option(
         "infer", "multiplier: inferred, or the FPGA's hard block; ecp5-dual has two products per block"
     )
+    lut_rows: int = option(0, "rows that multiply in lookup tables, with mac ecp5-dual", (0, 256))
     requant_lanes: int | None = option(None, "results requantised per clock cycle; 0 omits the requantiser", (0, 256))
 
     def __post_init__(self):
@@ -67,6 +71,10 @@ class SystolicConfig:
             raise ValueError(f"acc_depth {self.acc_depth} is below rows {self.rows}; use at least {self.rows}")
         if self.mac == "ecp5-dual":
             self._check_dual()
+        elif self.lut_rows:
+            raise ValueError(f"lut_rows is {self.lut_rows}, but mac is {self.mac!r}; use 0 or mac 'ecp5-dual'")
+        if self.lut_rows > self.rows:
+            raise ValueError(f"lut_rows {self.lut_rows} is above rows {self.rows}; use at most {self.rows}")
         if self.cols % self.cell_cols:
             block = "a MULT18X18D" if self.mac == "ecp5-dual" else "an SB_MAC16"
             raise ValueError(f"cols {self.cols} is odd; {block} holds two columns of 8 bits, use an even number")

@@ -84,7 +84,7 @@ def cycles(config: Sizes, m: int, k: int, n: int, *, requant: bool, params: bool
             first, last = run(config, at, rows, k_tiles if config.dataflow == "ws" else k, earliest)
             if number == 0 and params:
                 loader.begin(first + config.array_latency + _TO_BIAS)
-            at.offered = at.taken + (3 if number + 1 < len(blocks) else 4)
+            at.offered = at.entered + (3 if number + 1 < len(blocks) else 4)
             # The drain sees the block and starts reading in the next cycle.
             seen = max(last + config.array_latency + _TO_FULL, read + 1)
             read = seen + rows * chunks
@@ -99,33 +99,37 @@ class _Clocks:
 
     def __init__(self, offered: int):
         self.offered = offered  # the sequencer offered the pass
-        self.taken = 0  # the pass was accepted
+        self.entered = 0  # the pass left the sequencer
         self.begun = 0  # first operands of the previous pass
+        self.before = 0  # likewise of the one before that
         self.free = 0  # the array can begin another pass
 
 
 def _ws_block(config: Sizes, at: _Clocks, rows: int, passes: int, earliest: int) -> tuple[int, int]:
     """Cycles of the first operands of a weight-stationary block and of its last row."""
     period = max(rows, ACCUMULATE_CLOCKS)
-    at.taken = max(at.offered, at.begun)
-    first = max(at.taken + 1 + config.rows, at.free, earliest)
-    at.begun = first
+    # Two passes are in the loader or waiting there.
+    at.entered = max(at.offered, at.before + 1)
+    first = max(max(at.entered, at.begun) + 1 + config.rows, at.free, earliest)
     if passes > 1:
         # Each further plane is loaded while the previous one computes.
         period = max(period, config.rows + 1)
-        at.begun += (passes - 1) * period
-        at.taken = at.begun - period
+        at.entered = max(at.entered, at.begun) + 1
+        at.begun = first + (passes - 2) * period
+        if passes > 2:
+            at.entered = at.begun - period + 1
+    at.before, at.begun = at.begun, first + (passes - 1) * period
     at.free = at.begun + max(rows, ACCUMULATE_CLOCKS)
     return first, at.begun + rows - 1
 
 
 def _os_block(config: Sizes, at: _Clocks, rows: int, steps: int, earliest: int) -> tuple[int, int]:
     """Cycle of the last operands of an output-stationary block, and the equivalent cycle for its last row."""
-    at.taken = max(at.offered, at.free, earliest)
+    at.entered = max(at.offered, at.free, earliest)
     # The sums of the previous block must have left the array.
-    last = max(at.taken + steps - 1, at.begun + 2 * config.rows - 1 if at.begun else 0)
+    last = max(at.entered + steps - 1, at.begun + 2 * config.rows - 1 if at.begun else 0)
     if steps == 1:
-        at.taken = last
+        at.entered = last
     at.begun = last
     at.free = last + 1
     return last, last + 2 * (rows - 1)

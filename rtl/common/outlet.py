@@ -30,8 +30,9 @@ class Outlet(wiring.Component):
         Clocks from `start` to the corresponding `arrive`, at least 0.
     lanes : tuple of int
         Widths of the slices of the payload, from the least significant bits, that have a FIFO with its own control
-        each, since the bits of a wide payload are far apart. A register before each FIFO and a register slice behind it
-        add one clock each. Empty for a single FIFO.
+        each, since the bits of a wide payload are far apart. Empty for a single FIFO.
+    cut : bool
+        Each of the lanes has a register before its FIFO and a register slice behind it, which add one clock each.
 
     Members
     -------
@@ -49,13 +50,13 @@ class Outlet(wiring.Component):
         Results in order of arrival.
     """
 
-    def __init__(self, *, shape, latency: int, lanes: tuple[int, ...] = ()):
+    def __init__(self, *, shape, latency: int, lanes: tuple[int, ...] = (), cut: bool = True):
         width = Shape.cast(shape).width
         if lanes and sum(lanes) != width:
             raise ValueError(f"Lanes add up to {sum(lanes)} bits for a payload of {width}; make them equal")
-        self.lanes = lanes
+        self.lanes, self.cut = lanes, cut and bool(lanes)
         # Round trip of a credit: start, pipeline, two clocks in the FIFO, taken, counted.
-        self.depth = latency + 6 + (3 if lanes else 0)
+        self.depth = latency + 6 + (3 if self.cut else 0)
         super().__init__(
             {
                 "ready": Out(1),
@@ -78,7 +79,7 @@ class Outlet(wiring.Component):
             wiring.connect(m, fifo.o, wiring.flipped(self.o))
         room = Signal(range(self.depth + 1), init=self.depth)
         taken = self.o.valid & self.o.ready
-        if self.lanes:
+        if self.cut:
             was_taken = Signal()
             m.d.sync += was_taken.eq(taken)
             taken = was_taken
@@ -95,7 +96,7 @@ class Outlet(wiring.Component):
         """Add one FIFO per lane; all run in lockstep."""
         low, value, payload = 0, Value.cast(self.value), Value.cast(self.o.payload)
         for n, width in enumerate(self.lanes):
-            m.submodules[f"lane_{n}"] = lane = shared(Lane, width=width, depth=self.depth)
+            m.submodules[f"lane_{n}"] = lane = shared(Lane if self.cut else SmallLane, width=width, depth=self.depth)
             m.d.comb += [
                 lane.arrive.eq(self.arrive),
                 lane.value.eq(value[low : low + width]),
@@ -125,6 +126,17 @@ class Lane(wiring.Component):
         m.submodules.cut = cut = RegisterSlice(shape=unsigned(len(self.value)))
         wiring.connect(m, fifo.o, cut.i)
         wiring.connect(m, cut.o, wiring.flipped(self.o))
+        return m
+
+
+class SmallLane(Lane):
+    """Lane of an `Outlet` without registers: a `CreditFifo`."""
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        m.submodules.fifo = fifo = CreditFifo(shape=unsigned(len(self.value)), depth=self.depth)
+        m.d.comb += [fifo.arrive.eq(self.arrive), fifo.value.eq(self.value)]
+        wiring.connect(m, fifo.o, wiring.flipped(self.o))
         return m
 
 

@@ -5,11 +5,10 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.npu.config import NpuConfig
 from tercet.golden.npu.latencies import depthwise_clocks
+from tercet.rtl.common.lut_multiplier import LutMultiplier
 from tercet.rtl.common.pipeline import register
 from tercet.rtl.common.side_by_side import SideBySide
 from tercet.rtl.emit import shared
-
-from .tap_product import TapProduct
 
 __all__ = ["DepthwiseLane", "DepthwiseLanes", "DepthwiseUnit", "sum_width"]
 
@@ -85,8 +84,8 @@ class DepthwiseLane(wiring.Component):
                 m.d.sync += shadow.eq(self.weights.word_select(position, 8))
             with m.If(self.swap):
                 m.d.sync += active.eq(shadow)
-            m.submodules[f"product_{slot}"] = product = shared(TapProduct, family=self.config.family)
-            m.d.comb += [product.code.eq(window), product.weight.eq(active)]
+            m.submodules[f"product_{slot}"] = product = shared(LutMultiplier, family=self.config.family)
+            m.d.comb += [product.a.eq(window), product.b.eq(active)]
             products.append(product.o)
             newer = window
         m.d.comb += self.sum.eq(self._total(m, products))

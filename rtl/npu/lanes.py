@@ -1,18 +1,18 @@
 """Lanes that turn a row of finished sums into codes, and the parameters of its channels."""
 
 from amaranth import *
-from amaranth.lib import memory, wiring
+from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.npu.commands import PARAMETER_BITS
 from tercet.golden.npu.config import NpuConfig
 from tercet.golden.npu.latencies import LANE_CLOCKS
+from tercet.rtl.common.fanout_register import FanoutRegister
+from tercet.rtl.common.lut_multiplier import GatedAdder
 from tercet.rtl.common.pipeline import register
 from tercet.rtl.common.side_by_side import SideBySide
 from tercet.rtl.emit import shared
 from tercet.rtl.systolic.layouts import REQUANT_SETTINGS
 from tercet.rtl.systolic.requantizer import Requantizer
-
-from .tap_product import GatedAdder
 
 __all__ = ["Lane", "LaneRow", "Lanes"]
 
@@ -25,8 +25,10 @@ class Lane(wiring.Component):
                                         s1      s2 to s4           s5
         columns --> column of `chunk` --[ ]--+--[ ]--[ ]--> `product`? --[ ]--> (+) --[ ]--> Requantizer --> o
                                              +--> factor 0 x factor 1 --^        ^                ^
-        slot, chunk --[ ]--[ ]--[ ]--> biases --[ ]-----------------------------+                |
-                                   +--[ ]--> scales --[ ]----------------------------------------+
+        slot, chunk --[ ]--[ ]--[ ]--[ ]--> biases --[ ]------------------------+                |
+                                        +--[ ]--> scales --[ ]-----------------------------------+
+
+    What is common to all lanes is registered in each of them, as they are far from each other.
 
     Adding the bias wraps at 32 bits. On "ecp5" the factors are multiplied in carry chains, as blocks are scarcer: two
     bits of factor 1 in each of four gated adders, whose sums are added in two more clocks; some 120 lookup tables.
@@ -43,7 +45,8 @@ class Lane(wiring.Component):
     columns : In(chunks * 32)
         The lane's columns of the row, chunk 0 in the least significant bits.
     chunk : In(range(chunks)), slot : In(1)
-        Column to select, and tile, of the two, whose parameters to use. They are read up to 5 clocks later.
+        Column to select, and tile, of the two, whose parameters to use; a clock before `columns`. The parameters are
+        read up to 6 clocks later.
     common : In(1)
         Use the parameters of chunk 0 for all chunks; stable.
     product : In(1)
@@ -53,7 +56,7 @@ class Lane(wiring.Component):
     rounding, zero_point, qmin, qmax : In
         As in `Requantizer`.
     o : Out(signed(8))
-        Code, `latency` clocks later.
+        Code, `latency` clocks after `columns`.
     """
 
     def __init__(self, *, mac: str, chunks: int):
@@ -81,12 +84,17 @@ class Lane(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        s1_sum = register(m, "s1_sum", self.columns.word_select(self.chunk, _SUM).as_signed())
+        given = {name: getattr(self, name) for name in ("chunk", "slot", "common", "product", *REQUANT_SETTINGS)}
+        layout = data.StructLayout({name: value.shape() for name, value in given.items()})
+        m.submodules.common_here = common_here = shared(FanoutRegister, width=layout.size, reset_less=True)
+        m.d.comb += common_here.i.eq(Cat(given.values()))
+        here = data.View(layout, common_here.o)
+        s1_sum = register(m, "s1_sum", self.columns.word_select(here.chunk, _SUM).as_signed())
         s3_product = self._multiply(m, s1_sum[:_FACTOR].as_signed(), s1_sum[_FACTOR : 2 * _FACTOR].as_signed())
         s3_sum = register(m, "s3_sum", s1_sum, 2)
-        s4_value = register(m, "s4_value", Mux(self.product, s3_product, s3_sum))
+        s4_value = register(m, "s4_value", Mux(here.product, s3_product, s3_sum))
         # Biases and scales have a memory each: the address, of few bits, is delayed instead of the scale.
-        s3_address = register(m, "s3_address", Cat(self.slot, Mux(self.common, 0, self.chunk)), 3)
+        s3_address = register(m, "s3_address", Cat(here.slot, Mux(here.common, 0, here.chunk)), 3)
         s4_address = register(m, "s4_address", s3_address)
         s4_bias = self._parameter(m, "biases", s3_address, self.parameters[:_SUM])
         s5_scale = self._parameter(m, "scales", s4_address, self.parameters[_SUM:])
@@ -96,7 +104,7 @@ class Lane(wiring.Component):
             unit.acc.eq(s5_total),
             unit.multiplier.eq(s5_scale[:_MULTIPLIER]),
             unit.shift.eq(s5_scale[_MULTIPLIER:].as_signed()),
-            *(getattr(unit, name).eq(getattr(self, name)) for name in REQUANT_SETTINGS),
+            *(getattr(unit, name).eq(here[name]) for name in REQUANT_SETTINGS),
             self.o.eq(unit.o),
         ]
         return m
@@ -161,7 +169,8 @@ class Lanes(wiring.Component):
     params_all : In(1)
         Store them for chunk 0 of all lanes instead, to be used with `common`.
     row : In(cols * 32), chunk : In(range(chunks)), slot : In(1)
-        Row of sums, column 0 in the least significant bits, chunk of it to requantise, and slot of its parameters.
+        Row of sums, column 0 in the least significant bits; a clock before it the chunk to requantise, and the slot of
+        its parameters.
     common, product, rounding, zero_point, qmin, qmax : In
         As in `Lane`; stable while results are in flight.
     o : Out(requant_lanes * 8)

@@ -4,6 +4,7 @@ from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.npu import NpuConfig
+from tercet.rtl.common.lookahead_queue import LookaheadQueue
 
 from .layouts import pass_layout
 
@@ -13,8 +14,8 @@ __all__ = ["WeightLoader"]
 class WeightLoader(wiring.Component):
     """Load the weights of a pass into the shadow registers of its unit, then hand the pass on.
 
-    A pass enters, its memory words are read one a clock, and the pass leaves: its reads may start. The next pass enters
-    in that clock and loads from the next clock on.
+    A pass enters, its memory words are read one a clock, and the pass leaves: its reads may start. The next pass, which
+    has waited in a queue, loads from the next clock on.
 
     Parameters
     ----------
@@ -50,13 +51,16 @@ class WeightLoader(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        waiting, full = Signal(name="waiting"), Signal(name="full")
-        run = Signal(self.o.payload.shape(), reset_less=True, name="run")
+        waiting, full, taken = Signal(name="waiting"), Signal(name="full"), Signal(name="taken")
+        m.submodules.queue = queue = LookaheadQueue(shape=self.i.payload.shape())
+        wiring.connect(m, wiring.flipped(self.i), queue.i)
+        run, new = queue.first, queue.upcoming
         place = Signal(self.places, reset_less=True, name="next_place")
         address = Signal(self.address.shape(), reset_less=True, name="next_address")
         left = Signal(run.loads.shape(), reset_less=True, name="left")
         m.d.comb += [
-            self.i.ready.eq(~waiting & (~full | self.o.ready)),
+            taken.eq(full & self.o.ready),
+            queue.take.eq(taken),
             self.o.valid.eq(full),
             self.o.payload.eq(run),
             self.coming.eq(waiting & (left == 1)),
@@ -68,10 +72,9 @@ class WeightLoader(wiring.Component):
             m.d.sync += [address.eq(address + ~run.diagonal), place.eq(place << 1), left.eq(left - 1)]
             with m.If(self.coming):
                 m.d.sync += [waiting.eq(0), full.eq(1)]
-        with m.If(full & self.o.ready):
+        with m.If(taken):
             m.d.sync += full.eq(0)
-        with m.If(self.i.valid & self.i.ready):
-            new = self.i.payload
-            m.d.sync += [run.eq(new), waiting.eq(1), place.eq(1), address.eq(new.weights)]
+        with m.If(taken | ~full & ~waiting):
+            m.d.sync += [waiting.eq(queue.coming), place.eq(1), address.eq(new.weights)]
             m.d.sync += left.eq(Mux(new.silent, 1, new.loads))
         return m

@@ -209,7 +209,7 @@ class Machine(wiring.Component):
         gather, drain, params, writer = (parts[name] for name in ("gather", "drain", "params", "writer"))
         accumulators = parts["accumulators"]
         m.submodules.lanes = lanes = Lanes(config=config)
-        m.submodules.read_chunk = chunk = Delay(clocks=READ_CLOCKS, width=len(drain.chunk) + 1)
+        m.submodules.read_chunk = chunk = Delay(clocks=READ_CLOCKS - 1, width=len(drain.chunk) + 1)
         beats = EventDelay(clocks=READ_CLOCKS + lanes.latency - 1, width=1 + beat_layout(config).size)
         m.submodules.beats = beats
         i = parts["fetch"].instruction

@@ -4,6 +4,7 @@ from amaranth import *
 from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.systolic.config import SystolicConfig
+from tercet.rtl.common.fanout_register import FanoutRegister
 from tercet.rtl.common.lut_ram import LutRam
 from tercet.rtl.common.pipeline import register
 from tercet.rtl.common.side_by_side import SideBySide
@@ -46,19 +47,19 @@ class AccumulatorColumn(wiring.Component):
     read_a, read_b : In(range(acc_depth))
         Read addresses, in clock 1.
     base : In(2)
-        Addend of the sum, in clock 3: 0 bank a, 1 bank b, 2 the bias.
+        Addend of the sum, in clock 2: 0 bank a, 1 bank b, 2 the bias.
     write : In(2)
-        Write enables of bank a and bank b, in clock 5; in clock 4 of banks in lookup tables.
+        Write enables of bank a and bank b, in clock 4.
     write_address : In(range(acc_depth))
-        Write address, in the clock of `write`.
+        Write address, in clock 5; in clock 4 of banks in lookup tables.
     drain : In(1)
-        Bank to output on `drained`, in clock 3.
+        Bank to output on `drained`, in clock 2.
     drained : Out(signed(acc_width))
         Word read, in clock 4.
     bias_i, bias_o : In and Out(signed(acc_width))
-        Chain of next biases, which advances by one column with every `bias_shift`.
+        Chain of next biases, which advances by one column in the clock after every `bias_shift`.
     bias_shift, bias_load, bias_use : In(1)
-        Advance the chain; load the next bias (or, without `bias_use`, zero) as the bias.
+        In the next clock, advance the chain; load the next bias (or, without `bias_use`, zero) as the bias.
     """
 
     def __init__(self, *, config: SystolicConfig, lut_ram: bool = False, sum_width: int | None = None):
@@ -89,21 +90,28 @@ class AccumulatorColumn(wiring.Component):
         bias, next_bias, s4_base, s5_total = (
             Signal(word, name=name, reset_less=True) for name in ("bias", "next_bias", "s4_base", "s5_total")
         )
-        with m.If(self.bias_shift):
+        # Each bit of a column depends on these, so each column has its own registers.
+        given = [self.base, self.drain, self.write, self.bias_shift, self.bias_load, self.bias_use]
+        names = ("base", "drain", "write", "bias_shift", "bias_load", "bias_use")
+        layout = data.StructLayout({name: len(value) for name, value in zip(names, given, strict=True)})
+        m.submodules.control = control = shared(FanoutRegister, width=layout.size, reset_less=True)
+        m.d.comb += control.i.eq(Cat(given))
+        near = data.View(layout, control.o)
+        with m.If(near.bias_shift):
             m.d.sync += next_bias.eq(self.bias_i)
-        with m.If(self.bias_load):
-            m.d.sync += bias.eq(Mux(self.bias_use, next_bias, 0))
+        with m.If(near.bias_load):
+            m.d.sync += bias.eq(Mux(near.bias_use, next_bias, 0))
         m.d.comb += self.bias_o.eq(next_bias)
 
         s3 = [
-            self._bank(m, name, address, self.write[n], s5_total)
+            self._bank(m, name, address, (self.write if self.lut_ram else near.write)[n], s5_total)
             for n, (name, address) in enumerate((("bank_a", self.read_a), ("bank_b", self.read_b)))
         ]
         drained = Signal(word, name="s4_drained", reset_less=True)
         m.d.sync += [
-            s4_base.eq(Mux(self.base[1], bias, Mux(self.base[0], s3[1], s3[0]))),
+            s4_base.eq(Mux(near.base[1], bias, Mux(near.base[0], s3[1], s3[0]))),
             s5_total.eq(s4_base + self.sum),
-            drained.eq(Mux(self.drain, s3[1], s3[0])),
+            drained.eq(Mux(near.drain, s3[1], s3[0])),
         ]
         m.d.comb += self.drained.eq(drained)
         return m
@@ -166,7 +174,7 @@ class Accumulators(wiring.Component):
     drained : Out(ArrayLayout(signed(acc_width), cols))
         Row read, 4 clocks later.
     bias : In(signed(acc_width)), bias_shift : In(1)
-        Biases of the next column tile, column 0 first.
+        Biases of the next column tile, column 0 first; in place two clocks later.
     bias_taken : Out(1)
         The next column tile has begun; its biases may be overwritten.
     """
@@ -191,10 +199,10 @@ class Accumulators(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        stages = s0, _, s2, s3, _, s5 = [Signal(mark_layout(), name=f"s{n}") for n in range(6)]
+        stages = s0, s1, s2, _, s4, s5 = [Signal(mark_layout(), name=f"s{n}") for n in range(6)]
         address = [Signal(range(self.config.acc_depth), name=f"s{n}_address", reset_less=True) for n in range(6)]
         bank = [Signal(name=f"s{n}_bank", reset_less=n > 0) for n in range(6)]
-        drain = [Signal(name=f"s{n}_drain", reset_less=True) for n in range(4)]
+        drain = [Signal(name=f"s{n}_drain", reset_less=True) for n in range(3)]
         row = Signal(range(self.config.acc_depth))  # row of the next sums that do not begin a block
         m.d.comb += [s0.eq(self.mark), address[0].eq(Mux(s0.begin, 0, row)), drain[0].eq(self.drain_bank)]
         for pipeline in (stages, address, bank, drain):
@@ -218,19 +226,19 @@ class Accumulators(wiring.Component):
             # The array's own width stays out of the module's name.
             sum_width=None if self.sum_width == self.config.sum_width else self.sum_width,
         )
-        w = 4 if self.lut_ram else 5  # stage of the write's address and enables; those of lookup tables are registered
         m.d.comb += [
             columns.sum.eq(self.sums),
             columns.read_a.eq(read_a),
             columns.read_b.eq(read_b),
-            columns.base.eq(Cat(bank[3], s3.first)),
-            columns.write.eq(Cat(stages[w].valid & ~bank[w], stages[w].valid & bank[w])),
-            columns.write_address.eq(address[w]),
-            columns.drain.eq(drain[3]),
-            columns.bias_i.eq(self.bias),
+            columns.base.eq(Cat(bank[2], s2.first)),
+            columns.write.eq(Cat(s4.valid & ~bank[4], s4.valid & bank[4])),
+            # The write address of lookup tables is registered there.
+            columns.write_address.eq(address[4 if self.lut_ram else 5]),
+            columns.drain.eq(drain[2]),
+            columns.bias_i.eq(register(m, "s1_bias", self.bias)),
             columns.bias_shift.eq(self.bias_shift),
-            columns.bias_load.eq(s2.valid & s2.tile),
-            columns.bias_use.eq(s2.params),
+            columns.bias_load.eq(s1.valid & s1.tile),
+            columns.bias_use.eq(s1.params),
             Value.cast(self.drained).eq(columns.drained),
         ]
         return m

@@ -11,7 +11,7 @@ from tercet.rtl.common.delay import Delay, Skew
 from tercet.rtl.emit import shared
 
 from .cell import OsCell, WsCell, lane_layout, sums_layout, weights_layout
-from .dual_cell import DualCell
+from .dual_cell import DualCell, LutDualCell
 from .dual_edges import SumJoiner, WeightPacker
 
 __all__ = ["Grid", "SystolicArray", "cell_class", "multiplier_paths"]
@@ -36,6 +36,8 @@ class Grid(wiring.Component):
         Configuration of the cells.
     rows, cells : int
         Cells down and across.
+    lut_rows : int
+        Rows from the bottom whose cells have no multiplier block.
 
     Members
     -------
@@ -47,8 +49,8 @@ class Grid(wiring.Component):
         Top and bottom edge, or bottom and top edge in an output-stationary grid.
     """
 
-    def __init__(self, *, config: SystolicConfig, rows: int, cells: int):
-        self.config, self.rows, self.cells = config, rows, cells
+    def __init__(self, *, config: SystolicConfig, rows: int, cells: int, lut_rows: int = 0):
+        self.config, self.rows, self.cells, self.lut_rows = config, rows, cells, lut_rows
         lanes = rows * lane_layout(config).size
         weights = cells * weights_layout(config).size
         sums = cells * sums_layout(config).size
@@ -66,29 +68,32 @@ class Grid(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         if self.rows * self.cells == 1:
-            m.submodules.pe = cell = shared(cell_class(self.config), config=self.config)
+            cell = shared(LutDualCell if self.lut_rows else cell_class(self.config), config=self.config)
+            m.submodules.pe = cell
             for name in ("lane", "weights", "sums"):
                 edge = "lanes" if name == "lane" else name
                 m.d.comb += Value.cast(getattr(cell, f"{name}_i")).eq(getattr(self, f"{edge}_i"))
                 m.d.comb += getattr(self, f"{edge}_o").eq(Value.cast(getattr(cell, f"{name}_o")))
         elif self.rows >= self.cells:
-            upper, lower = self._halves(m, ("upper", "lower"), self.rows, "rows")
+            height = self.rows - self.rows // 2
+            upper = self._part(m, "upper", rows=self.rows - height, lut_rows=max(self.lut_rows - height, 0))
+            lower = self._part(m, "lower", rows=height, lut_rows=min(self.lut_rows, height))
             self._in_series(m, "weights", upper, lower)
             self._in_series(m, "sums", *((upper, lower) if self.config.dataflow == "ws" else (lower, upper)))
             self._in_parallel(m, "lanes", upper, lower)
         else:
-            left, right = self._halves(m, ("left", "right"), self.cells, "cells")
+            left = self._part(m, "left", cells=self.cells // 2)
+            right = self._part(m, "right", cells=self.cells - self.cells // 2)
             self._in_series(m, "lanes", left, right)
             self._in_parallel(m, "weights", left, right)
             self._in_parallel(m, "sums", left, right)
         return m
 
-    def _halves(self, m: Module, names: tuple[str, str], count: int, what: str):
-        size = {"rows": self.rows, "cells": self.cells}
-        halves = [shared(Grid, config=self.config, **{**size, what: n}) for n in (count // 2, count - count // 2)]
-        for name, half in zip(names, halves, strict=True):
-            m.submodules[name] = half
-        return halves
+    def _part(self, m: Module, name: str, **size: int):
+        """Add a half; what is not given is as in the whole."""
+        size = {"rows": self.rows, "cells": self.cells, "lut_rows": self.lut_rows} | size
+        m.submodules[name] = part = _grid(self.config, **size)
+        return part
 
     def _in_series(self, m: Module, edge: str, first, second):
         m.d.comb += getattr(first, f"{edge}_i").eq(getattr(self, f"{edge}_i"))
@@ -100,8 +105,15 @@ class Grid(wiring.Component):
         m.d.comb += getattr(self, f"{edge}_o").eq(Cat(getattr(low, f"{edge}_o"), getattr(high, f"{edge}_o")))
 
 
+def _grid(config: SystolicConfig, rows: int, cells: int, lut_rows: int):
+    # A size of 0 stays out of the module's name.
+    return shared(Grid, config=config, rows=rows, cells=cells, **({"lut_rows": lut_rows} if lut_rows else {}))
+
+
 def multiplier_paths(config: SystolicConfig, weight_rows: int = 1) -> list[list[str]]:
     """Instance paths of the multiplier blocks of a `SystolicArray`, as a flat netlist names them.
+
+    Rows without blocks are left out.
 
     Returns
     -------
@@ -111,7 +123,8 @@ def multiplier_paths(config: SystolicConfig, weight_rows: int = 1) -> list[list[
     height = config.rows // weight_rows
     names = ["grid"] if weight_rows == 1 else [f"grid_{n}" for n in range(weight_rows)]
     cells = _cell_paths(height, config.cols // config.cell_cols)
-    return [[f"{name}{cell}.pe.multiplier.block.mult" for cell in row] for name in names for row in cells]
+    paths = [[f"{name}{cell}.pe.multiplier.block.mult" for cell in row] for name in names for row in cells]
+    return paths[: config.rows - config.lut_rows]
 
 
 def _cell_paths(rows: int, cells: int) -> list[list[str]]:
@@ -214,12 +227,13 @@ class SystolicArray(wiring.Component):
         config = self.config
         cells = config.cols // config.cell_cols
         lane_width = lane_layout(config).size
-        grids = [
-            shared(Grid, config=config, rows=config.rows // self.weight_rows, cells=cells)
-            for _ in range(self.weight_rows)
-        ]
-        for n, grid in enumerate(grids):
+        height = config.rows // self.weight_rows
+        grids = []
+        for n in range(self.weight_rows):
+            below = (self.weight_rows - 1 - n) * height
+            grid = _grid(config, height, cells, min(max(config.lut_rows - below, 0), height))
             m.submodules[self._name("grid", n)] = grid
+            grids.append(grid)
         m.submodules.lane_skew = lanes = shared(Skew, lanes=config.rows, width=lane_width)
         skews = self._weight_skews(m, cells)
         m.submodules.deskew = deskew = shared(

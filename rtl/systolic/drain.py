@@ -9,10 +9,19 @@ from tercet.rtl.common.delay import EventDelay
 from tercet.rtl.common.outlet import Outlet
 from tercet.rtl.emit import shared
 
-from .layouts import REQUANT_SETTINGS, block_layout, output_layout, param_layout
+from .layouts import OUTPUT_SETTINGS, REQUANT_SETTINGS, block_layout, output_layout, param_layout
 from .requant_lanes import RequantLanes
 
 __all__ = ["Drain"]
+
+_LANE = 64  # bits of a wide row of sums that share a FIFO
+
+
+def _lanes(width: int) -> tuple[int, ...]:
+    """Split the bits of an outlet; a narrow one has a single FIFO."""
+    if width <= 2 * _LANE:
+        return ()
+    return tuple(min(_LANE, width - low) for low in range(0, width, _LANE))
 
 
 class Drain(wiring.Component):
@@ -31,7 +40,7 @@ class Drain(wiring.Component):
     block : In(block_layout(config)), block_start : In(1)
         A block has begun in the array.
     full : In(1)
-        The oldest block not yet announced is complete.
+        The oldest block not yet announced is complete; two clocks after its `block_start` at the earliest.
     freed : Out(1)
         A bank may be reused.
     draining, bank, address : Out
@@ -89,17 +98,23 @@ class Drain(wiring.Component):
         blocks = Signal(range(3))  # complete and not yet being read
         chunk = Signal(range(self.chunks))
         slot, issue, last, room = Signal(name="slot"), Signal(name="issue"), Signal(name="last"), Signal(name="room")
-        m.submodules.sums = sums = Outlet(shape=self.sums.payload.shape(), latency=READ_CLOCKS)
+        m.submodules.sums = sums = Outlet(
+            shape=self.sums.payload.shape(),
+            latency=READ_CLOCKS,
+            lanes=_lanes(self.sums.payload.shape().size),
+            cut=False,
+        )
         empty = sums.empty
         m.d.comb += room.eq(sums.ready)
         self._latch(m, started)
 
         # Tags that follow each read.
-        s0, s4 = Signal(tags, name="s0"), Signal(tags, name="s4")
-        m.submodules.reading = reading = EventDelay(clocks=READ_CLOCKS, width=tags.size)
-        row_end = chunk == Mux(current.requant, self.chunks - 1, 0)
+        s0, s3, s4 = (Signal(tags, name=name) for name in ("s0", "s3", "s4"))
+        m.submodules.reading = reading = EventDelay(clocks=READ_CLOCKS - 1, width=tags.size)
+        # Compared a step ahead.
+        row_end, last_row = Signal(reset_less=True, name="row_end"), Signal(reset_less=True, name="last_row")
         m.d.comb += [
-            last.eq(row_end & (self.address == current.rows)),
+            last.eq(row_end & last_row),
             s0.raw.eq(issue & ~current.requant),
             s0.requant.eq(issue & current.requant),
             s0.last.eq(last & current.ends),
@@ -107,7 +122,7 @@ class Drain(wiring.Component):
             s0.slot.eq(slot),
             s0.chunk.eq(chunk),
             reading.i.eq(s0),
-            Value.cast(s4).eq(reading.o),
+            Value.cast(s3).eq(reading.o),
             sums.start.eq(s0.raw),
             sums.arrive.eq(s4.raw),
             sums.value.data.eq(self.row),
@@ -115,32 +130,44 @@ class Drain(wiring.Component):
             self.params_freed.eq(s4.frees),
             self.freed.eq(issue & last),
         ]
+        m.d.sync += s4.eq(s3)
         wiring.connect(m, sums.o, wiring.flipped(self.sums))
         if self.lanes:
-            outs = self._requantise(m, current, s0, s4)
+            outs = self._requantise(m, current, s0, s3, s4)
             empty = empty & outs.empty
             m.d.comb += room.eq(Mux(current.requant, outs.ready, sums.ready))
 
         taken = Signal()
+        starts = Signal(reset_less=True, name="starts")  # the next block to be read is the first of a command
+        m.d.sync += starts.eq(Mux(self.bank ^ self.freed, started[1].starts, started[0].starts))
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += upcoming.eq(Mux(self.bank, started[1], started[0]))
                 m.d.sync += [self.address.eq(0), chunk.eq(0)]
+                m.d.sync += [row_end.eq(self._is_last(upcoming, 0)), last_row.eq(upcoming.rows == 0)]
                 # A command's settings must not change while results of the previous command are in flight.
-                with m.If((blocks != 0) & (empty | ~upcoming.starts)):
+                m.d.sync += [current[name].eq(upcoming[name]) for name in ("rows", "starts", "ends", "frees")]
+                with m.If((blocks != 0) & (empty | ~starts)):
                     m.d.comb += taken.eq(1)
-                    m.d.sync += current.eq(upcoming)
+                    m.d.sync += [current[name].eq(upcoming[name]) for name in OUTPUT_SETTINGS]
                     m.next = "READ"
             with m.State("READ"):
                 m.d.comb += [self.draining.eq(1), issue.eq(room)]
                 with m.If(issue):
-                    m.d.sync += chunk.eq(Mux(row_end, 0, chunk + 1))
-                    m.d.sync += self.address.eq(self.address + row_end)
+                    m.d.sync += [chunk.eq(chunk + 1), row_end.eq(self._is_last(current, chunk + 1))]
+                    with m.If(row_end):
+                        m.d.sync += [chunk.eq(0), row_end.eq(self._is_last(current, 0))]
+                        m.d.sync += [self.address.eq(self.address + 1), current.rows.eq(current.rows - 1)]
+                        m.d.sync += last_row.eq(current.rows == 1)
                     with m.If(last):
                         m.d.sync += [self.bank.eq(~self.bank), slot.eq(slot ^ current.frees)]
                         m.next = "IDLE"
         m.d.sync += blocks.eq(blocks + self.full - taken)
         return m
+
+    def _is_last(self, block, chunk: Value | int) -> Value:
+        """Whether a chunk is the last of its row."""
+        return ~block.requant | (chunk == self.chunks - 1)
 
     def _latch(self, m: Module, started: list) -> None:
         """Keep the description of the block that each bank gathers."""
@@ -155,7 +182,7 @@ class Drain(wiring.Component):
                 with m.If(start_bank == n):
                     m.d.sync += started[n].eq(s1_block)
 
-    def _requantise(self, m: Module, current, s0, s4) -> Outlet:
+    def _requantise(self, m: Module, current, s0, s3, s4) -> Outlet:
         """Add the requantiser lanes and their outlet."""
         m.submodules.lanes = lanes = shared(RequantLanes, config=self.config)
         latency = READ_CLOCKS + lanes.latency
@@ -167,8 +194,8 @@ class Drain(wiring.Component):
             lanes.params_slot.eq(self.params_slot),
             lanes.params_channel.eq(self.params_channel),
             lanes.row.eq(self.row),
-            lanes.chunk.eq(s4.chunk),
-            lanes.slot.eq(s4.slot),
+            lanes.chunk.eq(s3.chunk),
+            lanes.slot.eq(s3.slot),
             *(getattr(lanes, name).eq(current[name]) for name in REQUANT_SETTINGS),
             arriving.i.eq(Cat(s4.requant, s4.last)),
             outs.start.eq(s0.requant),

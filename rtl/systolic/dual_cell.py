@@ -1,12 +1,13 @@
-"""Weight-stationary cell of two columns that share a ``MULT18X18D``."""
+"""Weight-stationary cells of two columns that share a ``MULT18X18D``, or do without one."""
 
 from amaranth import *
 from tercet.rtl.emit import shared
 
 from .cell import Cell
 from .dual_multiplier import DualMultiplier
+from .lut_dual_multiplier import LutDualMultiplier
 
-__all__ = ["DualCell"]
+__all__ = ["DualCell", "LutDualCell"]
 
 
 class DualCell(Cell):
@@ -31,6 +32,7 @@ class DualCell(Cell):
     """
 
     keep_hierarchy = True
+    multiplier = DualMultiplier
 
     @property
     def latency(self) -> int:
@@ -40,7 +42,7 @@ class DualCell(Cell):
     def elaborate(self, platform) -> Module:
         m = Module()
         lane, _ = self._move_on(m)
-        m.submodules.multiplier = multiplier = shared(DualMultiplier)
+        m.submodules.multiplier = multiplier = shared(self.multiplier)
         shadow = Signal(self.weights_i.shape(), reset_less=True)
         active = Signal(self.weights_i.shape(), reset_less=True)
         with m.If(self.lane_i.load):
@@ -53,3 +55,9 @@ class DualCell(Cell):
             m.d.sync += total.eq(self.sums_i[name] + multiplier.parts[name])
             m.d.comb += self.sums_o[name].eq(total)
         return m
+
+
+class LutDualCell(DualCell):
+    """`DualCell` whose multiplier is in lookup tables."""
+
+    multiplier = LutDualMultiplier

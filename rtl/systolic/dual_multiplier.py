@@ -11,9 +11,10 @@ from tercet.rtl.primitives.mult18x18d import Mult18x18D
 
 from .cell import weights_layout
 
-__all__ = ["DualMultiplier", "parts_layout"]
+__all__ = ["DUAL_CONFIG", "DualMultiplier", "parts_layout"]
 
-_CONFIG = SystolicConfig(rows=1, cols=2, mac="ecp5-dual")
+DUAL_CONFIG = SystolicConfig(rows=1, cols=2, mac="ecp5-dual")
+"""Configuration of a single cell."""
 
 
 def parts_layout() -> data.StructLayout:
@@ -50,12 +51,13 @@ class DualMultiplier(wiring.Component):
     """
 
     def __init__(self):
-        super().__init__({"act": In(signed(8)), "weights": In(weights_layout(_CONFIG)), "parts": Out(parts_layout())})
+        members = {"act": In(signed(8)), "weights": In(weights_layout(DUAL_CONFIG)), "parts": Out(parts_layout())}
+        super().__init__(members)
 
     @property
     def latency(self) -> int:
         """Clocks from operands to parts."""
-        return _CONFIG.multiplier_latency
+        return DUAL_CONFIG.multiplier_latency
 
     def elaborate(self, platform) -> Module:
         m = Module()

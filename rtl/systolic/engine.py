@@ -93,11 +93,9 @@ class Engine(wiring.Component):
         m.d.comb += params.request.eq(started & self.commands.payload.params)
         feeder = self._feed(m, sequencer, array, counters)
         banks = Signal(range(3))  # in use
-        next_banks = Signal(range(3))
-        m.d.comb += next_banks.eq(banks + feeder.block_start - drain.freed)
-        m.d.sync += banks.eq(next_banks)
+        m.d.sync += banks.eq(banks + feeder.block_start - drain.freed)
         m.d.comb += [
-            feeder.bank_free.eq(next_banks != 2),
+            feeder.bank_free.eq((banks != 2) | drain.freed),
             feeder.params_ready.eq(params.ready),
             params.taken.eq(feeder.params_taken),
             accumulators.sums.eq(array.sums),
@@ -120,6 +118,7 @@ class Engine(wiring.Component):
             m.submodules.feeder = feeder = WsFeeder(config=self.config)
             wiring.connect(m, sequencer.passes, loader.i)
             wiring.connect(m, loader.o, feeder.passes)
+            m.d.comb += feeder.coming.eq(loader.coming)
             wiring.connect(m, wiring.flipped(self.weights), loader.weights)
             m.d.comb += [array.weights.eq(loader.row), array.load.eq(loader.load), array.swap.eq(feeder.swap)]
             m.d.comb += counters.shifting.eq(feeder.idle & loader.waiting & self.weights.valid)
@@ -127,6 +126,7 @@ class Engine(wiring.Component):
         else:
             m.submodules.feeder = feeder = OsFeeder(config=self.config)
             wiring.connect(m, sequencer.passes, feeder.passes)
+            m.d.comb += feeder.coming.eq(sequencer.coming)
             wiring.connect(m, wiring.flipped(self.weights), feeder.weights)
             m.d.comb += [array.weights.eq(feeder.row), array.clear.eq(feeder.clear), array.capture.eq(feeder.capture)]
             m.d.comb += counters.stalled.eq(feeder.starved)

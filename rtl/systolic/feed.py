@@ -7,6 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.systolic.config import SystolicConfig
 from tercet.golden.systolic.cycle_model import ACCUMULATE_CLOCKS
+from tercet.rtl.common.lookahead_queue import LookaheadQueue
 from tercet.rtl.common.pipeline import register
 
 from .layouts import block_layout, mark_layout, pass_layout
@@ -18,7 +19,7 @@ class WeightLoader(wiring.Component):
     """Load the weight plane of a pass while the previous pass computes.
 
     A pass enters, its plane is shifted into the array, and the pass leaves: then its activations may start. The next
-    plane begins one clock later.
+    plane begins one clock later; its pass has waited in a queue.
 
     Parameters
     ----------
@@ -29,6 +30,8 @@ class WeightLoader(wiring.Component):
     -------
     i, o : In and Out(stream.Signature(pass_layout(config)))
         Passes before and after their weights are loaded into the array.
+    coming : Out(1)
+        `o` is valid in the next clock unless it is taken in this one; its payload already is.
     weights : In(stream.Signature(ArrayLayout(signed(weight_width), cols)))
         Rows of the planes, row 0 first.
     row : Out(ArrayLayout(signed(weight_width), cols))
@@ -46,6 +49,7 @@ class WeightLoader(wiring.Component):
             {
                 "i": In(stream.Signature(pass_layout(config))),
                 "o": Out(stream.Signature(pass_layout(config))),
+                "coming": Out(1),
                 "weights": In(stream.Signature(row)),
                 "row": Out(row),
                 "load": Out(config.rows),
@@ -57,25 +61,29 @@ class WeightLoader(wiring.Component):
         m = Module()
         full = Signal()
         place = Signal(self.config.rows, init=1)  # of the next row, one-hot
-        fire = Signal()
+        fire, taken = Signal(), Signal()
+        m.submodules.queue = queue = LookaheadQueue(shape=self.i.payload.shape())
+        wiring.connect(m, wiring.flipped(self.i), queue.i)
         m.d.comb += [
-            self.i.ready.eq(~self.waiting & (~full | self.o.ready)),
+            queue.take.eq(taken),
+            self.o.payload.eq(queue.first),
             self.weights.ready.eq(self.waiting),
             fire.eq(self.weights.valid & self.waiting),
+            taken.eq(full & self.o.ready),
             self.o.valid.eq(full),
+            self.coming.eq(full | fire & place[-1]),
         ]
         row = register(m, "s1_row", self.weights.payload.as_value())
         load = register(m, "s1_load", Mux(fire, place, 0))
-        run = Signal(self.o.payload.shape(), reset_less=True)
-        m.d.comb += [self.row.eq(row), self.load.eq(load), self.o.payload.eq(run)]
+        m.d.comb += [self.row.eq(row), self.load.eq(load)]
         with m.If(fire):
             m.d.sync += place.eq(place.rotate_left(1))
             with m.If(place[-1]):
                 m.d.sync += [self.waiting.eq(0), full.eq(1)]
-        with m.If(full & self.o.ready):
+        with m.If(taken):
             m.d.sync += full.eq(0)
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [run.eq(self.i.payload), self.waiting.eq(1)]
+        with m.If(taken | ~full & ~self.waiting):
+            m.d.sync += self.waiting.eq(queue.coming)
         return m
 
 
@@ -88,8 +96,10 @@ class _Feeder(wiring.Component):
         Passes to run; each is taken with its first operands.
     operands : In(stream.Signature(ArrayLayout(signed(act_width), rows)))
         Activations, one beat per step.
+    coming : In(1)
+        A pass is valid in the next clock unless it is taken in this one; its payload already is.
     bank_free, params_ready : In(1)
-        A new block may begin in the next clock; a column tile with parameters may.
+        A new block may begin in the next clock unless one does in this; a column tile with parameters may.
     acts : Out(ArrayLayout(signed(act_width), rows))
         Activations for the array, registered.
     step, idle : Out(1)
@@ -109,6 +119,7 @@ class _Feeder(wiring.Component):
             {
                 "passes": In(stream.Signature(pass_layout(config))),
                 "operands": In(stream.Signature(acts)),
+                "coming": In(1),
                 "bank_free": In(1),
                 "params_ready": In(1),
                 "acts": Out(acts),
@@ -138,15 +149,14 @@ class _Feeder(wiring.Component):
         ending = Signal()
         left = Signal(new.steps.shape(), reset_less=True)
         one_left = Signal(reset_less=True)
-        # `ready` continues to the loader and the sequencer, so it is decided a clock ahead: the fields of a pass needed
-        # for that are valid a clock before the pass.
+        # Much depends on whether a pass begins, so it is decided a clock ahead that one is valid and may.
         allowed = Signal()
         room = (self.bank_free | ~new.first) & (self.params_ready | ~(new.tile & new.params))
-        m.d.sync += allowed.eq(room & ~hold & ~(starting & self.step))
+        m.d.sync += allowed.eq(self.coming & room & ~hold & ~(starting & self.step))
         m.d.comb += [
             starting.eq(~busy),
             self.idle.eq(~busy),
-            go.eq(busy | (self.passes.valid & allowed)),
+            go.eq(busy | allowed),
             ending.eq(Mux(busy, one_left, new.steps == 0)),
             self.passes.ready.eq(starting & self.step),
             now.eq(Mux(busy, run, Cat(new.first, new.last, new.tile, new.params))),

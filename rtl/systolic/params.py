@@ -5,7 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.systolic.config import SystolicConfig
 from tercet.golden.systolic.operands import COMMAND_FIELDS
-from tercet.rtl.common.pipeline import register
+from tercet.rtl.common.pipeline import event, register
 
 from .layouts import param_layout
 
@@ -27,7 +27,7 @@ class ParamLoader(wiring.Component):
     i : In(stream.Signature(param_layout(config)))
         Parameters, one channel per beat, `cols` beats per tile.
     tiles : In(range(2**16)), request : In(1)
-        A command with parameters begins, with `tiles` tiles to load. At most one earlier tile is not loaded by then.
+        A command with parameters begins, with `tiles` tiles to load. Less than 2**17 tiles are then to be loaded.
     ready : Out(1)
         A tile is loaded and has not been taken.
     taken : In(1)
@@ -62,7 +62,11 @@ class ParamLoader(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        left = Signal(COMMAND_FIELDS["n_tiles"] + 1)  # tiles to load, including this one
+        # Tiles requested and loaded so far, modulo what can be under way, and whether they differ: a clock late,
+        # which matters after a request only.
+        requested, loaded = (Signal(COMMAND_FIELDS["n_tiles"] + 1, name=name) for name in ("requested", "loaded"))
+        behind = Signal()
+        s1_request = event(m, "s1_request", self.request)
         slot = Signal()
         channel = Signal(range(self.config.cols))
         held = Signal(range(3))  # tiles with scales loaded or being loaded, not yet freed
@@ -70,7 +74,7 @@ class ParamLoader(wiring.Component):
         complete = Signal()
         fire = self.i.valid & self.i.ready
         with m.FSM():
-            with m.State("EMPTY"), m.If((left != 0) & (held != 2)):
+            with m.State("EMPTY"), m.If((behind | s1_request) & (held != 2)):
                 m.d.comb += begins.eq(1)
                 m.next = "LOAD"
             with m.State("LOAD"):
@@ -86,7 +90,11 @@ class ParamLoader(wiring.Component):
                     m.d.sync += self.ready.eq(0)
                 with m.If(self.bias_taken):
                     m.next = "EMPTY"
-        m.d.sync += left.eq(left + Mux(self.request, self.tiles, 0) - complete)
+        m.d.sync += behind.eq(requested != loaded)
+        with m.If(self.request):
+            m.d.sync += requested.eq(requested + self.tiles)
+        with m.If(complete):
+            m.d.sync += loaded.eq(loaded + 1)
         m.d.sync += held.eq(held + begins - self.freed)
         m.d.sync += [self.o_valid.eq(fire), self.slot.eq(slot), self.channel.eq(channel)]
         m.d.comb += Value.cast(self.o).eq(register(m, "s1_params", self.i.payload.as_value()))

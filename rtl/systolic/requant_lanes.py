@@ -5,6 +5,7 @@ from amaranth.lib import data, memory, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.systolic.config import SystolicConfig
 from tercet.golden.systolic.cycle_model import REQUANT_CLOCKS
+from tercet.rtl.common.fanout_register import FanoutRegister
 from tercet.rtl.common.side_by_side import SideBySide
 from tercet.rtl.emit import shared
 
@@ -34,13 +35,13 @@ class RequantLane(wiring.Component):
     columns : In(chunks * acc_width)
         The lane's columns of the row, chunk 0 in the least significant bits.
     chunk : In(range(chunks)), slot : In(1)
-        Column to select, and tile, of the two, whose scale to use.
+        Column to select, and tile, of the two, whose scale to use; a clock before `columns`.
     write : In(1), write_chunk, write_slot, multiplier, shift : In
         Store a scale.
     rounding, zero_point, qmin, qmax : In
-        As in `Requantizer`.
+        As in `Requantizer`, a clock earlier.
     o : Out(signed(8))
-        Code, `latency` clocks later.
+        Code, `latency` clocks after `columns`.
     """
 
     def __init__(self, *, mac: str, acc_width: int, chunks: int):
@@ -73,18 +74,24 @@ class RequantLane(wiring.Component):
         read_port = scales.read_port()
         m.submodules.requantizer = unit = shared(Requantizer, mac=self.mac)
         acc = Signal(signed(self.acc_width), reset_less=True)
-        m.d.sync += acc.eq(self.columns.word_select(self.chunk, self.acc_width))
+        # The lanes are far from each other: each has its own copy of what is common.
+        given = {name: getattr(self, name) for name in ("chunk", "slot", *REQUANT_SETTINGS)}
+        layout = data.StructLayout({name: value.shape() for name, value in given.items()})
+        m.submodules.common = common = shared(FanoutRegister, width=layout.size, reset_less=True)
+        here = data.View(layout, common.o)
+        m.d.sync += acc.eq(self.columns.word_select(here.chunk, self.acc_width))
         m.d.comb += [
+            common.i.eq(Cat(given.values())),
             write_port.addr.eq(Cat(self.write_slot, self.write_chunk)),
             write_port.data.multiplier.eq(self.multiplier),
             write_port.data.shift.eq(self.shift),
             write_port.en.eq(self.write),
-            read_port.addr.eq(Cat(self.slot, self.chunk)),
+            read_port.addr.eq(Cat(here.slot, here.chunk)),
             read_port.en.eq(1),
             unit.acc.eq(acc),
             unit.multiplier.eq(read_port.data.multiplier),
             unit.shift.eq(read_port.data.shift),
-            *(getattr(unit, name).eq(getattr(self, name)) for name in REQUANT_SETTINGS),
+            *(getattr(unit, name).eq(here[name]) for name in REQUANT_SETTINGS),
             self.o.eq(unit.o),
         ]
         return m
@@ -113,9 +120,9 @@ class RequantLanes(wiring.Component):
     params : In(param_layout(config)), params_valid, params_slot : In(1), params_channel : In(range(cols))
         Scales to store; biases are ignored.
     row : In(ArrayLayout(signed(acc_width), cols)), chunk : In(range(chunks)), slot : In(1)
-        Row, chunk of it to requantise, and tile whose scales to use.
+        Row; a clock before it the chunk to requantise, and the tile whose scales to use.
     rounding, zero_point, qmin, qmax : In
-        As in `Requantizer`.
+        As in `RequantLane`.
     o : Out(ArrayLayout(signed(8), requant_lanes))
         Codes, `latency` clocks later; undefined for columns beyond the last.
     """

@@ -23,8 +23,10 @@ class Sequencer(wiring.Component):
     commands : In(stream.Signature(command_layout(config)))
         Products to compute; the next is taken when all passes of the current one have been issued.
     passes : Out(stream.Signature(pass_layout(config)))
-        One pass per clock within a block, two or three idle clocks between blocks; ``first``, ``tile`` and ``params``
-        are valid a clock before ``valid``.
+        One pass per clock within a block, two or three idle clocks between blocks.
+    coming : Out(1)
+        A pass is valid in the next clock unless it is taken in this one; its ``first``, ``tile`` and ``params`` already
+        are.
     """
 
     def __init__(self, *, config: SystolicConfig):
@@ -33,6 +35,7 @@ class Sequencer(wiring.Component):
             {
                 "commands": In(stream.Signature(command_layout(config))),
                 "passes": Out(stream.Signature(pass_layout(config))),
+                "coming": Out(1),
             }
         )
 
@@ -50,7 +53,6 @@ class Sequencer(wiring.Component):
         block = run.block
         m.d.comb += self.passes.payload.eq(run)
 
-        # `ready` of a pass arrives late in its clock, so as little as possible depends on it.
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += self.commands.ready.eq(1)
@@ -64,6 +66,7 @@ class Sequencer(wiring.Component):
                 m.d.sync += [last_m.eq(m_left <= block_rows), k_left.eq(command.k_steps), run.first.eq(1)]
                 m.next = "BLOCK"
             with m.State("BLOCK"):
+                m.d.comb += self.coming.eq(1)
                 rows = Mux(last_m, m_left - 1, block_rows - 1)
                 m.d.sync += [
                     m_left.eq(m_left - block_rows),
@@ -78,7 +81,7 @@ class Sequencer(wiring.Component):
                 ]
                 m.next = "PASS"
             with m.State("PASS"):
-                m.d.comb += self.passes.valid.eq(1)
+                m.d.comb += [self.passes.valid.eq(1), self.coming.eq(1)]
                 with m.If(self.passes.ready):
                     m.d.sync += [run.first.eq(0), run.tile.eq(0), run.last.eq(k_left == 2), k_left.eq(k_left - 1)]
                     with m.If(run.last & block.ends):

@@ -6,10 +6,10 @@ from amaranth.lib.wiring import In, Out
 from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.golden.tensorcore.cycle_model import block_parts
 from tercet.rtl.common.delay import Delay
+from tercet.rtl.common.fanout_register import FanoutRegister
 from tercet.rtl.common.pipeline import register
 from tercet.rtl.emit import prototype, shared
 
-from .fanout_register import FanoutRegister
 from .grid import Grid
 from .partial_sum_memory import PartialSumMemory
 from .plan import Plan

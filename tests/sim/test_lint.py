@@ -12,7 +12,7 @@ from tercet.sim.simulators import SimulatorNotFound, find
 CASES = {
     "systolic-ws": SystolicConfig(rows=4, cols=4, acc_depth=16),
     "systolic-os": SystolicConfig(rows=4, cols=4, acc_depth=16, dataflow="os"),
-    "systolic-dual": SystolicConfig(rows=3, cols=4, acc_depth=16, mac="ecp5-dual"),
+    "systolic-dual": SystolicConfig(rows=3, cols=4, acc_depth=16, mac="ecp5-dual", lut_rows=1),
     # A detection tree with a partial branch; entries that do not divide a word.
     "eie-5": EieConfig(n_pe=5, act_depth=32),
     "tensorcore-volta": TensorCoreConfig(fold=4),

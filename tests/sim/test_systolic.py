@@ -19,7 +19,7 @@ SIMULATORS = [candidate.name for candidate in simulators.available() if candidat
 CONFIGS = {
     "ws-4x4": SystolicConfig(rows=4, cols=4, acc_depth=16),
     "ws-5x3-ecp5": SystolicConfig(rows=5, cols=3, acc_depth=13, mac="ecp5", requant_lanes=1),
-    "ws-5x4-dual": SystolicConfig(rows=5, cols=4, acc_depth=13, mac="ecp5-dual", requant_lanes=3),
+    "ws-5x4-dual": SystolicConfig(rows=5, cols=4, acc_depth=13, mac="ecp5-dual", lut_rows=2, requant_lanes=3),
     "ws-1x2-dual": SystolicConfig(rows=1, cols=2, acc_width=23, acc_depth=5, mac="ecp5-dual", requant_lanes=0),
     "ws-3x6-ice40": SystolicConfig(rows=3, cols=6, acc_depth=8, mac="ice40", requant_lanes=6),
     "ws-1x1": SystolicConfig(rows=1, cols=1, acc_depth=2, requant_lanes=0),
@@ -140,7 +140,7 @@ MUTATIONS = {
     "cell adds": ("ws_cell", r"\$signed\(sums_i\) \+", "$signed(sums_i) -"),
     "cell swaps": ("ws_cell", r"lane_i\[9\]", "lane_i[8]"),
     "accumulator adds": ("accumulator_column", r"\$signed\(s4_base\) \+", "$signed(s4_base) |"),
-    "banks": ("accumulator_column", r"base\[0\] \? s3_bank_b : s3_bank_a", "base[0] ? s3_bank_a : s3_bank_b"),
+    "banks": ("accumulator_column", r"o\[0\] \? s3_bank_b : s3_bank_a", "o[0] ? s3_bank_a : s3_bank_b"),
     "skew": ("skew_lanes2_width10", r"( high \(\s+\.i\()i__\d+", r"\1i[19:10]"),
 }
 

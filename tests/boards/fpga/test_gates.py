@@ -59,7 +59,7 @@ def small_npu(**fields):
 # requantiser's multipliers beside those that the array instantiates.
 CONFIGS = {
     "systolic-ecp5": SystolicConfig(rows=2, cols=2, acc_depth=8, mac="ecp5", requant_lanes=1),
-    "systolic-ecp5-dual": SystolicConfig(rows=2, cols=4, acc_depth=8, mac="ecp5-dual", requant_lanes=0),
+    "systolic-ecp5-dual": SystolicConfig(rows=2, cols=4, acc_depth=8, mac="ecp5-dual", lut_rows=1, requant_lanes=0),
     "systolic-ice40": SystolicConfig(rows=2, cols=2, acc_depth=8, mac="ice40", requant_lanes=1),
     "eie-ecp5": small_eie(n_pe=2, matrix_depth=64, family="ecp5"),
     "eie-ice40": small_eie(n_pe=2, matrix_depth=2048, family="ice40"),

@@ -69,6 +69,8 @@ def test_proof_refuses_exactly_what_can_overflow(acc_width):
         ({"mac": "ice40", "cols": 3}, ValueError, "cols 3 is odd"),
         ({"cols": 4, "requant_lanes": 5}, ValueError, "requant_lanes 5 is above cols 4"),
         ({"dataflow": "os", "acc_depth": 15}, ValueError, "acc_depth 15 is below rows 16"),
+        ({"lut_rows": 1}, ValueError, "lut_rows is 1, but mac is 'infer'; use 0 or mac 'ecp5-dual'"),
+        ({"rows": 2, "mac": "ecp5-dual", "lut_rows": 3}, ValueError, "lut_rows 3 is above rows 2; use at most 2"),
     ],
 )
 def test_config_refuses(fields, error, match):

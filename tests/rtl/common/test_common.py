@@ -50,8 +50,10 @@ def test_skew(simulate, lanes, reverse):
 
 
 @pytest.mark.parametrize("stall", [0.0, 0.5])
-@pytest.mark.parametrize(("latency", "lanes"), [(0, ()), (1, ()), (7, ()), (7, (3, 4, 1))])
-def test_outlet_loses_nothing(simulate, latency, lanes, stall):
+@pytest.mark.parametrize(
+    ("latency", "lanes", "cut"), [(0, (), True), (1, (), True), (7, (), True), (7, (3, 4, 1), True), (4, (3, 5), False)]
+)
+def test_outlet_loses_nothing(simulate, latency, lanes, cut, stall):
     """The pipeline starts whenever `ready` permits: every clock, if the receiver never stalls."""
     generator = random.Random(latency)
     sent, received, pipeline, starts = [], [], [None] * latency, 0
@@ -84,7 +86,7 @@ def test_outlet_loses_nothing(simulate, latency, lanes, stall):
             await ctx.tick()
         assert ctx.get(component.empty)
 
-    component = Outlet(shape=8, latency=latency, lanes=lanes)
+    component = Outlet(shape=8, latency=latency, lanes=lanes, cut=cut)
     simulate(component, bench)
     assert received == sent
     if stall == 0:

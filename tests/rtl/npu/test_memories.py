@@ -7,7 +7,7 @@ from tercet.rtl.npu.memories import WordMemory
 
 from .feed_forward import simulate_verilog
 
-SHAPES = [(32, 40), (69, 16), (200, 600), (96, 1), (40, 1600)]
+SHAPES = [(32, 40), (69, 16), (200, 600), (96, 1), (40, 1600), (64, 1060)]
 
 
 def random_steps(memory, seed):
@@ -15,20 +15,21 @@ def random_steps(memory, seed):
     generator = random.Random(seed)
     words = [0] * memory.depth
     addresses = [0, memory.depth - 1, *(generator.randrange(memory.depth) for _ in range(4))]
-    steps, shown, before = [], [], (None, 0)
+    steps, shown, first, second = [], [], (None, 0), (None, 0)
     for _ in range(1500):
         read, write = generator.choice(addresses), generator.choice(addresses)
         beat, data = generator.randrange(memory.beats), generator.getrandbits(32)
         enable = generator.random() < 0.4
-        written, updated = before  # the write of the clock before takes effect at the end of this one
-        shown.append(None if read == written else words[read])
-        if written is not None:
-            words[written] = updated
+        # A write takes effect two clocks later.
+        shown.append(None if read in (first[0], second[0]) else words[read])
+        if first[0] is not None:
+            address, mask, bits = first
+            words[address] = words[address] & ~mask | bits
         if enable:
             mask = (0xFFFFFFFF << 32 * beat) & (1 << memory.width) - 1
-            before = write, words[write] & ~mask | data << 32 * beat & mask
+            first, second = second, (write, mask, data << 32 * beat & mask)
         else:
-            before = None, 0
+            first, second = second, (None, 0)
         steps.append({"address": read, "write": enable, "write_address": write, "write_beat": beat, "write_data": data})
     return steps, shown
 

@@ -93,7 +93,8 @@ def gather(config, drain, announced, state, generator):
         banks, under_way, rows = [[], []], deque(), deque([None] * READ_CLOCKS)
         clock = started = freed = tiles = 0
         while freed < len(announced) or any(rows):
-            full = bool(under_way) and clock > under_way[0][0] and generator.random() < 0.3
+            # The array takes longer than two clocks.
+            full = bool(under_way) and clock > under_way[0][0] + 1 and generator.random() < 0.3
             if full:
                 number = under_way.popleft()[1]
                 banks[number % 2] = announced[number][1]

@@ -8,13 +8,15 @@ from tercet.engines.systolic import SPEC
 from tercet.golden.systolic.config import SystolicConfig
 from tercet.rtl.emit import verilog
 from tercet.rtl.primitives import used
-from tercet.rtl.systolic.array import SystolicArray
+from tercet.rtl.systolic.array import SystolicArray, multiplier_paths
 from tercet.rtl.systolic.dual_cell import DualCell
 from tercet.rtl.systolic.dual_multiplier import DualMultiplier
+from tercet.rtl.systolic.lut_dual_multiplier import LutDualMultiplier
 from tercet.sim.program import build_program
 from tercet.sim.simulators import SimulatorNotFound, find
 
 CONFIG = SystolicConfig(rows=1, cols=2, mac="ecp5-dual")
+LUT_CONFIG = SystolicConfig(rows=1, cols=2, mac="ecp5-dual", lut_rows=1)
 
 # One case per clock: the next pair of weights is loaded in the clock of the last activation of a pair, and swapped in
 # with the first activation of its own.
@@ -64,13 +66,13 @@ int main() {
 """
 
 
-def count_wrong(first, last, edit=None):
+def count_wrong(first, last, edit=None, config=CONFIG):
     """Run all cases with a lower weight from `first` to `last`; return cases and wrong products."""
     try:
         find("verilator")
     except SimulatorNotFound as error:
         pytest.skip(str(error))
-    array = SystolicArray(config=CONFIG)
+    array = SystolicArray(config=config)
     text = verilog(array, name="array")
     if edit:
         text, changes = re.subn(edit[0], edit[1], text, count=1)
@@ -83,8 +85,9 @@ def count_wrong(first, last, edit=None):
     return int(numbers[0]), int(numbers[1])
 
 
-def test_all_products():
-    assert count_wrong(-127, 127) == (255 * 255 * 256, 0)
+@pytest.mark.parametrize("config", [CONFIG, LUT_CONFIG], ids=["block", "lookup tables"])
+def test_all_products(config):
+    assert count_wrong(-127, 127, config=config) == (255 * 255 * 256, 0)
 
 
 # Broken part -> pattern in the Verilog, and its replacement.
@@ -103,6 +106,41 @@ def test_broken_rtl_is_caught(mutation):
     assert count_wrong(-2, 1, MUTATIONS[mutation])[1] > 0
 
 
+LUT_MUTATIONS = {
+    "negative lower weight": (r"s3_negative <= s3_negative_1;", "s3_negative <= 1'b0;"),
+    "h0 in the upper product": (r"(s4_upper\)?) \+", r"\1 -"),
+}
+
+
+@pytest.mark.parametrize("mutation", LUT_MUTATIONS)
+def test_broken_lookup_tables_are_caught(mutation):
+    assert count_wrong(-2, 1, LUT_MUTATIONS[mutation], LUT_CONFIG)[1] > 0
+
+
+def test_rows_in_lookup_tables():
+    """From the bottom, also where several grids make up the array."""
+    config = SystolicConfig(rows=6, cols=4, mac="ecp5-dual", lut_rows=3)
+    for weight_rows in (1, 2, 3):
+        array = SystolicArray(config=config, weight_rows=weight_rows)
+        text = verilog(array, name="array")
+        netlist = _instances(text, "array")
+        blocks = [path for path in netlist if path.endswith(".block.mult")]
+        assert sorted(blocks) == sorted(sum(multiplier_paths(config, weight_rows), []))
+        assert len(blocks) == 6
+        assert sum(path.endswith(".lower") and ".pe.multiplier" in path for path in netlist) == 6
+
+
+def _instances(text, top, path=""):
+    """Paths of all instances below a module."""
+    [body] = re.findall(rf"^module {top}\b.*?^endmodule", text, re.M | re.S)
+    found = []
+    for kind, name in re.findall(r"^  (\w+) (?:#\(.*?\) )?(\w+) \($", body, re.M | re.S):
+        found.append(f"{path}{name}")
+        if re.search(rf"^module {kind}\b", text, re.M):
+            found += _instances(text, kind, f"{path}{name}.")
+    return found
+
+
 def test_one_cell_module_that_keeps_its_boundary():
     text = SPEC.verilog(SystolicConfig(rows=4, cols=6, mac="ecp5-dual", requant_lanes=1))
     assert len(re.findall(r"^module \w*dual_cell\w*", text, re.M)) == 1
@@ -111,7 +149,7 @@ def test_one_cell_module_that_keeps_its_boundary():
 
 def test_latencies():
     config = SystolicConfig(rows=3, cols=6, mac="ecp5-dual")
-    assert DualMultiplier().latency == config.multiplier_latency == 5
+    assert DualMultiplier().latency == LutDualMultiplier().latency == config.multiplier_latency == 5
     assert DualCell(config=config).latency == 7
     # Packing, skew of rows and of pairs of columns, cell, join.
     assert SystolicArray(config=config).latency == 1 + 2 + 2 + 7 + 1

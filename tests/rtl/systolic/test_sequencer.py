@@ -65,10 +65,12 @@ def test_passes(simulate, send, receive, config, stall):
     commands_in = send(sequencer.commands, jobs, stall, 2)
     passes_out = receive(sequencer.passes, len(want), stall, 3, after_valid=stall > 0)
     passes = sequencer.passes
-    trace = simulate(sequencer, commands_in, passes_out, passes=passes, valid=passes.valid, shown=passes.payload)
+    watch = {"passes": passes, "valid": passes.valid, "shown": passes.payload, "coming": sequencer.coming}
+    trace = simulate(sequencer, commands_in, passes_out, **watch)
     assert [run for run in trace.passes if run is not None] == want
     # The feeder needs the fields that it waits for a clock before a block.
     for clock, (before, now) in enumerate(itertools.pairwise(trace.valid)):
+        assert trace.coming[clock] == (now or trace.passes[clock] is not None)
         if now and not before:
             ahead, run = trace.shown[clock : clock + 2]
             assert all(ahead[name] == run[name] for name in ("first", "tile", "params"))

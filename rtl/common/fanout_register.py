@@ -13,7 +13,9 @@ class FanoutRegister(wiring.Component):
     Parameters
     ----------
     width : int
-        Number of bits; they reset to 0.
+        Number of bits.
+    reset_less : bool
+        Reset does not clear them: it lasts until what it cleared has arrived.
 
     Members
     -------
@@ -24,7 +26,8 @@ class FanoutRegister(wiring.Component):
     # Otherwise synthesis merges the equal registers of several destinations, with wires across the chip.
     keep_hierarchy = True
 
-    def __init__(self, *, width: int):
+    def __init__(self, *, width: int, reset_less: bool = False):
+        self.reset_less = reset_less
         super().__init__({"i": In(width), "o": Out(width)})
 
     @property
@@ -34,5 +37,7 @@ class FanoutRegister(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        m.d.sync += self.o.eq(self.i)
+        copy = Signal(len(self.i), reset_less=self.reset_less)
+        m.d.sync += copy.eq(self.i)
+        m.d.comb += self.o.eq(copy)
         return m

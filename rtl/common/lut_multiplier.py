@@ -1,4 +1,4 @@
-"""Product of a code and a weight in logic cells: the depthwise unit leaves multiplier blocks to the array."""
+"""Multiplier of signed bytes in lookup tables, for what leaves the multiplier blocks to others."""
 
 from amaranth import *
 from amaranth.lib import wiring
@@ -7,7 +7,7 @@ from tercet.rtl.common.choice import add_inverted
 from tercet.rtl.common.pipeline import register
 from tercet.rtl.emit import shared
 
-__all__ = ["GatedAdder", "TapProduct"]
+__all__ = ["GatedAdder", "LutMultiplier"]
 
 # (A & B) ^ (C & D), and the same with ~(A & B). Where this is 0 the carry is the table's value for C = D = 0.
 _GATED = sum(((n & n >> 1 ^ n >> 2 & n >> 3) & 1) << n for n in range(16))
@@ -69,13 +69,13 @@ class GatedAdder(wiring.Component):
         return m
 
 
-class TapProduct(wiring.Component):
-    """Multiply a code by a weight; one product per clock.
+class LutMultiplier(wiring.Component):
+    """Multiply two signed bytes; one product per clock.
 
-    On "ecp5", where yosys maps ``*`` to a block or to an unregistered tree of lookup tables, each row multiplies the
-    code by two bits of the weight, and every adder is a carry chain between registers::
+    On "ecp5", where yosys maps ``*`` to a block or to an unregistered tree of lookup tables, each row multiplies
+    the first by two bits of the second, and every adder is a carry chain between registers::
 
-        weight bits   1, 0     3, 2     5, 4     7, 6 (7 is the sign)
+        bits of b     1, 0     3, 2     5, 4     7, 6 (7 is the sign)
         s1            row_0    row_1    row_2    row_3, inverted
         s2               low               high
         s3                      product
@@ -89,7 +89,7 @@ class TapProduct(wiring.Component):
 
     Members
     -------
-    code, weight : In(signed(8))
+    a, b : In(signed(8))
         Factors.
     o : Out(signed(16))
         Product, `latency` clocks later.
@@ -97,7 +97,7 @@ class TapProduct(wiring.Component):
 
     def __init__(self, *, family: str = "any"):
         self.family = family
-        super().__init__({"code": In(signed(8)), "weight": In(signed(8)), "o": Out(signed(16))})
+        super().__init__({"a": In(signed(8)), "b": In(signed(8)), "o": Out(signed(16))})
 
     @property
     def latency(self) -> int:
@@ -107,7 +107,7 @@ class TapProduct(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         if self.family != "ecp5":
-            m.d.comb += self.o.eq(register(m, "s3_product", self.code * self.weight, 3))
+            m.d.comb += self.o.eq(register(m, "s3_product", self.a * self.b, 3))
             return m
         rows = [self._row(m, n) for n in range(4)]
         low = self._pair(m, "s2_low", rows[0], 2, rows[1], inverted=False)
@@ -116,14 +116,14 @@ class TapProduct(wiring.Component):
         return m
 
     def _row(self, m: Module, n: int) -> Signal:
-        """Multiply the code by bits 2n and 2n + 1 of the weight; the last row, with the sign, is inverted.
+        """Multiply `a` by bits 2n and 2n + 1 of `b`; the last row, with the sign, is inverted.
 
-        With the sign's negative weight the row is ``code * bit_6 - 2 * code * bit_7``. The inverse, the negative less
+        With the sign's negative weight the row is ``a * bit_6 - 2 * a * bit_7``. The inverse, the negative less
         1, takes the place of this subtraction.
         """
         m.submodules[f"row_{n}"] = row = shared(GatedAdder, width=10, invert=n == 3)
-        m.d.comb += [row.a.eq(self.code), row.b.eq(self.code << 1)]
-        m.d.comb += [row.a_gate.eq(self.weight[2 * n]), row.b_gate.eq(self.weight[2 * n + 1])]
+        m.d.comb += [row.a.eq(self.a), row.b.eq(self.a << 1)]
+        m.d.comb += [row.a_gate.eq(self.b[2 * n]), row.b_gate.eq(self.b[2 * n + 1])]
         return register(m, f"s1_row_{n}", row.o.as_signed())
 
     def _pair(self, m: Module, name: str, lower: Value, shift: int, upper: Value, *, inverted: bool) -> Signal:
