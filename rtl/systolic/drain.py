@@ -94,8 +94,7 @@ class Drain(wiring.Component):
         m = Module()
         layout, tags = block_layout(self.config), self._tags
         started = [Signal(layout, name=f"block_{n}", reset_less=True) for n in "ab"]
-        upcoming, current = Signal(layout, name="upcoming"), Signal(layout, reset_less=True, name="current")
-        blocks = Signal(range(3))  # complete and not yet being read
+        current = Signal(layout, reset_less=True, name="current")
         chunk = Signal(range(self.chunks))
         slot, issue, last, room = Signal(name="slot"), Signal(name="issue"), Signal(name="last"), Signal(name="room")
         m.submodules.sums = sums = Outlet(
@@ -111,10 +110,7 @@ class Drain(wiring.Component):
         # Tags that follow each read.
         s0, s3, s4 = (Signal(tags, name=name) for name in ("s0", "s3", "s4"))
         m.submodules.reading = reading = EventDelay(clocks=READ_CLOCKS - 1, width=tags.size)
-        # Compared a step ahead.
-        row_end, last_row = Signal(reset_less=True, name="row_end"), Signal(reset_less=True, name="last_row")
         m.d.comb += [
-            last.eq(row_end & last_row),
             s0.raw.eq(issue & ~current.requant),
             s0.requant.eq(issue & current.requant),
             s0.last.eq(last & current.ends),
@@ -137,9 +133,19 @@ class Drain(wiring.Component):
             empty = empty & outs.empty
             m.d.comb += room.eq(Mux(current.requant, outs.ready, sums.ready))
 
+        self._read(m, started, current, empty=empty, room=room, issue=issue, last=last, chunk=chunk, slot=slot)
+        return m
+
+    def _read(self, m: Module, started: list, current, *, empty, room, issue, last, chunk, slot) -> None:
+        """Take one complete block after the other and step through its rows and chunks."""
+        upcoming = Signal(current.shape(), name="upcoming")
+        blocks = Signal(range(3))  # complete and not yet being read
+        # Compared a step ahead.
+        row_end, last_row = Signal(reset_less=True, name="row_end"), Signal(reset_less=True, name="last_row")
         taken = Signal()
         starts = Signal(reset_less=True, name="starts")  # the next block to be read is the first of a command
         m.d.sync += starts.eq(Mux(self.bank ^ self.freed, started[1].starts, started[0].starts))
+        m.d.comb += last.eq(row_end & last_row)
         with m.FSM():
             with m.State("IDLE"):
                 m.d.comb += upcoming.eq(Mux(self.bank, started[1], started[0]))
@@ -163,7 +169,6 @@ class Drain(wiring.Component):
                         m.d.sync += [self.bank.eq(~self.bank), slot.eq(slot ^ current.frees)]
                         m.next = "IDLE"
         m.d.sync += blocks.eq(blocks + self.full - taken)
-        return m
 
     def _is_last(self, block, chunk: Value | int) -> Value:
         """Whether a chunk is the last of its row."""
