@@ -146,7 +146,7 @@ MUTATIONS = {
     "sums in flight": ("4x4", "machine_gather", r"age <= 3'h[1-9]", "age <= 3'h0"),
     "bytes before the operand": ("4x4", "machine_gather", r"s2_before <= ", "s2_before <= 1'h0 & "),
     "windows": ("4x4", "machine_gather_counter", r"row_emit <= ", "row_emit <= 1'h1 | "),
-    "weights in use": ("4x4", "machine_loader", r"(= _\d+_ \|) o__ready", r"\1 1'h1"),
+    "weights in use": ("4x4", "machine_loader", r"taken = full & o__ready", "taken = full"),
     "words of a plane": ("4x4", "machine_loader", r"place <= 2'h1", "place <= 2'h2"),
     "weights of all tiles": ("4x4", "machine_sequencer", r"instruction\[534\] \?", "1'h1 ?"),
     "weights of all kernel rows": ("4x4", "machine_sequencer", r"instruction\[533\]", "1'h0"),
