@@ -43,7 +43,7 @@ class LookaheadQueue(wiring.Component):
         value = Value.cast(self.i.payload)
         entries = [Signal(len(value), name=f"entry_{n}", reset_less=True) for n in "ab"]
         held = Signal(2)
-        older, free = Signal(), Signal()  # places of the first entry and of the next to arrive
+        older, free = Signal(name="older"), Signal(name="free")  # places of the first entry and of the next to arrive
         arrives = Signal()
         m.d.comb += [
             self.i.ready.eq(~Mux(free, held[1], held[0])),

@@ -61,7 +61,7 @@ class WeightLoader(wiring.Component):
         m = Module()
         full = Signal()
         place = Signal(self.config.rows, init=1)  # of the next row, one-hot
-        fire, taken = Signal(), Signal()
+        fire, taken = Signal(name="fire"), Signal(name="taken")
         m.submodules.queue = queue = LookaheadQueue(shape=self.i.payload.shape())
         wiring.connect(m, wiring.flipped(self.i), queue.i)
         m.d.comb += [
