@@ -21,7 +21,6 @@ from tercet.rtl.tensorcore.maximum import ExponentMaximum
 from tercet.rtl.tensorcore.normalise import Normalise
 from tercet.rtl.tensorcore.operands import Operands
 from tercet.rtl.tensorcore.pack import Pack
-from tercet.rtl.tensorcore.pair import Pair
 from tercet.rtl.tensorcore.partial_sum_memory import PartialSumMemory
 from tercet.rtl.tensorcore.sequencer import Sequencer
 from tercet.rtl.tensorcore.specials import Specials
@@ -63,10 +62,9 @@ _FLOAT_PARTS = {
     "specials": Specials,
     "conventional": ConventionalUnit,
 }
-# The grid has all dot-product units of an engine, the core also their partial sums; "operands" buffers A. The
+# The grid has all dot-product units of a core, the core also their partial sums; "operands" buffers A. The
 # conventional unit is not part of an engine: it is the baseline for its dot-product unit.
 _UNITS = {
-    "pair": lambda config: Pair(config=config),
     "dot": lambda config: DotUnit(config=config),
     "core": lambda config: Core(config=config),
     "sums": lambda config: PartialSumMemory(config=config),

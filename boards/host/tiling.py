@@ -105,8 +105,8 @@ def tensorcore_tiling(config: TensorCoreConfig, shape: tuple[int, int, int], dep
     order = {"commands": "nm", "a": "nkm", "b": "mkn", "c": "nm", "d": "nm"}
     # An engine tile reuses loaded operands best.
     m, k, n = shape
-    size = (min(m, TILE[0] * config.m), k, min(n, TILE[1] * config.n))
-    return Tiling(shape, _fit(size, (config.m, config.l, config.n), beats, depths, order).size)
+    size = (min(m, TILE[0] * config.m), k, min(n, TILE[1] * config.columns))
+    return Tiling(shape, _fit(size, (config.m, config.l, config.columns), beats, depths, order).size)
 
 
 def _fit(

@@ -31,7 +31,7 @@ def bench_synth() -> Rows:
             Synth("dot", _ecp5(), "volta", "ecp5-85k", 250.0),
             Synth("conventional", _ecp5(), "rounded tree", "ecp5-85k", 200.0),
             Synth("engine", _ecp5(), "4x4x4", "ecp5-85k", 160.0, placer="timing"),
-            Synth("pair", _ecp5(), "two of 4x4x4", "ecp5-85k", 150.0, seeds=1, placer="static"),
+            Synth("engine", _ecp5(cores=2), "two cores of 4x4x4", "ecp5-85k", 150.0, seeds=1, placer="static"),
             Synth("engine", _ecp5(fold=4), "fold 4", "ecp5-25k", 160.0, placer="timing"),
             Synth("engine", TensorCoreConfig(family="ice40", fold=16), "fold 16", "up5k", 40.0),
         ],

@@ -59,7 +59,7 @@ def command(
     want = mma(a, b, c, config)
     *lead, m, k = np.shape(a)
     n, batch = np.shape(b)[-1], int(np.prod(lead))
-    blocks = batch * -(-m // config.m) * -(-n // config.n) * (k // config.l)
+    blocks = batch * -(-m // config.m) * -(-n // config.columns) * (k // config.l)
 
     def rows(run: EngineRun) -> dict[str, str]:
         utilisation = {"utilisation": f"{blocks * config.fold / run.cycles:.1%}"}
@@ -69,8 +69,8 @@ def command(
         options,
         functools.partial(tensorcore.mma, config, a, b, c),
         want,
-        f"tensorcore {config.m}x{config.n}, l {config.l}, fold {config.fold}, {config.a_format} x {config.b_format} + "
-        f"{config.out_format}, {np.shape(a)} @ {np.shape(b)}",
+        f"tensorcore {config.m}x{config.columns}, l {config.l}, fold {config.fold}, {config.a_format} x "
+        f"{config.b_format} + {config.out_format}, {np.shape(a)} @ {np.shape(b)}",
         cycles(config, m, n, k, batch),
         rows,
     )

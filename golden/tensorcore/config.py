@@ -56,6 +56,8 @@ class TensorCoreConfig:
         "mma_sync" follows FP8 ``mma.sync`` on Hopper and Blackwell, in the golden model only: of ``2 * l`` products,
         those with k mod 4 in {0, 1} form one step and the others the next, with operands widened to FP16 and starting
         from zero; then c is added as in IEEE 754, rounded to nearest even.
+    cores : int
+        Cores side by side, 1 or 2: one operation computes a block of m rows and ``cores * n`` columns of D.
     fold : int
         Clock cycles per operation on l products: 1, 2, 4, 8 or 16, a divisor of ``m * n``.
     pipeline : int or None
@@ -90,6 +92,7 @@ class TensorCoreConfig:
     out_fraction_bits: int = option(None, "fraction bits of D; default: all", (0, 23))
     min_exponent: int | None = option("volta", "floor under the largest exponent", (-252, 0), words=("none", "volta"))
     fp8: Literal["native", "mma_sync"] = option("native", "multiplication of fp8; mma_sync in the golden model only")
+    cores: int = option(1, "cores side by side, each with n columns of a block of D", (1, 2))
     fold: int = option(1, "clock cycles per operation: 1, 2, 4, 8 or 16", (1, 16))
     pipeline: int = option(None, "latency of a dot-product unit in cycles; default: 14, on ice40 12", (4, 20))
     overflow: Literal["wrap", "saturate"] = option("wrap", "treatment of an int32 sum that overflows")
@@ -175,6 +178,11 @@ class TensorCoreConfig:
     def integers(self) -> bool:
         """Whether operands are int8 and sums int32."""
         return self.a_format == "int8"
+
+    @property
+    def columns(self) -> int:
+        """Columns of a block of D, which all cores compute together."""
+        return self.cores * self.n
 
     @property
     def unlimited(self) -> bool:

@@ -12,7 +12,8 @@ from .config import TensorCoreConfig
 __all__ = ["RESULT", "RING", "SUM_LOOP", "TILE", "block_parts", "cycles", "tile_cycles", "tiles"]
 
 TILE = (4, 8)
-"""Height and width of a tile in blocks: up to 16x32 elements with 4x4 blocks, enough sums to hide a sum's latency."""
+"""Height and width of a tile in blocks, enough sums to hide a sum's latency: up to 16x32 elements with 4x4 blocks, and
+16x64 with two cores of these."""
 
 RING = 4
 """Number of steps whose operands can be buffered."""
@@ -28,7 +29,10 @@ RESULT = 9
 
 
 def block_parts(config: TensorCoreConfig) -> tuple[int, int]:
-    """Parts into which `fold` cuts a block of A by rows and one of B by columns; each pair takes one cycle."""
+    """Parts into which `fold` cuts a block of A by rows and one of B by columns; each pair takes one cycle.
+
+    A part has columns of all cores.
+    """
     by_rows = 1
     while by_rows < config.fold and config.m % (2 * by_rows) == 0:
         by_rows *= 2
@@ -41,7 +45,7 @@ def tiles(config: TensorCoreConfig, m: int, n: int) -> Iterator[tuple[range, ran
     Tiles are as equal in size as possible, because small tiles wait for their sums.
     """
     for rows in _cut(-(-m // config.m), TILE[0]):
-        for cols in _cut(-(-n // config.n), TILE[1]):
+        for cols in _cut(-(-n // config.columns), TILE[1]):
             yield rows, cols
 
 

@@ -51,12 +51,14 @@ class TensorCoreModel(EngineModel):
         ),
         "synth": (
             "--unit dot --device ecp5-85k",
+            "--cores 2 --device ecp5-85k --freq 150 --placer static",
             "--unit engine --fold 4 --device ecp5-25k --freq 150 --seeds 5 --json report.json",
         ),
         "sim": (
             "--preset ampere --shape 64x64x64",
             "--a a.npy --b b.npy --c c.npy --out-format fp16",
             "--preset turing --a-format int8 --overflow saturate --shape 20x32x20x3 --stall 0.3",
+            "--cores 2 --shape 64x64x64",
             "--fold 4 --shape 16x16x16 --waves out.fst",
         ),
         "build": (
@@ -94,10 +96,11 @@ class TensorCoreModel(EngineModel):
         return cycles(config, m, b.shape[-1], k, int(np.prod(batch)))
 
     def size(self, config: TensorCoreConfig) -> str:
-        return f"{config.m} x {config.n} x {config.l}, fold {config.fold}"
+        cores = f"{config.cores} cores of " if config.cores > 1 else ""
+        return f"{cores}{config.m} x {config.n} x {config.l}, fold {config.fold}"
 
     def multipliers(self, config: TensorCoreConfig) -> float:
-        return config.m * config.n * config.l / config.fold
+        return config.m * config.columns * config.l / config.fold
 
     def throughput_unit(self, config: TensorCoreConfig) -> str:
         return "GOPS" if config.integers else "GFLOPS"
@@ -110,7 +113,7 @@ class TensorCoreModel(EngineModel):
         return Register(
             0x04,
             "r",
-            "rows and columns of a block of D, products per step, cycles per product of two blocks",
+            "rows of a block of D and its columns per core, products per step, cycles per product of two blocks",
             {"m": (0, 8), "n": (8, 8), "l": (16, 8), "fold": (24, 8)},
         )
 
@@ -125,8 +128,9 @@ class TensorCoreModel(EngineModel):
             "numbers": Register(
                 0x14,
                 "r",
-                "fraction bits kept in alignment and fraction bits of D, latency of a dot-product unit in cycles",
-                {"fraction_bits": (0, 8), "out_fraction_bits": (8, 8), "pipeline": (16, 8)},
+                "fraction bits kept in alignment and fraction bits of D, latency of a dot-product unit in cycles, "
+                "cores",
+                {"fraction_bits": (0, 8), "out_fraction_bits": (8, 8), "pipeline": (16, 8), "cores": (24, 8)},
             ),
         }
 

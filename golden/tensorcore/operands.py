@@ -1,8 +1,9 @@
 """Order and packing of a product's operands on the streams of the tensor-core engine.
 
-D is cut into tiles of up to `TILE` blocks of (m, n), with one command per tile. `a` and `b` carry a tile's blocks step
-by step along K, with `l` columns of A and `l` rows of B per step: A's from top to bottom, B's from left to right. `c`
-and `d` carry a tile's blocks row by row. `block_parts` cuts each block into parts of one beat.
+D is cut into tiles of up to `TILE` blocks of m rows and ``cores * n`` columns, with one command per tile. `a` and `b`
+carry a tile's blocks step by step along K, with `l` columns of A and `l` rows of B per step: A's from top to bottom,
+B's from left to right. `c` and `d` carry a tile's blocks row by row. `block_parts` cuts each block into parts of one
+beat.
 """
 
 from collections.abc import Mapping
@@ -50,9 +51,9 @@ def pattern_widths(config: TensorCoreConfig) -> dict[str, int]:
 
 
 def units(config: TensorCoreConfig) -> tuple[int, int]:
-    """Rows and columns of the array of dot-product units."""
+    """Rows and columns of the array of dot-product units; the first core has the first columns."""
     by_rows, by_cols = block_parts(config)
-    return config.m // by_rows, config.n // by_cols
+    return config.m // by_rows, config.columns // by_cols
 
 
 def part_shapes(config: TensorCoreConfig) -> dict[str, tuple[int, int]]:
@@ -104,12 +105,12 @@ def order(config: TensorCoreConfig) -> dict[str, str]:
     """Description of the operand order, for the manifest."""
     rows, cols = units(config)
     return {
-        "commands": f"one for each tile of D, of up to {TILE[0]} x {TILE[1]} blocks of {config.m} x {config.n}; any "
-        "number of steps along K",
+        "commands": f"one for each tile of D, of up to {TILE[0]} x {TILE[1]} blocks of {config.m} x {config.columns}; "
+        "any number of steps along K",
         "a": f"step by step along K, {config.l} columns each: blocks of {config.m} rows from top to bottom, {rows} "
         "rows at a time",
-        "b": f"step by step along K, {config.l} rows each: blocks of {config.n} columns from left to right, {cols} "
-        "columns at a time",
+        "b": f"step by step along K, {config.l} rows each: blocks of {config.columns} columns from left to right, "
+        f"{cols} columns at a time",
         "c": f"a tile's blocks row by row; each block in parts of {rows} x {cols}, row by row",
         "d": "as c",
     }
@@ -125,9 +126,9 @@ def job(config: TensorCoreConfig, operands: Operands) -> Job:
     a, b, c = (array.reshape(-1, *array.shape[-2:]) for array in operands)
     batch, steps = len(a), a.shape[-1] // config.l
     by_rows, by_cols = block_parts(config)
-    a_blocks, c_blocks = _blocks(a, config.m, config.l, by_rows), _blocks(c, config.m, config.n, by_rows, by_cols)
+    a_blocks, c_blocks = _blocks(a, config.m, config.l, by_rows), _blocks(c, config.m, config.columns, by_rows, by_cols)
     # Store the elements of a column of B contiguously.
-    b_blocks = _blocks(np.swapaxes(b, -1, -2), config.n, config.l, by_cols)
+    b_blocks = _blocks(np.swapaxes(b, -1, -2), config.columns, config.l, by_cols)
     commands: list[tuple[int, int, int]] = []
     beats: dict[str, list[np.ndarray]] = {"a": [], "b": [], "c": []}
     for rows, cols in tiles(config, a.shape[-2], b.shape[-1]):
@@ -147,21 +148,21 @@ def collect(config: TensorCoreConfig, operands: Operands, outputs: Mapping[str, 
     """Unpack the result: (..., M, N) float32, float16 or int32."""
     shape = operands[2].shape
     m, n = shape[-2:]
-    high, wide = -(-m // config.m), -(-n // config.n)
+    high, wide = -(-m // config.m), -(-n // config.columns)
     width = pattern_widths(config)["c"]
     by_rows, by_cols = block_parts(config)
     rows, cols = units(config)
     parts = unpack(outputs["d"], width, rows * cols) & (2**width - 1)
     blocks = parts.reshape(-1, high * wide, by_rows, by_cols, rows, cols).swapaxes(3, 4)
-    blocks = blocks.reshape(-1, high * wide, config.m, config.n)
-    out = np.empty((len(blocks), high, wide, config.m, config.n), np.int64)
+    blocks = blocks.reshape(-1, high * wide, config.m, config.columns)
+    out = np.empty((len(blocks), high, wide, config.m, config.columns), np.int64)
     first = 0
     for tile_rows, tile_cols in tiles(config, m, n):
         tile = blocks[:, first : first + len(tile_rows) * len(tile_cols)]
         first += tile.shape[1]
-        tile = tile.reshape(-1, len(tile_rows), len(tile_cols), config.m, config.n)
+        tile = tile.reshape(-1, len(tile_rows), len(tile_cols), config.m, config.columns)
         out[:, tile_rows.start : tile_rows.stop, tile_cols.start : tile_cols.stop] = tile
-    whole = out.swapaxes(2, 3).reshape(-1, high * config.m, wide * config.n)[:, :m, :n]
+    whole = out.swapaxes(2, 3).reshape(-1, high * config.m, wide * config.columns)[:, :m, :n]
     return result_array(whole.reshape(shape), config)
 
 

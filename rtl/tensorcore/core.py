@@ -51,6 +51,8 @@ class Core(wiring.Component):
 
     def __init__(self, *, config: TensorCoreConfig):
         self.config, self._grid_size = config, self.size(config)
+        # Otherwise synthesis merges the equal registers of several cores, with wires across the chip.
+        self.keep_hierarchy = config.cores > 1
         grid = prototype(Grid, config=config, rows=self._grid_size[0], cols=self._grid_size[1])
         # Addresses pass two registers on their way to the partial sums.
         self._clocks = 2 + prototype(PartialSumMemory, config=config).latency - grid.lead + grid.latency
@@ -70,7 +72,7 @@ class Core(wiring.Component):
 
     @staticmethod
     def size(config: TensorCoreConfig) -> tuple[int, int]:
-        """Rows and columns of units."""
+        """Rows and columns of a core's units."""
         by_rows, by_cols = block_parts(config)
         return config.m // by_rows, config.n // by_cols
 

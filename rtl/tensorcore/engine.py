@@ -12,6 +12,7 @@ from tercet.rtl.common.register_slice import RegisterSlice
 from tercet.rtl.emit import shared
 
 from .core import Core
+from .cores import Cores
 from .counters import Counters
 from .layouts import addend_layout, column_layout, command_layout, row_layout
 from .operands import Operands
@@ -76,7 +77,7 @@ class Engine(wiring.Component):
         config = self.config
         by_rows, by_cols = block_parts(config)
         rows, cols = Core.size(config)
-        m.submodules.core = core = shared(Core, config=config)
+        m.submodules.core = core = shared(Cores if config.cores > 1 else Core, config=config)
         m.submodules.sequencer = sequencer = shared(Sequencer, config=config, under_way=core.under_way)
         item = sequencer.item
         m.submodules.a_blocks = a = shared(
@@ -101,7 +102,10 @@ class Engine(wiring.Component):
 
         width = Plan(config).c_width
         m.submodules.outlet = outlet = shared(
-            Outlet, shape=self.d.payload.shape(), latency=core.latency, lanes=(cols * width,) * rows + (1,)
+            Outlet,
+            shape=self.d.payload.shape(),
+            latency=core.latency,
+            lanes=(cols * width,) * (rows * config.cores) + (1,),
         )
         m.d.comb += [
             sequencer.room.eq(outlet.ready),

@@ -38,12 +38,14 @@ TILES = {
     "fold16-ice40": TensorCoreConfig(fold=16, family="ice40", out_format="fp16"),
     "2x8": TensorCoreConfig.ampere(m=2, n=8, fold=8, family="ecp5"),
     "int8": TensorCoreConfig(a_format="int8", fold=2),
+    "two-cores": TensorCoreConfig(m=2, n=2, fold=2, cores=2, family="ecp5"),
 }
 # With more units or products, which only take longer to compile.
 LARGE_DOTS = {"hopper-e4m3-32": TensorCoreConfig.hopper(m=1, n=1, a_format="e4m3")}
 LARGE_TILES = {
     "fold1-4x4": TensorCoreConfig(family="ecp5"),
     "fold4-4x4": TensorCoreConfig(fold=4, pipeline=7),
+    "two-cores-4x4": TensorCoreConfig(cores=2, family="ecp5"),
 }
 # (M, steps, N): sizes that fill blocks and tiles, and others.
 SHAPES = [(4, 4, 1), (16, 4, 16), (5, 12, 9), (1, 16, 40), (20, 3, 37), (33, 2, 2)]
@@ -57,7 +59,7 @@ def same(config, items, runs, *, exactly):
         *lead, m, k = a.shape
         model = cycles(config, m, b.shape[-1], k, int(np.prod(lead)))
         assert run.cycles == model if exactly else run.cycles >= model
-        blocks = int(np.prod(lead)) * -(-m // config.m) * -(-b.shape[-1] // config.n) * (k // config.l)
+        blocks = int(np.prod(lead)) * -(-m // config.m) * -(-b.shape[-1] // config.columns) * (k // config.l)
         assert run.counters["busy"] == blocks * config.fold
 
 
@@ -95,9 +97,10 @@ def test_tiles(name, stall):
     same(config, items, mmas(config, items, stall=stall), exactly=stall == 0)
 
 
+@pytest.mark.parametrize("name", ["fold4", "two-cores"])
 @pytest.mark.parametrize("simulator", SIMULATORS)
-def test_simulators_agree(simulator):
-    config = TILES["fold4"]
+def test_simulators_agree(simulator, name):
+    config = TILES[name]
     rng = np.random.default_rng(2)
     items = [random_operands(rng, config, 9, 3 * config.l, 17)]
     same(config, items, mmas(config, items, simulator=simulator, stall=0.3), exactly=False)
@@ -108,7 +111,7 @@ def test_full_throughput(fold):
     """Back-to-back operations take `fold` clocks each, whether independent or chained through tiles."""
     config = TILES[f"fold{fold}"]
     rng = np.random.default_rng(3)
-    m, n, l = config.m, config.n, config.l  # noqa: E741
+    m, n, l = config.m, config.columns, config.l  # noqa: E741
     items = [random_operands(rng, config, m, l, n, count) for count in (1, 100)]
     items.append(random_operands(rng, config, 4 * m, 16 * l, 8 * n))
     one, many, chained = mmas(config, items)
@@ -118,6 +121,20 @@ def test_full_throughput(fold):
     # The blocks of the first step load first: four of A, each in four parts if the fold is 4, alongside eight of B.
     assert chained.cycles - 4 * 8 * 16 * fold - latency < max(4 * fold, 8)
     same(config, items, [one, many, chained], exactly=True)
+
+
+@pytest.mark.parametrize("stall", [0.0, 0.3])
+def test_second_core_doubles_throughput(stall):
+    """Two cores take half the clocks of one, give the same bits, and take A over the same stream."""
+    rng = np.random.default_rng(5)
+    one, two = TensorCoreConfig(m=1, n=2), TensorCoreConfig(m=1, n=2, cores=2)
+    items = [random_operands(rng, one, 4, 48, 64)]
+    (single,), (double,) = mmas(one, items), mmas(two, items, stall=stall)
+    same(one, items, [single], exactly=True)
+    same(two, items, [double], exactly=stall == 0)
+    assert 2 * double.counters["busy"] == single.counters["busy"]
+    if not stall:
+        assert double.cycles < 0.55 * single.cycles
 
 
 # Broken function -> module, and the change of its text, in Volta's engine or in the one for FP16 results.
@@ -133,12 +150,14 @@ MUTATIONS = {
     "subnormal results": ("normalise", r"mark <= ", "mark <= 28'h0 & "),
     "infinities of both signs": ("specials", r"s1_below <= ", "s1_below <= 1'h0 & "),
     "floor": ("dot", r"6'h0b", "6'h00"),
+    "columns of the second core": ("cores", r"\.b\(b\[127:64\]\)", ".b(b[63:0])"),
 }
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS)
 def test_broken_rtl_is_caught(mutation):
-    config = TensorCoreConfig.volta(m=1, n=1, out_format="fp16" if mutation == "floor" else "fp32")
+    cores = 2 if mutation == "columns of the second core" else 1
+    config = TensorCoreConfig.volta(m=1, n=1, out_format="fp16" if mutation == "floor" else "fp32", cores=cores)
     module, pattern, replacement = MUTATIONS[mutation]
     text = engine_sources(SPEC, config)["tensorcore.v"]
     start = re.search(rf"^module tensorcore_{module}(_\w+)?\(", text, re.M)

@@ -75,6 +75,7 @@ def test_config_defaults():
         "out_fraction_bits": 23,
         "min_exponent": None,
         "fp8": "native",
+        "cores": 1,
         "fold": 1,
         "overflow": "wrap",
         "nan": 0x7FFFFFFF,

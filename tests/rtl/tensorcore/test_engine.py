@@ -55,7 +55,7 @@ def parts_of(matrix, rows, cols, part_rows, part_cols):
 
 def jobs(config, tiles, seed=0):
     """Payloads of all streams."""
-    m, n, l = config.m, config.n, config.l  # noqa: E741
+    m, n, l = config.m, config.columns, config.l  # noqa: E741
     by_rows, by_cols = block_parts(config)
     rows_of, cols_of = m // by_rows, n // by_cols
     generator = random.Random(seed)
@@ -99,9 +99,12 @@ def clocks_of(stream):
 
 
 @pytest.mark.parametrize("stalls", [{}, dict.fromkeys(STREAMS, 0.3)], ids=["no stalls", "stalls"])
-@pytest.mark.parametrize(("fold", "m", "n"), [(1, 2, 2), (2, 4, 2), (4, 4, 2), (8, 4, 4), (16, 4, 4)])
-def test_every_fold(simulate, send, receive, fold, m, n, stalls):
-    config = TensorCoreConfig(l=2, m=m, n=n, fold=fold, pipeline=6)
+@pytest.mark.parametrize(
+    ("fold", "m", "n", "cores"),
+    [(1, 2, 2, 1), (1, 2, 2, 2), (2, 4, 2, 1), (4, 4, 2, 1), (4, 2, 4, 2), (8, 4, 4, 1), (16, 4, 4, 1)],
+)
+def test_every_fold(simulate, send, receive, fold, m, n, cores, stalls):
+    config = TensorCoreConfig(l=2, m=m, n=n, fold=fold, cores=cores, pipeline=6)
     trace = run(simulate, send, receive, config, TILES, stalls, seed=fold)
     if not stalls:
         # From the first command to the last result, as the cycle model says.
