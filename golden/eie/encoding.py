@@ -70,8 +70,8 @@ def encode(
         Right shift from accumulator to output, 0 to ``acc_width - 1``; None is ``act_frac + weight_frac - out_frac``.
     permute : "balance", "spread" or None
         None puts row i on PE ``i mod n_pe``. ``"balance"`` deals rows by their non-zeros to equalise the PEs' work over
-        the whole layer. ``"spread"`` equalises it in every stretch of columns, fillers included: large layers take
-        fewer clock cycles but two to three times as long to encode. Results are in original order in any case.
+        the whole layer. ``"spread"`` equalises it in every stretch of columns, so large layers take fewer
+        clock cycles, but up to a few seconds longer to encode. Results are in original order in any case.
     act_max : int
         Largest magnitude of an activation, 1 to 32768.
     frequencies : (in,) float array or None

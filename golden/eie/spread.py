@@ -10,9 +10,10 @@ stalls all others. Cycles are lost although the totals are equal::
 
 import numpy as np
 
+from .exchange import exchange
 from .storage import row_work
 
-__all__ = ["spread"]
+__all__ = ["deal", "spread"]
 
 _HALF_WINDOW = 16
 """Columns on either side that count as near: a queue of 8 spans about as many if a third of activations are used."""
@@ -27,11 +28,7 @@ every machine deals alike."""
 
 
 def spread(codes: np.ndarray, n_pe: int, index_bits: int, frequencies: np.ndarray | None = None) -> list[np.ndarray]:
-    """Deal rows to PEs so that all PEs have about the same work in every stretch of columns.
-
-    Rows are dealt from the heaviest (tie-break: lower row) in rounds of one row per PE; each round minimises its total
-    cost. The cost of a row on a PE is, for each of its entries there and the fillers that they need, the excess of the
-    PE's work so far over the mean of all PEs, in the window around the entry's column and over all columns.
+    """Assign rows to PEs so that all PEs have about the same work in every stretch of columns: `deal`, then `exchange`.
 
     Parameters
     ----------
@@ -46,29 +43,50 @@ def spread(codes: np.ndarray, n_pe: int, index_bits: int, frequencies: np.ndarra
 
     Returns
     -------
-    list of int64 vectors, one per PE, with at most ``ceil(out / n_pe)`` rows each, in the order dealt
+    list of int64 vectors, one per PE, with at most ``ceil(out / n_pe)`` rows each
 
     Notes
     -----
     Small layers gain nothing over `balance`: 300 x 64 on 8 PEs is not faster.
     """
+    often = np.ones(codes.shape[1]) if frequencies is None or not frequencies.any() else frequencies / frequencies.max()
+    dealt = deal(codes, n_pe, index_bits, often)
+    if n_pe > 1:
+        dealt = exchange(dealt, codes, often)
+    return [rows[rows >= 0] for rows in dealt.T]
+
+
+def deal(codes: np.ndarray, n_pe: int, index_bits: int, often: np.ndarray) -> np.ndarray:
+    """Deal rows from the heaviest (tie-break: lower row) in rounds of one row per PE, each round at the least cost.
+
+    The cost of a row on a PE is, for each of its entries there and the fillers that they need, the excess of the PE's
+    work so far over the mean of all PEs, in the window around the entry's column and over all columns.
+
+    Parameters
+    ----------
+    codes, n_pe, index_bits
+        As in `spread`.
+    often : (in,) float array
+        Weight of each column's entries, up to 1.
+
+    Returns
+    -------
+    (rounds, n_pe) int64 array
+        Rows of each round, PE by PE; -1 for none.
+    """
     # This import takes a quarter of a second; spare commands that deal no rows.
     from scipy.optimize import linear_sum_assignment
 
-    if frequencies is not None and not frequencies.any():
-        frequencies = None
-    order = np.argsort(-row_work(codes, frequencies), kind="stable")
-    if n_pe == 1:
-        return [order]
-    n_in = codes.shape[1]
-    often = np.ones(n_in) if frequencies is None else frequencies / frequencies.max()
-    often = often.astype(np.float32)
+    order = np.argsort(-row_work(codes, often), kind="stable")
     # Rows of -1, which have no entries, complete the last round.
     order = np.pad(order, (0, -order.size % n_pe), constant_values=-1).reshape(-1, n_pe)
+    if n_pe == 1:
+        return order
+    often = often.astype(np.float32)
     dealt = np.empty_like(order)
-    above = np.zeros((n_pe, n_in), np.float32)
+    above = np.zeros((n_pe, codes.shape[1]), np.float32)
     # Zeros since the last entry of each column; 16 bits suffice for the local rows of the largest engine.
-    zeros = np.zeros((n_pe, n_in), np.uint16)
+    zeros = np.zeros((n_pe, codes.shape[1]), np.uint16)
     for rows, assigned in zip(order, dealt, strict=True):
         held = (codes[rows] != 0) & (rows >= 0)[:, None]
         entries = (1 + (zeros >> index_bits)) * often
@@ -79,7 +97,7 @@ def spread(codes: np.ndarray, n_pe: int, index_bits: int, frequencies: np.ndarra
         above -= above.mean(axis=0)
         zeros += 1
         zeros[held] = 0
-    return [rows[rows >= 0] for rows in dealt.T]
+    return dealt
 
 
 def _rise(work: np.ndarray) -> np.ndarray:
