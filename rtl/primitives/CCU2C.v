@@ -8,26 +8,24 @@ module CCU2C #(
     input wire CIN, A0, B0, C0, D0, A1, B1, C1, D1,
     output wire S0, S1, COUT
 );
-    // Looked up input by input, so that an undefined input without effect on the result has none here.
-    function look_up(input [15:0] init, input a, b, c, d);
-        reg [7:0] by_d;
-        reg [3:0] by_c;
-        reg [1:0] by_b;
-        begin
-            by_d = d ? init[15:8] : init[7:0];
-            by_c = c ? by_d[7:4] : by_d[3:0];
-            by_b = b ? by_c[3:2] : by_c[1:0];
-            look_up = a ? by_b[1] : by_b[0];
-        end
-    endfunction
+    // Looked up input by input, so that an undefined input without effect on the result has none here. Wires rather than
+    // a function: a simulator that inlines each call of one has many times the code to compile.
+    wire [7:0] by_d0 = D0 ? INIT0[15:8] : INIT0[7:0];
+    wire [3:0] by_c0 = C0 ? by_d0[7:4] : by_d0[3:0];
+    wire [1:0] by_b0 = B0 ? by_c0[3:2] : by_c0[1:0];
+    wire table0 = A0 ? by_b0[1] : by_b0[0];
+    wire [7:0] by_d1 = D1 ? INIT1[15:8] : INIT1[7:0];
+    wire [3:0] by_c1 = C1 ? by_d1[7:4] : by_d1[3:0];
+    wire [1:0] by_b1 = B1 ? by_c1[3:2] : by_c1[1:0];
+    wire table1 = A1 ? by_b1[1] : by_b1[0];
 
-    wire table0 = look_up(INIT0, A0, B0, C0, D0);
-    wire table1 = look_up(INIT1, A1, B1, C1, D1);
-    wire carry = table0 ? CIN : look_up(INIT0, A0, B0, 1'b0, 1'b0);
+    wire [1:0] lowest0 = B0 ? INIT0[3:2] : INIT0[1:0];
+    wire [1:0] lowest1 = B1 ? INIT1[3:2] : INIT1[1:0];
+    wire carry = table0 ? CIN : A0 ? lowest0[1] : lowest0[0];
 
     assign S0 = table0 ^ CIN;
     assign S1 = table1 ^ carry;
-    assign COUT = table1 ? carry : look_up(INIT1, A1, B1, 1'b0, 1'b0);
+    assign COUT = table1 ? carry : A1 ? lowest1[1] : lowest1[0];
 
     initial begin
         if (INJECT1_0 != "NO" || INJECT1_1 != "NO") begin
