@@ -14,11 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from amaranth import *
-from amaranth.back import rtlil
 from amaranth.hdl import ValueCastable
 from amaranth.lib import wiring
 
 from .names import RESERVED, plain_names
+from .rtlil import convert
 from .writer import LANGUAGES, EmitError, write_verilog
 
 __all__ = ["SharedDefinition", "check_module_name", "prototype", "shared", "verilog"]
@@ -207,7 +207,7 @@ def _ports(component) -> dict:
 
 def _convert(component, name: str) -> _Definition:
     members = _ports(component)
-    text = rtlil.convert(component, name=name, emit_src=False)
+    text = convert(component, name)
     if getattr(component, "keep_hierarchy", False):
         text = re.sub(
             rf"^module \\{re.escape(name)}$", f"attribute \\\\keep_hierarchy 1\nmodule \\\\{name}", text, flags=re.M

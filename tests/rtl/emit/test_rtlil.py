@@ -1,0 +1,59 @@
+"""The writer's text is that of Amaranth's own."""
+
+import pytest
+from amaranth import *
+from amaranth.back import rtlil
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+from tercet.golden.npu.config import NpuConfig
+from tercet.rtl.common.ram import Ram
+from tercet.rtl.emit.rtlil import convert
+from tercet.rtl.npu.lanes import Lanes
+from tercet.rtl.systolic.requantizer import Requantizer
+
+
+class Contents(wiring.Component):
+    """A memory with initial contents, constants, single bits, and values put together from pieces."""
+
+    a: In(stream.Signature(signed(6)))
+    b: Out(signed(40))
+    only_constant: Out(3)
+
+    def __init__(self, depth, shape, init):
+        self.memory = memory.Memory(shape=shape, depth=depth, init=init)
+        super().__init__()
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.memory = self.memory
+        read, write = self.memory.read_port(), self.memory.write_port()
+        a = self.a.payload
+        m.d.comb += [
+            read.addr.eq(a),
+            read.en.eq(self.a.valid),
+            write.addr.eq(Cat(a[3], a[0:2])),
+            write.data.eq(Cat(a[5], C(2, 2), a[1:4], a)),
+            write.en.eq(a[2]),
+            self.only_constant.eq(5),
+            self.a.ready.eq(1),
+        ]
+        m.d.sync += self.b.eq(Cat(read.data, C(1, 7), a, C(0, 3)) - a)
+        return m
+
+
+COMPONENTS = {
+    "contents": lambda: Contents(5, signed(9), [-1, 3, -256, 0, 255]),
+    "contents in part": lambda: Contents(300, unsigned(33), [1 << 32, 7]),
+    "no contents": lambda: Contents(16, 8, []),
+    "no bits": lambda: Contents(4, 0, []),
+    "ram": lambda: Ram(depth=40, width=70, family="ecp5"),
+    "cells": lambda: Lanes(config=NpuConfig(rows=4, cols=4, requant_lanes=2, mac="ecp5")),
+    "arithmetic": lambda: Requantizer(mac="infer"),
+}
+
+
+@pytest.mark.parametrize("component", COMPONENTS.values(), ids=COMPONENTS)
+def test_equals_amaranth(component):
+    text = convert(component(), "top")
+    assert text == rtlil.convert(component(), name="top", emit_src=False)
+    assert text.count("\n") > 20
