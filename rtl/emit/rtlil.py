@@ -4,6 +4,9 @@ It passes all initial contents of memories through an object for each bit, and b
 large memory took seconds to write. The text is Amaranth's, byte for byte; a test compares them.
 """
 
+import itertools
+from collections.abc import Iterable
+
 from amaranth.back import rtlil
 from amaranth.hdl import Value, _ast, _ir, _nir
 from amaranth.lib import wiring
@@ -28,7 +31,7 @@ def convert(component, name: str) -> str:
         )
         for path, member, value in component.signature.flatten(component)
     }
-    netlist = _ir.build_netlist(_ir.Fragment.get(component, None), ports, name=name)
+    netlist = _netlist(_ir.Fragment.get(component, None).prepare(ports=ports, hierarchy=(name,)))
     empty, design = rtlil.EmptyModuleChecker(netlist), rtlil.Design(emit_src=False)
     names = _ast.SignalDict()
     for index, module in enumerate(netlist.modules):
@@ -38,6 +41,103 @@ def convert(component, name: str) -> str:
                 written.attribute("top", 1)
             _Writer(written, netlist, module, names, empty_checker=empty).emit()
     return str(design)
+
+
+def _netlist(design: _ir.Design) -> _nir.Netlist:
+    """Return ``amaranth.hdl._ir.build_netlist(design)``."""
+    netlist = _Netlist()
+    _ir._emit_netlist(netlist, design)
+    netlist.check_comb_cycles()
+    netlist.resolve_all_nets()
+    _ir._compute_net_flows(netlist)
+    _ir._compute_ports(netlist)
+    _ir._compute_ionet_dirs(netlist)
+    _ir._compute_io_ports(netlist, design.ports)
+    return netlist
+
+
+def _value(nets: Iterable[int]) -> _nir.Value:
+    """Return a value without a check of the type of each of its nets."""
+    return tuple.__new__(_nir.Value, nets)
+
+
+_WITHOUT_PATHS = (_nir.Top, _nir.Instance, _nir.SyncReadPort)
+
+
+class _Netlist(_nir.Netlist):
+    """Netlist that makes whole values at once.
+
+    A net is an integer: 0 and 1 are constants, a negative one is connected to another net.
+    """
+
+    def add_value_cell(self, width, cell):
+        assert width <= 1 << 16
+        first = self.add_cell(cell) << 16
+        return _value(map(_nir.Net, range(first, first + width)))
+
+    def alloc_late_value(self, signal):
+        size = len(signal)
+        self.last_late_net -= size
+        value = _value(map(_nir.Net, range(self.last_late_net, self.last_late_net + size)))
+        self.late_to_signal.update(zip(value, zip(itertools.repeat(signal), range(size), strict=False), strict=False))
+        return value
+
+    def check_comb_cycles(self):
+        """Raise an error if a net depends on itself. Amaranth's search is slower, but describes the cycle."""
+        if self._has_cycle():
+            super().check_comb_cycles()
+
+    def _has_cycle(self) -> bool:
+        drivers = self._drivers()
+        if drivers is None:
+            return True
+        cells, done, busy = self.cells, {0, 1}, set()
+
+        def sources(net):
+            edges = cells[net >> 16].comb_edges_to(net & 0xFFFF)
+            return [drivers[source] if source < 0 else source for source, _ in edges]
+
+        # An instance and a memory's clocked read have no combinational path.
+        starts = (index for index, cell in enumerate(cells) if not isinstance(cell, _WITHOUT_PATHS))
+        for start in itertools.chain.from_iterable(cells[index].output_nets(index) for index in starts):
+            if start in done:
+                continue
+            busy.add(start)
+            path = [(start, iter(sources(start)))]
+            while path:
+                net, rest = path[-1]
+                source = next((source for source in rest if source not in done), None)
+                if source is None:
+                    path.pop()
+                    busy.discard(net)
+                    done.add(net)
+                elif source in busy:
+                    return True
+                else:
+                    busy.add(source)
+                    path.append((source, iter(sources(source))))
+        self.connections = drivers  # what reads them needs no detours
+        return False
+
+    def _drivers(self) -> dict | None:
+        """Return the net that drives each connected one, over any number of connections; None if some drive nothing."""
+        connections, drivers = self.connections, {}
+        for first in connections:
+            net, passed = connections[first], 0
+            while net < 0 and net not in drivers:
+                net, passed = connections[net], passed + 1
+                if passed > len(connections):
+                    return None
+            drivers[first] = drivers[net] if net < 0 else net
+        return drivers
+
+    def resolve_value(self, value):
+        resolved, connections = [], self.connections
+        for net in value:
+            while net < 0:
+                net = connections[net]
+            resolved.append(net)
+        return _value(resolved)
 
 
 class _Writer(rtlil.ModuleEmitter):

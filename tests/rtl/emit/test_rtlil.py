@@ -3,6 +3,7 @@
 import pytest
 from amaranth import *
 from amaranth.back import rtlil
+from amaranth.hdl._nir import CombinationalCycle
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.npu.config import NpuConfig
@@ -15,13 +16,9 @@ from tercet.rtl.systolic.requantizer import Requantizer
 class Contents(wiring.Component):
     """A memory with initial contents, constants, single bits, and values put together from pieces."""
 
-    a: In(stream.Signature(signed(6)))
-    b: Out(signed(40))
-    only_constant: Out(3)
-
     def __init__(self, depth, shape, init):
         self.memory = memory.Memory(shape=shape, depth=depth, init=init)
-        super().__init__()
+        super().__init__({"a": In(stream.Signature(signed(6))), "b": Out(signed(40)), "only_constant": Out(3)})
 
     def elaborate(self, platform):
         m = Module()
@@ -57,3 +54,51 @@ def test_equals_amaranth(component):
     text = convert(component(), "top")
     assert text == rtlil.convert(component(), name="top", emit_src=False)
     assert text.count("\n") > 20
+
+
+class Loop(wiring.Component):
+    """Signals that depend on themselves: through logic, or only by being connected in a circle."""
+
+    def __init__(self, *, logic):
+        self.logic = logic
+        super().__init__({"a": In(4), "b": Out(4)})
+
+    def elaborate(self, platform):
+        m = Module()
+        first, second, third = (Signal(4, name=name) for name in ("first", "second", "third"))
+        m.d.comb += [
+            first.eq(third ^ self.a if self.logic else third),
+            second.eq(first),
+            third.eq(second),
+            self.b.eq(third + self.a),
+        ]
+        return m
+
+
+@pytest.mark.parametrize("logic", [False, True])
+def test_cycles_are_described_as_by_amaranth(logic):
+    with pytest.raises(CombinationalCycle) as theirs:
+        rtlil.convert(Loop(logic=logic), name="top", emit_src=False)
+    with pytest.raises(CombinationalCycle) as ours:
+        convert(Loop(logic=logic), "top")
+    # Signals of the two are made on the same lines.
+    assert str(ours.value) == str(theirs.value)
+
+
+class Crossed(wiring.Component):
+    """Bits that depend on other bits of the same signal, and so on none of themselves."""
+
+    def __init__(self):
+        super().__init__({"a": In(1), "b": Out(8)})
+
+    def elaborate(self, platform):
+        m = Module()
+        chain = Signal(8)
+        m.d.comb += [chain[0].eq(self.a), self.b.eq(chain)]
+        for n in range(1, 8):
+            m.d.comb += chain[n].eq(~chain[n - 1] & self.b[n - 1])
+        return m
+
+
+def test_a_chain_is_no_cycle():
+    assert convert(Crossed(), "top") == rtlil.convert(Crossed(), name="top", emit_src=False)
