@@ -49,11 +49,21 @@ def _netlist(design: _ir.Design) -> _nir.Netlist:
     _ir._emit_netlist(netlist, design)
     netlist.check_comb_cycles()
     netlist.resolve_all_nets()
-    _ir._compute_net_flows(netlist)
+    _compute_net_flows(netlist)
     _ir._compute_ports(netlist)
     _ir._compute_ionet_dirs(netlist)
     _ir._compute_io_ports(netlist, design.ports)
     return netlist
+
+
+def _compute_net_flows(netlist: _nir.Netlist) -> None:
+    if len(netlist.modules) > 1:
+        _ir._compute_net_flows(netlist)
+        return
+    # Between submodules that are definitions of their own, no net is routed: each stays where it is driven.
+    flow = netlist.modules[0].net_flow
+    for index, cell in enumerate(netlist.cells):
+        flow.update(dict.fromkeys(cell.output_nets(index), _nir.ModuleNetFlow.Internal))
 
 
 def _value(nets: Iterable[int]) -> _nir.Value:
