@@ -18,7 +18,7 @@ from tercet.sim import eie
 from tercet.sim.engine import EngineRun
 
 from .common import Rows, Synth, place_and_route, print_table, run_parts, timed
-from .eie_paper import bench_encode, bench_paper, bench_pes, bench_queue, pes_picture, queue_picture
+from .eie_paper import bench_encode, bench_paper, bench_pes, bench_queue, overhead, pes_picture, queue_picture
 
 __all__ = ["PARTS", "TEXT", "run_bench"]
 
@@ -136,7 +136,7 @@ def _bench_large() -> Rows:
     """Run one large layer on an engine of the published size."""
     config = EieConfig.paper()
     rng = np.random.default_rng(0)
-    layer = random_layer(rng, config, 1000, 4096, 0.25, bias=True, relu=True, permute="balance")
+    layer = random_layer(rng, config, 1000, 4096, 0.25, bias=True, relu=True, permute="spread")
     acts = random_acts(rng, 4096, 0.43, act_max=layer.act_max)
     tiny = random_layer(rng, config, 1, 1, 1.0)
     with progress("large", total=2) as advance, _empty_cache():
@@ -145,10 +145,11 @@ def _bench_large() -> Rows:
         run, seconds = timed(lambda: eie.spmv(config, layer, acts))
         advance()
     row = {"shape": "1000 x 4096", "clocks": run.cycles, "build_seconds": build, "run_seconds": seconds}
-    row |= _compare(layer, acts, run)
+    row |= {"overhead": overhead(cycles(layer, acts)), **_compare(layer, acts, run)}
     print_table(
-        "64 PEs, 25 % of the weights, 43 % of the activations",
-        ("layer", "clocks", "build, s", "run, s (60)", "outputs", "mismatches", "layers off model"),
-        [(row["shape"], row["clocks"], f"{build:.1f}", f"{seconds:.1f}", *list(row.values())[4:])],
-    )
+        "64 PEs, 25 % of the weights, 43 % of the activations, spread; excess beyond the entries alone (goal 6 %)",
+        ("layer", "clocks", "excess", "build, s", "run, s (60)", "outputs", "mismatches", "layers off model"),
+        [(row["shape"], row["clocks"], f"{row['overhead']:.1%}", f"{build:.1f}", f"{seconds:.1f}")
+         + tuple(row[name] for name in ("outputs", "mismatches", "off_model"))],
+    )  # fmt: skip
     return [row]

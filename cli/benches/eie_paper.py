@@ -15,7 +15,7 @@ from tercet.golden.eie.stimuli import random_acts, random_codes
 
 from .common import Rows, print_table, timed
 
-__all__ = ["bench_encode", "bench_paper", "bench_pes", "bench_queue", "pes_picture", "queue_picture"]
+__all__ = ["bench_encode", "bench_paper", "bench_pes", "bench_queue", "overhead", "pes_picture", "queue_picture"]
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _clocks(layer: EieLayer, acts: np.ndarray, fifo_depth: int) -> EieCycles:
     return cycles(dataclasses.replace(layer, config=_roomy(layer.config.n_pe, fifo_depth)), acts)
 
 
-def _overhead(counts: EieCycles, n_pe: int = 64) -> float:
+def overhead(counts: EieCycles, n_pe: int = 64) -> float:
     """Excess clocks as a share of those that the entries alone take, evenly spread over the PEs."""
     return counts.total / (counts.busy / n_pe) - 1
 
@@ -108,15 +108,15 @@ def bench_paper() -> Rows:
                     "fillers": layer.fillers,
                     "clocks": shallow.total,
                     "bound": shallow.busy / 64,
-                    "overhead": _overhead(shallow),
-                    "overhead_queue_32": _overhead(deep),
-                    "overhead_balance": _overhead(balanced),
-                    "overhead_unpermuted": _overhead(plain),
+                    "overhead": overhead(shallow),
+                    "overhead_queue_32": overhead(deep),
+                    "overhead_balance": overhead(balanced),
+                    "overhead_unpermuted": overhead(plain),
                     "microseconds": shallow.total / _MHZ,
                     "paper_theoretical": published.theoretical,
                     "paper_actual": published.actual,
                     "ratio": shallow.total / _MHZ / published.actual,
-                    "target_met": bool(_overhead(shallow) <= _TARGETS[8] and _overhead(deep) <= _TARGETS[32])
+                    "target_met": bool(overhead(shallow) <= _TARGETS[8] and overhead(deep) <= _TARGETS[32])
                     if many
                     else None,
                 }

@@ -207,14 +207,16 @@ class EieConfig:
 
     @property
     def full_level(self) -> int:
-        """Columns in a PE that stall the broadcast: the one next in turn and ``fifo_depth`` behind it."""
-        return self.fifo_depth + 1
+        """Columns in a PE that stall the broadcast: the one next in turn and ``fifo_depth`` behind it.
+
+        In a deep pipeline one more, which has arrived but is still at the pointer read.
+        """
+        return self.fifo_depth + (1 if self.shallow else 2)
 
     @property
     def queue_depth(self) -> int:
         """Columns that a PE has room for: those that stall the broadcast, and those in flight until it stalls."""
-        # Plus one spare where it is nearly free.
-        return self.full_level + 2 * self.tree_clocks + (0 if self.shallow else 1)
+        return self.full_level + 2 * self.tree_clocks
 
 
 def step_fields(config: EieConfig) -> dict[str, int]:

@@ -51,7 +51,8 @@ class Cluster(wiring.Component):
     done : Out(1)
         All PEs have read their last column.
     busy, filler, saturated : Out
-        Number of PEs that issue an entry, that issue a filler, and that write a saturated result.
+        Number of PEs that issue an entry, that issue a filler, and that write a saturated result, `count_latency`
+        clocks later.
     """
 
     # Otherwise synthesis merges the identical registers of all clusters into one set, with wires across the chip.
@@ -76,6 +77,11 @@ class Cluster(wiring.Component):
                 "unloaded": Out(16 * count),
             }
         )
+
+    @property
+    def count_latency(self) -> int:
+        """Clocks from what the PEs count to the sum of all PEs."""
+        return 0 if self.config.shallow else 2 * self.level
 
     def elaborate(self, platform) -> Module:
         m = Module()
@@ -104,13 +110,16 @@ class Cluster(wiring.Component):
         m.d["comb" if shallow else "sync"] += [
             self.full.eq(Cat(branch.full for branch in branches).any()),
             self.done.eq(Cat(branch.done for branch in branches).all()),
-            self.busy.eq(sum(branch.busy for branch in branches)),
-            self.filler.eq(sum(branch.filler for branch in branches)),
-            self.saturated.eq(sum(branch.saturated for branch in branches)),
+            *(getattr(self, name).eq(self._count(m, name, branches)) for name in ("busy", "filler", "saturated")),
         ]
         unloaded = Cat(branch.unloaded for branch in branches)
         m.d.comb += self.unloaded.eq(register(m, "unloaded_here", unloaded, not shallow))
         return m
+
+    def _count(self, m: Module, name: str, branches: list) -> Value:
+        """Return the sum of the branches' counts; they come from far away, so they are added a clock later."""
+        deep = not self.config.shallow
+        return sum(register(m, f"{name}_{n}", getattr(branch, name), deep) for n, branch in enumerate(branches))
 
     def _below(self, m: Module, above: View) -> View:
         """Register a payload on its way to all branches; only fields that trigger an action are reset."""

@@ -97,7 +97,7 @@ class Engine(wiring.Component):
             counters.stalled.eq(issue.stalled),
             counters.issued.eq(pes.busy),
             counters.fillers.eq(pes.filler),
-            counters.clamped.eq(Mux(self._delivered_result(m, control), pes.saturated, 0)),
+            counters.clamped.eq(Mux(self._delivered_result(m, control, pes), pes.saturated, 0)),
             counters.clear.eq(self.clear),
             self.counters.eq(counters.counts),
             self.running.eq(control.running),
@@ -121,9 +121,9 @@ class Engine(wiring.Component):
             cast.first.eq(control.sweep_first),
         ]
 
-    def _delivered_result(self, m: Module, control) -> Value:
+    def _delivered_result(self, m: Module, control, pes) -> Value:
         """Return whether the PEs write a result, rather than a leftover in a row that only the next layer has."""
-        clocks = self.config.settle_clocks + self.config.tree_clocks
+        clocks = self.config.settle_clocks + pes.count_latency
         m.submodules.result = result = EventDelay(clocks=clocks, width=1)
         m.d.comb += result.i.eq(control.result)
         return result.o[0]

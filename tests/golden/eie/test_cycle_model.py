@@ -39,7 +39,7 @@ def stepped(config: EieConfig, counts: np.ndarray, acts: np.ndarray) -> tuple[in
     free, done = [0] * n_pe, [0] * n_pe
     stall = 0
     for clock in itertools.count():
-        full.append(any(one > config.fifo_depth for one in level))
+        full.append(any(one > config.fifo_depth + (not config.shallow) for one in level))
         # The root sends a column, and a token enters the slice if there was room in the previous cycle.
         room = len(held) < 2
         wait = full.popleft()
