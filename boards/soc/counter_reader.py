@@ -34,7 +34,7 @@ class CounterReader(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         size = len(self.counters) // 8
-        step, last, byte = Signal(range(max(2, size))), Signal(), Signal(8)
+        step, last, byte = Signal(range(max(2, size)), name="step"), Signal(name="last"), Signal(8, name="byte")
         # The byte selected by the step is valid within 2 clocks.
         m.d.sync += [byte.eq(byte_of(m, self.counters, step)), last.eq(step == size - 1)]
         m.d.comb += [self.o.payload.byte.eq(byte), self.o.payload.last.eq(last)]

@@ -223,9 +223,9 @@ class ResetHandshake(wiring.Component):
         # Never reset.
         m.domains.free = free = ClockDomain("free", local=True)
         m.d.comb += free.clk.eq(self.engine_clk)
-        ask, acknowledged = Signal(), Signal()
+        ask, acknowledged = Signal(name="ask"), Signal(name="acknowledged")
         # The link's own reset begins the phases and must not disturb them.
-        asked, request = Signal(reset_less=True), Signal(init=1, reset_less=True)
+        asked, request = Signal(reset_less=True, name="asked"), Signal(init=1, reset_less=True, name="request")
         pending = Signal(init=1, reset_less=True)
         acknowledge = Signal(_ACKNOWLEDGE)
         m.d.comb += [ask.eq(self.request | ResetSignal("sync")), self.link.eq(request), self.pending.eq(pending)]
