@@ -28,6 +28,9 @@ def report_table(report: Report) -> Any:
     fmax = report.fmax_mhz
     result.add_row("fmax, median", f"{fmax['median']:.1f} MHz")
     result.add_row(f"fmax, {len(report.runs)} seeds", f"{fmax['min']:.1f} to {fmax['max']:.1f} MHz")
+    result.add_row("placer and its target", f"{report.runs[0].placer}, {report.runs[0].asked_mhz:g} MHz")
+    for run in report.trials:
+        result.add_row("tried with the first seed", f"{run.placer}, {run.asked_mhz:g} MHz: {run.fmax_mhz:.1f} MHz")
     if report.untimed:
         result.add_row("not timed by nextpnr", "inside " + ", ".join(report.untimed))
         result.add_row("vendor's limit", DEVICES[report.device].dsp_limit)
@@ -44,9 +47,9 @@ def _command(spec: EngineSpec) -> click.Command:
     @click.option("--device", "device_name", type=click.Choice(list(DEVICES)), required=True, help="FPGA device.")
     @click.option("--speed", help="Speed grade. [default: the slowest]")
     @click.option("--seeds", type=click.IntRange(1, 100), default=3, show_default=True, help="Runs of place and route.")
-    @click.option("--freq", type=Megahertz(1, 2000), default=250.0, show_default=True, help="Target clock in MHz.")
+    @click.option("--freq", type=Megahertz(1, 2000), help="Target clock in MHz. [default: by device, size and placer]")
     @click.option(
-        "--placer", type=click.Choice(list(PLACERS)), default="heap", show_default=True, help="nextpnr's placer."
+        "--placer", type=click.Choice(list(PLACERS)), help="nextpnr's placer. [default: the best for the design's size]"
     )
     @click.option("--jobs", type=click.IntRange(1, 64), help="Runs in parallel. [default: number of cores]")
     @click.option("--path", "show_path", is_flag=True, help="Show the critical path of the median run.")
@@ -58,8 +61,8 @@ def _command(spec: EngineSpec) -> click.Command:
         device_name: str,
         speed: str | None,
         seeds: int,
-        freq: float,
-        placer: str,
+        freq: float | None,
+        placer: str | None,
         jobs: int | None,
         show_path: bool,
         json_file: Path | None,

@@ -1,5 +1,6 @@
 """Area and fmax of a unit: synthesis of the unit alone, place and route inside a register wrapper."""
 
+import itertools
 import statistics
 import tempfile
 import time
@@ -13,12 +14,19 @@ from tercet.rtl import primitives
 
 from .devices import FpgaDevice, device
 from .floorplan import fixed_sites
-from .netlist import cell_counts, check_fits, ports_of, run_yosys
+from .netlist import SynthesisError, cell_counts, check_fits, ports_of, run_yosys
 from .nextpnr import PLACERS, check_placer, place_and_route
 from .tools import find_tool
 from .wrapper import WRAPPER_TOP, wrapper
 
 __all__ = ["Report", "Run", "synthesize"]
+
+_LARGE = 3000
+"""LUT4, carry cells counted twice, from which nextpnr's placers differ much and are all tried."""
+_TARGETS_MHZ = {"ecp5": 250.0, "ice40": 60.0}
+_TRIALS = {"ecp5": (("heap", 200.0), ("timing", 160.0), ("static", 200.0)), "ice40": (("heap", 40.0),)}
+"""Placers to try for large designs, each with the target in MHz at which it does best: one far out of reach makes it
+shorten the few longest paths at the cost of all others."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,8 @@ class Run:
     seed: int
     fmax_mhz: float
     seconds: float
+    placer: str
+    asked_mhz: float
     critical_path: list[str] = field(default_factory=list)
 
 
@@ -36,7 +46,8 @@ class Report:
     """Cells of a unit without its wrapper, and its fmax over several seeds.
 
     ``lut4`` excludes carry cells and distributed RAM. ``untimed`` lists cell kinds that are not fully timed: nextpnr
-    times an ECP5 or iCE40 multiplier at its ports only, never between its internal registers.
+    times an ECP5 or iCE40 multiplier at its ports only, never between its internal registers. ``trials`` are runs with
+    placers that did worse with the first seed.
     """
 
     engine: str
@@ -47,6 +58,7 @@ class Report:
     cells: dict[str, int]
     untimed: list[str]
     runs: list[Run]
+    trials: list[Run] = field(default_factory=list)
 
     @property
     def fmax_mhz(self) -> dict[str, float]:
@@ -66,6 +78,7 @@ class Report:
             "untimed": self.untimed,
             "fmax_mhz": self.fmax_mhz,
             "runs": [vars(run) for run in self.runs],
+            "trials": [vars(run) for run in self.trials],
         }
 
 
@@ -79,10 +92,10 @@ def synthesize(
     device_name: str,
     speed: str | None = None,
     seeds: int = 3,
-    freq_mhz: float = 250.0,
+    freq_mhz: float | None = None,
     jobs: int = 2,
     infer_dsp: bool = False,
-    placer: str = "heap",
+    placer: str | None = None,
     multipliers: Sequence[Sequence[str]] = (),
     progress: Callable[[str], None] = lambda line: None,
     watch: Callable[[str], None] = lambda state: None,
@@ -99,14 +112,15 @@ def synthesize(
         Device of `DEVICES`, and its speed grade; the slowest by default.
     seeds : int
         Place and route with the seeds 1 to `seeds`.
-    freq_mhz : float
-        Target frequency for nextpnr.
+    freq_mhz : float or None
+        Target frequency for nextpnr; by default one that suits device, size and placer.
     jobs : int
         Number of parallel runs.
     infer_dsp : bool
         Let yosys infer multiplier blocks, as it always does for iCE40; instantiated blocks are used regardless.
-    placer : str
-        One of `PLACERS`. "timing" weighs long wires above total wire length, for designs that fill much of the chip.
+    placer : str or None
+        One of `PLACERS`; by default "heap" for small designs, and for large ones what does best with the first seed.
+        "timing" weighs long wires above total wire length, for designs that fill much of the chip.
         "static" gives better results for large designs with many block RAMs, and succeeds where the other two search
         for ever because most of the multipliers are used.
     multipliers : sequence of sequences of str
@@ -127,8 +141,9 @@ def synthesize(
     """
     target = device(device_name)
     speed = target.speed(speed)
-    check_placer(placer)
-    if seeds < 1 or jobs < 1 or not freq_mhz > 0:
+    if placer is not None:
+        check_placer(placer)
+    if seeds < 1 or jobs < 1 or (freq_mhz is not None and not freq_mhz > 0):
         raise ValueError(f"Seeds {seeds}, jobs {jobs} and frequency {freq_mhz} must all be above 0")
     _check_blocks(verilog, target, f"{engine} {unit}")
     tool = find_tool(target.fabric.nextpnr)
@@ -146,14 +161,42 @@ def synthesize(
         run_yosys(f"read_verilog unit.v wrapper.v; {script}", folder)
         progress("synthesised in its wrapper")
 
-        def place(seed: int) -> Run:
-            run = _place(tool, target, speed, seed, freq_mhz, placer, folder, lambda now: watch(f"seed {seed} {now}"))
-            progress(f"seed {seed}: {run.fmax_mhz:.1f} MHz in {run.seconds:.0f} s")
+        def place(seed: int, placer: str, asked: float) -> Run:
+            label = f"seed {seed} ({placer})"
+            return _place(tool, target, speed, seed, asked, placer, folder, lambda state: watch(f"{label} {state}"))
+
+        def finished(run: Run) -> Run:
+            progress(f"seed {run.seed} ({run.placer}): {run.fmax_mhz:.1f} MHz in {run.seconds:.0f} s")
             return run
 
+        failed: list[SynthesisError] = []
+
+        def trial(setting: tuple[str, float]) -> list[Run]:
+            try:
+                return [place(1, *setting)]
+            except SynthesisError as error:
+                failed.append(error)
+                return []
+
         with ThreadPoolExecutor(max_workers=jobs) as pool:
-            runs = list(pool.map(place, range(1, seeds + 1)))
-    return Report(engine, unit, params, target.name, speed, cells, ["dsp"] if cells["dsp"] else [], runs)
+            settings = _settings(cells, target.family, placer, freq_mhz)
+            trials = sorted(itertools.chain(*pool.map(trial, settings)), key=lambda run: -run.fmax_mhz)
+            if not trials:
+                raise failed[0]
+            best = trials.pop(0)
+            others = pool.map(lambda seed: finished(place(seed, best.placer, best.asked_mhz)), range(2, seeds + 1))
+            runs = [finished(best), *others]
+    return Report(engine, unit, params, target.name, speed, cells, ["dsp"] if cells["dsp"] else [], runs, trials)
+
+
+def _settings(
+    cells: dict[str, int], family: str, placer: str | None, freq_mhz: float | None
+) -> tuple[tuple[str, float], ...]:
+    """Placers to try, each with its target in MHz."""
+    if cells["lut4"] + 2 * cells["carry"] < _LARGE:
+        return ((placer or "heap", freq_mhz or _TARGETS_MHZ[family]),)
+    trials = _TRIALS[family] if placer is None else ((placer, dict(_TRIALS[family]).get(placer, _TARGETS_MHZ[family])),)
+    return tuple((name, freq_mhz or target) for name, target in trials)
 
 
 def _check_blocks(verilog: str, target: FpgaDevice, what: str) -> None:
@@ -177,11 +220,11 @@ def _place(
 ) -> Run:
     flags = [*target.flags, *(["--speed", speed] if speed else [])]
     flags.append(target.fabric.free_pins)
-    report, log = f"report{seed}.json", f"log{seed}"
+    report, log = f"report_{placer}{seed}.json", f"log_{placer}{seed}"
     command = [*tool, *flags, "--json", "framed.json", "--seed", str(seed), "--freq", str(freq_mhz)]
     command += [*PLACERS[placer], "--timing-allow-fail", "--report", report, "--quiet", "--log", log]
     started = time.monotonic()
     routed = place_and_route(command, folder, log=log, report=report, target=target.name, watch=watch)
     seconds = time.monotonic() - started
     fmax = min(clock["reached"] for clock in routed.clocks.values())
-    return Run(seed, fmax, round(seconds, 1), routed.path)
+    return Run(seed, fmax, round(seconds, 1), placer, freq_mhz, routed.path)

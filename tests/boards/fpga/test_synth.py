@@ -7,8 +7,10 @@ import pytest
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
+from tercet.boards.fpga import synth
 from tercet.boards.fpga.devices import DEVICES, device
 from tercet.boards.fpga.netlist import DoesNotFit, SynthesisError
+from tercet.boards.fpga.nextpnr import PLACERS
 from tercet.boards.fpga.synth import synthesize
 from tercet.boards.fpga.tools import ToolNotFound, find_tool
 from tercet.boards.fpga.wrapper import UnitPort, wrapper
@@ -52,6 +54,29 @@ def test_adder_on_ecp5():
     assert len(lines) == 4
     assert set(content) >= {"engine", "unit", "params", "device", "lutram", "spram"}
     json.dumps(content)
+
+
+def test_placers_are_tried_on_large_designs(monkeypatch):
+    """The best with the first seed places the others; one that fails is left out, unless all do."""
+    monkeypatch.setattr(synth, "_LARGE", 1)
+    text = verilog(Adder(), name="adder")
+    found = report(text, "adder", seeds=2)
+    first = [found.runs[0], *found.trials]
+    assert sorted((run.placer, run.asked_mhz, run.seed) for run in first) == [
+        ("heap", 200, 1),
+        ("static", 200, 1),
+        ("timing", 160, 1),
+    ]
+    assert found.runs[0].fmax_mhz == max(run.fmax_mhz for run in first)
+    assert {run.placer for run in found.runs} == {found.runs[0].placer}
+    assert [run.seed for run in found.runs] == [1, 2]
+    asked = report(text, "adder", placer="timing", freq_mhz=120)
+    assert [(run.placer, run.asked_mhz) for run in asked.runs] == [("timing", 120)]
+    assert asked.trials == []
+    monkeypatch.setitem(PLACERS, "static", ("--placer", "none"))
+    assert {run.placer for run in report(text, "adder").trials} < {"heap", "timing"}
+    with pytest.raises(SynthesisError):
+        report(text, "adder", placer="static")
 
 
 def test_dual_multipliers_on_up5k():
