@@ -94,15 +94,19 @@ class HostPort(wiring.Component):
         m = Module()
         command = Signal(self.commands.payload.shape(), reset_less=True, name="command")
         address, left = (Signal(command.count.shape(), reset_less=True, name=name) for name in ("next_address", "left"))
-        in_buffer, last, write, read = (Signal(name=name) for name in ("in_buffer", "last", "write_now", "read_now"))
+        in_buffer, write, read = (Signal(name=name) for name in ("in_buffer", "write_now", "read_now"))
+        last, advance = Signal(reset_less=True, name="last"), Signal(name="advance")
         refused, check = Signal(name="refused"), Signal(name="check")
         malformed = self._malformed(m, command)
         m.d.sync += self.error.eq(check & malformed)
         step = Mux(in_buffer, _BYTES, 1)
         word_end = self._write(m, write, command.memory, address, left)
         outlet = self._read(m, read, address, last)
-        m.d.comb += [in_buffer.eq(command.memory == Memory.BUFFER), last.eq(left <= step), self.first.eq(address)]
-        with m.If(write & word_end | read):
+        m.d.comb += [in_buffer.eq(command.memory == Memory.BUFFER), self.first.eq(address)]
+        m.d.comb += advance.eq(write & word_end | read)
+        # Compared a step ahead; a command has two clocks before its first step.
+        m.d.sync += last.eq(Mux(advance, left <= 2 * step, left <= step))
+        with m.If(advance):
             m.d.sync += [address.eq(address + step), left.eq(left - step)]
         with m.FSM():
             with m.State("IDLE"):
@@ -162,7 +166,9 @@ class HostPort(wiring.Component):
         beat = Signal(self.beat.shape(), name="next_beat")
         lasts = Array([*(beats_per_word(self.config, memory) - 1 for memory in Memory), 0, 0, 0])
         word_end = Signal(name="word_end")
-        m.d.comb += word_end.eq(beat == lasts[memory])
+        last_beat = Signal(self.beat.shape(), reset_less=True, name="last_beat")
+        m.d.sync += last_beat.eq(lasts[memory])
+        m.d.comb += word_end.eq(beat == last_beat)
         with m.If(write):
             m.d.sync += beat.eq(Mux(word_end, 0, beat + 1))
         in_buffer = memory == Memory.BUFFER
