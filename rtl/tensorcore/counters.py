@@ -5,13 +5,12 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.tensorcore.engine import MODEL
 from tercet.rtl.common.engine import CounterBank, counter_layout
-from tercet.rtl.common.pipeline import register
 
 __all__ = ["Counters"]
 
 
 class Counters(wiring.Component):
-    """Count the clocks with a tile in progress, each in exactly one counter. A clock is counted 3 clocks later.
+    """Count the clocks with a tile in progress, each in exactly one counter.
 
     Members
     -------
@@ -20,7 +19,7 @@ class Counters(wiring.Component):
     issue, operands, addend, sum : In(1)
         A part is issued; the operands of its step, its part of C, its partial sum are available.
     clear : In(1)
-        Reset the counters to zero; all earlier clocks are discarded.
+        Reset the counters to zero.
     counts : Out(counter_layout(MODEL.counters))
         Clocks with a part issued, and clocks stalled for operands, a part of C, a partial sum or room for results; the
         first of these causes counts.
@@ -36,8 +35,7 @@ class Counters(wiring.Component):
         claims = (self.issue, ~self.operands, ~self.addend, ~self.sum, Const(1, 1))
         left: Value = self.running
         for name, claim in zip(MODEL.counters, claims, strict=True):
-            # Counters may be far from the sequencer, and their carries are long: a register covers the way to them.
-            m.d.comb += bank.steps[name].eq(register(m, f"s1_{name}", left & claim) & ~self.clear)
+            m.d.comb += bank.steps[name].eq(left & claim)
             left = left & ~claim
         m.d.comb += [bank.clear.eq(self.clear), self.counts.eq(bank.counts)]
         return m

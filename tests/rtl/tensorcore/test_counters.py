@@ -9,7 +9,7 @@ from tercet.rtl.tensorcore.counters import Counters
 
 FLAGS = ("running", "issue", "operands", "addend", "sum")
 # Clocks from an event to its count.
-LATENCY = 3
+LATENCY = 2
 
 
 def ref_step(running, issue, operands, addend, sum):
@@ -35,12 +35,12 @@ def test_counts(simulate, clears):
             await ctx.tick()
 
     trace = simulate(counters, bench, **{name: counters.counts[name] for name in MODEL.counters})
+    counts = dict.fromkeys(MODEL.counters, 0)
     steps = [None, *(ref_step(*clock) for clock in clocks)]
     assert set(steps) == {None, *MODEL.counters}
-    for number in range(LATENCY, len(steps)):
-        # A clear shows in the next clock, an event only `LATENCY` clocks later: those on the way are discarded too.
-        begin = max((clear + 1 for clear in clears if clear < number), default=0)
-        seen = steps[begin : number - LATENCY + 2]
-        assert {name: getattr(trace, name)[number] for name in MODEL.counters} == {
-            name: seen.count(name) for name in MODEL.counters
-        }
+    for number, step in enumerate(steps[:-1]):
+        if number in clears:
+            counts = dict.fromkeys(MODEL.counters, 0)
+        elif step:
+            counts[step] += 1
+        assert {name: getattr(trace, name)[number + LATENCY - 1] for name in MODEL.counters} == counts
