@@ -118,8 +118,13 @@ class Cluster(wiring.Component):
 
     def _count(self, m: Module, name: str, branches: list) -> Value:
         """Return the sum of the branches' counts; they come from far away, so they are added a clock later."""
-        deep = not self.config.shallow
-        return sum(register(m, f"{name}_{n}", getattr(branch, name), deep) for n, branch in enumerate(branches))
+        counts = [getattr(branch, name) for branch in branches]
+        if self.config.shallow:
+            return sum(counts)
+        # Reset, so that nothing is counted after it.
+        here = [Signal.like(count, name=f"{name}_{n}") for n, count in enumerate(counts)]
+        m.d.sync += [own.eq(count) for own, count in zip(here, counts, strict=True)]
+        return sum(here)
 
     def _below(self, m: Module, above: View) -> View:
         """Register a payload on its way to all branches; only fields that trigger an action are reset."""
