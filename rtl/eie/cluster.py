@@ -116,7 +116,7 @@ class Cluster(wiring.Component):
         m.d.comb += self.unloaded.eq(register(m, "unloaded_here", unloaded, not shallow))
         return m
 
-    def _count(self, m: Module, name: str, branches: list) -> Value:
+    def _count(self, m: Module, name: str, branches: list) -> Value | int:
         """Return the sum of the branches' counts; they come from far away, so they are added a clock later."""
         counts = [getattr(branch, name) for branch in branches]
         if self.config.shallow:

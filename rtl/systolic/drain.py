@@ -138,7 +138,7 @@ class Drain(wiring.Component):
 
     def _read(self, m: Module, started: list, current, *, empty, room, issue, last, chunk, slot) -> None:
         """Take one complete block after the other and step through its rows and chunks."""
-        upcoming = Signal(current.shape(), name="upcoming")
+        upcoming = Signal(block_layout(self.config), name="upcoming")
         blocks = Signal(range(3))  # complete and not yet being read
         # Compared a step ahead.
         row_end, last_row = Signal(reset_less=True, name="row_end"), Signal(reset_less=True, name="last_row")
