@@ -90,7 +90,7 @@ class SimulatedBoard:
             # at its standard input tells it when this process ends. In a session of its own, Ctrl-C does not reach it.
             self._process = subprocess.Popen(
                 [program, mode, str(master), repr(soc.uart_hz / soc.baud), repr(ratio)],
-                stdin=control,
+                stdin=control.fileno(),
                 stdout=self._log,
                 stderr=subprocess.STDOUT,
                 pass_fds=(master, slave),
