@@ -146,7 +146,7 @@ MUTATIONS = {
     "sums in flight": ("4x4", "machine_gather", r"age <= 3'h[1-9]", "age <= 3'h0"),
     "bytes before the operand": ("4x4", "machine_gather", r"s2_before <= ", "s2_before <= 1'h0 & "),
     "windows": ("4x4", "machine_gather_counter", r"row_emit <= ", "row_emit <= 1'h1 | "),
-    "weights in use": ("4x4", "machine_loader", r"taken = full & o__ready", "taken = full"),
+    "passes not yet taken": ("4x4", "machine_loader", r"taken = full & o__ready", "taken = full"),
     "words of a plane": ("4x4", "machine_loader", r"place <= 2'h1", "place <= 2'h2"),
     "weights of all tiles": ("4x4", "machine_sequencer", r"instruction\[534\] \?", "1'h1 ?"),
     "weights of all kernel rows": ("4x4", "machine_sequencer", r"instruction\[533\]", "1'h0"),
@@ -158,7 +158,7 @@ MUTATIONS = {
     "tables in use": ("4x4", "machine_tables", r"~ in_use", "~ 1'h0"),
     "products": ("4x4", r"machine(?=\()", r"product <= ", "product <= 1'h0 & "),
 }
-QUICK = ("full accumulators", "weights in use", "parameters to come")
+QUICK = ("full accumulators", "passes not yet taken", "parameters to come")
 
 
 @pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.long) for n in MUTATIONS])
