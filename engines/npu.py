@@ -66,7 +66,7 @@ def _facts(config: NpuConfig) -> dict[str, Any]:
 
 
 def _multipliers(config: NpuConfig, unit: str) -> list[list[str]]:
-    dual = config.mac == "ecp5-dual" and unit in ("engine", "machine", "array")
+    dual = config.mac in ("ecp5", "ecp5-dual") and unit in ("engine", "machine", "array")
     return multiplier_paths(config.array, config.memory_word_rows) if dual else []
 
 

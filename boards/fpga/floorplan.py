@@ -37,6 +37,9 @@ def fixed_sites(multipliers: Sequence[Sequence[str]], device: FpgaDevice) -> dic
         Y10   0,0  1,0  2,0  0,1  1,1  2,1  0,2  ...       row, column
         Y34   3,0  4,0  5,0  3,1  4,1  5,1  3,2  ...
 
+    Where that leaves some multipliers without a site, because the rows cannot be shared out evenly, the columns take
+    turns in having the longer run in each row of the chip.
+
     Parameters
     ----------
     multipliers : sequence of sequences of str
@@ -52,7 +55,7 @@ def fixed_sites(multipliers: Sequence[Sequence[str]], device: FpgaDevice) -> dic
     Raises
     ------
     DoesNotFit
-        If the array has too many rows or columns.
+        If the device has fewer multipliers.
     ValueError
         If the sites of the device are not known.
     """
@@ -61,20 +64,31 @@ def fixed_sites(multipliers: Sequence[Sequence[str]], device: FpgaDevice) -> dic
     if device.name not in SITES:
         raise ValueError(f"The multiplier sites of {device.name} are not known; use one of {', '.join(SITES)}")
     chip, rows, cols = SITES[device.name], len(multipliers), len(multipliers[0])
-    for parts in range(1, len(chip) + 1):
-        height = -(-rows // parts)
-        if height * cols <= len(chip[0]):
-            break
+    width = len(chip[0])
+    parts = next((n for n in range(1, len(chip) + 1) if -(-rows // n) * cols <= width), None)
+    if parts:
+        pitch = -(-rows // parts)
+        left, top = (width - pitch * cols) // 2, (len(chip) - parts) // 2
+        plan = [
+            (col, left + col * pitch, _run(rows, parts, part, 0), chip[top + part])
+            for part in range(parts)
+            for col in range(cols)
+        ]
     else:
-        raise DoesNotFit(
-            f"{rows} x {cols} multipliers do not fit {device.name}: a row of the chip has {len(chip[0])} sites and "
-            f"would hold {height} rows of the array; use fewer rows or columns"
-        )
-    top, left = (len(chip) - parts) // 2, (len(chip[0]) - height * cols) // 2
-    found = {}
-    for part in range(parts):
-        first, end = (rows * n // parts for n in (part, part + 1))
-        for row in range(first, end):
-            for col in range(cols):
-                found[multipliers[row][col]] = chip[top + part][left + col * height + row - first]
-    return found
+        runs = [[_run(rows, len(chip), part, col) for col in range(cols)] for part in range(len(chip))]
+        if max(sum(map(len, run)) for run in runs) > width:
+            raise DoesNotFit(
+                f"{rows} x {cols} multipliers do not fit {device.name}, which has {len(chip) * width}; "
+                "use fewer rows or columns"
+            )
+        plan = [
+            (col, sum(map(len, run[:col])), run[col], chip[part])
+            for part, run in enumerate(runs)
+            for col in range(cols)
+        ]
+    return {multipliers[row][col]: sites[site + n] for col, site, run, sites in plan for n, row in enumerate(run)}
+
+
+def _run(rows: int, parts: int, part: int, turn: int) -> range:
+    """Return the rows of an array in one of several parts; with each turn the longer runs are in other parts."""
+    return range((rows * part + turn % parts) // parts, (rows * (part + 1) + turn % parts) // parts)

@@ -113,4 +113,6 @@ class InstructionFetch(wiring.Component):
             wrong.append((i.opcode == Opcode.ADD) & (i.other_table >= config.tables))
         last = self._fields(bits, 0)
         rest = bits[instruction_layout().size :]
-        return Cat(wrong), Cat(last.low > last.high, last.rounding >= len(ROUNDINGS), rest.any())
+        # A sign: see `VectorLane`.
+        crossed = (last.high - last.low)[-1]
+        return Cat(wrong), Cat(crossed, last.rounding >= len(ROUNDINGS), rest.any())

@@ -90,12 +90,16 @@ class WordMemory(wiring.Component):
         starts = [sum(pieces[:n]) for n in range(len(pieces))]
         s2_pieces = [register(m, f"s2_piece_{n}", self.address >= start, 2) for n, start in enumerate(starts[1:], 1)]
         s2_addresses = [register(m, f"s2_write_address_{n}", s1_address - start) for n, start in enumerate(starts)]
+        address = self.write_address
+        s1_here = [
+            register(m, f"s1_here_{n}", (address >= start) & (address < start + depth)) if len(pieces) > 1 else C(1)
+            for n, (start, depth) in enumerate(zip(starts, pieces, strict=True))
+        ]
         for n in range(self.beats):
             part, words = self.data[n * _BEAT : (n + 1) * _BEAT], []
             for number, (start, depth) in enumerate(zip(starts, pieces, strict=True)):
                 name = f"column_{n}_{number}" if number else f"column_{n}"
-                here = (s1_address >= start) & (s1_address < start + depth) if len(pieces) > 1 else 1
-                s2_write = event(m, f"s2_write_{name}", s1_write[n] & here)
+                s2_write = event(m, f"s2_write_{name}", s1_write[n] & s1_here[number])
                 if number and depth <= _LUT_RAM_WORDS:
                     m.submodules[name] = ram = shared(LutRam, width=len(part), depth=depth)
                     m.d.comb += ram.write_data.eq(s3_data)

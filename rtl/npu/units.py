@@ -7,6 +7,7 @@ from tercet.golden.npu import NpuConfig
 from tercet.golden.npu.instructions import Opcode
 from tercet.golden.npu.latencies import BYTES_CLOCKS, WORD_CLOCKS, unit_clocks
 from tercet.rtl.common.delay import Delay, EventDelay
+from tercet.rtl.common.fanout_register import FanoutRegister
 from tercet.rtl.common.pipeline import register
 from tercet.rtl.emit import shared
 from tercet.rtl.systolic.array import SystolicArray
@@ -97,14 +98,19 @@ class Units(wiring.Component):
         with m.If(self.began):
             m.d.sync += [unit.eq(chosen), operation.eq(_operation(opcode))]
             m.d.sync += [zero.eq(self.instruction[name]) for name, zero in zeros.items()]
-        m.submodules.flags_delay = delayed = EventDelay(clocks=BYTES_CLOCKS, width=step_layout().size)
+        m.submodules.flags_delay = delayed = EventDelay(clocks=BYTES_CLOCKS - 1, width=step_layout().size)
         m.d.comb += delayed.i.eq(self.flags)
-        flags = Signal(step_layout(), name="flags_now")
-        m.d.comb += Value.cast(flags).eq(delayed.o)
+        upcoming = Signal(step_layout(), name="flags_upcoming")
+        m.d.comb += Value.cast(upcoming).eq(delayed.o)
         word, load, place, diagonal = self._weights(m)
-        sums = [self._array(m, flags, unit, word, load, place, diagonal)]
+        swap = self._for_one(m, "array_swap", upcoming.start & (unit == Unit.ARRAY))
+        sums = [self._array(m, swap, word, load, place, diagonal)]
         if config.depthwise_taps:
-            sums.append(self._depthwise(m, flags, unit, word, load, place))
+            swap = self._for_one(m, "depthwise_swap", upcoming.start & (unit == Unit.DEPTHWISE))
+            step = self._for_one(m, "depthwise_step", upcoming.step)
+            sums.append(self._depthwise(m, step, swap, word, load, place))
+        flags = Signal(step_layout(), name="vector_flags_now")
+        m.d.comb += Value.cast(flags).eq(self._for_one(m, "vector_flags", upcoming))
         vector = self._vector(m, flags, operation, zeros)
         # Copied, as it stands still long before the first sums: what chooses among them is far from what marks them.
         to_vector, to_array = register(m, "to_vector", unit == Unit.VECTOR), register(m, "to_array", unit == Unit.ARRAY)
@@ -112,6 +118,13 @@ class Units(wiring.Component):
         m.d.comb += self.sums.eq(register(m, "sums_now", chosen_sums))
         self._mark(m, unit, operation)
         return m
+
+    def _for_one(self, m: Module, name: str, control) -> Value:
+        """Register control signals for one unit alone: the units are as far from each other as the chip is wide."""
+        control = Value.cast(control)
+        m.submodules[name] = copy = shared(FanoutRegister, width=len(control))
+        m.d.comb += copy.i.eq(control)
+        return copy.o
 
     def _weights(self, m: Module):
         """Delay the address so that a word arrives with its load; the word, the loads and the places."""
@@ -130,7 +143,7 @@ class Units(wiring.Component):
         ]
         return register(m, "word_now", self.word), load, place, diagonal
 
-    def _array(self, m: Module, flags, unit, word, load, place, diagonal) -> Value:
+    def _array(self, m: Module, swap, word, load, place, diagonal) -> Value:
         config = self.config
         groups, words = config.weight_rows or 1, config.plane_words
         m.submodules.array = array = shared(SystolicArray, config=config.array, weight_rows=groups)
@@ -143,23 +156,22 @@ class Units(wiring.Component):
                 masks = [place[r - g * words] if g * words <= r < (g + 1) * words else C(0) for r in range(config.cols)]
                 diagonal_row = Cat(word[8 * c : 8 * c + 8] & mask.replicate(8) for c, mask in enumerate(masks))
                 rows.append(Mux(diagonal, diagonal_row, plain[g]))
-        used = unit == Unit.ARRAY
         loads = Cat((place[r % words] & load) for r in range(config.rows))
         m.d.comb += [
             Value.cast(array.acts).eq(self.bytes[: 8 * config.rows]),
             Value.cast(array.weights).eq(Cat(rows)),
             array.load.eq(loads),
-            array.swap.eq(flags.start & used),
+            array.swap.eq(swap),
         ]
         return Cat(_extended(value) for value in array.sums)
 
-    def _depthwise(self, m: Module, flags, unit, word, load, place) -> Value:
+    def _depthwise(self, m: Module, step, swap, word, load, place) -> Value:
         config = self.config
         m.submodules.depthwise = part = DepthwiseUnit(config=config)
         m.d.comb += [
             part.bytes.eq(self.bytes[: 8 * config.cols]),
-            part.step.eq(flags.step),
-            part.swap.eq(flags.start & (unit == Unit.DEPTHWISE)),
+            part.step.eq(step),
+            part.swap.eq(swap),
             part.load.eq(Mux(load, place, 0)),
             part.weights.eq(word),
         ]

@@ -72,6 +72,15 @@ class Cell(wiring.Component):
             }
         )
 
+    @property
+    def keep_hierarchy(self) -> bool:
+        """Whether the module keeps its boundary in synthesis.
+
+        The enables of cells on a diagonal of the array are equal, and one register in place of them all would drive
+        nets across the chip.
+        """
+        return self.config.mac in ("ecp5", "ecp5-dual")
+
     def _move_on(self, m: Module):
         """Register activations and weights towards the neighbours; return the registers."""
         lane = Signal(self.lane_i.shape(), reset_less=True)

@@ -25,13 +25,9 @@ class DualCell(Cell):
                        v                    v
                    weights_o              sums_o
 
-    Flags as in `WsCell`. The module keeps its boundary in synthesis: the enables of cells on a diagonal of the array
-    are equal, and one register in place of them all would drive nets across the chip.
-
-    Parameters and members: see `Cell`.
+    Flags as in `WsCell`. Parameters and members: see `Cell`.
     """
 
-    keep_hierarchy = True
     multiplier = DualMultiplier
 
     @property

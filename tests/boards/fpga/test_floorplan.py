@@ -1,5 +1,6 @@
 """Sites of multiplier blocks: those of nextpnr, each used once, neighbours side by side."""
 
+import itertools
 import json
 import re
 import subprocess
@@ -45,28 +46,20 @@ def test_every_array_that_fits(device):
     """Each multiplier has a site of the device, no two the same, and a column is a run of neighbours in each row."""
     target = DEVICES[device]
     order = {site: (y, x) for y, row in enumerate(SITES[device]) for x, site in enumerate(row)}
-    fitting = 0
-    for rows in range(1, 29):
-        for cols in range(1, 29):
-            try:
-                found = fixed_sites(names(rows, cols), target)
-            except DoesNotFit:
-                # No way to share the rows out evenly holds them.
-                assert -(-rows // len(SITES[device])) * cols > len(SITES[device][0])
-                continue
-            fitting += 1
+    for rows in range(1, target.capacity["dsp"] + 1):
+        for cols in range(1, target.capacity["dsp"] // rows + 1):
+            found = fixed_sites(names(rows, cols), target)
             assert len(set(found.values())) == len(found) == rows * cols
-            for row in range(rows):
-                places = [order[found[f"r{row}c{col}"]] for col in range(cols)]
-                assert len({y for y, _ in places}) == 1
-                assert places == sorted(places)
-                if row:
-                    above = [order[found[f"r{row - 1}c{col}"]] for col in range(cols)]
-                    assert all(
-                        place == (y, x + 1) or (place[0] == y + 1 and place[1] <= x)
-                        for place, (y, x) in zip(places, above, strict=True)
-                    )
-    assert fitting > 30
+            columns = [[order[found[f"r{row}c{col}"]] for row in range(rows)] for col in range(cols)]
+            for places in columns:
+                # Down the chip, and to the right by one site within a row of it.
+                assert all(q == (p[0], p[1] + 1) or q[0] > p[0] for p, q in itertools.pairwise(places))
+            for y in range(len(SITES[device])):
+                across = [x for places in columns for row, x in places if row == y]
+                assert across == sorted(across)
+                # No run is longer than another by more than a multiplier.
+                runs = [sum(row == y for row, _ in places) for places in columns]
+                assert max(runs) - min(runs) <= 1
 
 
 def test_largest_arrays():
@@ -76,10 +69,17 @@ def test_largest_arrays():
     assert rows == [10] * 5 + [34] * 5 + [58] * 6
 
 
+def test_rows_that_cannot_be_shared_out_evenly():
+    """13 rows of 12 fill all 156 sites only if columns have their fifth multiplier in different rows of the chip."""
+    sites = fixed_sites(names(13, 12), DEVICES["ecp5-85k"])
+    rows = [[int(re.findall(r"Y(\d+)", sites[f"r{row}c{col}"])[0]) for row in range(13)] for col in range(3)]
+    assert rows[0] == [10] * 4 + [34] * 4 + [58] * 5
+    assert rows[1] == [10] * 4 + [34] * 5 + [58] * 4
+    assert rows[2] == [10] * 5 + [34] * 4 + [58] * 4
+
+
 def test_refuses():
-    with pytest.raises(
-        DoesNotFit, match="7 x 5 multipliers do not fit ecp5-25k: a row of the chip has 28 sites and would"
-    ):
+    with pytest.raises(DoesNotFit, match="^7 x 5 multipliers do not fit ecp5-25k, which has 28; use fewer rows or col"):
         fixed_sites(names(7, 5), DEVICES["ecp5-25k"])
     with pytest.raises(ValueError, match="The multiplier sites of up5k are not known; use one of ecp5-25k"):
         fixed_sites(names(1, 1), DEVICES["up5k"])
@@ -88,11 +88,17 @@ def test_refuses():
 
 @pytest.mark.parametrize(
     ("fields", "unit"),
-    [({"rows": 5, "cols": 6}, "array"), ({"rows": 1, "cols": 8}, "array"), ({"rows": 3, "cols": 2}, "engine")],
+    [
+        ({"rows": 5, "cols": 6, "mac": "ecp5-dual"}, "array"),
+        ({"rows": 1, "cols": 8, "mac": "ecp5-dual"}, "array"),
+        ({"rows": 3, "cols": 2, "mac": "ecp5-dual"}, "engine"),
+        ({"rows": 5, "cols": 3, "mac": "ecp5"}, "array"),
+        ({"rows": 2, "cols": 2, "mac": "ecp5", "dataflow": "os"}, "engine"),
+    ],
 )
 def test_names_are_those_of_the_netlist(fields, unit, tmp_path):
     """yosys finds each multiplier by its name, and a name that matches none is an error."""
-    config = SystolicConfig(acc_depth=4, mac="ecp5-dual", requant_lanes=0, **fields)
+    config = SystolicConfig(acc_depth=4, requant_lanes=0, **fields)
     target = DEVICES["ecp5-25k"]
     sites = fixed_sites(SPEC.multipliers(config, unit), target)
     (tmp_path / "top.v").write_text(verilog(SPEC.unit(config, unit), name="top"))
@@ -100,14 +106,14 @@ def test_names_are_those_of_the_netlist(fields, unit, tmp_path):
     run_yosys(f"read_verilog top.v; {script}", tmp_path)
     cells = json.loads((tmp_path / "top.json").read_text())["modules"]["top"]["cells"]
     fixed = {name: cell["attributes"].get("BEL") for name, cell in cells.items() if cell["type"] == "MULT18X18D"}
-    assert len(fixed) == len(sites) == config.rows * config.cols // 2
+    assert len(fixed) == len(sites) == config.rows * config.cols // (2 if config.mac == "ecp5-dual" else 1)
     assert all(next(site for path, site in sites.items() if name.endswith(path)) == fixed[name] for name in fixed)
     script = target.fabric.script("top", infer_dsp=False, json="top.json", sites={"grid.nowhere": "X4/Y13/MULT18_0"})
     with pytest.raises(SynthesisError, match="Assertion failed"):
         run_yosys(f"read_verilog top.v; {script}", tmp_path)
 
 
-def test_only_arrays_of_shared_multipliers_are_fixed():
-    dual = SystolicConfig(rows=2, cols=2, mac="ecp5-dual")
-    assert SPEC.multipliers(dual, "pe") == []
-    assert SPEC.multipliers(SystolicConfig(mac="ecp5"), "array") == []
+def test_only_blocks_of_an_array_are_fixed():
+    blocks = SystolicConfig(rows=2, cols=2, mac="ecp5")
+    assert SPEC.multipliers(blocks, "pe") == []
+    assert SPEC.multipliers(SystolicConfig(), "array") == []
