@@ -31,8 +31,7 @@ _DEVICES = {
             "mac": "ecp5",
         },
         _DEPTHS,
-        110_000_000,
-        placer="static",
+        120_000_000,
     ),
     "ecp5-45k": BoardPreset(
         # Uses all 72 multipliers, 64 of them in the array, and 100 of the 108 block RAMs.
@@ -75,7 +74,6 @@ BOARD_PRESETS: Mapping[str, BoardPreset] = {
     **_DEVICES,
     # These boards have FPGAs of the fastest speed grade, 8; the others have grade 6.
     "orangecrab-25f": at_clock(_DEVICES["ecp5-25k"], 120),
-    "orangecrab-85f": at_clock(_DEVICES["ecp5-85k"], 120),
     "ecpix5-45f": at_clock(_DEVICES["ecp5-45k"], 120),
     "ecpix5-85f": at_clock(_DEVICES["ecp5-85k"], 125),
 }

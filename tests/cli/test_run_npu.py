@@ -52,7 +52,7 @@ def test_a_model_and_a_program(model, tmp_path):
         np.testing.assert_array_equal(np.load(tmp_path / "y.npy"), want, strict=True)
         assert "2 inputs on npu, ulx3s-85f" in result.output
         assert row(result.output, f"board equals {reference}") == "yes, every bit"
-        milliseconds = f"{program.cycles / 110e3:.3f} ms"
+        milliseconds = f"{program.cycles / 120e3:.3f} ms"
         assert row(result.output, "machine, an inference") == f"{milliseconds}, {program.cycles:,} cycles"
         assert row(result.output, "cycles counted by the board") == f"{program.cycles:,}"
         assert row(result.output, "counter run") == str(2 * program.cycles)
