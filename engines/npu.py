@@ -66,8 +66,8 @@ def _facts(config: NpuConfig) -> dict[str, Any]:
 
 
 def _multipliers(config: NpuConfig, unit: str) -> list[list[str]]:
-    dual = config.mac in ("ecp5", "ecp5-dual") and unit in ("engine", "machine", "array")
-    return multiplier_paths(config.array, config.memory_word_rows) if dual else []
+    holds_array = unit in ("engine", "machine", "array")
+    return multiplier_paths(config.array, config.memory_word_rows) if holds_array else []
 
 
 SPEC = EngineSpec(model=MODEL, component=Engine, units=_UNITS, facts=_facts, multipliers=_multipliers)

@@ -51,8 +51,7 @@ def _facts(config: SystolicConfig) -> dict[str, Any]:
 
 
 def _multipliers(config: SystolicConfig, unit: str) -> list[list[str]]:
-    # An array with one product per block takes most blocks of an FPGA, and nextpnr spreads its logic as far as it must.
-    return multiplier_paths(config) if config.mac in ("ecp5", "ecp5-dual") and unit in ("engine", "array") else []
+    return multiplier_paths(config) if unit in ("engine", "array") else []
 
 
 SPEC = EngineSpec(

@@ -118,8 +118,11 @@ def multiplier_paths(config: SystolicConfig, weight_rows: int = 1) -> list[list[
     Returns
     -------
     list of list of str
-        Path below the array by row and cell, such as ``grid.upper.left.pe.multiplier.block.mult``.
+        Path below the array by row and cell, such as ``grid.upper.left.pe.multiplier.block.mult``; none unless the
+        cells instantiate ``MULT18X18D``.
     """
+    if not config.mac.startswith("ecp5"):
+        return []
     height = config.rows // weight_rows
     names = ["grid"] if weight_rows == 1 else [f"grid_{n}" for n in range(weight_rows)]
     cells = _cell_paths(height, config.cols // config.cell_cols)

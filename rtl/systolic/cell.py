@@ -79,7 +79,7 @@ class Cell(wiring.Component):
         The enables of cells on a diagonal of the array are equal, and one register in place of them all would drive
         nets across the chip.
         """
-        return self.config.mac in ("ecp5", "ecp5-dual")
+        return self.config.mac.startswith("ecp5")
 
     def _move_on(self, m: Module):
         """Register activations and weights towards the neighbours; return the registers."""
