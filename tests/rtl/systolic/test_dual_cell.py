@@ -141,10 +141,13 @@ def _instances(text, top, path=""):
     return found
 
 
-def test_one_cell_module_that_keeps_its_boundary():
-    text = SPEC.verilog(SystolicConfig(rows=4, cols=6, mac="ecp5-dual", requant_lanes=1))
-    assert len(re.findall(r"^module \w*dual_cell\w*", text, re.M)) == 1
-    assert re.search(r"^\(\* keep_hierarchy \*\)\nmodule \w*dual_cell\w*", text, re.M)
+@pytest.mark.parametrize(
+    ("mac", "cell", "kept"), [("ecp5-dual", "dual_cell", True), ("ecp5", "ws_cell", True), ("infer", "ws_cell", False)]
+)
+def test_one_cell_module_that_keeps_its_boundary(mac, cell, kept):
+    text = SPEC.verilog(SystolicConfig(rows=4, cols=6, mac=mac, requant_lanes=1))
+    assert len(re.findall(rf"^module \w*{cell}\w*", text, re.M)) == 1
+    assert bool(re.search(rf"^\(\* keep_hierarchy \*\)\nmodule \w*{cell}\w*", text, re.M)) == kept
 
 
 def test_latencies():
