@@ -72,7 +72,14 @@ def left(told):
 def ended(folder, command, count, number, **variables):
     """Start a command, signal it once `count` tools run; returns its output and exit status."""
     environment = {**os.environ, **variables, "TERCET_CACHE": str(folder / "cache")}
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+    # A signal that these tests were started to ignore, as by nohup, would be ignored by the command as well.
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment
+        )
+    finally:
+        signal.signal(number, before)
     told = folder / "told"
     try:
         while not (told.exists() and told.read_text().count("\n") == count):
