@@ -1,7 +1,7 @@
 """Place and route with several seeds and placers, until one meets the clock."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +11,8 @@ from typing import Any
 from .netlist import SynthesisError
 from .nextpnr import PLACERS, RoutedDesign, Stopped
 
-__all__ = ["Attempt", "best_attempt", "choices"]
+__all__ = ["Attempt", "best_attempt", "choices", "outstays"]
 
-# An attempt with a placer that is not the design's own is stopped after this many times the longest of those that have
-# ended: some placers search for ever where most of the multipliers are used.
 _PATIENCE = 4
 
 
@@ -58,6 +56,20 @@ class Attempt:
             "reached_mhz": {name: clock["reached"] for name, clock in clocks.items()},
             **({"problem": self.problem} if self.problem else {}),
         }
+
+
+def outstays(started: float, ended: Iterable[float]) -> bool:
+    """Return whether a run is beyond hope: some placers search for ever where most of the multipliers are used.
+
+    Parameters
+    ----------
+    started : float
+        Its start, by `time.monotonic`.
+    ended : iterable of float
+        Seconds that runs with a result took; it may take four times the longest of them.
+    """
+    longest = max(ended, default=0.0)
+    return 0 < longest * _PATIENCE < monotonic() - started
 
 
 def choices(seed: int, seeds: int, placer: str, *, others: bool) -> list[tuple[int, str]]:
@@ -122,9 +134,10 @@ def best_attempt(
         started = monotonic()
 
         def enough() -> bool:
-            longest = max((other.seconds for other in ended if other.routed is not None), default=0.0)
+            # With the design's own placer it may take as long as it takes.
             own = placer == tries[0][1]
-            return met.is_set() or (not own and 0 < longest * _PATIENCE < monotonic() - started)
+            seconds = (other.seconds for other in ended if other.routed is not None)
+            return met.is_set() or (not own and outstays(started, seconds))
 
         routed, problem = None, ""
         try:

@@ -1,6 +1,5 @@
 """Area and fmax of a unit: synthesis of the unit alone, place and route inside a register wrapper."""
 
-import itertools
 import statistics
 import tempfile
 import time
@@ -12,10 +11,11 @@ from typing import Any
 
 from tercet.rtl import primitives
 
+from .attempts import outstays
 from .devices import FpgaDevice, device
 from .floorplan import fixed_sites
 from .netlist import SynthesisError, cell_counts, check_fits, ports_of, run_yosys
-from .nextpnr import PLACERS, check_placer, place_and_route
+from .nextpnr import PLACERS, Stopped, check_placer, place_and_route
 from .tools import find_tool
 from .wrapper import WRAPPER_TOP, wrapper
 
@@ -119,7 +119,8 @@ def synthesize(
     infer_dsp : bool
         Let yosys infer multiplier blocks, as it always does for iCE40; instantiated blocks are used regardless.
     placer : str or None
-        One of `PLACERS`; by default "heap" for small designs, and for large ones what does best with the first seed.
+        One of `PLACERS`; by default "heap" for small designs, and for large ones what does best with the first seed. A
+        trial that takes four times as long as the others is stopped.
         "timing" weighs long wires above total wire length, for designs that fill much of the chip.
         "static" gives better results for large designs with many block RAMs, and succeeds where the other two search
         for ever because most of the multipliers are used.
@@ -161,26 +162,32 @@ def synthesize(
         run_yosys(f"read_verilog unit.v wrapper.v; {script}", folder)
         progress("synthesised in its wrapper")
 
-        def place(seed: int, placer: str, asked: float) -> Run:
-            label = f"seed {seed} ({placer})"
-            return _place(tool, target, speed, seed, asked, placer, folder, lambda state: watch(f"{label} {state}"))
+        def place(seed: int, placer: str, asked: float, stop: Callable[[], bool] = lambda: False) -> Run:
+            def show(state: str) -> None:
+                watch(f"seed {seed} ({placer}) {state}")
+
+            return _place(tool, target, speed, seed, asked, placer, folder, show, stop)
 
         def finished(run: Run) -> Run:
             progress(f"seed {run.seed} ({run.placer}): {run.fmax_mhz:.1f} MHz in {run.seconds:.0f} s")
             return run
 
         failed: list[SynthesisError] = []
+        tried: list[Run] = []
 
-        def trial(setting: tuple[str, float]) -> list[Run]:
+        def trial(setting: tuple[str, float]) -> None:
+            started = time.monotonic()
             try:
-                return [place(1, *setting)]
+                tried.append(place(1, *setting, lambda: outstays(started, [run.seconds for run in tried])))
+            except Stopped:
+                progress(f"seed 1 ({setting[0]}): stopped, as it took too long")
             except SynthesisError as error:
                 failed.append(error)
-                return []
 
         with ThreadPoolExecutor(max_workers=jobs) as pool:
             settings = _settings(cells, target.family, placer, freq_mhz)
-            trials = sorted(itertools.chain(*pool.map(trial, settings)), key=lambda run: -run.fmax_mhz)
+            list(pool.map(trial, settings))
+            trials = sorted(tried, key=lambda run: -run.fmax_mhz)
             if not trials:
                 raise failed[0]
             best = trials.pop(0)
@@ -217,6 +224,7 @@ def _place(
     placer: str,
     folder: Path,
     watch: Callable[[str], None],
+    stop: Callable[[], bool],
 ) -> Run:
     flags = [*target.flags, *(["--speed", speed] if speed else [])]
     flags.append(target.fabric.free_pins)
@@ -224,7 +232,7 @@ def _place(
     command = [*tool, *flags, "--json", "framed.json", "--seed", str(seed), "--freq", str(freq_mhz)]
     command += [*PLACERS[placer], "--timing-allow-fail", "--report", report, "--quiet", "--log", log]
     started = time.monotonic()
-    routed = place_and_route(command, folder, log=log, report=report, target=target.name, watch=watch)
+    routed = place_and_route(command, folder, log=log, report=report, target=target.name, watch=watch, stop=stop)
     seconds = time.monotonic() - started
     fmax = min(clock["reached"] for clock in routed.clocks.values())
     return Run(seed, fmax, round(seconds, 1), placer, freq_mhz, routed.path)

@@ -250,13 +250,15 @@ class OutputBuffer(wiring.Component):
         with m.If(self.run.set):
             m.d[self._engine] += left.eq(self.run.count)
         store = Signal()
-        m.d.comb += [
-            self.i.ready.eq(running),
-            store.eq(running & self.i.valid),
-            ram.write.eq(store),
-            ram.write_address.eq(stored),
-            ram.write_data.eq(self.i.payload),
-        ]
+        m.d.comb += [self.i.ready.eq(running), store.eq(running & self.i.valid)]
+        ports = (("write", store), ("write_address", stored), ("write_data", self.i.payload))
+        for name, now in ports:
+            value = now
+            if self.family == "ecp5":
+                # The RAM's blocks are far apart. It is read much later: the host has to ask for that first.
+                value = Signal(now.shape(), name=f"s1_{name}", reset_less=name != "write")
+                m.d[self._engine] += value.eq(now)
+            m.d.comb += getattr(ram, name).eq(value)
         with m.If(self.run.start):
             m.d[self._engine] += [stored.eq(0), running.eq(left != 0)]
         with m.Elif(store):

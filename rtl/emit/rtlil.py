@@ -4,6 +4,7 @@ It passes all initial contents of memories through an object for each bit, and b
 large memory took seconds to write. The text is Amaranth's, byte for byte; a test compares them.
 """
 
+import graphlib
 import itertools
 from collections.abc import Iterable
 
@@ -71,6 +72,7 @@ def _value(nets: Iterable[int]) -> _nir.Value:
     return tuple.__new__(_nir.Value, nets)
 
 
+# An instance and a memory's clocked read have no combinational path.
 _WITHOUT_PATHS = (_nir.Top, _nir.Instance, _nir.SyncReadPort)
 
 
@@ -93,40 +95,28 @@ class _Netlist(_nir.Netlist):
         return value
 
     def check_comb_cycles(self):
-        """Raise an error if a net depends on itself. Amaranth's search is slower, but describes the cycle."""
-        if self._has_cycle():
-            super().check_comb_cycles()
-
-    def _has_cycle(self) -> bool:
+        """Raise an error if a net depends on itself, by Amaranth's search only where a cell seems to."""
         drivers = self._drivers()
-        if drivers is None:
-            return True
-        cells, done, busy = self.cells, {0, 1}, set()
+        if drivers is None or self._has_cycle(drivers):
+            super().check_comb_cycles()
+        if drivers is not None:
+            self.connections = drivers  # what reads them needs no detours
 
-        def sources(net):
-            edges = cells[net >> 16].comb_edges_to(net & 0xFFFF)
-            return [drivers[source] if source < 0 else source for source, _ in edges]
-
-        # An instance and a memory's clocked read have no combinational path.
-        starts = (index for index, cell in enumerate(cells) if not isinstance(cell, _WITHOUT_PATHS))
-        for start in itertools.chain.from_iterable(cells[index].output_nets(index) for index in starts):
-            if start in done:
+    def _has_cycle(self, drivers: dict) -> bool:
+        """Return whether a cell depends on itself, if every output of a cell depended on all its inputs."""
+        graph = {}
+        for index, cell in enumerate(self.cells):
+            if isinstance(cell, _nir.FlipFlop):
+                nets = {cell.clk, cell.arst}
+            elif isinstance(cell, _WITHOUT_PATHS):
                 continue
-            busy.add(start)
-            path = [(start, iter(sources(start)))]
-            while path:
-                net, rest = path[-1]
-                source = next((source for source in rest if source not in done), None)
-                if source is None:
-                    path.pop()
-                    busy.discard(net)
-                    done.add(net)
-                elif source in busy:
-                    return True
-                else:
-                    busy.add(source)
-                    path.append((source, iter(sources(source))))
-        self.connections = drivers  # what reads them needs no detours
+            else:
+                nets = cell.input_nets()
+            graph[index] = {(drivers[net] if net < 0 else net) >> 16 for net in nets}
+        try:
+            graphlib.TopologicalSorter(graph).prepare()
+        except graphlib.CycleError:
+            return True
         return False
 
     def _drivers(self) -> dict | None:

@@ -36,7 +36,7 @@ class InstructionFetch(wiring.Component):
     address : Out(range(operators * BEATS)), word : In(32)
         Port of the instruction memory, with a latency of `WORD_CLOCKS`.
     instruction : Out(instruction_layout())
-        The instruction; stable until the next fetch.
+        The instruction; stable from a clock before `valid` until the next fetch.
     valid : Out(1)
         The instruction is complete and checked.
     malformed : Out(1)

@@ -5,6 +5,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.npu import NpuConfig
 from tercet.golden.npu.instructions import Opcode
+from tercet.rtl.common.pipeline import register
 
 from .layouts import ADDRESS_BITS, instruction_layout, on_array, on_depthwise_unit, on_vector_unit, pass_layout
 
@@ -27,7 +28,7 @@ class Sequencer(wiring.Component):
     start : In(1)
         Run a program.
     fetch_first, fetch_next : Out(1); instruction, valid, malformed : In
-        Port of `InstructionFetch`.
+        Port of `InstructionFetch`. The instruction stands still from a clock before `valid`.
     tables_ready : In(1)
         The tables that the instruction reads are in place.
     passes : Out(stream.Signature(pass_layout(config)))
@@ -63,16 +64,17 @@ class Sequencer(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        i = self.instruction
+        # Copied, as the fetched bits are all over the chip.
+        i, halt = register(m, "here", self.instruction), register(m, "halt", self.instruction.opcode == Opcode.HALT)
         run = Signal(self.passes.payload.shape(), reset_less=True, name="run")
         begun = Signal()  # the first pass of the instruction has begun
         with m.If(self.began):
             m.d.sync += begun.eq(1)
         m.d.comb += self.passes.payload.eq(run)
-        loops = _Loops(m, self.config, i, run)
+        loops = _Loops(m, self.config, i, self._kind(m), run)
         loops.advance()
         with m.FSM():
-            self._program(m)
+            self._program(m, halt)
             self._passes(m, loops, run)
             with m.State("LAYER"):
                 m.d.sync += begun.eq(0)
@@ -83,7 +85,23 @@ class Sequencer(wiring.Component):
                 m.next = "FETCH"
         return m
 
-    def _program(self, m: Module):
+    def _kind(self, m: Module) -> data.View:
+        """Decode the opcode, as early as the instruction is copied."""
+        opcode = self.instruction.opcode
+        binary = (opcode == Opcode.ADD) | (opcode == Opcode.MULTIPLY) | (opcode == Opcode.LARGER)
+        values = {
+            "convolves": opcode == Opcode.CONVOLVE,
+            "binary": binary,
+            "looks_up": opcode == Opcode.LOOKUP,
+            "on_vector": on_vector_unit(opcode),
+            "on_depthwise": on_depthwise_unit(self.config, opcode),
+            "diagonal": on_array(self.config, opcode) & (opcode != Opcode.CONVOLVE),
+        }
+        kind = Signal(data.StructLayout(dict.fromkeys(values, 1)), reset_less=True, name="kind")
+        m.d.sync += [kind[name].eq(value) for name, value in values.items()]
+        return kind
+
+    def _program(self, m: Module, halt: Signal):
         """States between instructions."""
         with m.State("IDLE"), m.If(self.start):
             m.d.comb += self.fetch_first.eq(1)
@@ -92,7 +110,7 @@ class Sequencer(wiring.Component):
             with m.If(self.malformed):
                 m.d.comb += self.error.eq(1)
                 m.next = "IDLE"
-            with m.Elif(self.instruction.opcode == Opcode.HALT):
+            with m.Elif(halt):
                 m.next = "HALT"
             with m.Else():
                 m.next = "TABLES"
@@ -131,8 +149,8 @@ class Sequencer(wiring.Component):
 class _Loops:
     """Counters and addresses of the loops; the methods add the assignments of one state."""
 
-    def __init__(self, m: Module, config: NpuConfig, instruction, run):
-        self.m, self.config, self.i, self.run = m, config, instruction, run
+    def __init__(self, m: Module, config: NpuConfig, instruction, kind, run):
+        self.m, self.config, self.i, self.kind, self.run = m, config, instruction, kind, run
         i = instruction
 
         def like(name, other, reset_less=True):
@@ -151,7 +169,6 @@ class _Loops:
             for name, part in (("block_row", run.row), ("block_byte", run.byte), ("kx_byte", run.byte))
         )
         self.tile_weights, self.next_weights = like("tile_weights", i.weights), like("next_weights", i.weights)
-        self.convolves, self.binary = Signal(name="convolves"), Signal(name="binary")
         # What follows the pass that was taken in the clock before.
         choices = ("second", "run", "kx", "ky", "block", "tile")
         self.go = Signal(data.StructLayout(dict.fromkeys(choices, 1)), name="go")
@@ -160,26 +177,22 @@ class _Loops:
             Signal(name=name, reset_less=True)
             for name in ("more_run", "more_kx", "last_block", "last_tile", "one_pass")
         )
-        opcode = i.opcode
-        binary = (opcode == Opcode.ADD) | (opcode == Opcode.MULTIPLY) | (opcode == Opcode.LARGER)
-        m.d.comb += [self.convolves.eq(opcode == Opcode.CONVOLVE), self.binary.eq(binary)]
 
     def layer(self):
         i, run, config = self.i, self.run, self.config
-        diagonal = on_array(config, i.opcode) & ~self.convolves
-        loads = Mux(on_depthwise_unit(config, i.opcode), config.tap_words, config.plane_words)
+        loads = Mux(self.kind.on_depthwise, config.tap_words, config.plane_words)
         self.m.d.sync += [
             self.channels_left.eq(i.channels),
             self.tile_offset.eq(0),
             self.tile_weights.eq(i.weights),
             self.next_weights.eq(i.weights),
             run.layer.eq(1),
-            run.diagonal.eq(diagonal),
-            run.loads.eq(Mux(on_vector_unit(i.opcode), 1, loads)),
+            run.diagonal.eq(self.kind.diagonal),
+            run.loads.eq(Mux(self.kind.on_vector, 1, loads)),
         ]
 
     def tile(self):
-        i, offset = self.i, Mux(self.convolves, 0, self.tile_offset)
+        i, offset = self.i, Mux(self.kind.convolves, 0, self.tile_offset)
         self.m.d.sync += [
             self.rows_left.eq(i.out_rows),
             self.last_tile.eq(self.channels_left <= self.config.cols),
@@ -202,7 +215,7 @@ class _Loops:
             run.row_pitch.eq(i.source_row),
             run.pixel_pitch.eq(i.source_pixel),
             run.weights.eq(self.tile_weights),
-            run.silent.eq(on_vector_unit(i.opcode)),
+            run.silent.eq(self.kind.on_vector),
             run.bounded.eq(1),
             run.splat.eq(0),
             run.first.eq(1),
@@ -220,25 +233,25 @@ class _Loops:
         return [self.kx_address.eq(address), run.address.eq(address), self.kx_byte.eq(byte), run.byte.eq(byte)]
 
     def look_ahead(self):
-        more_run = self.convolves & (self.run_left > self.config.rows)
+        more_run = self.kind.convolves & (self.run_left > self.config.rows)
         more_kx, more_ky = self.kx_left != 1, self.ky_left != 1
-        more_window = (more_run | more_kx | more_ky) & (self.i.opcode != Opcode.LOOKUP)
-        more = Mux(self.binary, ~self.run.second, more_window)
+        more_window = (more_run | more_kx | more_ky) & ~self.kind.looks_up
+        more = Mux(self.kind.binary, ~self.run.second, more_window)
         self.m.d.sync += [self.more_run.eq(more_run), self.more_kx.eq(more_kx), self.run.last.eq(~more)]
         step = Mux(self.run.diagonal, 1, self.run.loads)
-        one_pass = (self.i.kernel_cols == 1) & (~self.convolves | (self.i.run <= self.config.rows))
+        one_pass = (self.i.kernel_cols == 1) & (~self.kind.convolves | (self.i.run <= self.config.rows))
         self.m.d.sync += [
-            self.next_weights.eq(Mux(on_vector_unit(self.i.opcode), self.run.weights, self.run.weights + step)),
+            self.next_weights.eq(Mux(self.kind.on_vector, self.run.weights, self.run.weights + step)),
             self.one_pass.eq(one_pass),
         ]
 
     def decide(self):
         """Choose what follows a pass; a clock ahead, as many registers depend on it."""
         go, more, last = self.go, ~self.run.last, self.run.last
-        window = more & ~self.binary
+        window = more & ~self.kind.binary
         self.m.d.sync += [
             self.run.layer.eq(0),
-            go.second.eq(more & self.binary),
+            go.second.eq(more & self.kind.binary),
             go.run.eq(window & self.more_run),
             go.kx.eq(window & ~self.more_run & self.more_kx),
             go.ky.eq(window & ~self.more_run & ~self.more_kx),

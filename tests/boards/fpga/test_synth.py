@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from tercet.boards.fpga import synth
 from tercet.boards.fpga.devices import DEVICES, device
 from tercet.boards.fpga.netlist import DoesNotFit, SynthesisError
-from tercet.boards.fpga.nextpnr import PLACERS
+from tercet.boards.fpga.nextpnr import PLACERS, Stopped
 from tercet.boards.fpga.synth import synthesize
 from tercet.boards.fpga.tools import ToolNotFound, find_tool
 from tercet.boards.fpga.wrapper import UnitPort, wrapper
@@ -77,6 +77,24 @@ def test_placers_are_tried_on_large_designs(monkeypatch):
     assert {run.placer for run in report(text, "adder").trials} < {"heap", "timing"}
     with pytest.raises(SynthesisError):
         report(text, "adder", placer="static")
+
+
+@pytest.mark.parametrize("jobs", [1, 3])
+def test_trials_that_never_end_are_stopped(monkeypatch, jobs):
+    def place(tool, target, speed, seed, asked, placer, folder, watch, stop):
+        assert placer != "static" or seed == 1
+        while placer == "static":
+            if stop():
+                raise Stopped("stopped")
+        return synth.Run(seed, {"heap": 90.0, "timing": 100.0}[placer], 0.01, placer, asked)
+
+    monkeypatch.setattr(synth, "_LARGE", 1)
+    monkeypatch.setattr(synth, "_place", place)
+    lines = []
+    found = report(verilog(Adder(), name="adder"), "adder", seeds=2, jobs=jobs, progress=lines.append)
+    assert [(run.placer, run.seed) for run in found.runs] == [("timing", 1), ("timing", 2)]
+    assert [run.placer for run in found.trials] == ["heap"]
+    assert "seed 1 (static): stopped, as it took too long" in lines
 
 
 def test_dual_multipliers_on_up5k():
