@@ -199,6 +199,7 @@ class Control(wiring.Component):
             m.d.comb += setup.restart.eq(1)
             m.d.sync += [now.left.eq(step.groups - 2), now.results.eq(step.results - 1)]
             with m.If(step.load & ~now.loaded):
+                m.d.sync += self.acts_ready.eq(1)  # a register, as the sender is far away
                 m.next = "LOAD"
             with m.Elif(step.compute):
                 m.d.comb += [self.computing.eq(1), self.start.eq(1)]
@@ -209,11 +210,11 @@ class Control(wiring.Component):
             with m.Else():
                 self._proceed(m, step)
         with m.State("LOAD"):
-            m.d.comb += [self.acts_ready.eq(1), setup.store.eq(self.acts_valid)]
+            m.d.comb += setup.store.eq(self.acts_valid)
             with m.If(self.acts_valid):
                 m.d.sync += now.left.eq(now.left - 1)
                 with m.If(now.over):
-                    m.d.sync += now.loaded.eq(1)
+                    m.d.sync += [now.loaded.eq(1), self.acts_ready.eq(0)]
                     m.next = "BEGIN"
 
     def _compute(self, m: Module, now: "_Progress", step: View, setup: View):

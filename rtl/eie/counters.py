@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 from tercet.golden.eie.config import EieConfig
 from tercet.golden.eie.engine import MODEL
 from tercet.rtl.common.engine import CounterBank, counter_layout
+from tercet.rtl.common.pipeline import event
 
 __all__ = ["Counters"]
 
@@ -34,12 +35,17 @@ class Counters(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
+        # What is counted comes from all over the chip; a shallow engine is small, and short of registers.
+        names = ("computing", "loading", "unloading", "stalled", "issued", "fillers", "clamped", "clear")
+        clocks = 0 if self.config.shallow else 1
+        now = {name: event(m, f"s1_{name}", getattr(self, name), clocks) for name in names}
         # Negative if a PE's last entry arrives a clock after computing.
         starved = Signal(signed(len(self.issued) + 1))
-        m.d.comb += starved.eq(Mux(self.computing, self.config.n_pe, 0) - self.issued)
-        steps = {"total": self.computing, "stall": self.stalled, "load": self.loading, "unload": self.unloading}
-        steps |= {"busy": self.issued, "filler": self.fillers, "saturated": self.clamped, "starve": starved}
+        m.d.comb += starved.eq(Mux(now["computing"], self.config.n_pe, 0) - now["issued"])
+        steps = {"total": now["computing"], "stall": now["stalled"], "load": now["loading"]}
+        steps |= {"unload": now["unloading"], "busy": now["issued"], "filler": now["fillers"]}
+        steps |= {"saturated": now["clamped"], "starve": starved}
         m.submodules.bank = bank = CounterBank(steps={name: steps[name].shape() for name in MODEL.counters})
         m.d.comb += [bank.steps[name].eq(step) for name, step in steps.items()]
-        m.d.comb += [bank.clear.eq(self.clear), self.counts.eq(bank.counts)]
+        m.d.comb += [bank.clear.eq(now["clear"]), self.counts.eq(bank.counts)]
         return m

@@ -179,11 +179,12 @@ class Gather(wiring.Component):
             low.eq(Mux(s2_before, Mux(s2_far, lanes, s2_low), 0)),
             high.eq(Mux(s2_none, 0, Mux(s2_long | s2_whole, lanes, s2_high))),
         ]
-        m.d.sync += [
-            self.address.eq(register(m, "s2_address", s1_address)),
-            self.low.eq(low),
-            self.high.eq(high),
-            self.splat.eq(register(m, "s2_splat", run.splat, 2)),
+        # Without reset, which would be one more condition of the lanes.
+        m.d.comb += [
+            self.address.eq(register(m, "s3_address", s1_address, 2)),
+            self.low.eq(register(m, "s3_low", low)),
+            self.high.eq(register(m, "s3_high", high)),
+            self.splat.eq(register(m, "s3_splat", run.splat, 3)),
         ]
         # A read may begin before its operand and end behind it, by less than its width.
         s3_outside = register(m, "s3_outside", (s1_address >= size) | (s1_address <= -lanes), 2)

@@ -72,9 +72,11 @@ class WeightLoader(wiring.Component):
             m.d.sync += [address.eq(address + ~run.diagonal), place.eq(place << 1), left.eq(left - 1)]
             with m.If(self.coming):
                 m.d.sync += [waiting.eq(0), full.eq(1)]
+        with m.Else():
+            # Loaded whether the pass begins or not: fewer signals depend on that.
+            m.d.sync += [place.eq(1), address.eq(new.weights), left.eq(Mux(new.silent, 1, new.loads))]
         with m.If(taken):
             m.d.sync += full.eq(0)
         with m.If(taken | ~full & ~waiting):
-            m.d.sync += [waiting.eq(queue.coming), place.eq(1), address.eq(new.weights)]
-            m.d.sync += left.eq(Mux(new.silent, 1, new.loads))
+            m.d.sync += waiting.eq(queue.coming)
         return m

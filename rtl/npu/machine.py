@@ -9,6 +9,8 @@ from tercet.golden.npu.instructions import BYTES, Opcode
 from tercet.golden.npu.latencies import flush_clocks
 from tercet.golden.systolic.cycle_model import READ_CLOCKS
 from tercet.rtl.common.delay import Delay, EventDelay
+from tercet.rtl.common.fanout_register import FanoutRegister
+from tercet.rtl.emit import shared
 from tercet.rtl.systolic.accumulators import Accumulators
 
 from .drain import Drain
@@ -95,7 +97,7 @@ class Machine(wiring.Component):
     def elaborate(self, platform) -> Module:
         m = Module()
         config = self.config
-        abort, running = Signal(name="abort"), Signal(name="running_now")
+        abort, running, upcoming_abort = (Signal(name=name) for name in ("abort", "running_now", "upcoming_abort"))
         parts = {
             "fetch": InstructionFetch(config=config),
             "sequencer": Sequencer(config=config),
@@ -109,7 +111,10 @@ class Machine(wiring.Component):
         if config.tables:
             parts["tables"] = TableFetch(config=config)
         for name, part in parts.items():
-            m.submodules[name] = ResetInserter(abort)(part)
+            # Copied, as each reset drives registers all over a part.
+            m.submodules[f"{name}_abort"] = copy = shared(FanoutRegister, width=1)
+            m.d.comb += copy.i.eq(upcoming_abort)
+            m.submodules[name] = ResetInserter(copy.o)(part)
         m.submodules.units = units = Units(config=config)
         sequencer, gather, writer = parts["sequencer"], parts["gather"], parts["writer"]
 
@@ -136,7 +141,7 @@ class Machine(wiring.Component):
         self._program(m, parts, idle)
         self._reads(m, parts, units)
         self._results(m, parts, units)
-        self._errors(m, parts, units, abort)
+        self._errors(m, parts, units, abort, upcoming_abort)
         return m
 
     def _program(self, m: Module, parts, idle):
@@ -248,14 +253,13 @@ class Machine(wiring.Component):
             self.write_data.eq(writer.data),
         ]
 
-    def _errors(self, m: Module, parts, units, abort):
+    def _errors(self, m: Module, parts, units, abort, upcoming_abort):
         """Stop on an error; the program has ended when nothing of it is in flight."""
         sources = [parts[name].error for name in ("sequencer", "gather", "params", "writer")]
         flush = Signal(range(flush_clocks(self.config)), name="flush")
         stopped = Signal(name="stopped")
-        # A register, as it resets all control.
-        m.d.sync += abort.eq(flush != 0)
-        m.d.sync += stopped.eq(flush == 1)
+        m.d.comb += upcoming_abort.eq(flush != 0)
+        m.d.sync += [abort.eq(upcoming_abort), stopped.eq(flush == 1)]
         error = Signal(name="error_now")
         m.d.sync += error.eq(Cat(*sources, units.error).any() & ~abort)
         with m.If(flush != 0):

@@ -9,7 +9,7 @@ from tercet.rtl.eie.counters import Counters
 
 FLAGS = ("computing", "loading", "unloading", "stalled")
 # Clocks from an event to its count.
-LATENCY = 2
+LATENCY = 3
 
 
 def random_clocks(n_pe, count, seed):
