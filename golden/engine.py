@@ -51,9 +51,9 @@ class BoardPreset:
     placer: str = "heap"
 
 
-def at_clock(preset: BoardPreset, megahertz: int) -> BoardPreset:
+def at_clock(preset: BoardPreset, megahertz: float) -> BoardPreset:
     """Copy a preset with another clock, for another speed grade or for the frequencies a board's PLL can reach."""
-    return replace(preset, clock_hz=megahertz * 1_000_000)
+    return replace(preset, clock_hz=round(megahertz * 1e6))
 
 
 class EngineModel(ABC):

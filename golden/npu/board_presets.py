@@ -67,13 +67,13 @@ _DEVICES = {
             "mac": "ecp5",
         },
         _DEPTHS,
-        100_000_000,
+        125_000_000,
     ),
 }
 BOARD_PRESETS: Mapping[str, BoardPreset] = {
     **_DEVICES,
     # These boards have FPGAs of the fastest speed grade, 8; the others have grade 6.
-    "orangecrab-25f": at_clock(_DEVICES["ecp5-25k"], 120),
+    "orangecrab-25f": at_clock(_DEVICES["ecp5-25k"], 124.8),
     "ecpix5-45f": at_clock(_DEVICES["ecp5-45k"], 120),
     "ecpix5-85f": at_clock(_DEVICES["ecp5-85k"], 125),
 }

@@ -5,6 +5,7 @@ import json
 import stat
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tercet.boards.bitstream import STAGES, TimingMissed, build
@@ -58,7 +59,7 @@ endmodule
 
 def stub(name, folder, engine="systolic", text=STUB, clock_hz=None, **options):
     # The floorplan would look for multiplier blocks in the netlist.
-    fields = {"mac": "infer"} if engine == "systolic" else {}
+    fields: dict[str, Any] = {"mac": "infer"} if engine == "systolic" else {}
     soc = dataclasses.replace(soc_config(name, engine, clock_hz=clock_hz, **fields), link_hz=None)
     return build(name, text, soc, folder, **options)
 
@@ -81,8 +82,13 @@ def test_bitstream(tmp_path, name, suffix, marks, dsp):
     """The clock is met, and the file has the header that the FPGA accepts. `dsp` 0 builds the stub."""
     lines, states = [], []
     depths: dict[str, int] = dict.fromkeys(("commands", "acts", "weights", "params", "sums"), 16)
-    mac = board(name).presets["systolic"].params["mac"] if dsp else "infer"
-    soc = soc_config(name, "systolic", rows=2, cols=2, acc_depth=8, requant_lanes=0, mac=mac, depths=depths)
+    preset = board(name).presets["systolic"]
+    mac = preset.params["mac"] if dsp else "infer"
+    # The stub's memory has no output register.
+    clock_hz = preset.clock_hz if dsp else min(preset.clock_hz, 100_000_000)
+    soc = soc_config(
+        name, "systolic", clock_hz=clock_hz, depths=depths, rows=2, cols=2, acc_depth=8, requant_lanes=0, mac=mac
+    )
     soc = soc if dsp else dataclasses.replace(soc, link_hz=None)
     text = soc_verilog(soc)[0] if dsp else STUB
     report = build(name, text, soc, tmp_path, build_hash="0123", seed=3, progress=lines.append, watch=states.append)
