@@ -11,7 +11,7 @@ from typing import Any
 from .netlist import SynthesisError
 from .nextpnr import PLACERS, RoutedDesign, Stopped
 
-__all__ = ["Attempt", "best_attempt", "choices", "outstays"]
+__all__ = ["Attempt", "best_attempt", "choices", "is_overdue"]
 
 _PATIENCE = 4
 
@@ -58,8 +58,8 @@ class Attempt:
         }
 
 
-def outstays(started: float, ended: Iterable[float]) -> bool:
-    """Return whether a run is beyond hope: some placers search for ever where most of the multipliers are used.
+def is_overdue(started: float, ended: Iterable[float]) -> bool:
+    """Return whether a run takes too long: some placers never end where most of the multipliers are used.
 
     Parameters
     ----------
@@ -137,7 +137,7 @@ def best_attempt(
             # With the design's own placer it may take as long as it takes.
             own = placer == tries[0][1]
             seconds = (other.seconds for other in ended if other.routed is not None)
-            return met.is_set() or (not own and outstays(started, seconds))
+            return met.is_set() or (not own and is_overdue(started, seconds))
 
         routed, problem = None, ""
         try:

@@ -11,7 +11,7 @@ from typing import Any
 
 from tercet.rtl import primitives
 
-from .attempts import outstays
+from .attempts import is_overdue
 from .devices import FpgaDevice, device
 from .floorplan import fixed_sites
 from .netlist import SynthesisError, cell_counts, check_fits, ports_of, run_yosys
@@ -178,7 +178,7 @@ def synthesize(
         def trial(setting: tuple[str, float]) -> None:
             started = time.monotonic()
             try:
-                tried.append(place(1, *setting, lambda: outstays(started, [run.seconds for run in tried])))
+                tried.append(place(1, *setting, lambda: is_overdue(started, [run.seconds for run in tried])))
             except Stopped:
                 progress(f"seed 1 ({setting[0]}): stopped, as it took too long")
             except SynthesisError as error:

@@ -1,4 +1,4 @@
-"""RTLIL of a component: Amaranth's writer, with the two steps replaced in which it spends most of its time.
+"""RTLIL of a component: Amaranth's writer, with the steps replaced in which it spends most of its time.
 
 It passes all initial contents of memories through an object for each bit, and builds values by appending to tuples. A
 large memory took seconds to write. The text is Amaranth's, byte for byte; a test compares them.
@@ -95,7 +95,7 @@ class _Netlist(_nir.Netlist):
         return value
 
     def check_comb_cycles(self):
-        """Raise an error if a net depends on itself, by Amaranth's search only where a cell seems to."""
+        """Raise an error if a net depends on itself. Amaranth searches only if a cell seems to depend on itself."""
         drivers = self._drivers()
         if drivers is None or self._has_cycle(drivers):
             super().check_comb_cycles()

@@ -179,7 +179,7 @@ class Gather(wiring.Component):
             low.eq(Mux(s2_before, Mux(s2_far, lanes, s2_low), 0)),
             high.eq(Mux(s2_none, 0, Mux(s2_long | s2_whole, lanes, s2_high))),
         ]
-        # Without reset, which would be one more condition of the lanes.
+        # Without reset: it would add a level of logic to the lanes.
         m.d.comb += [
             self.address.eq(register(m, "s3_address", s1_address, 2)),
             self.low.eq(register(m, "s3_low", low)),

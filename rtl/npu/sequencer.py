@@ -28,7 +28,7 @@ class Sequencer(wiring.Component):
     start : In(1)
         Run a program.
     fetch_first, fetch_next : Out(1); instruction, valid, malformed : In
-        Port of `InstructionFetch`. The instruction stands still from a clock before `valid`.
+        Port of `InstructionFetch`. The instruction is stable from a clock before `valid`.
     tables_ready : In(1)
         The tables that the instruction reads are in place.
     passes : Out(stream.Signature(pass_layout(config)))
@@ -64,7 +64,7 @@ class Sequencer(wiring.Component):
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        # Copied, as the fetched bits are all over the chip.
+        # Copied here: the fetched bits are spread over the chip.
         i, halt = register(m, "here", self.instruction), register(m, "halt", self.instruction.opcode == Opcode.HALT)
         run = Signal(self.passes.payload.shape(), reset_less=True, name="run")
         begun = Signal()  # the first pass of the instruction has begun

@@ -82,13 +82,8 @@ def test_bitstream(tmp_path, name, suffix, marks, dsp):
     """The clock is met, and the file has the header that the FPGA accepts. `dsp` 0 builds the stub."""
     lines, states = [], []
     depths: dict[str, int] = dict.fromkeys(("commands", "acts", "weights", "params", "sums"), 16)
-    preset = board(name).presets["systolic"]
-    mac = preset.params["mac"] if dsp else "infer"
-    # The stub's memory has no output register.
-    clock_hz = preset.clock_hz if dsp else min(preset.clock_hz, 100_000_000)
-    soc = soc_config(
-        name, "systolic", clock_hz=clock_hz, depths=depths, rows=2, cols=2, acc_depth=8, requant_lanes=0, mac=mac
-    )
+    mac = board(name).presets["systolic"].params["mac"] if dsp else "infer"
+    soc = soc_config(name, "systolic", rows=2, cols=2, acc_depth=8, requant_lanes=0, mac=mac, depths=depths)
     soc = soc if dsp else dataclasses.replace(soc, link_hz=None)
     text = soc_verilog(soc)[0] if dsp else STUB
     report = build(name, text, soc, tmp_path, build_hash="0123", seed=3, progress=lines.append, watch=states.append)

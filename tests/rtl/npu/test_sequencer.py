@@ -122,7 +122,7 @@ class Surroundings:
                 for name in ("valid", "tables_ready", "idle"):
                     ctx.set(getattr(sequencer, name), 0)
                     due[name] = self.generator.randrange(8)
-                due["valid"] += 1  # the instruction stands still before that
+                due["valid"] += 1  # the instruction is stable before that
                 due["tables_ready"] += due["valid"]
                 ctx.set(sequencer.instruction, fields(instruction))
                 ctx.set(sequencer.malformed, number in self.malformed)
