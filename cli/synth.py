@@ -46,6 +46,7 @@ def _command(spec: EngineSpec) -> click.Command:
     @click.option("--unit", type=click.Choice(units), default=units[0], show_default=True, help="Unit to synthesise.")
     @click.option("--device", "device_name", type=click.Choice(list(DEVICES)), required=True, help="FPGA device.")
     @click.option("--speed", help="Speed grade. [default: the slowest]")
+    @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="First seed of place and route.")
     @click.option("--seeds", type=click.IntRange(1, 100), default=3, show_default=True, help="Runs of place and route.")
     @click.option("--freq", type=Megahertz(1, 2000), help="Target clock in MHz. [default: by device, size and placer]")
     @click.option(
@@ -60,6 +61,7 @@ def _command(spec: EngineSpec) -> click.Command:
         unit: str,
         device_name: str,
         speed: str | None,
+        seed: int,
         seeds: int,
         freq: float | None,
         placer: str | None,
@@ -83,6 +85,7 @@ def _command(spec: EngineSpec) -> click.Command:
                 params=dataclasses.asdict(config),
                 device_name=device_name,
                 speed=speed,
+                seed=seed,
                 seeds=seeds,
                 freq_mhz=freq,
                 placer=placer,

@@ -91,6 +91,7 @@ def synthesize(
     params: dict[str, Any],
     device_name: str,
     speed: str | None = None,
+    seed: int = 1,
     seeds: int = 3,
     freq_mhz: float | None = None,
     jobs: int = 2,
@@ -110,8 +111,8 @@ def synthesize(
         Copied into the report.
     device_name, speed : str
         Device of `DEVICES`, and its speed grade; the slowest by default.
-    seeds : int
-        Place and route with the seeds 1 to `seeds`.
+    seed, seeds : int
+        First seed of place and route, and number of seeds.
     freq_mhz : float or None
         Target frequency for nextpnr; by default one that suits device, size and placer.
     jobs : int
@@ -144,6 +145,8 @@ def synthesize(
     speed = target.speed(speed)
     if placer is not None:
         check_placer(placer)
+    if seed < 0:
+        raise ValueError(f"Seed is {seed}; use at least 0")
     if seeds < 1 or jobs < 1 or (freq_mhz is not None and not freq_mhz > 0):
         raise ValueError(f"Seeds {seeds}, jobs {jobs} and frequency {freq_mhz} must all be above 0")
     _check_blocks(verilog, target, f"{engine} {unit}")
@@ -162,11 +165,11 @@ def synthesize(
         run_yosys(f"read_verilog unit.v wrapper.v; {script}", folder)
         progress("synthesised in its wrapper")
 
-        def place(seed: int, placer: str, asked: float, stop: Callable[[], bool] = lambda: False) -> Run:
+        def place(number: int, placer: str, asked: float, stop: Callable[[], bool] = lambda: False) -> Run:
             def show(state: str) -> None:
-                watch(f"seed {seed} ({placer}) {state}")
+                watch(f"seed {number} ({placer}) {state}")
 
-            return _place(tool, target, speed, seed, asked, placer, folder, show, stop)
+            return _place(tool, target, speed, number, asked, placer, folder, show, stop)
 
         def finished(run: Run) -> Run:
             progress(f"seed {run.seed} ({run.placer}): {run.fmax_mhz:.1f} MHz in {run.seconds:.0f} s")
@@ -178,9 +181,9 @@ def synthesize(
         def trial(setting: tuple[str, float]) -> None:
             started = time.monotonic()
             try:
-                tried.append(place(1, *setting, lambda: is_overdue(started, [run.seconds for run in tried])))
+                tried.append(place(seed, *setting, lambda: is_overdue(started, [run.seconds for run in tried])))
             except Stopped:
-                progress(f"seed 1 ({setting[0]}): stopped, as it took too long")
+                progress(f"seed {seed} ({setting[0]}): stopped, as it took too long")
             except SynthesisError as error:
                 failed.append(error)
 
@@ -191,7 +194,9 @@ def synthesize(
             if not trials:
                 raise failed[0]
             best = trials.pop(0)
-            others = pool.map(lambda seed: finished(place(seed, best.placer, best.asked_mhz)), range(2, seeds + 1))
+            others = pool.map(
+                lambda number: finished(place(number, best.placer, best.asked_mhz)), range(seed + 1, seed + seeds)
+            )
             runs = [finished(best), *others]
     return Report(engine, unit, params, target.name, speed, cells, ["dsp"] if cells["dsp"] else [], runs, trials)
 

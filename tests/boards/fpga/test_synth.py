@@ -71,8 +71,8 @@ def test_placers_are_tried_on_large_designs(monkeypatch):
     assert found.runs[0].fmax_mhz == max(run.fmax_mhz for run in first)
     assert {run.placer for run in found.runs} == {found.runs[0].placer}
     assert [run.seed for run in found.runs] == [1, 2]
-    asked = report(text, "adder", placer="timing", freq_mhz=120)
-    assert [(run.placer, run.asked_mhz) for run in asked.runs] == [("timing", 120)]
+    asked = report(text, "adder", placer="timing", freq_mhz=120, seed=4, seeds=2)
+    assert [(run.placer, run.asked_mhz, run.seed) for run in asked.runs] == [("timing", 120, 4), ("timing", 120, 5)]
     assert asked.trials == []
     monkeypatch.setitem(PLACERS, "static", ("--placer", "none"))
     assert {run.placer for run in report(text, "adder").trials} < {"heap", "timing"}
@@ -149,6 +149,8 @@ def test_refuses():
         DEVICES["up5k"].speed("6")
     with pytest.raises(ValueError, match="must all be above 0"):
         report("", "x", seeds=0)
+    with pytest.raises(ValueError, match="Seed is -1; use at least 0"):
+        report("", "x", seed=-1)
 
 
 def test_tool_lookup(monkeypatch, tmp_path):
