@@ -15,13 +15,10 @@ import numpy as np
 from .registers import Register, counter_registers, identity, joined
 from .streams import Job, StreamPort
 
-__all__ = ["COUNTER_BITS", "FAMILIES", "BoardPreset", "EngineModel", "at_clock"]
+__all__ = ["COUNTER_BITS", "BoardPreset", "EngineModel", "at_clock"]
 
 COUNTER_BITS = 40
 """Width of a performance counter in bits: more than an hour at 250 MHz."""
-
-FAMILIES = ("ecp5", "ice40")
-"""FPGA families whose blocks an engine can instantiate."""
 
 _OWN_REGISTERS, _COUNTERS = 0x10, 0x40  # base addresses
 
@@ -72,7 +69,8 @@ class EngineModel(ABC):
     presets : tuple of str
         Class methods of ``config_class`` that create a config.
     family_field : str
-        Config field that selects an FPGA family's hard blocks; empty if the engine instantiates none.
+        Config field that selects an FPGA family's hard blocks, which the config names as its ``family``; empty if the
+        engine instantiates none.
     inferred : str
         Value of that field that leaves block inference to synthesis.
     follows_device : bool
@@ -208,9 +206,8 @@ class EngineModel(ABC):
         return values
 
     def family(self, config: Any) -> str:
-        """FPGA family whose hard blocks the engine instantiates; "any" for none."""
-        chosen = getattr(config, self.family_field) if self.family_field else self.inferred
-        return chosen if chosen in FAMILIES else "any"
+        """FPGA family whose hard blocks the engine instantiates: the config's ``family``, "any" if it has none."""
+        return getattr(config, "family", "any")
 
     def infers_blocks(self, config: Any) -> bool:
         """Whether the FPGA's hard blocks are inferred by synthesis for this config."""

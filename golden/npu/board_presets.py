@@ -36,7 +36,7 @@ _DEVICES = {
     "ecp5-45k": BoardPreset(
         # Uses all 72 multipliers, 64 of them in the array, and 100 of the 108 block RAMs.
         {
-            "rows": 8,
+            "rows": 16,
             "cols": 8,
             "requant_lanes": 2,
             "depthwise_taps": 3,
@@ -46,25 +46,25 @@ _DEVICES = {
             "channels": 1024,
             "operators": 32,
             "tables": 8,
-            "mac": "ecp5",
+            "mac": "ecp5-dual",
         },
         _DEPTHS,
-        100_000_000,
+        115_000_000,
     ),
     "ecp5-25k": BoardPreset(
         # Uses all 28 multipliers, 24 of them in the array, and 55 of the 56 block RAMs.
         {
             "rows": 6,
-            "cols": 4,
+            "cols": 8,
             "requant_lanes": 1,
             "depthwise_taps": 3,
             "weight_rows": 3,
             "buffer_bytes": 32_768,
-            "weight_bytes": 36_864,
+            "weight_bytes": 24_576,
             "channels": 1024,
             "operators": 32,
             "tables": 4,
-            "mac": "ecp5",
+            "mac": "ecp5-dual",
         },
         _DEPTHS,
         125_000_000,

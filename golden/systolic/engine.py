@@ -94,9 +94,6 @@ class SystolicModel(EngineModel):
         requant = operands.requant is not None
         return config.cycles(m, k, n, requant, params=requant or operands.bias is not None)
 
-    def family(self, config: SystolicConfig) -> str:
-        return config.family
-
     def size(self, config: SystolicConfig) -> str:
         return f"{config.rows} x {config.cols} PEs"
 
