@@ -1,8 +1,10 @@
 """Place-and-route results of the boards' bitstreams, kept in `measured.json` by the build matrix."""
 
 import json
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from tercet.golden.checks import check_names
@@ -38,6 +40,8 @@ class Measurement:
         Place-and-route seed and placer.
     tools : dict
         Tool name to version.
+    seeds_mhz : dict
+        Every seed built to its fmax; empty in older results, which have one seed.
     outdated : bool
         Whether the gateware has changed since and a rebuild is due.
     """
@@ -51,7 +55,13 @@ class Measurement:
     seed: int
     placer: str
     tools: dict[str, str]
+    seeds_mhz: dict[str, float] = field(default_factory=dict)
     outdated: bool = False
+
+    @property
+    def median_mhz(self) -> float | None:
+        """Median of the fmax of three seeds or more; None of fewer."""
+        return median(self.seeds_mhz.values()) if len(self.seeds_mhz) > 2 else None
 
 
 def measured(board_name: str, engine: str, file: Path | None = None) -> Measurement | None:
@@ -67,16 +77,17 @@ def measured(board_name: str, engine: str, file: Path | None = None) -> Measurem
     entry = _all(MEASURED if file is None else file).get(board_name, {}).get(engine)
     if entry is None:
         return None
-    names = [field.name for field in fields(Measurement) if field.name != "outdated"]
-    check_names(entry, names, ["outdated"], what=f"{MEASURED.name}, {engine} on {board_name}:")
+    optional = ["seeds_mhz", "outdated"]
+    names = [each.name for each in fields(Measurement) if each.name not in optional]
+    check_names(entry, names, optional, what=f"{MEASURED.name}, {engine} on {board_name}:")
     found, soc = Measurement(**entry), soc_config(board_name, engine)
     placer = board(board_name).preset(engine).placer
     now = (soc.params, dict(soc.depths), soc.clock_hz, placer)
     return found if (found.params, found.depths, found.clock_hz, found.placer) == now else None
 
 
-def record(soc: SocConfig, report: BuildReport, file: Path) -> None:
-    """Record the result of a bitstream in a file like `MEASURED`."""
+def record(soc: SocConfig, report: BuildReport, file: Path, seeds_mhz: Mapping[int, float] | None = None) -> None:
+    """Record the result of a bitstream, and the fmax of every seed tried, in a file like `MEASURED`."""
     entry = Measurement(
         build=report.build,
         params=soc.params,
@@ -87,6 +98,7 @@ def record(soc: SocConfig, report: BuildReport, file: Path) -> None:
         seed=report.seed,
         placer=report.placer,
         tools=report.tools,
+        seeds_mhz={str(seed): reached for seed, reached in (seeds_mhz or {report.seed: report.reached_mhz}).items()},
     )
     with sole_writer(file):
         content = _all(file)
