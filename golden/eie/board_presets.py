@@ -26,7 +26,7 @@ _DEVICES = {
         placer="static",
     ),
     "ecp5-45k": BoardPreset({"n_pe": 8, "family": "ecp5"}, {"frames": 4096, "acts": 1024, "outs": 1024}, 125_000_000),
-    "ecp5-25k": BoardPreset({"n_pe": 4, "family": "ecp5"}, {"frames": 2048, "acts": 512, "outs": 512}, 120_000_000),
+    "ecp5-25k": BoardPreset({"n_pe": 4, "family": "ecp5"}, {"frames": 2048, "acts": 512, "outs": 512}, 150_000_000),
     "up5k": BoardPreset(
         {**_SMALL_EIE, "family": "ice40", "matrix_depth": 2**14 - 1},
         {"frames": 256, "acts": 256, "outs": 256},
@@ -43,7 +43,7 @@ _DEVICES = {
 BOARD_PRESETS: Mapping[str, BoardPreset] = {
     **_DEVICES,
     # These boards have FPGAs of the fastest speed grade, 8; the others have grade 6.
-    "orangecrab-25f": at_clock(_DEVICES["ecp5-25k"], 144),
+    "orangecrab-25f": at_clock(_DEVICES["ecp5-25k"], 156),
     "orangecrab-85f": at_clock(_DEVICES["ecp5-85k"], 126),
     "ecpix5-45f": at_clock(_DEVICES["ecp5-45k"], 160),
     "ecpix5-85f": at_clock(_DEVICES["ecp5-85k"], 130),
