@@ -83,7 +83,10 @@ def test_bitstream(tmp_path, name, suffix, marks, dsp):
     lines, states = [], []
     depths: dict[str, int] = dict.fromkeys(("commands", "acts", "weights", "params", "sums"), 16)
     mac = board(name).presets["systolic"].params["mac"] if dsp else "infer"
-    soc = soc_config(name, "systolic", rows=2, cols=2, acc_depth=8, requant_lanes=0, mac=mac, depths=depths)
+    # The stub's memory has no output register, so that it is slower than the engine's.
+    clock_hz = None if dsp else min(soc_config(name, "systolic").clock_hz, 120_000_000)
+    fields = {"rows": 2, "cols": 2, "acc_depth": 8, "requant_lanes": 0, "mac": mac}
+    soc = soc_config(name, "systolic", clock_hz=clock_hz, depths=depths, **fields)
     soc = soc if dsp else dataclasses.replace(soc, link_hz=None)
     text = soc_verilog(soc)[0] if dsp else STUB
     report = build(name, text, soc, tmp_path, build_hash="0123", seed=3, progress=lines.append, watch=states.append)
