@@ -278,8 +278,9 @@ def soc_config(
         config = kind.config_class(**{**preset.params, **params})
     family = kind.family(config)
     if family != "any" and family != found.device.family:
+        chosen = getattr(config, kind.family_field)
         raise ValueError(
-            f"{kind.family_field} is {family!r}, but the FPGA family of {board_name} is {found.device.family}; "
+            f"{kind.family_field} is {chosen!r}, but the FPGA family of {board_name} is {found.device.family}; "
             f"use {preset.params.get(kind.family_field, kind.inferred)!r}"
         )
     names = [port.name for port in kind.streams(config)]

@@ -69,8 +69,8 @@ class EngineModel(ABC):
     presets : tuple of str
         Class methods of ``config_class`` that create a config.
     family_field : str
-        Config field that selects an FPGA family's hard blocks, which the config names as its ``family``; empty if the
-        engine instantiates none.
+        Config field that selects an FPGA family's hard blocks; empty if the engine instantiates none. The config's
+        ``family`` names the family.
     inferred : str
         Value of that field that leaves block inference to synthesis.
     follows_device : bool

@@ -94,6 +94,7 @@ def _bitstream(name: str, engine: str, folder: Path, file: Path | None) -> tuple
             options: dict[str, Any] = {"build_hash": build_hash, "allow_timing_fail": True, "seed": seed}
             reports.append(build(name, text, soc, folder / f"{name}_{engine}", **options))
     except SynthesisError as error:
+        # A later seed that cannot be routed takes nothing from one that has been.
         if not reports:
             return {**row, "error": str(error)}, f"{engine} on {name}: {error}"
     report = max(reports, key=lambda each: (each.timing_met, each.reached_mhz))

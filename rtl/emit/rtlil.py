@@ -1,7 +1,8 @@
 """RTLIL of a component: Amaranth's writer, with the steps replaced in which it spends most of its time.
 
 It passes all initial contents of memories through an object for each bit, and builds values by appending to tuples. A
-large memory took seconds to write. The text is Amaranth's, byte for byte; a test compares them.
+large memory took seconds to write. The text is Amaranth's, byte for byte, except that clock domains are ordered by
+name; a test compares them.
 """
 
 import graphlib
@@ -9,14 +10,14 @@ import itertools
 from collections.abc import Iterable
 
 from amaranth.back import rtlil
-from amaranth.hdl import Value, _ast, _ir, _nir
+from amaranth.hdl import ClockDomain, Value, _ast, _ir, _nir
 from amaranth.lib import wiring
 
 __all__ = ["convert"]
 
 
 def convert(component, name: str) -> str:
-    """Return ``amaranth.back.rtlil.convert(component, name=name, emit_src=False)``.
+    """Return ``amaranth.back.rtlil.convert(component, name=name, emit_src=False)``, with clock domains ordered by name.
 
     Parameters
     ----------
@@ -25,14 +26,21 @@ def convert(component, name: str) -> str:
     name : str
         Name of the top module.
     """
-    ports = {
-        "__".join(map(str, path)): (
+    ports: list[tuple[str | None, Value, _ir.PortDirection]] = [
+        (
+            "__".join(map(str, path)),
             Value.cast(value),
             _ir.PortDirection.Input if member.flow == wiring.In else _ir.PortDirection.Output,
         )
         for path, member, value in component.signature.flatten(component)
-    }
-    netlist = _netlist(_ir.Fragment.get(component, None).prepare(ports=ports, hierarchy=(name,)))
+    ]
+    fragment = _ir.Fragment.get(component, None)
+    # Amaranth takes the domains from a set, whose order differs between runs: the same design would have other Verilog,
+    # another build hash, and another result of place and route.
+    for domain in sorted(fragment._propagate_domains(ClockDomain), key=lambda domain: domain.name):
+        resets = [] if domain.rst is None else [domain.rst]
+        ports += [(None, signal, _ir.PortDirection.Input) for signal in (domain.clk, *resets)]
+    netlist = _netlist(fragment.prepare(ports=ports, hierarchy=(name,), propagate_domains=False))
     empty, design = rtlil.EmptyModuleChecker(netlist), rtlil.Design(emit_src=False)
     names = _ast.SignalDict()
     for index, module in enumerate(netlist.modules):

@@ -207,6 +207,10 @@ def test_flash(folder, tools, monkeypatch):
             "mac is 'ecp5', but the FPGA family of icebreaker is ice40; use 'ice40'",
         ),
         (
+            ["build", "systolic", "--board", "icebreaker", "--mac", "ecp5-dual"],
+            "mac is 'ecp5-dual', but the FPGA family of icebreaker is ice40; use 'ice40'",
+        ),
+        (
             ["build", "tensorcore", "--board", "tang-nano-9k", "--family", "ice40"],
             "family is 'ice40', but the FPGA family of tang-nano-9k is gowin; use 'any'",
         ),

@@ -1,5 +1,7 @@
 """The writer's text is that of Amaranth's own."""
 
+import re
+
 import pytest
 from amaranth import *
 from amaranth.back import rtlil
@@ -54,6 +56,27 @@ def test_equals_amaranth(component):
     text = convert(component(), "top")
     assert text == rtlil.convert(component(), name="top", emit_src=False)
     assert text.count("\n") > 20
+
+
+class Clocked(wiring.Component):
+    """A register in each of eight clock domains."""
+
+    NAMES = "pear", "fig", "kiwi", "date", "lime", "plum", "nut", "acai"
+
+    def __init__(self):
+        super().__init__({"a": In(1), **{name: Out(1) for name in self.NAMES}})
+
+    def elaborate(self, platform):
+        m = Module()
+        for name in self.NAMES:
+            m.d[name] += getattr(self, name).eq(self.a)
+        return m
+
+
+def test_clock_domains_are_in_order_of_name():
+    """Amaranth's order is that of a set of strings, which differs between runs: so would a board's build hash."""
+    clocks = [f"{name}_{kind}" for name in sorted(Clocked.NAMES) for kind in ("clk", "rst")]
+    assert re.findall(r"input \d+\s+\\(\w+_(?:clk|rst))$", convert(Clocked(), "top"), re.M) == clocks
 
 
 class Loop(wiring.Component):
