@@ -13,6 +13,7 @@ from . import (
     flash,
     generate,
     listing,
+    low_rank,
     run,
     sim,
     synth,
@@ -31,6 +32,7 @@ Examples:
   tercet synth systolic --unit array --mac ecp5 --rows 4 --cols 4 --device ecp5-25k
   tercet sim eie --n-pe 8 --shape 512x256    a sparse layer, pruned to 10 %
   tercet compress model.npz -o model.tercet --density 0.1
+  tercet low-rank model.tflite -o small.tercetn --error 0.2
   tercet compile model.tflite                a quantised network: operators, products, weights
   tercet demo systolic                       handwritten digits, through the RTL
   tercet boards                              boards and the engines that fit
@@ -54,6 +56,7 @@ for command in (
     sim.sim,
     synth.synth,
     compress.compress,
+    low_rank.low_rank,
     compile.compile_model,
     demo.demo,
     bench.bench,

@@ -4,17 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
-from tercet.golden.checks import check_names, transposed
 from tercet.golden.compress.container import dumps
 from tercet.golden.compress.fixed_network import FixedNetwork, FloatError
-from tercet.golden.compress.pipeline import Compression, Data
+from tercet.golden.compress.pipeline import Compression
 from tercet.golden.compress.pipeline import compress as compress_mlp
 from tercet.golden.compress.ranges import bound
-from tercet.golden.networks.mlp import Mlp
 
-from .arrays import read_archive
 from .fixed_rows import error_rows, fraction_rows, saturation_row, warn_of_saturation
+from .mlp_files import read_data, read_mlp
 from .output import check_file, console, progress, table, write_files
 
 __all__ = ["compress"]
@@ -33,46 +30,6 @@ The largest magnitudes of each layer's inputs and outputs over all samples are s
 bits on an EIE engine. Without --data, --largest-input and the weights bound them; without either, they are measured on
 the inputs of the run.
 """
-
-
-def _model(path: Path) -> Mlp:
-    arrays = read_archive(path)
-    count = next(n for n in range(len(arrays) + 1) if f"W{n}" not in arrays)
-    biases = [f"b{n}" for n in range(count)]
-    names = [f"W{n}" for n in range(max(count, 1))]
-    check_names(arrays, names, biases, what=repr(str(path)), expected="W0, b0, W1, b1 and so on, without gaps")
-    weights = [arrays[name] for name in names]
-    return Mlp(weights, [arrays.get(name, np.zeros(w.shape[-1:])) for name, w in zip(biases, weights, strict=True)])
-
-
-def _samples(path: Path, arrays: dict[str, np.ndarray], prefix: str, mlp: Mlp) -> tuple[np.ndarray, np.ndarray]:
-    x, y = arrays[f"{prefix}x"], arrays[f"{prefix}y"]
-    inputs, outputs = mlp.weights[0].shape[0], mlp.weights[-1].shape[1]
-    if x.ndim != 2 or x.shape[1] != inputs or y.shape != x.shape[:1] or len(x) < 5:
-        raise ValueError(
-            f"{str(path)!r} has {prefix}x of shape {x.shape} and {prefix}y of {y.shape}; use (samples, {inputs}) and "
-            "(samples,), with at least 5 samples"
-            + transposed("weights are", x.ndim == 2 and x.shape[1] != inputs and x.shape[1] == mlp.weights[0].shape[1])
-        )
-    if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= outputs:
-        raise ValueError(
-            f"{str(path)!r} has {prefix}y of dtype {y.dtype} from {y.min()} to {y.max()}; use labels 0 to {outputs - 1}"
-        )
-    return x, y
-
-
-def _data(path: Path, mlp: Mlp, seed: int) -> Data:
-    """Samples to retrain with and to test on; without test samples, a fifth of the former is held out."""
-    arrays = read_archive(path)
-    test = ["test_x", "test_y"] if {"test_x", "test_y"} & set(arrays) else []
-    expected = "x, y, and optionally both test_x and test_y"
-    check_names(arrays, ["x", "y", *test], what=repr(str(path)), expected=expected)
-    x, y = _samples(path, arrays, "", mlp)
-    if "test_x" in arrays:
-        return Data(x, y, *_samples(path, arrays, "test_", mlp))
-    order = np.random.default_rng(seed).permutation(len(x))
-    test, train = np.split(order, [len(x) // 5])
-    return Data(x[train], y[train], x[test], y[test])
 
 
 def _densities(text: str) -> float | list[float]:
@@ -137,8 +94,8 @@ def compress(
         raise ValueError(f"Seed {seed} is below 0; use at least 0")
     if data is not None and largest_input is not None:
         raise ValueError("--data measures what --largest-input only bounds; leave one of them out")
-    mlp = _model(model)
-    samples = None if data is None else _data(data, mlp, seed)
+    mlp = read_mlp(model)
+    samples = None if data is None else read_data(data, mlp, seed)
     check_file(output)
     with progress("retraining", total=0 if samples is None else max(epochs, 0) + max(epochs, 0) // 3) as advance:
         result = compress_mlp(

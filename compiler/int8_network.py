@@ -1,13 +1,13 @@
-"""Front end for `Int8Network` ``.npz`` files: fully connected layers, the last of which may output INT32 sums."""
+"""`Int8Network` ``.npz`` files as graphs and back: fully connected layers, the last of which may output INT32 sums."""
 
 from pathlib import Path
 
 from tercet.golden.networks.graph import Edge, Graph, Tensor
-from tercet.golden.networks.int8_network import Int8Network
+from tercet.golden.networks.int8_network import Int8Layer, Int8Network
 from tercet.golden.networks.operators import FullyConnected
 from tercet.golden.numerics.quantization import QuantParams
 
-__all__ = ["graph_of_int8_network", "load_int8_network"]
+__all__ = ["graph_of_int8_network", "int8_network_of_graph", "load_int8_network"]
 
 
 def load_int8_network(path: Path) -> Graph:
@@ -43,3 +43,29 @@ def graph_of_int8_network(network: Int8Network, source: str = "") -> Graph:
     edge = Edge("input", (1, width), "int8", float(params.scale), params.zero_point, "input", quantiser="exact")
     out = Edge("output", known[last].shape, dtype, None, 0, last)
     return Graph((edge,), (out,), tuple(operators), known, source)
+
+
+def int8_network_of_graph(graph: Graph) -> Int8Network:
+    """Convert a graph that is a chain of fully connected layers on an int8 input of one dimension.
+
+    The result has the same codes; the scale of its output is not kept.
+
+    Raises
+    ------
+    ValueError
+        If the graph has other operators, inputs or outputs; the message names the first.
+    """
+    fix = "an INT8 network has fully connected layers only"
+    if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+        raise ValueError(f"The network has {len(graph.inputs)} inputs and {len(graph.outputs)} outputs; {fix}")
+    edge, layers, last = graph.inputs[0], [], graph.inputs[0].tensor
+    if edge.dtype != "int8" or edge.scale is None or len(edge.sample_shape) != 1:
+        raise ValueError(f"Input {edge.name!r} is {edge.dtype} {edge.sample_shape}; an INT8 network takes int8 (in,)")
+    for operator in graph.operators:
+        if not isinstance(operator, FullyConnected) or operator.inputs != (last,):
+            raise ValueError(f"Layer {operator.name!r} ({operator.op}) is not one of a chain; {fix}")
+        layers.append(Int8Layer(operator.weights, operator.folded, operator.requant))
+        last = operator.output
+    if graph.outputs[0].tensor != last:
+        raise ValueError(f"Output {graph.outputs[0].name!r} is not that of the last layer; {fix}")
+    return Int8Network(QuantParams(edge.scale, edge.zero_point), tuple(layers))

@@ -95,6 +95,8 @@ def compress(
     -----
     Source: Han et al., "Deep Compression", ICLR 2016.
     """
+    if mlp.linear:
+        raise ValueError(f"Layer {mlp.linear[0]} is linear; only networks with a ReLU after each layer are compressed")
     densities = [float(d) for d in density] if isinstance(density, Sequence) else [float(density)] * len(mlp.weights)
     if len(densities) != len(mlp.weights):
         raise ValueError(

@@ -1,4 +1,4 @@
-"""Training of constrained weights: masked, shared, ternary."""
+"""Training of constrained weights: masked, shared, ternary, factored."""
 
 from collections.abc import Callable, Sequence
 
@@ -9,7 +9,7 @@ from tercet.golden.networks.mlp import Mlp, gradients
 from .share import check_mask
 from .ternary import NEGATIVE, POSITIVE, ternarize, ternary_values
 
-__all__ = ["Dense", "Masked", "Shared", "Ternary", "train"]
+__all__ = ["Dense", "Factored", "Masked", "Shared", "Ternary", "train"]
 
 
 class Dense:
@@ -107,6 +107,49 @@ class Ternary(Dense):
     def _pull(self, gradient: np.ndarray) -> np.ndarray:
         factors = np.array([1.0, self.scales[0], self.scales[1]])
         return gradient * factors[self.codes]
+
+
+class Factored(Dense):
+    """Weights that are the product of two factors; both move by their own gradient.
+
+    Parameters
+    ----------
+    left, right : (in, rank) and (rank, out) float arrays
+        Initial factors, see `tercet.golden.compress.factor`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a factor is not a matrix of finite floats, or their ranks differ.
+    """
+
+    def __init__(self, left: np.ndarray, right: np.ndarray):
+        super().__init__(left)
+        self._other = Dense(right)
+        if self.left.ndim != 2 or self.right.ndim != 2 or self.left.shape[1] != len(self.right):
+            raise ValueError(
+                f"Factors have shape {self.left.shape} and {self.right.shape}; use (in, rank), (rank, out)"
+            )
+
+    @property
+    def left(self) -> np.ndarray:
+        """Current factor (in, rank)."""
+        return self._free
+
+    @property
+    def right(self) -> np.ndarray:
+        """Current factor (rank, out)."""
+        return self._other.value
+
+    @property
+    def value(self) -> np.ndarray:
+        return self.left @ self.right
+
+    def step(self, gradient: np.ndarray, rate: float, momentum: float) -> None:
+        # Both gradients are those of the factors before the step.
+        by_left, by_right = gradient @ self.right.T, self.left.T @ gradient
+        super().step(by_left, rate, momentum)
+        self._other.step(by_right, rate, momentum)
 
 
 def train(

@@ -241,11 +241,11 @@ def _layer(arrays: dict[str, np.ndarray], n: int) -> Int8Layer:
         raise type(error)(f"layer {n}: {error}") from None
 
 
-def quantize_mlp(mlp: Mlp, samples: np.ndarray) -> Int8Network:
+def quantize_mlp(mlp: Mlp, samples: np.ndarray, *, int8_outputs: bool = False) -> Int8Network:
     """Quantise a perceptron, calibrating its activations on samples.
 
-    Hidden layers have one weight scale per channel and requantise to int8 with the ReLU as a clamp. The last layer has
-    a single scale, so its INT32 sums are comparable with each other.
+    Hidden layers have one weight scale per channel and requantise to int8, with the ReLU, if any, as a clamp. The last
+    layer has a single scale, so its INT32 sums are comparable with each other.
 
     Parameters
     ----------
@@ -253,6 +253,8 @@ def quantize_mlp(mlp: Mlp, samples: np.ndarray) -> Int8Network:
         The network.
     samples : (samples, in) float array
         Representative inputs.
+    int8_outputs : bool
+        Whether the last layer requantises as well, for engines that output no INT32 sums.
     """
     params = [calibrate(x, method="percentile", percentile=99.95) for x in mlp.activations(samples)]
     layers = []
@@ -262,9 +264,10 @@ def quantize_mlp(mlp: Mlp, samples: np.ndarray) -> Int8Network:
         codes = quantize(w, scales)
         bias = quantize_bias(b, float(params[n].scale), scales.scale)
         requant = None
-        if not last:
+        if not last or int8_outputs:
             out = params[n + 1]
             factor = np.asarray(params[n].scale) * scales.scale / out.scale
-            requant = Requant.from_scale(factor, out.zero_point, qmin=out.zero_point)
+            low = INT8[0] if last or n in mlp.linear else out.zero_point
+            requant = Requant.from_scale(factor, out.zero_point, qmin=low)
         layers.append(Int8Layer(codes, fold_zero_point(codes, bias, params[n].zero_point), requant))
     return Int8Network(params[0], tuple(layers))

@@ -7,17 +7,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..checks import float_array, int_array, transposed
+from ..checks import float_array, int_array, integer, transposed
 
 __all__ = ["Mlp", "gradients"]
 
 
 @dataclass(frozen=True)
 class Mlp:
-    """Fully connected layers with ReLU between them: ``weights[n]`` (in, out) and ``biases[n]`` (out,), float64."""
+    """Fully connected layers with ReLU between them: ``weights[n]`` (in, out) and ``biases[n]`` (out,), float64.
+
+    `linear` names hidden layers without the ReLU, such as the first of two low-rank factors.
+    """
 
     weights: list[np.ndarray]
     biases: list[np.ndarray]
+    linear: tuple[int, ...] = ()
 
     def __post_init__(self):
         weights = [float_array(f"Weights of layer {n}", w) for n, w in enumerate(self.weights)]
@@ -34,6 +38,10 @@ class Mlp:
             if before != w.shape[0]:
                 hint = transposed("weights are", before == w.shape[1]) or "; weights are (in, out)"
                 raise ValueError(f"Layer {n} takes {w.shape[0]} values but layer {n - 1} gives {before}{hint}")
+        hidden = (0, len(weights) - 2)
+        if self.linear and len(weights) == 1:
+            raise ValueError(f"There is one layer, and layer {self.linear[0]} is linear; only hidden ones may be")
+        object.__setattr__(self, "linear", tuple(integer("Linear layer", n, hidden) for n in self.linear))
         object.__setattr__(self, "weights", weights)
         object.__setattr__(self, "biases", biases)
 
@@ -50,7 +58,7 @@ class Mlp:
         values = [x]
         for n, (w, b) in enumerate(zip(self.weights, self.biases, strict=True)):
             x = x @ w + b
-            if n < len(self.weights) - 1:
+            if n < len(self.weights) - 1 and n not in self.linear:
                 x = np.maximum(x, 0)
             values.append(x)
         return values
@@ -98,5 +106,7 @@ def gradients(mlp: Mlp, x: np.ndarray, labels: np.ndarray) -> tuple[float, list[
         by_weights.append(values[n].T @ delta)
         by_biases.append(delta.sum(axis=0))
         if n:
-            delta = (delta @ mlp.weights[n].T) * (values[n] > 0)
+            delta = delta @ mlp.weights[n].T
+            if n - 1 not in mlp.linear:
+                delta = delta * (values[n] > 0)
     return loss, by_weights[::-1], by_biases[::-1]

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from tercet.golden.compress import prune, share_weights, ternarize
-from tercet.golden.compress.retrain import Dense, Masked, Shared, Ternary, train
+from tercet.golden.compress import factor, prune, share_weights, ternarize
+from tercet.golden.compress.retrain import Dense, Factored, Masked, Shared, Ternary, train
 from tercet.golden.networks.mlp import Mlp
 
 
@@ -72,6 +72,29 @@ def test_ternary_step_by_hand():
     np.testing.assert_allclose(part.scales, [0.75 - 0.1 * 0.2, 0.8 - 0.1 * 0.2])
     full = w - 0.1 * np.array([0.1 * 0.75, 0.3 * 0.75, 1.0, -0.2 * 0.8])
     np.testing.assert_array_equal(part.codes, ternarize(full)[0])
+
+
+def test_factored_step_by_hand():
+    """Both factors move by the gradient of the product times the other one as it was."""
+    left, right = np.array([[1.0], [2.0]]), np.array([[3.0, -1.0]])
+    part, gradient = Factored(left, right), np.array([[0.5, 1.0], [0.0, 2.0]])
+    np.testing.assert_allclose(part.value, [[3, -1], [6, -2]])
+    part.step(gradient, rate=0.1, momentum=0.5)
+    np.testing.assert_allclose(part.left, left - 0.1 * np.array([[0.5], [-2.0]]))
+    np.testing.assert_allclose(part.right, right - 0.1 * np.array([[0.5, 5.0]]))
+    np.testing.assert_allclose(part.value, part.left @ part.right)
+    part.step(np.zeros((2, 2)), rate=0.1, momentum=0.5)
+    np.testing.assert_allclose(part.right, right - 0.1 * 1.5 * np.array([[0.5, 5.0]]))
+
+
+def test_factored_weights_keep_their_rank(network):
+    parts = [Factored(*factor(w, rank=2)) for w in network.weights]
+    before = Mlp([part.value for part in parts], network.biases).accuracy(*blobs(1))
+    after = train(parts, network.biases, *blobs(), epochs=20)
+    assert [np.linalg.matrix_rank(w) for w in after.weights] == [2, 2]
+    assert after.accuracy(*blobs(1)) > before
+    with pytest.raises(ValueError, match=r"Factors have shape \(2, 1\) and \(2, 1\); use \(in, rank\)"):
+        Factored(np.ones((2, 1)), np.ones((2, 1)))
 
 
 def test_same_seed_same_network(network):

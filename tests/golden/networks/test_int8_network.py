@@ -26,6 +26,22 @@ def test_results_match_the_real_network():
     assert np.abs(out * factor - real).max() < 0.05 * np.abs(real).max()
 
 
+def test_linear_layers_keep_negative_codes_and_outputs_may_be_codes():
+    mlp, samples, _ = network((12, 9, 8, 5))
+    linear = Mlp(mlp.weights, mlp.biases, (0,))
+    net = quantize_mlp(linear, samples, int8_outputs=True)
+    requants = [layer.requant for layer in net.layers if layer.requant is not None]
+    assert [one.qmin for one in requants] == [-128, requants[1].zero_point, -128]
+    out = net.run(samples)
+    assert out[-1].dtype == np.int8
+    real = linear.activations(samples)
+    for n in (1, 3):
+        codes = out[n].astype(float) - requants[n - 1].zero_point
+        step = (codes * real[n]).sum() / (codes**2).sum()
+        assert np.abs(codes * step - real[n]).mean() < 0.01 * np.abs(real[n]).max()
+        assert (codes < -20).any()
+
+
 def test_its_file(tmp_path):
     _, samples, net = network()
     net.save(tmp_path / "net.npz")

@@ -5,10 +5,11 @@ import pytest
 from tercet.golden.networks.mlp import Mlp, gradients
 
 
-def test_gradients_are_those_of_the_loss():
+@pytest.mark.parametrize(("sizes", "linear"), [((4, 5, 3), ()), ((4, 5, 6, 3), (0,)), ((4, 5, 6, 3), (1,))])
+def test_gradients_are_those_of_the_loss(sizes, linear):
     rng = np.random.default_rng(0)
-    mlp = Mlp.random((4, 5, 3), seed=1)
-    mlp = Mlp(mlp.weights, [rng.normal(0, 0.1, b.shape) for b in mlp.biases])
+    mlp = Mlp.random(sizes, seed=1)
+    mlp = Mlp(mlp.weights, [rng.normal(0, 0.1, b.shape) for b in mlp.biases], linear)
     x, labels = rng.normal(size=(7, 4)), rng.integers(0, 3, 7)
     _, by_weights, by_biases = gradients(mlp, x, labels)
     step = 1e-6
@@ -39,6 +40,13 @@ def test_activations_and_accuracy():
     assert mlp.accuracy(np.array([[3.0], [-2.0]]), np.array([0, 0])) == 0.5
 
 
+def test_linear_layers_have_no_relu():
+    mlp = Mlp([-np.eye(2), np.eye(2), np.eye(2)], [np.zeros(2)] * 3, (0,))
+    found = mlp.activations(np.array([[1.0, -2.0]]))
+    np.testing.assert_array_equal(found[1], [[-1, 2]])
+    np.testing.assert_array_equal(found[2], [[0, 2]])
+
+
 def test_refuses():
     w, b = np.zeros((2, 3)), np.zeros(3)
     with pytest.raises(ValueError, match="There are 1 weights and 0 biases"):
@@ -53,3 +61,6 @@ def test_refuses():
         Mlp([w.astype(int)], [b])
     with pytest.raises(ValueError, match=r"Labels 3 at index \(0,\) is outside \[0, 2\]"):
         gradients(Mlp([w], [b]), np.zeros((1, 2)), np.array([3]))
+    for layers, linear, message in ((3, (2,), r"Linear layer 2 is outside \[0, 1\]"), (1, (0,), "layer 0 is linear")):
+        with pytest.raises(ValueError, match=message):
+            Mlp([np.eye(2)] * layers, [np.zeros(2)] * layers, linear)
