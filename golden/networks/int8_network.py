@@ -3,7 +3,7 @@
 import io
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,8 @@ _EXPECTED = (
     f"{', '.join(_INPUT)}, for each layer n from 0 W<n> and b<n>, and unless it is the last and outputs sums "
     + ", ".join(f"{name}<n>" for name in _REQUANT)
 )
+# Largest bias of a quantised layer, a quarter of int32, in units of its sums.
+_MOST_BIAS = 2.0**29
 
 
 @dataclass(frozen=True, eq=False)
@@ -260,7 +262,7 @@ def quantize_mlp(mlp: Mlp, samples: np.ndarray, *, int8_outputs: bool = False) -
     layers = []
     for n, (w, b) in enumerate(zip(mlp.weights, mlp.biases, strict=True)):
         last = n == len(mlp.weights) - 1
-        scales = weight_params(w, axis=None if last else -1)
+        scales = _weight_params(w, b, float(params[n].scale), last)
         codes = quantize(w, scales)
         bias = quantize_bias(b, float(params[n].scale), scales.scale)
         requant = None
@@ -271,3 +273,9 @@ def quantize_mlp(mlp: Mlp, samples: np.ndarray, *, int8_outputs: bool = False) -
             requant = Requant.from_scale(factor, out.zero_point, qmin=low)
         layers.append(Int8Layer(codes, fold_zero_point(codes, bias, params[n].zero_point), requant))
     return Int8Network(params[0], tuple(layers))
+
+
+def _weight_params(w: np.ndarray, bias: np.ndarray, input_scale: float, common: bool) -> QuantParams:
+    """Weight scales, coarser for weights so small that the bias in units of the sums would not fit."""
+    params = weight_params(w, axis=None if common else -1)
+    return replace(params, scale=np.maximum(params.scale, np.abs(bias).max() / (input_scale * _MOST_BIAS)))

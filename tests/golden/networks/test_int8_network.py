@@ -42,6 +42,23 @@ def test_linear_layers_keep_negative_codes_and_outputs_may_be_codes():
         assert (codes < -20).any()
 
 
+@pytest.mark.parametrize("layer", [0, 1])
+def test_bias_of_a_channel_with_tiny_weights(layer):
+    """Regularisation shrinks the weights of idle neurons to nearly nothing."""
+    mlp, samples, _ = network()
+    mlp.weights[layer][:, 3 if layer == 0 else slice(None)] *= 1e-12
+    mlp.biases[layer][:] = 0.7
+    net = quantize_mlp(mlp, samples, int8_outputs=True)
+    peaks = np.abs(net.layers[0].weights.astype(int)).max(axis=0)
+    assert (np.delete(peaks, 3) == 127).all()  # the others are as fine as ever
+    out = net.run(samples)
+    codes = out[layer + 1][:, 3].astype(float)
+    real = mlp.activations(samples)[layer + 1]
+    assert (codes == codes[0]).all()
+    largest = real.max()
+    assert codes[0] == pytest.approx(-128 + 255 * 0.7 / largest, abs=2)
+
+
 def test_its_file(tmp_path):
     _, samples, net = network()
     net.save(tmp_path / "net.npz")
