@@ -66,6 +66,7 @@ bench: $(TEST)
 	$(BIN)/tercet bench tensorcore
 	$(BIN)/tercet bench npu
 	$(BIN)/tercet bench boards
+	$(BIN)/tercet bench compress
 
 # A leftover build/lib would add files of earlier builds.
 wheel:

@@ -32,15 +32,14 @@ these. The factors are the best of their rank (singular value decomposition). A 
 not save products.
 
 MODEL is quantised, a .tflite, an .onnx or the .npz of an INT8 network; its weights are factored as they are, in units
-of the output's codes. --inputs sets the ranges between the factors, and measures what has changed on a fifth of them;
-without it, random codes do both, which says little of the accuracy on real inputs. Or MODEL is an .npz of real numbers
+of the output's codes. Most of --inputs, 128 at most, set the ranges between the factors; a fifth of them measures what
+has changed. Without --inputs, random codes do both, which says little of real ones. Or MODEL is an .npz of real numbers
 (W0, b0, W1 and so on, as for tercet compress): with --data its factors are trained, it is quantised on the training
 samples, and its accuracy measured on the others; with --inputs it is only factored and quantised.
 
 OUT is a .tercetn, a program for the npu of the board, or the .npz of an INT8 network if all layers are fully connected.
-Cycles are those of the board's npu, exactly. Fewer products are not always fewer cycles: each of the two layers has
-its own start and end. --only-faster leaves layers that
-would take longer.
+Cycles are those of the board's npu, exactly. Fewer products are not always fewer cycles, as each of the two layers
+has its own start and end. --only-faster leaves layers that would take longer as they are.
 """
 
 _EPOCHS = 30

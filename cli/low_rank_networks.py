@@ -27,6 +27,8 @@ from .output import progress
 __all__ = ["Machine", "Wanted", "factor_float", "factor_int8"]
 
 _SAMPLES = 64
+# Inputs that set ranges: all their tensors are in memory at once.
+_MOST_RANGES = 128
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,9 @@ def _parts(graph: Graph, x: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
     count = len(arrays[0])
     if count < 5:
         return arrays, arrays
-    return [array[_kept(count)] for array in arrays], [array[~_kept(count)] for array in arrays]
+    ranges = np.flatnonzero(_kept(count))
+    ranges = ranges[:: -(-len(ranges) // _MOST_RANGES)]
+    return [array[ranges] for array in arrays], [array[~_kept(count)] for array in arrays]
 
 
 def _kept(count: int) -> np.ndarray:
@@ -157,9 +161,9 @@ def factor_float(
 
 
 def _quantised(model: Path, mlp: Mlp, done: LowRankMlp, x: np.ndarray) -> Factoring:
-    """Both networks in int8, outputs included, as the npu gives no INT32 sums."""
+    """Both networks in int8 and folded, outputs included, as the npu gives no INT32 sums."""
     networks = [quantize_mlp(each, x, int8_outputs=True) for each in (mlp, done.mlp)]
-    before, after = (graph_of_int8_network(network, model.name) for network in networks)
+    before, after = (graph_of_int8_network(network, model.name).simplified() for network in networks)
     errors = [None if rank is None else error for rank, error in zip(done.ranks, done.errors, strict=True)]
     return Factoring(before, after, done.ranks, errors)
 

@@ -68,6 +68,8 @@ def test_quantised_model(folder):
     assert found_in["total"]["cycles"] == [json.loads((folder / "r.json").read_text())["cycles"], program.cycles]
     assert [layer["rank"] for layer in found_in["layers"]] == [2, None, None]
     assert re.search(r"│ maps +│ CONV_2D +│ +2 │ 0.000 │ 41,472 > 6,336 │ +1,152 > 176 │", result.output)
+    shares = [new / old for old, new in found_in["total"].values()]
+    assert re.search(r"│ left +│ +│ +│ +│" + "│".join(rf" +{share:.1%} " for share in shares), result.output)
     [row] = found_in["outputs"]
     assert row["mean"] == pytest.approx(4000 * np.abs(want - found).mean())
     assert row["largest"] == pytest.approx(4000 * np.abs(want - found).max())
@@ -117,6 +119,19 @@ def test_inputs_alone(folder):
         assert result.exit_code == 0 or name == "b.npz", result.output
     # layer1 is now the first factor of 30 x 6, which rank 6 does not make smaller.
     assert "rank 6 saves no products of a matrix of 6 x 30; use at most 4" in result.output
+
+
+def test_idle_neurons_do_not_count(folder):
+    """Folding removes what is 0 for every input, before and after."""
+    rng = np.random.default_rng(0)
+    first, bias = rng.normal(size=(20, 30)), np.zeros(30)
+    first[:, :6], bias[:6] = 0, -1
+    np.savez(folder / "model.npz", W0=first, b0=bias, W1=rng.normal(size=(30, 10)))
+    np.save(folder / "x.npy", rng.normal(size=(30, 20)))
+    options = ("--rank", 3, "--inputs", "x.npy", "--json", "figures.json")
+    assert tercet("low-rank", "model.npz", "-o", "a.npz", *options).exit_code == 0
+    macs = json.loads((folder / "figures.json").read_text())["total"]["macs"]
+    assert macs == [24 * (20 + 10), 3 * (20 + 24) + 3 * (24 + 10)]
 
 
 def test_only_faster(folder):

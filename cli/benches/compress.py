@@ -1,0 +1,163 @@
+"""Bench of compression: what low-rank factors cost in accuracy, over several seeds, and save on an NPU."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tercet.boards.catalog import board
+from tercet.cli.demos.digits import load_digits, train_mlp
+from tercet.cli.graph_inputs import random_inputs
+from tercet.cli.low_rank_report import output_rows
+from tercet.cli.output import console, progress
+from tercet.compiler import compile as compile_graph
+from tercet.compiler import load
+from tercet.compiler.int8_network import graph_of_int8_network
+from tercet.golden.compress.low_rank_graph import low_rank_graph
+from tercet.golden.compress.low_rank_mlp import low_rank_mlp
+from tercet.golden.compress.pipeline import Data
+from tercet.golden.compress.retrain import Dense, train
+from tercet.golden.networks.graph import Graph
+from tercet.golden.networks.int8_network import quantize_mlp
+from tercet.golden.networks.mlp import Mlp
+from tercet.golden.npu.config import NpuConfig
+
+from .common import Rows, print_table, run_parts
+
+__all__ = ["PARTS", "TEXT", "run_bench"]
+
+PARTS = ("low-rank", "low-rank-models")
+TEXT = """Measure compression: a perceptron for handwritten digits with low-rank layers, with and without training
+and over five seeds of split and training; products, bytes and cycles of every .tflite and .onnx in the folder that
+TERCET_MODELS names. A few minutes."""
+
+_SEEDS = range(5)
+_HIDDEN = (300, 100)
+_RANKS = (4, 8, 16, 32)
+_EPOCHS = 30
+_BOARD = "ulx3s-85f"
+_MODEL_RANKS = (8, 16, 24)
+
+
+def run_bench(parts: Sequence[str], output: Path) -> bool:
+    """Run parts of the bench, print their tables and write the results; returns whether the NPU equals the graphs."""
+    runs = {"low-rank": _bench_digits, "low-rank-models": _bench_models}
+    return run_parts("compress", runs, {}, parts, output)
+
+
+def _bench_digits() -> Rows:
+    """Accuracy by rank; the network itself is trained as long as the factors are, for a fair comparison."""
+    from threadpoolctl import threadpool_limits
+
+    runs: list[dict[int, dict[str, Any]]] = []
+    # Products this small are slower in threads.
+    with progress("seeds", total=len(_SEEDS)) as advance, threadpool_limits(1):
+        for seed in _SEEDS:
+            runs.append(_of_seed(seed))
+            advance(f"seed {seed}")
+    rows: Rows = []
+    for rank in runs[0]:
+        # Folding removes idle neurons, of which each seed has others.
+        counts = {name: [run[rank][name] for run in runs] for name in ("macs", "weight_bytes", "cycles")}
+        row: dict[str, Any] = {"rank": rank or None, **{name: round(np.mean(each)) for name, each in counts.items()}}
+        for name in ("untrained", "trained", "int8", "gain"):
+            values = np.array([run[rank][name] for run in runs])
+            row |= {name: float(values.mean()), f"{name}_deviation": float(values.std(ddof=1))}
+        row["mismatches"] = sum(run[rank]["mismatches"] for run in runs)
+        rows.append(row)
+    columns = ("rank", "products", "weights, bytes", "cycles", "untrained, %", "trained, %", "int8, %", "against none")
+    print_table(
+        f"{'-'.join(map(str, (64, *_HIDDEN, 10)))} on digits, {len(_SEEDS)} seeds: mean and standard deviation",
+        columns,
+        [
+            [row["rank"] or "none", *(f"{row[name]:,}" for name in ("macs", "weight_bytes", "cycles"))]
+            + [
+                f"{100 * row[name]:.2f} ± {100 * row[f'{name}_deviation']:.2f}"
+                for name in ("untrained", "trained", "int8")
+            ]
+            + [f"{100 * row['gain']:+.2f} ± {100 * row['gain_deviation']:.2f}"]
+            for row in rows
+        ],
+    )
+    return rows
+
+
+def _of_seed(seed: int) -> dict[int, dict[str, Any]]:
+    """Figures by rank; 0 is the network without factors. ``gain`` is the trained accuracy above that of rank 0."""
+    digits = load_digits(seed)
+    data = Data(digits.train_x, digits.train_y, digits.test_x, digits.test_y)
+    mlp = train_mlp(digits, _HIDDEN, seed)
+    weights = [Dense(w) for w in mlp.weights]
+    plain = train(weights, mlp.biases, data.train_x, data.train_y, epochs=_EPOCHS, rate=0.05, seed=seed)
+    right = plain.accuracy(data.test_x, data.test_y)
+    found = {0: _figures(plain, data, mlp.accuracy(data.test_x, data.test_y), right)}
+    for rank in _RANKS:
+        done = low_rank_mlp(mlp, rank=rank, data=data, epochs=_EPOCHS, seed=seed)
+        found[rank] = _figures(done.mlp, data, done.accuracy["factored"], right)
+    return found
+
+
+def _figures(mlp: Mlp, data: Data, untrained: float, unfactored: float) -> dict[str, Any]:
+    graph = graph_of_int8_network(quantize_mlp(mlp, data.train_x, int8_outputs=True)).simplified()
+    out = graph.run(data.test_x)[0]
+    trained = mlp.accuracy(data.test_x, data.test_y)
+    return {
+        **_counts(graph, data.test_x[:8]),
+        "untrained": untrained,
+        "trained": trained,
+        "int8": float((out.argmax(axis=1) == data.test_y).mean()),
+        "gain": trained - unfactored,
+    }
+
+
+def _counts(graph: Graph, x: Any) -> dict[str, int]:
+    """Products, bytes, cycles, and outputs of the golden machine that differ from the graph."""
+    program = compile_graph(graph, NpuConfig(**dict(board(_BOARD).preset("npu").params)))
+    pairs = zip(program.run(x), graph.run(x), strict=True)
+    return {
+        "macs": sum(layer.macs for layer in graph.layers),
+        "weight_bytes": sum(layer.weights for layer in graph.layers),
+        "cycles": program.cycles,
+        "mismatches": sum(int((one != other).sum()) for one, other in pairs),
+    }
+
+
+def _models() -> Iterator[Path]:
+    folder = os.environ.get("TERCET_MODELS")
+    if folder:
+        yield from sorted(path for path in Path(folder).iterdir() if path.suffix in (".tflite", ".onnx"))
+
+
+def _bench_models() -> Rows:
+    """Products, bytes and cycles of the models, by rank of all layers in which this saves products."""
+    models, rows = list(_models()), []
+    if not models:
+        console().print("TERCET_MODELS names no folder with models: none were run")
+        return rows
+    with progress("models", total=len(models)) as advance:
+        for path in models:
+            graph = load(path).simplified()
+            x, other = (random_inputs(graph, np.random.default_rng(seed), 16) for seed in range(2))
+            rows.append({"model": path.name, "rank": None, "layers": 0, "difference": 0.0, **_counts(graph, x[:1])})
+            rows += [_of_rank(path.name, graph, rank, x, other) for rank in _MODEL_RANKS]
+            advance()
+    print_table(
+        f"low-rank layers on the npu of {_BOARD}; difference of the outputs on random inputs",
+        ("model", "rank", "layers", "products", "weights, bytes", "cycles", "mean difference / deviation"),
+        [
+            [row["model"], row["rank"] or "none", row["layers"]]
+            + [f"{row[name]:,}" for name in ("macs", "weight_bytes", "cycles")]
+            + [f"{row['difference']:.2f}"]
+            for row in rows
+        ],
+    )
+    return rows
+
+
+def _of_rank(model: str, graph: Graph, rank: int, x: Any, other: Any) -> dict[str, Any]:
+    """Figures of one rank; the ranges are those of `x`, the outputs are compared on `other`."""
+    done = low_rank_graph(graph, x, rank=rank)
+    outputs = output_rows(graph, done.graph, other)[0]
+    row = {"model": model, "rank": rank, "layers": len(done.layers), **_counts(done.graph, x[:1])}
+    return row | {"difference": outputs["mean"] / outputs["deviation"]}

@@ -1,0 +1,69 @@
+"""Bench of compression on a small network and a short training."""
+
+import json
+
+import numpy as np
+import pytest
+from tercet.cli.benches import compress as bench
+from tercet.golden.compress.retrain import Dense, train
+from tercet.golden.networks.mlp import Mlp
+from tercet.golden.npu.program import Program
+from threadpoolctl import threadpool_limits
+
+from ..compiler.small_networks import picture_network
+
+
+def quickly_trained(digits, hidden, seed):
+    start = Mlp.random((64, *hidden, 10), seed)
+    return train([Dense(w) for w in start.weights], start.biases, digits.train_x, digits.train_y, epochs=8)
+
+
+def test_digits(tmp_path, monkeypatch, capsys):
+    """Figures by rank: counts by hand, accuracy that training brings back, and the gain against the same training."""
+    monkeypatch.setattr(bench, "_SEEDS", range(2))
+    monkeypatch.setattr(bench, "_HIDDEN", (24,))
+    monkeypatch.setattr(bench, "_RANKS", (3,))
+    monkeypatch.setattr(bench, "_EPOCHS", 5)
+    monkeypatch.setattr(bench, "train_mlp", quickly_trained)
+    assert bench.run_bench(["low-rank"], tmp_path)
+    plain, factored = json.loads((tmp_path / "compress.json").read_text())["low-rank"]
+    assert (plain["rank"], plain["gain"], plain["gain_deviation"]) == (None, 0, 0)
+    assert factored["weight_bytes"] <= 3 * (64 + 24) + 3 * (24 + 10)
+    assert plain["weight_bytes"] > 3 * factored["weight_bytes"]
+    assert factored["cycles"] > 0
+    assert factored["gain"] == pytest.approx(factored["trained"] - plain["trained"])
+    assert factored["trained"] > factored["untrained"] + 0.1
+    assert abs(factored["int8"] - factored["trained"]) < 0.05
+    assert "64-24-10 on digits, 2 seeds" in capsys.readouterr().out
+
+
+def test_models(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("TERCET_MODELS", raising=False)
+    assert bench.run_bench(["low-rank-models"], tmp_path)
+    assert "TERCET_MODELS names no folder with models" in capsys.readouterr().out
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "wide.tflite").write_bytes(picture_network(classes=40, channels=8))
+    monkeypatch.setenv("TERCET_MODELS", str(tmp_path / "models"))
+    monkeypatch.setattr(bench, "_MODEL_RANKS", (2,))
+    assert bench.run_bench(["low-rank-models"], tmp_path)
+    plain, factored = json.loads((tmp_path / "compress.json").read_text())["low-rank-models"]
+    # The convolution of 4 x 72, and the layer of 40 x 4; the others are grouped or depthwise.
+    assert (plain["layers"], factored["layers"]) == (0, 2)
+    assert plain["macs"] - factored["macs"] == 36 * (4 * 72 - 2 * 76) + 40 * 4 - 2 * 44
+    assert factored["difference"] > 0
+
+
+def test_mismatches_are_seen(tmp_path, monkeypatch):
+    """Outputs of the golden machine that are not those of the graph."""
+
+    def off_by_one(program, x):
+        return [out + np.int8(1) for out in right(program, x)]
+
+    right = Program.run
+    monkeypatch.setattr(Program, "run", off_by_one)
+    monkeypatch.setattr(bench, "_SEEDS", range(2))
+    monkeypatch.setattr(bench, "_RANKS", ())
+    monkeypatch.setattr(bench, "_EPOCHS", 0)
+    monkeypatch.setattr(bench, "train_mlp", lambda digits, hidden, seed: Mlp.random((64, 10), seed))
+    with threadpool_limits(1):
+        assert not bench.run_bench(["low-rank"], tmp_path)
