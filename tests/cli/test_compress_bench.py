@@ -37,6 +37,21 @@ def test_digits(tmp_path, monkeypatch, capsys):
     assert "64-24-10 on digits, 2 seeds" in capsys.readouterr().out
 
 
+def test_convolutional_digits(tmp_path, monkeypatch):
+    monkeypatch.setattr(bench, "_SEEDS", range(2))
+    monkeypatch.setattr(bench, "_CNN_CHANNELS", (1, 8, 12))
+    monkeypatch.setattr(bench, "_CNN_RANKS", (3,))
+    monkeypatch.setattr(bench, "_EPOCHS", 3)
+    assert bench.run_bench(["low-rank-cnn"], tmp_path)
+    plain, factored = json.loads((tmp_path / "compress.json").read_text())["low-rank-cnn"]
+    assert (plain["rank"], plain["gain"], plain["layers"], factored["layers"]) == (None, 0, 0, 3)
+    # Folding removes channels that are never above 0.
+    assert 0.5 < plain["weight_bytes"] / (9 * 8 + 72 * 12 + 48 * 10) <= 1
+    assert 0.5 < factored["weight_bytes"] / (3 * (9 + 8 + 72 + 12 + 48 + 10)) <= 1
+    assert factored["int8"] > factored["untrained"] + 0.1
+    assert factored["gain"] == pytest.approx(factored["int8"] - plain["int8"])
+
+
 def test_models(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("TERCET_MODELS", raising=False)
     assert bench.run_bench(["low-rank-models"], tmp_path)
