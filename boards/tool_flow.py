@@ -11,6 +11,7 @@ from tercet.rtl.yowasp import cache_problem
 
 from .catalog import Board
 from .fpga.attempts import Attempt, best_attempt
+from .fpga.constants import localise_constants
 from .fpga.crossings import Crossing, find_crossings
 from .fpga.floorplan import fixed_sites
 from .fpga.netlist import SynthesisError, cell_counts, check_fits, run_yosys
@@ -44,6 +45,7 @@ class ToolFlow:
         started = time.monotonic()
         self.watch("synthesising")
         run_yosys(f"read_verilog soc.v; read_rtlil top.il; {script}", self.work)
+        localise_constants(self.work / device.fabric.netlist, device.name)
         cells = cell_counts(self.work / device.fabric.netlist, device)
         check_fits(cells, device, self.soc.engine, self.board.name)
         if self.soc.two_clocks:

@@ -12,6 +12,7 @@ from typing import Any
 from tercet.rtl import primitives
 
 from .attempts import is_overdue
+from .constants import localise_constants
 from .devices import FpgaDevice, device
 from .floorplan import fixed_sites
 from .netlist import SynthesisError, cell_counts, check_fits, ports_of, run_yosys
@@ -163,6 +164,7 @@ def synthesize(
         sites = fixed_sites(multipliers, target)
         script = target.fabric.script(WRAPPER_TOP, infer_dsp=infer_dsp, json="framed.json", sites=sites)
         run_yosys(f"read_verilog unit.v wrapper.v; {script}", folder)
+        localise_constants(folder / "framed.json", target.name)
         progress("synthesised in its wrapper")
 
         def place(number: int, placer: str, asked: float, stop: Callable[[], bool] = lambda: False) -> Run:
