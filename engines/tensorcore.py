@@ -1,6 +1,7 @@
 """The tensor-core engine."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from amaranth.lib import wiring
@@ -12,6 +13,7 @@ from tercet.rtl.tensorcore.adder_tree import AdderTree
 from tercet.rtl.tensorcore.align import Align
 from tercet.rtl.tensorcore.conventional import ConventionalUnit
 from tercet.rtl.tensorcore.core import Core
+from tercet.rtl.tensorcore.cores import multiplier_paths
 from tercet.rtl.tensorcore.dot import DotUnit
 from tercet.rtl.tensorcore.engine import Engine
 from tercet.rtl.tensorcore.exact_product import ExactProduct
@@ -87,5 +89,10 @@ def _facts(config: TensorCoreConfig) -> dict[str, Any]:
     }
 
 
-SPEC = EngineSpec(model=MODEL, component=Engine, units=_UNITS, facts=_facts)
+def _multipliers(config: TensorCoreConfig, unit: str) -> list[list[str]]:
+    single = replace(config, cores=1) if unit in ("core", "grid") else config
+    return multiplier_paths(single) if unit in ("engine", "core", "grid") else []
+
+
+SPEC = EngineSpec(model=MODEL, component=Engine, units=_UNITS, facts=_facts, multipliers=_multipliers)
 """Mixed-precision D = A B + C on tiles."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .floorplan import SITES
+from .floorplan import BLOCK_SIZE, SITES
 
 __all__ = ["localise_constants"]
 
@@ -19,9 +19,8 @@ _MULTIPLIER = "MULT18X18D"
 # Control pins of a multiplier's own, and those that all of its block share.
 _OWN = ("SIGNED", "SOURCE")
 _SHARED = ("CE", "RST")
-_BLOCK_SIZE = 4
 _BLOCKS = {
-    (device, site): (row, index // _BLOCK_SIZE)
+    (device, site): (row, index // BLOCK_SIZE)
     for device, rows in SITES.items()
     for row, sites in enumerate(rows)
     for index, site in enumerate(sites)
@@ -55,7 +54,7 @@ def localise_constants(netlist: Path, device: str) -> int:
     free = 1 + max(bit for cell in module["cells"].values() for bit in _nets(cell))
     for name, cell in multipliers.items():
         block = blocks[name]
-        pins = _OWN if block is None or filled[block] < _BLOCK_SIZE else _OWN + _SHARED
+        pins = _OWN if block is None or filled[block] < BLOCK_SIZE else _OWN + _SHARED
         for port, bits in cell["connections"].items():
             if port.startswith(pins) and bits and bits[0] in ("0", "1"):
                 net = sources.setdefault((block or name, bits[0]), free + len(sources))

@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from .devices import FpgaDevice
 from .netlist import DoesNotFit
 
-__all__ = ["SITES", "fixed_sites"]
+__all__ = ["BLOCK_SIZE", "SITES", "fixed_sites"]
+
+BLOCK_SIZE = 4
+"""Multipliers of a block, which share their clock enables and resets."""
 
 
 def _ecp5(rows: Sequence[int], blocks: Sequence[int]) -> tuple[tuple[str, ...], ...]:
@@ -67,13 +70,13 @@ def fixed_sites(multipliers: Sequence[Sequence[str]], device: FpgaDevice) -> dic
     width = len(chip[0])
     parts = next((n for n in range(1, len(chip) + 1) if -(-rows // n) * cols <= width), None)
     if parts:
-        pitch = -(-rows // parts)
-        left, top = (width - pitch * cols) // 2, (len(chip) - parts) // 2
-        plan = [
-            (col, left + col * pitch, _run(rows, parts, part, 0), chip[top + part])
-            for part in range(parts)
-            for col in range(cols)
-        ]
+        top = (len(chip) - parts) // 2
+        plan = []
+        for part in range(parts):
+            run = _run(rows, parts, part, 0)
+            # In the middle, from the start of a block of multipliers, so that few blocks are filled in part.
+            left = (width - len(run) * cols) // 2 // BLOCK_SIZE * BLOCK_SIZE
+            plan += [(col, left + col * len(run), run, chip[top + part]) for col in range(cols)]
     else:
         runs = [[_run(rows, len(chip), part, col) for col in range(cols)] for part in range(len(chip))]
         if max(sum(map(len, run)) for run in runs) > width:

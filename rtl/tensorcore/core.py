@@ -38,7 +38,7 @@ class Core(wiring.Component):
     a, b : In
         Rows of A and columns of B of the part, 2 clocks later.
     c : In
-        C of the part, in the same clock; ignored unless ``item.first``.
+        C of the part, 2 clocks later; ignored unless ``item.first``.
     retire : Out(1)
         Parts issued from the next clock on can use the oldest sum in flight as their addend.
     arrive : Out(1)
@@ -108,7 +108,7 @@ class Core(wiring.Component):
             self.arrive.eq(valid[-1] & register(m, "lasts", places.o[-2], 2)),
         ]
         m.submodules.retires = retires = shared(FanoutRegister, width=1)
-        addend = register(m, "addend", self.c, 4)
+        addend = register(m, "addend", self.c, 2)
         # Fan out from the sequencer to the middle of the array, and from there to each row.
         control = Cat(address, register(m, "first", item.first), valid[-3], places.o[: len(address)])
         m.submodules.middle = middle = shared(FanoutRegister, width=len(control))

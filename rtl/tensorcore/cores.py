@@ -9,7 +9,7 @@ from tercet.rtl.emit import prototype, shared
 from .core import Core
 from .sequencer import issue_layout
 
-__all__ = ["Cores"]
+__all__ = ["Cores", "multiplier_paths"]
 
 
 class Cores(wiring.Component):
@@ -80,3 +80,24 @@ class Cores(wiring.Component):
             if n == 0:
                 m.d.comb += [self.retire.eq(core.retire), self.arrive.eq(core.arrive), self.close.eq(core.close)]
         return m
+
+
+def multiplier_paths(config: TensorCoreConfig) -> list[list[str]]:
+    """Instance paths of the multiplier blocks of one or several cores, as a flat netlist names them.
+
+    Returns
+    -------
+    list of list of str
+        Path below `Cores`, or below the grid of a single core, by row of units and product, and by column of units;
+        none unless the units instantiate ``MULT18X18D``.
+    """
+    if config.family != "ecp5":
+        return []
+    rows, cols = Core.size(config)
+    product = "multiplier_{}" if config.integers else "product_{}.multiplier"
+    cores = [f"core_{n}.grid." for n in range(config.cores)] if config.cores > 1 else [""]
+    return [
+        [f"{core}dot_{row}_{col}.{product.format(n)}.block.mult" for core in cores for col in range(cols)]
+        for row in range(rows)
+        for n in range(config.l)
+    ]

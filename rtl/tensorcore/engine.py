@@ -1,5 +1,7 @@
 """Tensor-core engine: computes tiles of D = A B + C from streams of blocks."""
 
+from typing import Any
+
 from amaranth import *
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
@@ -11,6 +13,7 @@ from tercet.rtl.common.outlet import Outlet
 from tercet.rtl.common.register_slice import RegisterSlice
 from tercet.rtl.emit import shared
 
+from .addends import Addends
 from .core import Core
 from .cores import Cores
 from .counters import Counters
@@ -28,7 +31,7 @@ class Engine(wiring.Component):
 
         a --> Operands --rows-------> [    ]
         b --> Operands --columns----> [Core] --> Outlet --> d
-        c --------------------------> [    ]
+        c --> Addends --------------> [    ]
         commands --> Sequencer: which blocks, which sums
 
     Parameters
@@ -87,6 +90,8 @@ class Engine(wiring.Component):
             Operands, width=len(Value.cast(self.b.payload)), blocks=TILE[1], parts=by_cols, family=config.family
         )
         self._connect_inputs(m, sequencer, a, b)
+        c = self._addends(m, sequencer)
+        width = Plan(config).c_width
         m.d.comb += [
             a.read_block.eq(item.row),
             a.read_part.eq(item.row_part),
@@ -96,11 +101,10 @@ class Engine(wiring.Component):
             core.item.eq(item),
             core.a.eq(a.part),
             core.b.eq(b.part),
-            core.c.eq(Value.cast(self.c.payload)),
+            core.c.eq(c.part),
             sequencer.retire.eq(core.retire),
         ]
 
-        width = Plan(config).c_width
         m.submodules.outlet = outlet = shared(
             Outlet,
             shape=self.d.payload.shape(),
@@ -131,6 +135,20 @@ class Engine(wiring.Component):
         m.d.comb += [counters.clear.eq(self.clear), self.counters.eq(counters.counts)]
         wiring.connect(m, outlet.o, wiring.flipped(self.d))
         return m
+
+    def _addends(self, m: Module, sequencer: Any) -> Any:
+        """Add the queue of C."""
+        rows, cols = Core.size(self.config)
+        width = self.config.cores * cols * Plan(self.config).c_width
+        m.submodules.c_parts = addends = shared(Addends, rows=rows, width=width, family=self.config.family)
+        m.d.comb += [
+            addends.c.payload.eq(Value.cast(self.c.payload)),
+            addends.c.valid.eq(self.c.valid),
+            self.c.ready.eq(addends.c.ready),
+            sequencer.c_valid.eq(addends.valid),
+            addends.take.eq(sequencer.c_take),
+        ]
+        return addends
 
     def _connect_inputs(self, m: Module, sequencer, a, b) -> None:
         """Fork each command to three consumers, which accept it independently; connect the operand streams."""
@@ -170,8 +188,6 @@ class Engine(wiring.Component):
             sequencer.b_ready.eq(b.ready),
             a.release.eq(sequencer.release),
             b.release.eq(sequencer.release),
-            sequencer.c_valid.eq(self.c.valid),
-            self.c.ready.eq(sequencer.c_take),
         ]
         with m.If(self.commands.valid):
             m.d.sync += taken.eq(Mux(self.commands.ready, 0, taken | ready))

@@ -6,6 +6,8 @@ from amaranth.lib.wiring import In, Out
 from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.rtl.common.pipeline import register
 
+from .plan import Plan
+
 __all__ = ["Specials"]
 
 
@@ -15,7 +17,7 @@ class Specials(wiring.Component):
     Parameters
     ----------
     config : TensorCoreConfig
-        Number of products.
+        Number of products, pipeline.
 
     Members
     -------
@@ -31,6 +33,9 @@ class Specials(wiring.Component):
 
     def __init__(self, *, config: TensorCoreConfig):
         terms = config.l + 1
+        # Products share the flags of their factors with other units, which may be far away: so each has its own
+        # registers, unless the pipeline is too short.
+        self._first = min(1, Plan(config).clocks("compare", "normalise") - 2)
         super().__init__(
             {
                 "sign": In(terms),
@@ -45,16 +50,19 @@ class Specials(wiring.Component):
     @property
     def latency(self) -> int:
         """Clocks from terms to outputs."""
-        return 2
+        return self._first + 2
 
     def elaborate(self, platform) -> Module:
         m = Module()
-        nan = register(m, "s1_nan", self.nan.any())
-        above = register(m, "s1_above", (self.infinite & ~self.sign).any())
-        below = register(m, "s1_below", (self.infinite & self.sign).any())
+        nans = register(m, "nans", self.nan, self._first)
+        aboves = register(m, "aboves", self.infinite & ~self.sign, self._first)
+        belows = register(m, "belows", self.infinite & self.sign, self._first)
+        nan, above, below = (
+            register(m, name, terms.any()) for name, terms in (("nan", nans), ("above", aboves), ("below", belows))
+        )
         m.d.comb += [
-            self.any_nan.eq(register(m, "s2_nan", nan | (above & below))),
-            self.any_infinite.eq(register(m, "s2_infinite", above | below)),
-            self.infinite_sign.eq(register(m, "s2_below", below)),
+            self.any_nan.eq(register(m, "next_nan", nan | (above & below))),
+            self.any_infinite.eq(register(m, "next_infinite", above | below)),
+            self.infinite_sign.eq(register(m, "next_below", below)),
         ]
         return m

@@ -148,8 +148,9 @@ MUTATIONS = {
     "inversion": ("align", r"invert <= ", "invert <= 1'h0 & "),
     "carry": ("adder_tree", r"carry_1_0 <= ", "carry_1_0 <= 1'h0 & "),
     "subnormal results": ("normalise", r"mark <= ", "mark <= 28'h0 & "),
-    "infinities of both signs": ("specials", r"s1_below <= ", "s1_below <= 1'h0 & "),
+    "infinities of both signs": ("specials", r"\bbelow <= ", "below <= 1'h0 & "),
     "floor": ("dot", r"6'h0b", "6'h00"),
+    "queue of C": ("addends", r"read_address <= ", "read_address <= 4'h1 | "),
     "columns of the second core": ("cores", r"\.b\(b\[127:64\]\)", ".b(b[63:0])"),
 }
 

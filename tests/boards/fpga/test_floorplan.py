@@ -4,6 +4,7 @@ import itertools
 import json
 import re
 import subprocess
+from collections import Counter
 
 import pytest
 from tercet.boards.fpga.devices import DEVICES
@@ -11,12 +12,23 @@ from tercet.boards.fpga.floorplan import SITES, fixed_sites
 from tercet.boards.fpga.netlist import DoesNotFit, SynthesisError, run_yosys
 from tercet.boards.fpga.tools import find_tool
 from tercet.engines.systolic import SPEC
+from tercet.engines.tensorcore import SPEC as TENSORCORE
 from tercet.golden.systolic.config import SystolicConfig
+from tercet.golden.tensorcore.config import TensorCoreConfig
 from tercet.rtl.emit import verilog
 
 
 def names(rows, cols):
     return [[f"r{row}c{col}" for col in range(cols)] for row in range(rows)]
+
+
+def synthesised(text, target, sites, folder):
+    """Names of the multipliers of a synthesised module, with their sites."""
+    (folder / "top.v").write_text(text)
+    script = target.fabric.script("top", infer_dsp=False, json="top.json", sites=sites)
+    run_yosys(f"read_verilog top.v; {script}", folder)
+    cells = json.loads((folder / "top.json").read_text())["modules"]["top"]["cells"]
+    return {name: cell["attributes"].get("BEL") for name, cell in cells.items() if cell["type"] == "MULT18X18D"}
 
 
 @pytest.mark.parametrize("device", SITES)
@@ -67,6 +79,10 @@ def test_largest_arrays():
     sites = fixed_sites(names(16, 8), DEVICES["ecp5-85k"])
     rows = [int(re.findall(r"Y(\d+)", sites[f"r{row}c0"])[0]) for row in range(16)]
     assert rows == [10] * 5 + [34] * 5 + [58] * 6
+    # They fill whole blocks of four, so that the other multipliers find blocks of their own.
+    chip = [site for row in SITES["ecp5-85k"] for site in row]
+    blocks = Counter(chip.index(site) // 4 for site in sites.values())
+    assert set(blocks.values()) == {4}
 
 
 def test_rows_that_cannot_be_shared_out_evenly():
@@ -101,11 +117,7 @@ def test_names_are_those_of_the_netlist(fields, unit, tmp_path):
     config = SystolicConfig(acc_depth=4, requant_lanes=0, **fields)
     target = DEVICES["ecp5-25k"]
     sites = fixed_sites(SPEC.multipliers(config, unit), target)
-    (tmp_path / "top.v").write_text(verilog(SPEC.unit(config, unit), name="top"))
-    script = target.fabric.script("top", infer_dsp=False, json="top.json", sites=sites)
-    run_yosys(f"read_verilog top.v; {script}", tmp_path)
-    cells = json.loads((tmp_path / "top.json").read_text())["modules"]["top"]["cells"]
-    fixed = {name: cell["attributes"].get("BEL") for name, cell in cells.items() if cell["type"] == "MULT18X18D"}
+    fixed = synthesised(verilog(SPEC.unit(config, unit), name="top"), target, sites, tmp_path)
     assert len(fixed) == len(sites) == config.rows * config.cols // (2 if config.mac == "ecp5-dual" else 1)
     assert all(next(site for path, site in sites.items() if name.endswith(path)) == fixed[name] for name in fixed)
     script = target.fabric.script("top", infer_dsp=False, json="top.json", sites={"grid.nowhere": "X4/Y13/MULT18_0"})
@@ -113,7 +125,33 @@ def test_names_are_those_of_the_netlist(fields, unit, tmp_path):
         run_yosys(f"read_verilog top.v; {script}", tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("fields", "unit"),
+    [
+        ({"m": 4, "n": 2, "l": 2, "fold": 2}, "engine"),
+        ({"m": 2, "n": 2, "l": 2, "cores": 2, "fold": 1}, "engine"),
+        ({"m": 2, "n": 2, "l": 2, "cores": 2, "fold": 1}, "core"),
+        ({"m": 2, "n": 2, "l": 2, "fold": 1, "a_format": "int8"}, "grid"),
+    ],
+)
+def test_names_of_a_tensor_core(fields, unit, tmp_path):
+    """The multipliers of a unit fill neighbouring sites, with those of each dot product side by side."""
+    config = TensorCoreConfig(family="ecp5", **fields)
+    target = DEVICES["ecp5-25k"]
+    sites = fixed_sites(TENSORCORE.multipliers(config, unit), target)
+    fixed = synthesised(verilog(TENSORCORE.unit(config, unit), name="top"), target, sites, tmp_path)
+    cores = config.cores if unit == "engine" else 1
+    assert len(fixed) == len(sites) == cores * config.m * config.n // config.fold * config.l
+    order = {site: n for n, site in enumerate(SITES["ecp5-25k"][0])}
+    units = {}
+    for name, site in fixed.items():
+        units.setdefault(re.split(r"\.(?:product|multiplier)_", name)[0], []).append(order[site])
+    assert all(max(places) - min(places) == config.l - 1 for places in units.values())
+
+
 def test_only_blocks_of_an_array_are_fixed():
     blocks = SystolicConfig(rows=2, cols=2, mac="ecp5")
     assert SPEC.multipliers(blocks, "pe") == []
     assert SPEC.multipliers(SystolicConfig(), "array") == []
+    assert TENSORCORE.multipliers(TensorCoreConfig(family="ecp5"), "dot") == []
+    assert TENSORCORE.multipliers(TensorCoreConfig(), "engine") == []

@@ -50,7 +50,7 @@ def test_chains(through, config):
             sums[address] = dot(left, right, addend, config).view(form.dtype)
             want.append((int(item["last"]), int(item["close"]), flat(sums[address], form.width)))
     latency = dict.fromkeys(("arrive", "close", "d"), core.latency)
-    got = through(core, inputs, {"a": 2, "b": 2}, retire=core.under_way, **latency)
+    got = through(core, inputs, {"a": 2, "b": 2, "c": 2}, retire=core.under_way, **latency)
     assert list(zip(got.arrive, got.close, got.d, strict=True)) == want
     assert got.retire == [1] * len(inputs)
 

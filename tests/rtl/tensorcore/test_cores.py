@@ -37,7 +37,7 @@ def test_columns(through, config):
         for _ in range(200)
     ]
     flags = dict.fromkeys(("arrive", "close", "d"), cores.latency)
-    both = through(cores, inputs, {"a": 2, "b": 2}, retire=cores.under_way, **flags)
+    both = through(cores, inputs, {"a": 2, "b": 2, "c": 2}, retire=cores.under_way, **flags)
     width = len(core.c) // (rows * cols)
     for n in range(2):
         own = [
@@ -48,7 +48,7 @@ def test_columns(through, config):
             }
             for case in inputs
         ]
-        alone = through(Core(config=single), own, {"a": 2, "b": 2}, retire=core.under_way, **flags)
+        alone = through(Core(config=single), own, {"a": 2, "b": 2, "c": 2}, retire=core.under_way, **flags)
         assert [columns_of(d, rows, cols, width, n) for d in both.d] == alone.d
         assert (both.arrive, both.close, both.retire) == (alone.arrive, alone.close, alone.retire)
         assert len(set(alone.d)) > 100
