@@ -132,8 +132,13 @@ def _layer_name(graph: Graph, wanted: str) -> str:
     if len(found) == 1:
         return found[0]
     if found:
-        raise ValueError(f"{len(found)} layers end in {wanted!r}: {', '.join(map(repr, found))}; name more of it")
-    raise ValueError(f"There is no layer {wanted!r}; use {', '.join(map(repr, names))}")
+        raise ValueError(f"{len(found)} layers end in {wanted!r}: {_listed(found)}; name more of it")
+    raise ValueError(f"There is no layer {wanted!r}; use {_listed(names)}")
+
+
+def _listed(names: Sequence[str]) -> str:
+    """List names up to their first semicolon, behind which are those of fused nodes."""
+    return ", ".join(repr(name.partition(";")[0]) for name in names)
 
 
 def factor_float(

@@ -31,7 +31,7 @@ def convolution():
     x, y = net.input((1, 6, 6, 8), 0.5, 0, name="x"), net.tensor((1, 6, 6, 16), 80.0, -128, name="maps")
     window = {"Padding": "SAME", "StrideH": 1, "StrideW": 1}
     net.add("CONV_2D", [x, net.constant(weights, 0.05, dtype=np.int8)], y, **window, FusedActivationFunction="RELU")
-    flat, scores = net.tensor((1, 576), 80.0, -128, name="flat"), net.tensor((1, 4), 4000.0, 0, name="scores")
+    flat, scores = net.tensor((1, 576), 80.0, -128, name="flat;view"), net.tensor((1, 4), 4000.0, 0, name="scores")
     net.add("RESHAPE", [y, net.constant([1, 576])], flat)
     net.add("FULLY_CONNECTED", [flat, net.constant(rng.integers(-127, 128, (4, 576)), 0.05, dtype=np.int8)], scores)
     net.outputs = [scores]
@@ -187,7 +187,7 @@ def test_mistakes(folder):
         (*quantised, "--rank", 99): "No layer can be factored: 'maps': rank 99 is beyond the 16 of a matrix of 16 x 72",
         (*quantised, "--rank", 2, "--layer", "none"): "There is no layer 'none'; use 'maps', 'flat', 'scores'",
         (*quantised, "--rank", 2, "--layer", "s"): "2 layers end in 's': 'maps', 'scores'; name more of it",
-        (*quantised, "--rank", 2, "--layer", "flat"): "'flat' (RESHAPE) cannot be factored: it has no weights",
+        (*quantised, "--rank", 2, "--layer", "flat"): "'flat;view' (RESHAPE) cannot be factored: it has no weights",
         (*quantised, "--rank", 2, "--data", "data.npz"): "--data trains networks of real numbers, not a quantised one",
         (*quantised, "--rank", 2, "--epochs", 3): "--epochs trains networks of real numbers",
         (*quantised, "--rank", 2, "--inputs", "x.npy"): "Input 'x' has shape (400, 20); use (6, 6, 8)",
