@@ -67,6 +67,7 @@ bench: $(TEST)
 	$(BIN)/tercet bench npu
 	$(BIN)/tercet bench boards
 	$(BIN)/tercet bench compress
+	$(BIN)/tercet bench winograd
 
 # A leftover build/lib would add files of earlier builds.
 wheel:

@@ -60,8 +60,8 @@ def _command(name: str, module: Any) -> click.Command:
     cls=ModuleGroup,
     package=f"{__package__}.benches",
     make=_command,
-    others=("boards", "compress"),
+    others=("boards", "compress", "winograd"),
     epilog="\b\nExamples:\n  tercet bench systolic\n  tercet bench eie --part paper\n",
 )
 def bench() -> None:
-    """Run the long measurements of an engine, of the boards, or of compression: tables and plots."""
+    """Run the long measurements of an engine, the boards, compression, or Winograd convolutions: tables and plots."""

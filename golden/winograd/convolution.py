@@ -162,10 +162,10 @@ class WinogradConvolution:
         else:
             operands = zip(acts, self.weights, self.bias, strict=True)
             found = np.stack([product(np.ascontiguousarray(a), w, b) for a, w, b in operands])
-        return self._outputs(found, x.shape)
+        return self.outputs(found, x.shape)
 
-    def _outputs(self, sums: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-        """Outputs of the sums (16, M, N) of all products, for inputs of this shape."""
+    def outputs(self, sums: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+        """Return the outputs (B, rows, columns, N) of the sums (16, M, N) of all products, for inputs of this shape."""
         batch, height, width, _ = shape
         tile_rows, tile_cols = self.tiles(height, width)
         rows, cols = self.operator.window.output_size(height, width)

@@ -5,11 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from scipy.signal import correlate
+from tercet.compiler import load
 from tercet.golden.networks.operators import Conv2D, DepthwiseConv2D, FullyConnected, Window
 from tercet.golden.numerics.requantization import Requant
 from tercet.golden.systolic import SystolicConfig, matmul
 from tercet.golden.winograd import WinogradConvolution, refusal
 from tercet.golden.winograd.transforms import operand_widths
+
+from ...compiler.models import model
 
 RNG = np.random.default_rng
 
@@ -136,3 +139,15 @@ def test_wrong_inputs():
             convolution.sums(x)
     with pytest.raises(ValueError, match="less than a window"):
         convolution.sums(np.zeros((1, 2, 4, 2), np.int8))
+
+
+def test_layers_of_a_model():
+    """All 3x3 convolutions of stride 1 of image classification, on the tensors of the graph."""
+    graph = load(model("ic_resnet8_int8")).simplified()
+    tensors = graph.tensors(codes(RNG(2), (2, *graph.inputs[0].sample_shape)))
+    layers = [operator for operator in graph.operators if not refusal(operator)]
+    assert len(layers) == 5
+    for operator in layers:
+        assert isinstance(operator, Conv2D)
+        found = WinogradConvolution(operator).run(tensors[operator.inputs[0]])
+        np.testing.assert_array_equal(found, tensors[operator.output])
