@@ -24,8 +24,8 @@ Place and route of the engines that `tercet boards` lists. "Requested" is the cl
 the fmax of the slowest path in MHz, the best of up to three seeds: all three, whose median is given too, where a
 build takes less than three minutes, otherwise as many as it takes to meet the clock. Multipliers are timed at their
 ports only. "Peak" is the throughput at the requested clock, in GOPS (tensor core: GFLOPS; eie: on stored entries).
-Nothing here has run on hardware. `build` is the hash of the gateware, which the board itself reports; "older": one
-seed, and the gateware has changed since. Written by `tercet bench boards --part matrix --keep boards`; with
+Nothing here has run on hardware. `build` is the hash of the gateware, which the board itself reports; "older":
+the gateware has changed since. Written by `tercet bench boards --part matrix --keep boards`; with
 `--missing` it builds only bitstreams that are absent or older.
 
 """
