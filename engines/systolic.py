@@ -18,6 +18,7 @@ from tercet.rtl.systolic.feed import OsFeeder, WsFeeder
 from tercet.rtl.systolic.multiplier import Multiplier
 from tercet.rtl.systolic.requantizer import Requantizer
 from tercet.rtl.systolic.sequencer import Sequencer
+from tercet.rtl.systolic.winograd import InputTransform, OutputTransform
 
 from .spec import EngineSpec
 
@@ -34,6 +35,8 @@ _UNITS = {
     "accumulators": lambda config: Accumulators(config=config),
     "drain": lambda config: Drain(config=config),
     "requantizer": lambda config: Requantizer(mac=config.mac),
+    "winograd_input": lambda config: InputTransform(),
+    "winograd_output": lambda config: OutputTransform(width=config.acc_width),
 }
 
 
