@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -10,10 +11,11 @@ from typing import Any
 
 from tercet.boards.fpga.synth import synthesize
 from tercet.cli.output import check_folder, console, progress, table, write_files
+from tercet.compiler.load import SUFFIXES
 from tercet.engines import EngineSpec
 from tercet.rtl.emit import verilog
 
-__all__ = ["Rows", "Synth", "place_and_route", "print_table", "run_parts", "timed"]
+__all__ = ["Rows", "Synth", "model_files", "place_and_route", "print_table", "run_parts", "timed"]
 
 Rows = list[dict[str, Any]]
 """Measurements of one part, a dict per row."""
@@ -49,6 +51,15 @@ def run_parts(
         console().print(str(path), soft_wrap=True)
     rows = [row for part in content.values() for row in part]
     return not any(row.get("mismatches", 0) or row.get("off_model", 0) for row in rows)
+
+
+def model_files() -> list[Path]:
+    """Return the models in the folder that TERCET_MODELS names; says so if there are none."""
+    folder = os.environ.get("TERCET_MODELS")
+    found = [path for path in sorted(Path(folder).iterdir()) if path.suffix in SUFFIXES] if folder else []
+    if not found:
+        console().print("TERCET_MODELS names no folder with models: none were run")
+    return found
 
 
 def timed(function: Callable[[], Any]) -> tuple[Any, float]:

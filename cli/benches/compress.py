@@ -1,7 +1,6 @@
 """Bench of compression: what low-rank factors cost in accuracy, over several seeds, and save on an NPU."""
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ from tercet.cli.demos.digits import load_digits, train_mlp
 from tercet.cli.demos.qdq import qdq_model
 from tercet.cli.graph_inputs import random_inputs
 from tercet.cli.low_rank_report import output_rows
-from tercet.cli.output import console, progress
+from tercet.cli.output import progress
 from tercet.compiler import compile as compile_graph
 from tercet.compiler import load
 from tercet.compiler.int8_network import graph_of_int8_network
@@ -27,7 +26,7 @@ from tercet.golden.networks.int8_network import quantize_mlp
 from tercet.golden.networks.mlp import Mlp
 from tercet.golden.npu.config import NpuConfig
 
-from .common import Rows, print_table, run_parts
+from .common import Rows, model_files, print_table, run_parts
 
 __all__ = ["PARTS", "TEXT", "run_bench"]
 
@@ -45,6 +44,7 @@ _CNN_CHANNELS = (1, 12, 24)
 _CNN_SAMPLES = 512
 _CNN_RANKS = (2, 4, 8)
 _MODEL_RANKS = (8, 16, 24)
+_COUNTS = ("macs", "weight_bytes", "cycles")
 
 
 def run_bench(parts: Sequence[str], output: Path) -> bool:
@@ -55,37 +55,12 @@ def run_bench(parts: Sequence[str], output: Path) -> bool:
 
 def _bench_digits() -> Rows:
     """Accuracy by rank; the network itself is trained as long as the factors are, for a fair comparison."""
-    from threadpoolctl import threadpool_limits
-
-    runs: list[dict[int, dict[str, Any]]] = []
-    # Products this small are slower in threads.
-    with progress("seeds", total=len(_SEEDS)) as advance, threadpool_limits(1):
-        for seed in _SEEDS:
-            runs.append(_of_seed(seed))
-            advance(f"seed {seed}")
-    rows: Rows = []
-    for rank in runs[0]:
-        # Folding removes idle neurons, of which each seed has others.
-        counts = {name: [run[rank][name] for run in runs] for name in ("macs", "weight_bytes", "cycles")}
-        row: dict[str, Any] = {"rank": rank or None, **{name: round(np.mean(each)) for name, each in counts.items()}}
-        for name in ("untrained", "trained", "int8", "gain"):
-            values = np.array([run[rank][name] for run in runs])
-            row |= {name: float(values.mean()), f"{name}_deviation": float(values.std(ddof=1))}
-        row["mismatches"] = sum(run[rank]["mismatches"] for run in runs)
-        rows.append(row)
-    columns = ("rank", "products", "weights, bytes", "cycles", "untrained, %", "trained, %", "int8, %", "against none")
-    print_table(
-        f"{'-'.join(map(str, (64, *_HIDDEN, 10)))} on digits, {len(_SEEDS)} seeds: mean and standard deviation",
-        columns,
-        [
-            [row["rank"] or "none", *(f"{row[name]:,}" for name in ("macs", "weight_bytes", "cycles"))]
-            + [
-                f"{100 * row[name]:.2f} ± {100 * row[f'{name}_deviation']:.2f}"
-                for name in ("untrained", "trained", "int8")
-            ]
-            + [f"{100 * row['gain']:+.2f} ± {100 * row['gain_deviation']:.2f}"]
-            for row in rows
-        ],
+    rows = _over_seeds(_of_seed, _COUNTS, ("untrained", "trained", "int8", "gain"))
+    _print_ranks(
+        f"{'-'.join(map(str, (64, *_HIDDEN, 10)))} on digits",
+        rows,
+        {"products": "macs", "weights, bytes": "weight_bytes", "cycles": "cycles"},
+        {"untrained, %": "untrained", "trained, %": "trained", "int8, %": "int8"},
     )
     return rows
 
@@ -120,31 +95,12 @@ def _figures(mlp: Mlp, data: Data, untrained: float, unfactored: float) -> dict[
 
 def _bench_cnn() -> Rows:
     """Accuracy of an int8 convolutional network by rank, with and without training within that rank before."""
-    from threadpoolctl import threadpool_limits
-
-    runs: list[dict[int, dict[str, Any]]] = []
-    with progress("seeds", total=len(_SEEDS)) as advance, threadpool_limits(1):
-        for seed in _SEEDS:
-            runs.append(_cnn_of_seed(seed))
-            advance(f"seed {seed}")
-    rows: Rows = []
-    for rank in runs[0]:
-        row: dict[str, Any] = {"rank": rank or None, "layers": runs[0][rank]["layers"]}
-        row |= {name: round(np.mean([run[rank][name] for run in runs])) for name in ("macs", "weight_bytes", "cycles")}
-        for name in ("untrained", "int8", "gain"):
-            values = np.array([run[rank][name] for run in runs])
-            row |= {name: float(values.mean()), f"{name}_deviation": float(values.std(ddof=1))}
-        rows.append({**row, "mismatches": sum(run[rank]["mismatches"] for run in runs)})
-    print_table(
-        f"convolutional network on digits, {len(_SEEDS)} seeds: mean and standard deviation",
-        ("rank", "layers", "products", "weights, bytes", "cycles", "untrained, %", "trained, %", "against none"),
-        [
-            [row["rank"] or "none", row["layers"]]
-            + [f"{row[name]:,}" for name in ("macs", "weight_bytes", "cycles")]
-            + [f"{100 * row[name]:.2f} ± {100 * row[f'{name}_deviation']:.2f}" for name in ("untrained", "int8")]
-            + [f"{100 * row['gain']:+.2f} ± {100 * row['gain_deviation']:.2f}"]
-            for row in rows
-        ],
+    rows = _over_seeds(_cnn_of_seed, ("layers", *_COUNTS), ("untrained", "int8", "gain"))
+    _print_ranks(
+        "convolutional network on digits",
+        rows,
+        {"layers": "layers", "products": "macs", "weights, bytes": "weight_bytes", "cycles": "cycles"},
+        {"untrained, %": "untrained", "trained, %": "int8"},
     )
     return rows
 
@@ -177,6 +133,48 @@ def _cnn_of_seed(seed: int) -> dict[int, dict[str, Any]]:
     return found
 
 
+def _over_seeds(
+    of_seed: Callable[[int], dict[int, dict[str, Any]]], counts: Sequence[str], measured: Sequence[str]
+) -> Rows:
+    """Run all seeds; a row for each rank, with means of counts, and means and deviations of what was measured."""
+    from threadpoolctl import threadpool_limits
+
+    runs = []
+    # Products this small are slower in threads.
+    with progress("seeds", total=len(_SEEDS)) as advance, threadpool_limits(1):
+        for seed in _SEEDS:
+            runs.append(of_seed(seed))
+            advance(f"seed {seed}")
+    rows: Rows = []
+    for rank in runs[0]:
+        found = [run[rank] for run in runs]
+        # Folding removes idle neurons, of which each seed has others.
+        row: dict[str, Any] = {"rank": rank or None}
+        row |= {name: round(np.mean([each[name] for each in found])) for name in counts}
+        for name in measured:
+            values = np.array([each[name] for each in found])
+            row |= {name: float(values.mean()), f"{name}_deviation": float(values.std(ddof=1))}
+        rows.append({**row, "mismatches": sum(each["mismatches"] for each in found)})
+    return rows
+
+
+def _print_ranks(what: str, rows: Rows, counts: Mapping[str, str], shares: Mapping[str, str]) -> None:
+    """Print rows of `_over_seeds`; `counts` and `shares` map a column's head to the name of its values."""
+
+    def spread(row: dict[str, Any], name: str, sign: str = "") -> str:
+        return f"{100 * row[name]:{sign}.2f} ± {100 * row[f'{name}_deviation']:.2f}"
+
+    print_table(
+        f"{what}, {len(_SEEDS)} seeds: mean and standard deviation",
+        ("rank", *counts, *shares, "against none"),
+        [
+            [row["rank"] or "none", *(f"{row[name]:,}" for name in counts.values())]
+            + [*(spread(row, name) for name in shares.values()), spread(row, "gain", "+")]
+            for row in rows
+        ],
+    )
+
+
 def _counts(graph: Graph, x: Any) -> dict[str, int]:
     """Products, bytes, cycles, and outputs of the golden machine that differ from the graph."""
     program = compile_graph(graph, NpuConfig(**dict(board(_BOARD).preset("npu").params)))
@@ -189,17 +187,10 @@ def _counts(graph: Graph, x: Any) -> dict[str, int]:
     }
 
 
-def _models() -> Iterator[Path]:
-    folder = os.environ.get("TERCET_MODELS")
-    if folder:
-        yield from sorted(path for path in Path(folder).iterdir() if path.suffix in (".tflite", ".onnx"))
-
-
 def _bench_models() -> Rows:
     """Products, bytes and cycles of the models, by rank of all layers in which this saves products."""
-    models, rows = list(_models()), []
+    models, rows = model_files(), []
     if not models:
-        console().print("TERCET_MODELS names no folder with models: none were run")
         return rows
     with progress("models", total=len(models)) as advance:
         for path in models:
@@ -213,7 +204,7 @@ def _bench_models() -> Rows:
         ("model", "rank", "layers", "products", "weights, bytes", "cycles", "mean difference / deviation"),
         [
             [row["model"], row["rank"] or "none", row["layers"]]
-            + [f"{row[name]:,}" for name in ("macs", "weight_bytes", "cycles")]
+            + [f"{row[name]:,}" for name in _COUNTS]
             + [f"{row['difference']:.2f}"]
             for row in rows
         ],

@@ -1,12 +1,11 @@
 """Bench of the NPU: whole models on the RTL against the graph and the cycle model, area and fmax of its units."""
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from tercet.cli.graph_inputs import random_inputs
-from tercet.cli.output import console, progress
+from tercet.cli.output import progress
 from tercet.compiler import compile as compile_graph
 from tercet.compiler import load
 from tercet.engines.npu import SPEC
@@ -14,7 +13,7 @@ from tercet.golden.npu.board_presets import BOARD_PRESETS
 from tercet.golden.npu.config import NpuConfig
 from tercet.sim import npu
 
-from .common import Rows, Synth, place_and_route, print_table, run_parts, timed
+from .common import Rows, Synth, model_files, place_and_route, print_table, run_parts, timed
 
 __all__ = ["PARTS", "TEXT", "run_bench"]
 
@@ -56,16 +55,9 @@ def run_bench(parts: Sequence[str], output: Path) -> bool:
     return run_parts("npu", runs, {}, parts, output)
 
 
-def _models() -> Iterator[Path]:
-    folder = os.environ.get("TERCET_MODELS")
-    if folder:
-        yield from sorted(path for path in Path(folder).iterdir() if path.suffix in (".tflite", ".onnx"))
-
-
 def _bench_models() -> Rows:
-    models, rows = list(_models()), []
+    models, rows = model_files(), []
     if not models:
-        console().print("TERCET_MODELS names no folder with models: none were run")
         return rows
     with progress("models on the RTL", total=len(models) * len(_MACHINES)) as advance:
         for path in models:

@@ -1,12 +1,11 @@
 """Bench of Winograd's F(2x2, 3x3): its products on the systolic engine, and what an NPU would gain from it."""
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from tercet.cli.output import console, progress
+from tercet.cli.output import progress
 from tercet.compiler import compile as compile_graph
 from tercet.compiler import load
 from tercet.golden.networks.graph import Graph
@@ -21,7 +20,7 @@ from tercet.golden.winograd.cycle_model import LayerClocks, layer_clocks, one_pr
 from tercet.golden.winograd.transforms import operand_widths
 from tercet.sim import systolic
 
-from .common import Rows, print_table, run_parts
+from .common import Rows, model_files, print_table, run_parts
 
 __all__ = ["PARTS", "TEXT", "run_bench"]
 
@@ -105,17 +104,10 @@ def _layer(shape: tuple[int, int, int, int], seed: int) -> tuple[Conv2D, np.ndar
     return operator, rng.integers(-128, 128, (1, height, width, depth)).astype(np.int8)
 
 
-def _models() -> Iterator[Path]:
-    folder = os.environ.get("TERCET_MODELS")
-    if folder:
-        yield from sorted(path for path in Path(folder).iterdir() if path.suffix in (".tflite", ".onnx"))
-
-
 def _bench_layers() -> Rows:
     """Clocks by layer and, in the last row of a model and device, of the whole network."""
-    models, rows = list(_models()), []
+    models, rows = model_files(), []
     if not models:
-        console().print("TERCET_MODELS names no folder with models: none were run")
         return rows
     with progress("models", total=len(models) * len(_DEVICES)) as advance:
         for path in models:

@@ -13,7 +13,7 @@ from tercet.boards.fpga.tools import find_tool
 OWN = {"SIGNEDA": "1", "SIGNEDB": "1", "SOURCEA": "0", "SOURCEB": "0"}
 SHARED = {"CE0": "1", "RST0": "0"}
 ROW = SITES["ecp5-25k"][0]
-# The block of the first four sites is filled, the next has two of four, and "free" is for the placer to place.
+# The first block is filled, the next has two of four; one more multiplier has no site.
 FILLED, PARTLY = ROW[:4], ROW[4:6]
 
 
