@@ -1,13 +1,14 @@
 """RTLIL of a component: Amaranth's writer, with the steps replaced in which it spends most of its time.
 
-It passes all initial contents of memories through an object for each bit, and builds values by appending to tuples. A
-large memory took seconds to write. The text is Amaranth's, byte for byte, except that clock domains are ordered by
-name; a test compares them.
+It passes all initial contents of memories through an object for each bit, builds values by appending to tuples, and
+checks the type of every bit of every value. A large memory took seconds to write. The text is Amaranth's, byte for
+byte, except that clock domains are ordered by name; a test compares them.
 """
 
+import contextlib
 import graphlib
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from amaranth.back import rtlil
 from amaranth.hdl import ClockDomain, Value, _ast, _ir, _nir
@@ -40,29 +41,45 @@ def convert(component, name: str) -> str:
     for domain in sorted(fragment._propagate_domains(ClockDomain), key=lambda domain: domain.name):
         resets = [] if domain.rst is None else [domain.rst]
         ports += [(None, signal, _ir.PortDirection.Input) for signal in (domain.clk, *resets)]
-    netlist = _netlist(fragment.prepare(ports=ports, hierarchy=(name,), propagate_domains=False))
+    design = fragment.prepare(ports=ports, hierarchy=(name,), propagate_domains=False)
+    with _unchecked_values():
+        netlist, emitter = _netlist(design)
+        text, writers = _text(netlist)
+    # Some of Amaranth's functions refer to themselves and keep these objects alive. Without their contents, millions of
+    # nets are freed at once, not by a collection.
+    for fields in netlist.signal_fields.values():
+        fields.clear()
+    for owner in (netlist, emitter, *writers):
+        vars(owner).clear()
+    return text
+
+
+def _text(netlist: _nir.Netlist) -> tuple[str, list["_Writer"]]:
+    """Return the text of all modules, and their writers."""
     empty, design = rtlil.EmptyModuleChecker(netlist), rtlil.Design(emit_src=False)
-    names = _ast.SignalDict()
+    names, writers = _ast.SignalDict(), []
     for index, module in enumerate(netlist.modules):
         if not empty.is_empty(index):
             written = design.module(".".join(module.name), src_loc=module.src_loc)
             if index == 0:
                 written.attribute("top", 1)
-            _Writer(written, netlist, module, names, empty_checker=empty).emit()
-    return str(design)
+            writers.append(_Writer(written, netlist, module, names, empty_checker=empty))
+            writers[-1].emit()
+    return str(design), writers
 
 
-def _netlist(design: _ir.Design) -> _nir.Netlist:
-    """Return ``amaranth.hdl._ir.build_netlist(design)``."""
+def _netlist(design: _ir.Design) -> tuple[_nir.Netlist, _ir.NetlistEmitter]:
+    """Return ``amaranth.hdl._ir.build_netlist(design)``, and what has made it."""
     netlist = _Netlist()
-    _ir._emit_netlist(netlist, design)
+    emitter = _ir.NetlistEmitter(netlist, design, all_undef_to_ff=False)
+    emitter.emit_fragment(design.fragment, None)
     netlist.check_comb_cycles()
     netlist.resolve_all_nets()
     _compute_net_flows(netlist)
     _ir._compute_ports(netlist)
     _ir._compute_ionet_dirs(netlist)
     _ir._compute_io_ports(netlist, design.ports)
-    return netlist
+    return netlist, emitter
 
 
 def _compute_net_flows(netlist: _nir.Netlist) -> None:
@@ -75,9 +92,46 @@ def _compute_net_flows(netlist: _nir.Netlist) -> None:
         flow.update(dict.fromkeys(cell.output_nets(index), _nir.ModuleNetFlow.Internal))
 
 
+_BITS = _nir.Net.from_const(0), _nir.Net.from_const(1)
+
+
 def _value(nets: Iterable[int]) -> _nir.Value:
     """Return a value without a check of the type of each of its nets."""
     return tuple.__new__(_nir.Value, nets)
+
+
+def _new_value(cls, nets: Iterable[int] | _nir.Net = ()):
+    return tuple.__new__(cls, (nets,) if isinstance(nets, _nir.Net) else nets)
+
+
+def _constant_value(value: int, width: int) -> _nir.Value:
+    if value == 0:
+        return _value(_BITS[:1] * width)
+    return _value(_BITS[value >> bit & 1] for bit in range(width))
+
+
+def _net_of_cell(cell: int, bit: int) -> _nir.Net:
+    return _nir.Net(cell << 16 | bit)
+
+
+_UNCHECKED = (
+    (_nir.Value, "__new__", staticmethod(_new_value)),
+    (_nir.Value, "from_const", staticmethod(_constant_value)),
+    (_nir.Net, "from_cell", staticmethod(_net_of_cell)),
+)
+
+
+@contextlib.contextmanager
+def _unchecked_values() -> Iterator[None]:
+    """Make Amaranth's values without a check of each of their nets: millions in a wide array."""
+    saved = [vars(owner)[name] for owner, name, _ in _UNCHECKED]
+    for owner, name, unchecked in _UNCHECKED:
+        setattr(owner, name, unchecked)
+    try:
+        yield
+    finally:
+        for (owner, name, _), checked in zip(_UNCHECKED, saved, strict=True):
+            setattr(owner, name, checked)
 
 
 # An instance and a memory's clocked read have no combinational path.
@@ -140,6 +194,8 @@ class _Netlist(_nir.Netlist):
         return drivers
 
     def resolve_value(self, value):
+        if not value or min(value) >= 0:
+            return value
         resolved, connections = [], self.connections
         for net in value:
             while net < 0:
