@@ -98,7 +98,8 @@ pictures: $(MAIN)
 	cp build/pictures/digits.png build/pictures/eie_weights.png build/pictures/eie_work.png docs/pictures
 	cp build/pictures/tensorcore_training.png build/pictures/tensorcore_errors.png docs/pictures
 	$(BIN)/tercet bench eie --part queue -o build/pictures/bench
-	cp build/pictures/bench/eie_queue.png docs/pictures
+	$(BIN)/tercet bench boards --part peaks -o build/pictures/bench
+	cp build/pictures/bench/eie_queue.png build/pictures/bench/boards_peaks.png docs/pictures
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -1,4 +1,4 @@
-"""Bench of the boards: a hundred thousand damaged frames, and a bitstream of every engine for every board."""
+"""Bench of the boards: damaged frames, a bitstream of every engine for every board, and their throughput."""
 
 import functools
 from collections.abc import Sequence
@@ -17,13 +17,15 @@ from tercet.cli.output import progress
 from tercet.golden.engines import MODELS as ENGINES
 
 from .boards_matrix import bench_matrix
+from .boards_peaks import bench_peaks, draw_peaks
 from .common import Rows, print_table, run_parts
 
 __all__ = ["PARTS", "TEXT", "run_bench"]
 
-PARTS = ("faults", "matrix")
+PARTS = ("faults", "matrix", "peaks")
 TEXT = """Measure the boards: a hundred thousand damaged frames on a simulated board, a thousand more at bit level
-through its UART, and a bitstream of every engine for every board. Hours on two cores, mostly place and route."""
+through its UART, a bitstream of every engine for every board, and their throughput against the limits of the chips
+and against arrays of other projects. Hours on two cores, mostly place and route."""
 
 _BYTES, _BITS = 100_000, 1_000
 # A small engine: the link is under test.
@@ -41,8 +43,9 @@ def run_bench(
     missing: bool = False,
 ) -> bool:
     """Run parts of the bench, print their tables and write the results; returns whether everything agreed."""
-    runs = {"faults": _bench_faults, "matrix": functools.partial(bench_matrix, boards, engines, keep, missing)}
-    return run_parts("boards", runs, {}, parts, output)
+    matrix = functools.partial(bench_matrix, boards, engines, keep, missing)
+    runs = {"faults": _bench_faults, "matrix": matrix, "peaks": bench_peaks}
+    return run_parts("boards", runs, {"peaks": draw_peaks}, parts, output)
 
 
 def _bench_faults() -> Rows:

@@ -9,6 +9,7 @@ from tercet.boards.host.soc_config import describe, read_description
 from tercet.boards.measured import measured
 from tercet.cli.benches import boards as bench
 from tercet.cli.benches import boards_matrix as matrix
+from tercet.cli.benches import boards_peaks as peaks
 
 from ..boards.socs import FAULTS
 from .command import fails
@@ -157,6 +158,35 @@ def test_matrix_keeps_a_table(tmp_path, built, kept):
         ]
         + [*5 * ["7"], "", "", "0.11", builds[1]],
     ]
+
+
+def test_peaks(tmp_path, built, kept, monkeypatch):
+    """The clock reached, with all multipliers at a single one's clock beside it, and arrays placed and routed here."""
+    boards = ["ulx3s-25f", "orangecrab-25f", "icebreaker", "tang-nano-9k"]
+    assert bench.run_bench(["matrix"], tmp_path, boards, ["systolic", "eie"], keep=tmp_path)
+    jobs = []
+
+    def route(spec, given):
+        jobs.extend(given)
+        return [{"config": job.label, "device": job.device, "fmax_mhz": {"median": 222.25}} for job in given]
+
+    monkeypatch.setattr(peaks, "place_and_route", route)
+    assert bench.run_bench(["peaks"], tmp_path)
+    rows = json.loads((tmp_path / "boards.json").read_text())["peaks"]
+    found = {(row["board"], row["engine"]): row for row in rows if "board" in row}
+    assert {board for board, _ in found} == set(boards) - {"tang-nano-9k"}
+    systolic, sparse = found["ulx3s-25f", "systolic"], found["orangecrab-25f", "eie"]
+    # 6 x 4 cells, two operations each; 28 multipliers, of two int8 products or one of 16 bits, two operations each.
+    assert systolic["gops"] == pytest.approx(48 * 151.25e-3)
+    assert systolic["limit_gops"] == pytest.approx(28 * 4 * 310.7e-3)
+    assert sparse["limit_gops"] == pytest.approx(28 * 2 * 406.3e-3)
+    assert found["icebreaker", "systolic"]["limit_gops"] == pytest.approx(8 * 4 * 87.5e-3)
+    assert systolic["share"] == pytest.approx(systolic["gops"] / systolic["limit_gops"])
+    assert [(job.config.rows, job.config.cols, job.device) for job in jobs] == [(4, 4, "ecp5-25k"), (8, 8, "ecp5-85k")]
+    arrays = {row["array"]: row["mhz"] for row in rows if "array" in row}
+    assert arrays["Tercet, 8x8, 85k"] == 222.25
+    assert arrays["axis-systolic-array, 8x8, 85k"] == 93.5
+    assert (tmp_path / "boards_peaks.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_faults(tmp_path, monkeypatch):
