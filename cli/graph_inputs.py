@@ -3,20 +3,36 @@
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 from tercet.compiler.errors import MissingPackage
 from tercet.golden.networks.graph import Edge, Graph
 from tercet.golden.networks.operators import Quantize
+from tercet.golden.npu.program import Program
 from tercet.golden.numpy_file import read_numpy
 
 from .arrays import write_array
 from .output import check_file, write_files
 
-__all__ = ["check_outputs", "class_rows", "graph_inputs", "random_inputs", "read_class_names", "write_outputs"]
+__all__ = [
+    "check_outputs",
+    "class_rows",
+    "graph_inputs",
+    "program_edges",
+    "random_inputs",
+    "read_class_names",
+    "write_outputs",
+]
 
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
+
+
+def program_edges(program: Program) -> Any:
+    """Return an object with a program's inputs, outputs and tensors, and the operators of the host, as a graph's."""
+    operators = [step.operator for step in program.steps if step.operator is not None]
+    return SimpleNamespace(inputs=program.inputs, outputs=program.outputs, known=program.known, operators=operators)
 
 
 def graph_inputs(graph: Graph, path: Path) -> Any:

@@ -3,7 +3,6 @@
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import click
@@ -17,7 +16,7 @@ from tercet.golden.compress.fixed_network import accuracy
 from tercet.golden.networks.graph import input_arrays
 
 from .fixed_rows import read_labels
-from .graph_inputs import check_outputs, class_rows, graph_inputs, read_class_names, write_outputs
+from .graph_inputs import check_outputs, class_rows, graph_inputs, program_edges, read_class_names, write_outputs
 from .output import console, progress, table, transferred, working
 from .run_engine import Given, simulated_name, simulated_soc
 from .run_npu import compiled, npu_rows, simulated_npu
@@ -43,9 +42,7 @@ def _edges(network: _Network) -> Any:
     """Return an object with the inputs, outputs, tensors and operators of a graph; of a program, those of the host."""
     if isinstance(network, GraphNetwork):
         return network.graph
-    program = network.program
-    operators = [step.operator for step in program.steps if step.operator is not None]
-    return SimpleNamespace(inputs=program.inputs, outputs=program.outputs, known=program.known, operators=operators)
+    return program_edges(network.program)
 
 
 def _engine(network: _Network, where: str, engine: str | None, options: Mapping[str, bool]) -> str | None:

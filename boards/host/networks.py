@@ -21,7 +21,7 @@ from tercet.golden.eie.layer import EieLayer
 from tercet.golden.networks.graph import Graph
 from tercet.golden.networks.int8_network import Int8Network
 from tercet.golden.npu.config import NpuConfig
-from tercet.golden.npu.program import Program
+from tercet.golden.npu.program import PROGRAM_SUFFIX, Program
 from tercet.golden.numpy_file import read_numpy
 from tercet.golden.tensorcore.model import mma
 
@@ -46,7 +46,7 @@ __all__ = [
     "read_network",
 ]
 
-_PROGRAM_SUFFIX, _PROGRAM_MAGIC = ".tercetn", b"TERCETNP"
+_PROGRAM_MAGIC = b"TERCETNP"
 
 
 class Configured(Protocol):
@@ -252,7 +252,7 @@ def read_network(path: Path) -> BoardNetwork:
         return GraphNetwork(load(path).simplified())
     with path.open("rb") as file:
         magic = file.read(8)
-    if magic == _PROGRAM_MAGIC or path.suffix == _PROGRAM_SUFFIX:
+    if magic == _PROGRAM_MAGIC or path.suffix == PROGRAM_SUFFIX:
         return CompiledNetwork(Program.load(path))
     if magic.startswith(b"TERCETC"):
         return Compressed(container.load(path))

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,15 +10,15 @@ import click
 import numpy as np
 from tercet.compiler import compile as compile_graph
 from tercet.compiler import load
-from tercet.golden.networks.graph import Edge
+from tercet.golden.networks.graph import Edge, input_arrays
 from tercet.golden.npu import NpuConfig
-from tercet.golden.npu.program import Program
+from tercet.golden.npu.program import PROGRAM_SUFFIX, Program
 from tercet.golden.streams import Job
 from tercet.sim import npu
 from tercet.sim.engine import EngineRun, run_jobs
 
 from ..engines import ENGINES, examples
-from ..graph_inputs import check_outputs, graph_inputs, random_inputs, write_outputs
+from ..graph_inputs import check_outputs, graph_inputs, program_edges, random_inputs, write_outputs
 from ..npu_program import layer_table
 from ..options import Megahertz, config_from, config_options
 from ..output import check_file, console, table, working, write_files
@@ -30,11 +31,19 @@ to its last layer on the RTL. The outputs are compared with those of the graph i
 golden machine. Cycles are those of the machine, from the start of each run to its last byte written; stalls of the
 streams do not change them. A configuration's first run compiles the simulator, which takes minutes; the table shows
 that time apart.
+
+A .tercetn, a program of tercet compile or tercet low-rank, runs on the machine that it was compiled for, without flags
+of the configuration and of the compiler, and is compared with the golden machine.
 """
 
 
 @click.command("npu", epilog=examples("sim", "npu", notes=_NOTES))
-@click.option("--model", type=click.Path(path_type=Path), required=True, help="Quantised .tflite or .onnx, or an .npz.")
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Quantised .tflite or .onnx, an .npz, or a .tercetn.",
+)
 @click.option(
     "--inputs", type=click.Path(path_type=Path), help="Inputs as for tercet run, .npy, .npz or a picture; else random."
 )
@@ -59,26 +68,33 @@ def command(
     config_file: Path | None,
     **flags: Any,
 ) -> None:
-    """Run a model file on the NPU's RTL."""
+    """Run a model file or a compiled program on the NPU's RTL."""
     options = RunOptions.taken_from(flags)
-    config = config_from(NpuConfig, preset, config_file, flags)
     if inputs is not None and batch is not None:
         raise ValueError("--batch applies only to random inputs, not to --inputs; leave it out")
-    graph = load(model)
-    program = compile_graph(graph, config, fold=not no_fold, host_fallback=host_fallback, clip_weights=clip_weights)
+    compiling = {"no_fold": no_fold, "host_fallback": host_fallback, "clip_weights": clip_weights}
+    if model.suffix == PROGRAM_SUFFIX:
+        _refuse_flags({"preset": preset, "config": config_file, **flags, **compiling})
+        program = Program.load(model)
+        graph, reference = program_edges(program), program
+    else:
+        config = config_from(NpuConfig, preset, config_file, flags)
+        graph = load(model)
+        program = compile_graph(graph, config, fold=not no_fold, host_fallback=host_fallback, clip_weights=clip_weights)
+        reference = program if program.clipped else graph
     if json_file is not None:
         check_file(json_file)
     if options.output is not None:
         check_outputs(options.output, graph.outputs)
     rng = np.random.default_rng(options.seed)
     x = random_inputs(graph, rng, batch or 1) if inputs is None else graph_inputs(graph, inputs)
-    want = program.run(x) if program.clipped else graph.run(x)
-    done, seconds = _run(config, program, x, options)
+    want = reference.run(x)
+    done, seconds = _run(program, x, options)
     out: Any = done.out
     if options.output is not None:
         write_outputs(options.output, graph.outputs, out)
     differs = _first_difference(graph.outputs, out, want)
-    samples = graph.batch(x)
+    samples = len(input_arrays(graph.inputs, x)[0][0])
     found = {
         "samples": samples,
         "equal": not differs,
@@ -91,13 +107,21 @@ def command(
     if json_file is not None:
         write_files(json_file.parent, {json_file.name: json.dumps(found, indent=1) + "\n"})
     console().print(layer_table(program, 1e6 * clock))
-    console().print(_summary(model, program, found, differs, clock))
+    console().print(_summary(model, program, reference is program, found, differs, clock))
     if differs:
         raise click.exceptions.Exit(1)
 
 
-def _run(config: NpuConfig, program: Program, x: Any, options: RunOptions) -> tuple[EngineRun, dict[str, float]]:
+def _refuse_flags(flags: Mapping[str, Any]) -> None:
+    """Refuse flags that a compiled program leaves no choice in."""
+    given = [f"--{name.replace('_', '-')}" for name, value in flags.items() if value not in (None, False)]
+    if given:
+        raise ValueError(f"{', '.join(given)} applies to a model file, not to a compiled program; leave it out")
+
+
+def _run(program: Program, x: Any, options: RunOptions) -> tuple[EngineRun, dict[str, float]]:
     """Run on the RTL; returns the seconds of the build and of the run besides."""
+    config = program.config
     how: dict[str, Any] = {"simulator": options.simulator, "waves": options.waves}
     started = time.monotonic()
     with working("compiling the simulator; a configuration's first run takes minutes"):
@@ -129,11 +153,12 @@ def _first_difference(edges: tuple[Edge, ...], got: list[np.ndarray], want: list
     return ""
 
 
-def _summary(model: Path, program: Program, found: dict[str, Any], differs: str, clock: float) -> Any:
+def _summary(model: Path, program: Program, on_machine: bool, found: dict[str, Any], differs: str, clock: float) -> Any:
     config, samples, counters = program.config, found["samples"], found["counters"]
     result = table(f"{model.name} on an npu of {config.rows} x {config.cols}", "item", "value")
     result.add_row("inputs", str(samples))
-    reference = "golden machine, clipped weights" if program.clipped else "golden model"
+    reference = "golden machine" if on_machine else "golden model"
+    reference += ", clipped weights" if program.clipped else ""
     result.add_row(f"RTL equals {reference}", "NO" if differs else "yes, every bit")
     if differs:
         result.add_row("first difference", differs)

@@ -23,7 +23,10 @@ from .machine import Machine, Memories
 from .report import LayerReport, utilisation
 from .session import Placement, Request, Session, Step, on_golden
 
-__all__ = ["Program", "Region", "same_configuration"]
+__all__ = ["PROGRAM_SUFFIX", "Program", "Region", "same_configuration"]
+
+PROGRAM_SUFFIX = ".tercetn"
+"""Suffix of program files."""
 
 _MAGIC, _VERSION = b"TERCETNP", 2
 _HEADER = struct.Struct("<8sIIQ")

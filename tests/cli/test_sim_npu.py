@@ -72,6 +72,25 @@ def test_model(model, tmp_path):
     assert {*found["seconds"]} == {"build", "run"}
 
 
+def test_compiled_program(model, tmp_path):
+    """A program runs on the RTL of the machine that it was compiled for, as the model does."""
+    path = tmp_path / "picture.tercetn"
+    compile_graph(load(model), NpuConfig(**FIELDS)).save(path)
+    shown = [tercet("sim", "npu", "--model", *given, "--batch", 2) for given in ((path,), (model, *SMALL))]
+    assert [result.exit_code for result in shown] == [0, 0]
+    assert "RTL equals golden machine" in shown[0].output
+    assert cycles_agree(shown[0].output) == cycles_agree(shown[1].output) != []
+
+
+def test_mistakes_with_a_program(model, tmp_path):
+    path = tmp_path / "picture.tercetn"
+    compile_graph(load(model), NpuConfig(**FIELDS)).save(path)
+    line = fails("sim", "npu", "--model", path, "--rows", 4, "--clip-weights")
+    assert "--rows, --clip-weights applies to a model file, not to a compiled program" in line
+    path.write_bytes(path.read_bytes()[:-1])
+    assert "damaged or truncated" in fails("sim", "npu", "--model", path)
+
+
 def test_stalls_do_not_count(model):
     shown = [tercet("sim", "npu", "--model", model, *SMALL, "--stall", stall).output for stall in (0, 0.3)]
     assert cycles_agree(shown[0]) == cycles_agree(shown[1]) != []
