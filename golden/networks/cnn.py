@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from .loss import cross_entropy
+
 __all__ = ["Cnn", "train_cnn"]
 
 
@@ -57,10 +59,7 @@ class Cnn:
     def gradients(self, x: np.ndarray, labels: np.ndarray) -> list[np.ndarray]:
         """Return the gradients of the mean cross entropy, in the order of `parameters`."""
         values = self.activations(x)
-        scores = np.exp(values[-1] - values[-1].max(axis=1, keepdims=True))
-        delta = scores / scores.sum(axis=1, keepdims=True)
-        delta[np.arange(len(x)), labels] -= 1
-        delta /= len(x)
+        _, delta = cross_entropy(values[-1], labels)
         pooled = values[-2]
         last = [pooled.reshape(len(x), -1).T @ delta, delta.sum(axis=0)]
         delta = (delta @ self.weights.T).reshape(pooled.shape)

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ..checks import float_array, int_array
+from ..checks import float_array
 from ..tensorcore.config import TensorCoreConfig
 from ..tensorcore.model import mma
+from .loss import cross_entropy
 from .mlp import Mlp
 
 __all__ = ["LossScale", "Operands", "ProductFunction", "Trainer", "operands", "single_precision", "tensor_core"]
@@ -176,9 +177,7 @@ class Trainer:
         The gradients are float32 arrays, already unscaled, and not finite where the scale was too large.
         """
         values = self.activations(x)
-        classes = values[-1].shape[1]
-        labels = int_array("Labels", labels, (0, classes - 1), f"the network has {classes} outputs")
-        loss, delta = _cross_entropy(values[-1], labels)
+        loss, delta = cross_entropy(values[-1], labels)
         scale = np.float32(self.scale.value)
         return loss, [gradient / scale for gradient in self._backward(values, delta * scale)]
 
@@ -200,15 +199,3 @@ class Trainer:
         for values, move, gradient in zip((*self.weights, *self.biases), self._moves, gradients, strict=True):
             move[...] = self._momentum * move - self._rate * gradient
             values += move
-
-
-def _cross_entropy(scores: np.ndarray, labels: np.ndarray) -> tuple[float, np.ndarray]:
-    """Mean cross entropy of the softmax of float32 scores, and its gradient."""
-    rows = np.arange(len(labels))
-    shifted = scores - scores.max(axis=1, keepdims=True)
-    exponentials = np.exp(shifted)
-    sums = exponentials.sum(axis=1, keepdims=True)
-    loss = float((np.log(sums[:, 0]) - shifted[rows, labels]).mean())
-    delta = exponentials / sums
-    delta[rows, labels] -= 1
-    return loss, delta / np.float32(len(labels))

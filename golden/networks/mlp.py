@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..checks import float_array, int_array, integer, transposed
+from ..checks import float_array, integer, transposed
+from .loss import Loss, cross_entropy
 
 __all__ = ["Mlp", "gradients"]
 
@@ -68,8 +69,10 @@ class Mlp:
         return float((self.activations(x)[-1].argmax(axis=1) == labels).mean())
 
 
-def gradients(mlp: Mlp, x: np.ndarray, labels: np.ndarray) -> tuple[float, list[np.ndarray], list[np.ndarray]]:
-    """Mean cross entropy of the softmax of the outputs and its gradients.
+def gradients(
+    mlp: Mlp, x: np.ndarray, labels: np.ndarray, loss: Loss = cross_entropy
+) -> tuple[float, list[np.ndarray], list[np.ndarray]]:
+    """Mean loss of the outputs and its gradients.
 
     Parameters
     ----------
@@ -79,6 +82,8 @@ def gradients(mlp: Mlp, x: np.ndarray, labels: np.ndarray) -> tuple[float, list[
         Inputs.
     labels : (samples,) integer array
         Index of the correct output of each sample.
+    loss : Loss
+        Loss of the outputs. Default: the cross entropy of their softmax.
 
     Returns
     -------
@@ -91,16 +96,7 @@ def gradients(mlp: Mlp, x: np.ndarray, labels: np.ndarray) -> tuple[float, list[
         If labels are not integers or do not name an output.
     """
     values = mlp.activations(x)
-    classes = values[-1].shape[1]
-    labels = int_array("Labels", labels, (0, classes - 1), f"the network has {classes} outputs")
-    scores = values[-1] - values[-1].max(axis=1, keepdims=True)
-    exponentials = np.exp(scores)
-    sums = exponentials.sum(axis=1, keepdims=True)
-    rows = np.arange(len(labels))
-    loss = float((np.log(sums[:, 0]) - scores[rows, labels]).mean())
-    delta = exponentials / sums
-    delta[rows, labels] -= 1.0
-    delta /= len(labels)
+    value, delta = loss(values[-1], labels)
     by_weights, by_biases = [], []
     for n in reversed(range(len(mlp.weights))):
         by_weights.append(values[n].T @ delta)
@@ -109,4 +105,4 @@ def gradients(mlp: Mlp, x: np.ndarray, labels: np.ndarray) -> tuple[float, list[
             delta = delta @ mlp.weights[n].T
             if n - 1 not in mlp.linear:
                 delta = delta * (values[n] > 0)
-    return loss, by_weights[::-1], by_biases[::-1]
+    return value, by_weights[::-1], by_biases[::-1]
