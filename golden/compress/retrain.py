@@ -4,12 +4,17 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from tercet.golden.checks import float_array, int_array, integer
+from tercet.golden.networks.loss import cross_entropy
 from tercet.golden.networks.mlp import Mlp, gradients
 
 from .share import check_mask
+from .soft_targets import SoftTargets
 from .ternary import NEGATIVE, POSITIVE, ternarize, ternary_values
 
-__all__ = ["Dense", "Factored", "Masked", "Shared", "Ternary", "train"]
+__all__ = ["BATCH", "Dense", "Factored", "Masked", "Shared", "Ternary", "train"]
+
+BATCH = 64
+"""Samples per step by default."""
 
 
 class Dense:
@@ -158,10 +163,11 @@ def train(
     x: np.ndarray,
     labels: np.ndarray,
     *,
+    soft: SoftTargets | None = None,
     epochs: int,
     rate: float = 0.1,
     momentum: float = 0.9,
-    batch: int = 64,
+    batch: int = BATCH,
     seed: int = 0,
     progress: Callable[[], None] = lambda: None,
 ) -> Mlp:
@@ -176,7 +182,9 @@ def train(
     x : (samples, in) float array
         Inputs.
     labels : (samples,) integer array
-        Index of the correct output of each sample.
+        Index of the correct output of each sample; -1 for a sample that has only a soft target.
+    soft : SoftTargets or None
+        A teacher's scores for the samples. Default: the labels alone.
     epochs, batch : int
         Passes through all samples, and samples per step.
     rate, momentum : float
@@ -204,6 +212,8 @@ def train(
     x = float_array("Samples", x)
     if x.ndim != 2 or len(x) != len(labels):
         raise ValueError(f"Samples have shape {x.shape} and there are {len(labels)} labels; use (samples, in)")
+    if soft is not None:
+        soft.check(len(x), len(biases[-1]))
     free = [Dense(b) for b in biases]
     rng = np.random.default_rng(seed)
     steps = -(-len(x) // batch)
@@ -213,7 +223,8 @@ def train(
             now = rate * (1 + np.cos(np.pi * (epoch * steps + step) / (epochs * steps))) / 2
             chosen = order[step * batch : (step + 1) * batch]
             mlp = Mlp([w.value for w in weights], [b.value for b in free])
-            _, by_weights, by_biases = gradients(mlp, x[chosen], labels[chosen])
+            loss = cross_entropy if soft is None else soft.take(chosen).loss
+            _, by_weights, by_biases = gradients(mlp, x[chosen], labels[chosen], loss)
             for part, gradient in zip([*weights, *free], [*by_weights, *by_biases], strict=True):
                 part.step(gradient, now, momentum)
         progress()
