@@ -145,16 +145,10 @@ def _factored(
     return factors_or_reason(_real_weights(operator), rank=rank, error=error)
 
 
-def _multipliers(operator: MatrixOperator) -> np.ndarray:
-    """Output codes per unit of each channel's sum."""
-    assert operator.requant is not None
-    multiplier, shift = operator.requant.per_channel(operator.channels)
-    return multiplier * 2.0 ** (np.asarray(shift, float) - 31)
-
-
 def _real_weights(operator: MatrixOperator) -> np.ndarray:
     """Output codes per input code, (out, products per sum)."""
-    return operator.columns.T * _multipliers(operator)[:, None]
+    assert operator.requant is not None
+    return operator.columns.T * operator.requant.scales(operator.channels)[:, None]
 
 
 def _summary(index: int, operator: Operator, left: np.ndarray, right: np.ndarray, first: str) -> FactoredLayer:
@@ -189,7 +183,7 @@ def _quantised(
     between = Requant.from_scale(1 / step, 0, rounding=operator.requant.rounding)
     first = replace(first, bias=-middle, requant=between)
     by_sum = left * params.scale  # output codes per unit of each sum
-    offset = operator.bias * _multipliers(operator) + by_sum @ middle
+    offset = operator.bias * operator.requant.scales(operator.channels) + by_sum @ middle
     return first, _second(operator, by_sum * step, offset, name)
 
 

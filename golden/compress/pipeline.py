@@ -9,7 +9,7 @@ from tercet.golden.networks.mlp import Mlp
 
 from .fixed_network import FixedNetwork, FloatError, fixed_network
 from .model import CompressedLayer, sizes, to_mlp
-from .prune import prune
+from .prune import densities, prune
 from .ranges import measure
 from .retrain import Masked, Shared, train
 from .share import share_weights
@@ -97,13 +97,9 @@ def compress(
     """
     if mlp.linear:
         raise ValueError(f"Layer {mlp.linear[0]} is linear; only networks with a ReLU after each layer are compressed")
-    densities = [float(d) for d in density] if isinstance(density, Sequence) else [float(density)] * len(mlp.weights)
-    if len(densities) != len(mlp.weights):
-        raise ValueError(
-            f"There are {len(densities)} densities for {len(mlp.weights)} layers; give one, or one per layer"
-        )
+    each = densities(density, len(mlp.weights))
     accuracy = {} if data is None else {"float": mlp.accuracy(data.test_x, data.test_y)}
-    masks = [prune(w, density=d) for w, d in zip(mlp.weights, densities, strict=True)]
+    masks = [prune(w, density=d) for w, d in zip(mlp.weights, each, strict=True)]
     masked = [Masked(w, mask) for w, mask in zip(mlp.weights, masks, strict=True)]
     pruned = Mlp([w.value for w in masked], mlp.biases)
     if data is not None:

@@ -1,9 +1,11 @@
 """Magnitude pruning of weights."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from tercet.golden.checks import float_array
 
-__all__ = ["prune"]
+__all__ = ["densities", "prune"]
 
 
 def prune(w: np.ndarray, *, density: float | None = None, quality: float | None = None) -> np.ndarray:
@@ -48,6 +50,20 @@ def prune(w: np.ndarray, *, density: float | None = None, quality: float | None 
             raise ValueError(f"Quality {quality} is not finite and at least 0; use standard deviations, such as 1.5")
         mask = magnitude > quality * w.std()
     return mask & (magnitude > 0)
+
+
+def densities(density: float | Sequence[float], layers: int) -> list[float]:
+    """Return one density per layer.
+
+    Raises
+    ------
+    ValueError
+        If there are several, but not as many as layers.
+    """
+    found = [float(d) for d in density] if isinstance(density, Sequence) else [float(density)] * layers
+    if len(found) != layers:
+        raise ValueError(f"There are {len(found)} densities for {layers} layers; give one, or one per layer")
+    return found
 
 
 def _greatest(values: np.ndarray, count: int) -> np.ndarray:

@@ -198,6 +198,11 @@ class Requant(ByValue):
         multiplier, shift = (np.array(np.broadcast_to(v, n), dtype=np.int64) for v in (self.multiplier, self.shift))
         return multiplier, shift
 
+    def scales(self, n: int) -> np.ndarray:
+        """Real factor from sum to output code of each of ``n`` channels, (n,) float64; errors as for `per_channel`."""
+        multiplier, shift = self.per_channel(n)
+        return multiplier * 2.0 ** (shift - 31.0)
+
     def apply(self, acc: np.ndarray) -> np.ndarray:
         """Requantise sums; see `requantize`.
 
