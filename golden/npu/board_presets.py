@@ -49,7 +49,7 @@ _DEVICES = {
             "mac": "ecp5-dual",
         },
         _DEPTHS,
-        115_000_000,
+        125_000_000,
     ),
     "ecp5-25k": BoardPreset(
         # Uses all 28 multipliers, 24 of them in the array with two products each, and 54 of the 56 block RAMs: weights
@@ -76,8 +76,8 @@ BOARD_PRESETS: Mapping[str, BoardPreset] = {
     # The pins of this board cost some of the clock.
     "icepi-zero": at_clock(_DEVICES["ecp5-25k"], 115),
     # These boards have FPGAs of the fastest speed grade, 8; the others have grade 6.
-    "orangecrab-25f": at_clock(_DEVICES["ecp5-25k"], 124.8),
-    "ecpix5-45f": at_clock(_DEVICES["ecp5-45k"], 120),
+    "orangecrab-25f": at_clock(_DEVICES["ecp5-25k"], 156),
+    "ecpix5-45f": at_clock(_DEVICES["ecp5-45k"], 170),
     "ecpix5-85f": at_clock(_DEVICES["ecp5-85k"], 125),
 }
 """Presets by FPGA or board."""

@@ -25,7 +25,7 @@ _DEVICES = {
     "ecp5-25k": BoardPreset(
         {"fold": 4, "family": "ecp5"},
         {"commands": 512, "a": 1024, "b": 1024, "c": 512, "d": 512},
-        110_000_000,
+        135_000_000,
     ),
     "up5k": BoardPreset(
         {"m": 4, "n": 2, "l": 2, "fold": 8, "pipeline": 5, "family": "ice40"},
@@ -42,8 +42,12 @@ _DEVICES = {
 }
 BOARD_PRESETS: Mapping[str, BoardPreset] = {
     **_DEVICES,
+    # Not placed and routed at more yet.
+    "colorlight-5a75b": at_clock(_DEVICES["ecp5-25k"], 110),
+    "colorlight-i5": at_clock(_DEVICES["ecp5-25k"], 110),
+    "icepi-zero": at_clock(_DEVICES["ecp5-25k"], 110),
     # These boards have FPGAs of the fastest speed grade, 8; the others have grade 6.
-    "orangecrab-25f": at_clock(_DEVICES["ecp5-25k"], 144),
+    "orangecrab-25f": at_clock(_DEVICES["ecp5-25k"], 168),
     "orangecrab-85f": at_clock(_DEVICES["ecp5-85k"], 96),
     "ecpix5-45f": at_clock(_DEVICES["ecp5-45k"], 115),
     "ecpix5-85f": at_clock(_DEVICES["ecp5-85k"], 100),
