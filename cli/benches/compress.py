@@ -1,6 +1,6 @@
-"""Bench of compression: what low-rank factors cost in accuracy, over several seeds, and save on an NPU."""
+"""Bench of compression: what pruning and low-rank factors cost in accuracy, over several seeds, and save."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +27,16 @@ from tercet.golden.networks.mlp import Mlp
 from tercet.golden.npu.config import NpuConfig
 
 from .common import Rows, model_files, print_table, run_parts
+from .compress_pruning import bench_pruning, pruning_picture
+from .seeds import over_seeds, percent
 
 __all__ = ["PARTS", "TEXT", "run_bench"]
 
-PARTS = ("low-rank", "low-rank-cnn", "low-rank-models")
-TEXT = """Measure compression over five seeds of split and training: a perceptron for handwritten digits with
-low-rank layers and a convolutional network, with and without training them; products, bytes and cycles of
-every .tflite and .onnx in the folder that TERCET_MODELS names. A few minutes."""
+PARTS = ("pruning", "low-rank", "low-rank-cnn", "low-rank-models")
+TEXT = """Measure compression over five seeds of split and training: a perceptron for handwritten digits, pruned
+to falling densities at once and in steps, and with low-rank layers; a convolutional network with low-rank layers,
+with and without training them; products, bytes and cycles of every .tflite and .onnx in the folder that
+TERCET_MODELS names. About ten minutes."""
 
 _SEEDS = range(5)
 _HIDDEN = (300, 100)
@@ -49,13 +52,19 @@ _COUNTS = ("macs", "weight_bytes", "cycles")
 
 def run_bench(parts: Sequence[str], output: Path) -> bool:
     """Run parts of the bench, print their tables and write the results; returns whether the NPU equals the graphs."""
-    runs = {"low-rank": _bench_digits, "low-rank-cnn": _bench_cnn, "low-rank-models": _bench_models}
-    return run_parts("compress", runs, {}, parts, output)
+    runs = {
+        "pruning": bench_pruning,
+        "low-rank": _bench_digits,
+        "low-rank-cnn": _bench_cnn,
+        "low-rank-models": _bench_models,
+    }
+    return run_parts("compress", runs, {"pruning": pruning_picture}, parts, output)
 
 
 def _bench_digits() -> Rows:
     """Accuracy by rank; the network itself is trained as long as the factors are, for a fair comparison."""
-    rows = _over_seeds(_of_seed, _COUNTS, ("untrained", "trained", "int8", "gain"))
+    # Folding removes idle neurons, of which each seed has others.
+    rows = over_seeds(_of_seed, _SEEDS, "rank", _COUNTS, ("untrained", "trained", "int8", "gain"))
     _print_ranks(
         f"{'-'.join(map(str, (64, *_HIDDEN, 10)))} on digits",
         rows,
@@ -65,15 +74,17 @@ def _bench_digits() -> Rows:
     return rows
 
 
-def _of_seed(seed: int) -> dict[int, dict[str, Any]]:
-    """Figures by rank; 0 is the network without factors. ``gain`` is the trained accuracy above that of rank 0."""
+def _of_seed(seed: int) -> dict[int | None, dict[str, Any]]:
+    """Figures by rank; None is the network without factors. ``gain`` is the trained accuracy above its."""
     digits = load_digits(seed)
     data = Data(digits.train_x, digits.train_y, digits.test_x, digits.test_y)
     mlp = train_mlp(digits, _HIDDEN, seed)
     weights = [Dense(w) for w in mlp.weights]
     plain = train(weights, mlp.biases, data.train_x, data.train_y, epochs=_EPOCHS, rate=0.05, seed=seed)
     right = plain.accuracy(data.test_x, data.test_y)
-    found = {0: _figures(plain, data, mlp.accuracy(data.test_x, data.test_y), right)}
+    found: dict[int | None, dict[str, Any]] = {
+        None: _figures(plain, data, mlp.accuracy(data.test_x, data.test_y), right)
+    }
     for rank in _RANKS:
         done = low_rank_mlp(mlp, rank=rank, data=data, epochs=_EPOCHS, seed=seed)
         found[rank] = _figures(done.mlp, data, done.accuracy["factored"], right)
@@ -95,7 +106,7 @@ def _figures(mlp: Mlp, data: Data, untrained: float, unfactored: float) -> dict[
 
 def _bench_cnn() -> Rows:
     """Accuracy of an int8 convolutional network by rank, with and without training within that rank before."""
-    rows = _over_seeds(_cnn_of_seed, ("layers", *_COUNTS), ("untrained", "int8", "gain"))
+    rows = over_seeds(_cnn_of_seed, _SEEDS, "rank", ("layers", *_COUNTS), ("untrained", "int8", "gain"))
     _print_ranks(
         "convolutional network on digits",
         rows,
@@ -105,8 +116,8 @@ def _bench_cnn() -> Rows:
     return rows
 
 
-def _cnn_of_seed(seed: int) -> dict[int, dict[str, Any]]:
-    """Figures by rank; 0 is the network without factors, trained as long. ``gain`` is the accuracy above that of it."""
+def _cnn_of_seed(seed: int) -> dict[int | None, dict[str, Any]]:
+    """Figures by rank; None is the network without factors, trained as long. ``gain`` is the accuracy above it."""
     digits = load_digits(seed)
     train_x, test_x = (x.reshape(-1, 8, 8, 1) for x in (digits.train_x, digits.test_x))
     network = train_cnn(train_x, digits.train_y, _CNN_CHANNELS, epochs=_EPOCHS, seed=seed)
@@ -115,61 +126,32 @@ def _cnn_of_seed(seed: int) -> dict[int, dict[str, Any]]:
     def right(graph: Graph) -> float:
         return float((graph.run(other)[0].argmax(axis=1) == digits.test_y).mean())
 
-    def factored(cnn: Cnn, rank: int) -> tuple[Graph, int]:
+    def factored(cnn: Cnn, rank: int | None) -> tuple[Graph, int]:
         graph = SUFFIXES[".onnx"](qdq_model(cnn, train_x), "digits.onnx").simplified()
-        if not rank:
+        if rank is None:
             return graph, 0
         done = low_rank_graph(graph, x[:_CNN_SAMPLES], rank=rank)
         return done.graph, len(done.layers)
 
-    found: dict[int, dict[str, Any]] = {}
-    for rank in (0, *_CNN_RANKS):
+    found: dict[int | None, dict[str, Any]] = {}
+    for rank in (None, *_CNN_RANKS):
         # A rank that no layer can have is no bound.
         options = {"rank": rank or 10**6, "epochs": _EPOCHS, "seed": seed}
         trained, layers = factored(low_rank_cnn(network, train_x, digits.train_y, **options), rank)
         row = {"layers": layers, "untrained": right(factored(network, rank)[0]), "int8": right(trained)}
         found[rank] = {**row, **_counts(trained, other[:8])}
-        found[rank]["gain"] = row["int8"] - found[0]["int8"]
+        found[rank]["gain"] = row["int8"] - found[None]["int8"]
     return found
 
 
-def _over_seeds(
-    of_seed: Callable[[int], dict[int, dict[str, Any]]], counts: Sequence[str], measured: Sequence[str]
-) -> Rows:
-    """Run all seeds; a row for each rank, with means of counts, and means and deviations of what was measured."""
-    from threadpoolctl import threadpool_limits
-
-    runs = []
-    # Products this small are slower in threads.
-    with progress("seeds", total=len(_SEEDS)) as advance, threadpool_limits(1):
-        for seed in _SEEDS:
-            runs.append(of_seed(seed))
-            advance(f"seed {seed}")
-    rows: Rows = []
-    for rank in runs[0]:
-        found = [run[rank] for run in runs]
-        # Folding removes idle neurons, of which each seed has others.
-        row: dict[str, Any] = {"rank": rank or None}
-        row |= {name: round(np.mean([each[name] for each in found])) for name in counts}
-        for name in measured:
-            values = np.array([each[name] for each in found])
-            row |= {name: float(values.mean()), f"{name}_deviation": float(values.std(ddof=1))}
-        rows.append({**row, "mismatches": sum(each["mismatches"] for each in found)})
-    return rows
-
-
 def _print_ranks(what: str, rows: Rows, counts: Mapping[str, str], shares: Mapping[str, str]) -> None:
-    """Print rows of `_over_seeds`; `counts` and `shares` map a column's head to the name of its values."""
-
-    def spread(row: dict[str, Any], name: str, sign: str = "") -> str:
-        return f"{100 * row[name]:{sign}.2f} ± {100 * row[f'{name}_deviation']:.2f}"
-
+    """Print rows of `over_seeds`; `counts` and `shares` map a column's head to the name of its values."""
     print_table(
         f"{what}, {len(_SEEDS)} seeds: mean and standard deviation",
         ("rank", *counts, *shares, "against none"),
         [
             [row["rank"] or "none", *(f"{row[name]:,}" for name in counts.values())]
-            + [*(spread(row, name) for name in shares.values()), spread(row, "gain", "+")]
+            + [*(percent(row, name) for name in shares.values()), percent(row, "gain", "+")]
             for row in rows
         ],
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from tercet.golden.eie.config import EieConfig
@@ -9,12 +10,14 @@ from tercet.golden.networks.mlp import Mlp
 
 from .fixed_network import FixedNetwork, FloatError, fixed_network
 from .model import CompressedLayer, sizes, to_mlp
-from .prune import densities, prune
 from .ranges import measure
-from .retrain import Masked, Shared, train
+from .retrain import Shared, train
+from .schedule import Densities, PruningStep, layer_schedule, prune_at_once, prune_iteratively
 from .share import share_weights
 
-__all__ = ["Compression", "Data", "compress"]
+__all__ = ["Compression", "Data", "compress", "share_layers"]
+
+_DENSITY = 0.1
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,8 @@ class Compression:
         Error of the fixed-point results against `layers` in real numbers.
     saturated : tuple of int
         Saturated results per layer.
+    steps : tuple of PruningStep
+        The network after each step of pruning and retraining; empty without data.
     """
 
     layers: list[CompressedLayer]
@@ -54,12 +59,14 @@ class Compression:
     fixed: FixedNetwork | None = None
     error: FloatError | None = None
     saturated: tuple[int, ...] = ()
+    steps: tuple[PruningStep, ...] = ()
 
 
 def compress(
     mlp: Mlp,
     *,
-    density: float | Sequence[float] = 0.1,
+    density: Densities | None = None,
+    schedule: Sequence[Densities] | None = None,
     code_bits: int = 4,
     index_bits: int = 4,
     data: Data | None = None,
@@ -75,14 +82,16 @@ def compress(
     mlp : Mlp
         Trained network.
     density : float or sequence of float
-        Fraction of weights to keep, for all layers or for each.
+        Fraction of weights to keep, for all layers or for each. Default: 0.1.
+    schedule : sequence of float, or of sequences of float
+        Densities of several steps, instead of `density`, with retraining after each; see `prune_iteratively`.
     code_bits, index_bits : int
         Widths of an entry's code and distance in storage, 1 to 8 and 2 to 8 bits.
     data : Data or None
         Data to retrain with, for `epochs` after pruning and a third of that after sharing, and to measure accuracy; the
         layers' ranges are taken over all samples.
     rate, seed
-        As in `train`; shared values use a hundredth of the rate, because each sums the gradients of many weights.
+        As in `train`; shared values use a hundredth of the rate, as each sums the gradients of many weights.
     progress : callable
         Called after each epoch.
 
@@ -97,22 +106,21 @@ def compress(
     """
     if mlp.linear:
         raise ValueError(f"Layer {mlp.linear[0]} is linear; only networks with a ReLU after each layer are compressed")
-    each = densities(density, len(mlp.weights))
-    accuracy = {} if data is None else {"float": mlp.accuracy(data.test_x, data.test_y)}
-    masks = [prune(w, density=d) for w, d in zip(mlp.weights, each, strict=True)]
-    masked = [Masked(w, mask) for w, mask in zip(mlp.weights, masks, strict=True)]
-    pruned = Mlp([w.value for w in masked], mlp.biases)
-    if data is not None:
-        options = {"seed": seed, "progress": progress}
-        pruned = train(masked, mlp.biases, data.train_x, data.train_y, epochs=epochs, rate=rate, **options)
-        accuracy["pruned"] = pruned.accuracy(data.test_x, data.test_y)
-    shared = [Shared(*share_weights(w, mask, code_bits)) for w, mask in zip(pruned.weights, masks, strict=True)]
-    biases = pruned.biases
-    if data is not None:
-        options = {"seed": seed, "progress": progress}
-        tuned = train(shared, biases, data.train_x, data.train_y, epochs=epochs // 3, rate=rate / 100, **options)
-        biases = tuned.biases
-    layers = [CompressedLayer(w.codes.T, w.centroids, b, index_bits) for w, b in zip(shared, biases, strict=True)]
+    if schedule is None:
+        schedule = [_DENSITY if density is None else density]
+    elif density is not None:
+        raise ValueError(f"Density is {density} and there is a schedule, which ends in one; give one of them")
+    wanted = layer_schedule(mlp, schedule)
+    options: dict[str, Any] = {"rate": rate, "seed": seed, "progress": progress}
+    if data is None:
+        if len(wanted) > 1:
+            raise ValueError("A schedule retrains after each step, which needs data; give one density without")
+        steps, accuracy = [prune_at_once(mlp, wanted[0])], {}
+    else:
+        accuracy = {"float": mlp.accuracy(data.test_x, data.test_y)}
+        steps = prune_iteratively(mlp, wanted, data.train_x, data.train_y, epochs=epochs, **options)
+        accuracy["pruned"] = steps[-1].mlp.accuracy(data.test_x, data.test_y)
+    layers = share_layers(steps[-1], code_bits, index_bits, data, epochs=epochs // 3, **options)
     if data is None:
         return Compression(layers, sizes(layers), accuracy)
     layers = measure(layers, np.concatenate([data.train_x, data.test_x]))
@@ -120,7 +128,27 @@ def compress(
     fixed = fixed_network(layers, data.test_x, _large(layers))
     result = fixed.run()
     error = fixed.error(result.out, data.test_y)
-    return Compression(layers, sizes(layers), accuracy, fixed, error, result.saturated)
+    return Compression(layers, sizes(layers), accuracy, fixed, error, result.saturated, tuple(steps))
+
+
+def share_layers(
+    pruned: PruningStep,
+    code_bits: int,
+    index_bits: int,
+    data: Data | None,
+    *,
+    epochs: int,
+    rate: float,
+    seed: int,
+    progress: Callable[[], None] = lambda: None,
+) -> list[CompressedLayer]:
+    """Let the weights of a pruned network share values, and retrain these with data; arguments as in `compress`."""
+    pairs = zip(pruned.mlp.weights, pruned.masks, strict=True)
+    shared, biases = [Shared(*share_weights(w, mask, code_bits)) for w, mask in pairs], pruned.mlp.biases
+    if data is not None:
+        options = {"epochs": epochs, "rate": rate / 100, "seed": seed, "progress": progress}
+        biases = train(shared, biases, data.train_x, data.train_y, **options).biases
+    return [CompressedLayer(w.codes.T, w.centroids, b, index_bits) for w, b in zip(shared, biases, strict=True)]
 
 
 def _large(layers: list[CompressedLayer]) -> EieConfig:

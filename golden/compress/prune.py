@@ -3,9 +3,18 @@
 from collections.abc import Sequence
 
 import numpy as np
-from tercet.golden.checks import float_array
+from tercet.golden.checks import float_array, show
 
-__all__ = ["densities", "prune"]
+__all__ = ["check_density", "densities", "prune"]
+
+
+def check_density(density: float) -> float:
+    """Return a density, the fraction of weights to keep, if it is in [0, 1]."""
+    if isinstance(density, (bool, np.bool_)) or not isinstance(density, (int, float, np.integer, np.floating)):
+        raise TypeError(f"Density {show(density)} is not a number; use the fraction of weights to keep")
+    if not 0 <= density <= 1:
+        raise ValueError(f"Density {density} is outside [0, 1]; use the fraction of weights to keep")
+    return float(density)
 
 
 def prune(w: np.ndarray, *, density: float | None = None, quality: float | None = None) -> np.ndarray:
@@ -28,7 +37,7 @@ def prune(w: np.ndarray, *, density: float | None = None, quality: float | None 
     Raises
     ------
     TypeError
-        If the weights are not of a float type.
+        If the weights are not of a float type, or the density is not a number.
     ValueError
         If a weight is not finite, or not exactly one of density and quality is given, in its range.
 
@@ -41,9 +50,7 @@ def prune(w: np.ndarray, *, density: float | None = None, quality: float | None 
         raise ValueError(f"Density is {density} and quality is {quality}; give one of them")
     magnitude = np.abs(w)
     if density is not None:
-        if not 0 <= density <= 1:
-            raise ValueError(f"Density {density} is outside [0, 1]; use the fraction of weights to keep")
-        mask = _greatest(magnitude.ravel(), int(density * w.size + 0.5)).reshape(w.shape)
+        mask = _greatest(magnitude.ravel(), int(check_density(density) * w.size + 0.5)).reshape(w.shape)
     else:
         assert quality is not None
         if not 0 <= quality < np.inf:

@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 from tercet.cli.benches import compress as bench
+from tercet.cli.benches import compress_pruning
+from tercet.golden.compress.pipeline import Data, compress
 from tercet.golden.compress.retrain import Dense, train
 from tercet.golden.networks.mlp import Mlp
 from tercet.golden.npu.program import Program
@@ -16,6 +18,29 @@ from ..compiler.small_networks import picture_network
 def quickly_trained(digits, hidden, seed):
     start = Mlp.random((64, *hidden, 10), seed)
     return train([Dense(w) for w in start.weights], start.biases, digits.train_x, digits.train_y, epochs=8)
+
+
+def test_pruning(tmp_path, monkeypatch, capsys):
+    """Means and deviations over the seeds, and the gain of steps seed by seed."""
+    digits = {seed: bench.load_digits(seed) for seed in range(2)}
+    for name, value in {"_SEEDS": range(2), "_HIDDEN": (24,), "_DENSITIES": (0.5, 0.05), "_EPOCHS": 5}.items():
+        monkeypatch.setattr(compress_pruning, name, value)
+    monkeypatch.setattr(compress_pruning, "train_mlp", quickly_trained)
+    assert bench.run_bench(["pruning"], tmp_path)
+    rows = json.loads((tmp_path / "compress.json").read_text())["pruning"]
+    assert [(row["density"], row["weights"]) for row in rows] == [(0.5, 888), (0.05, 89)]
+    rights = []
+    with threadpool_limits(1):
+        for seed, each in digits.items():
+            data = Data(each.train_x, each.train_y, each.test_x, each.test_y)
+            done = compress(quickly_trained(each, (24,), seed), density=0.05, data=data, epochs=5, seed=seed)
+            rights.append(done.accuracy["pruned"])
+    assert rows[1]["once"] == pytest.approx(np.mean(rights))
+    assert rows[1]["once_deviation"] == pytest.approx(np.std(rights, ddof=1))
+    assert rows[1]["gain"] == pytest.approx(rows[1]["iterative"] - rows[1]["once"])
+    assert rows[1]["untrained"] < rows[1]["once"] < rows[0]["once"]
+    assert (tmp_path / "compress_pruning.png").read_bytes().startswith(b"\x89PNG")
+    assert "64-24-10 on digits, 2 seeds" in capsys.readouterr().out
 
 
 def test_digits(tmp_path, monkeypatch, capsys):
