@@ -104,8 +104,6 @@ def compress(
     -----
     Source: Han et al., "Deep Compression", ICLR 2016.
     """
-    if mlp.linear:
-        raise ValueError(f"Layer {mlp.linear[0]} is linear; only networks with a ReLU after each layer are compressed")
     if schedule is None:
         schedule = [_DENSITY if density is None else density]
     elif density is not None:

@@ -8,7 +8,7 @@ from tercet.golden.checks import float_array, show
 __all__ = ["check_density", "densities", "prune"]
 
 
-def check_density(density: float) -> float:
+def check_density(density: object) -> float:
     """Return a density, the fraction of weights to keep, if it is in [0, 1]."""
     if isinstance(density, (bool, np.bool_)) or not isinstance(density, (int, float, np.integer, np.floating)):
         raise TypeError(f"Density {show(density)} is not a number; use the fraction of weights to keep")
@@ -64,13 +64,13 @@ def densities(density: float | Sequence[float], layers: int) -> list[float]:
 
     Raises
     ------
-    ValueError
-        If there are several, but not as many as layers.
+    TypeError, ValueError
+        If a density is not in [0, 1], or there are several, but not as many as layers.
     """
-    found = [float(d) for d in density] if isinstance(density, Sequence) else [float(density)] * layers
+    found = list(density) if isinstance(density, Sequence) and not isinstance(density, str) else [density] * layers
     if len(found) != layers:
         raise ValueError(f"There are {len(found)} densities for {layers} layers; give one, or one per layer")
-    return found
+    return [check_density(each) for each in found]
 
 
 def _greatest(values: np.ndarray, count: int) -> np.ndarray:

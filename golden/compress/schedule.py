@@ -11,7 +11,7 @@ import numpy as np
 from tercet.golden.checks import integer
 from tercet.golden.networks.mlp import Mlp
 
-from .prune import check_density, prune
+from .prune import check_density, densities, prune
 from .retrain import Masked, train
 
 __all__ = [
@@ -118,10 +118,7 @@ def layer_schedule(mlp: Mlp, schedule: Sequence[Densities]) -> list[tuple[float,
         raise ValueError("The schedule has no step; use at least one density")
     count, steps = len(mlp.weights), []
     for step in schedule:
-        densities = tuple(step) if isinstance(step, Sequence) and not isinstance(step, str) else (step,) * count
-        if len(densities) != count:
-            raise ValueError(f"There are {len(densities)} densities for {count} layers; give one, or one per layer")
-        steps.append(tuple(check_density(density) for density in densities))
+        steps.append(tuple(densities(step, count)))
     for n, (before, after) in enumerate(zip(steps, steps[1:], strict=False), 2):
         pairs = list(zip(before, after, strict=True))
         wrong = [pair for pair in pairs if pair[1] > pair[0]] or (pairs[:1] if before == after else [])
@@ -184,11 +181,11 @@ def prune_iteratively(
     steps = layer_schedule(mlp, schedule)
     each, extra = divmod(check_epochs(epochs, len(steps)), len(steps))
     done: list[PruningStep] = []
-    for n, densities in enumerate(steps):
-        start = prune_at_once(mlp, densities)
+    for n, wanted in enumerate(steps):
+        start = prune_at_once(mlp, wanted)
         taken = each + (n >= len(steps) - extra)
         parts = [Masked(w, mask) for w, mask in zip(start.mlp.weights, start.masks, strict=True)]
         options = {"epochs": taken, "rate": rate, "seed": seed + n, "progress": progress}
         mlp = train(parts, start.mlp.biases, x, labels, **options)
-        done.append(PruningStep(densities, start.masks, mlp, taken))
+        done.append(PruningStep(wanted, start.masks, mlp, taken))
     return done

@@ -1,5 +1,7 @@
 """Accuracy against density: each figure against the pipeline that it stands for."""
 
+from typing import Any
+
 import pytest
 from tercet.golden.compress import prune
 from tercet.golden.compress.curve import curve_epochs, pruning_curve
@@ -15,7 +17,7 @@ def test_figures_are_those_of_the_pipeline():
     start = Mlp.random((8, 24, 4), seed=2)
     network = train([Dense(w) for w in start.weights], start.biases, *blobs(), epochs=10)
     data, count = Data(*blobs(), *blobs(1)), []
-    options = {"epochs": 6, "seed": 1, "code_bits": 2}
+    options: dict[str, Any] = {"epochs": 6, "seed": 1, "code_bits": 2}
     points = pruning_curve(network, data, [1, 0.1], steps=3, progress=lambda: count.append(1), **options)
     assert len(count) == curve_epochs(6, [1, 0.1]) == 2 * (6 + 6 + 2)
     for point, density, schedule in zip(points, (1, 0.1), ([1], density_schedule(0.1, 3)), strict=True):

@@ -1,6 +1,7 @@
 """Pruning in steps: densities by hand, nested masks, counts of weights and epochs, and one step as pruning at once."""
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,7 +86,8 @@ def test_one_step_is_pruning_at_once(network):
     shared = [Shared(*share_weights(w, mask, 3)) for w, mask in zip(pruned.weights, masks, strict=True)]
     tuned = train(shared, pruned.biases, *blobs(), epochs=2, rate=0.0005, seed=1)
     data = Data(*blobs(), *blobs(1))
-    for options in ({"density": 0.3}, {"schedule": [0.3]}):
+    ways: list[dict[str, Any]] = [{"density": 0.3}, {"schedule": [0.3]}]
+    for options in ways:
         done = compress(network, code_bits=3, data=data, epochs=6, seed=1, **options)
         for layer, part, bias in zip(done.layers, shared, tuned.biases, strict=True):
             np.testing.assert_array_equal(layer.codes, part.codes.T)
@@ -128,7 +130,7 @@ def test_refuses(network):
         with pytest.raises(ValueError, match=message):
             prune_iteratively(network, densities, *blobs(), epochs=9)
     with pytest.raises(TypeError, match="Density 'a' is not a number"):
-        layer_schedule(network, ["a", 0.1])
+        layer_schedule(network, ["a", 0.1])  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="Epochs 1 are fewer than the 2 steps"):
         prune_iteratively(network, [0.5, 0.2], *blobs(), epochs=1)
     with pytest.raises(ValueError, match="Layer 0 is linear"):
