@@ -99,7 +99,9 @@ pictures: $(MAIN)
 	cp build/pictures/tensorcore_training.png build/pictures/tensorcore_errors.png docs/pictures
 	$(BIN)/tercet bench eie --part queue -o build/pictures/bench
 	$(BIN)/tercet bench boards --part peaks -o build/pictures/bench
+	$(BIN)/tercet bench compress --part pruning -o build/pictures/bench
 	cp build/pictures/bench/eie_queue.png build/pictures/bench/boards_peaks.png docs/pictures
+	cp build/pictures/bench/compress_pruning.png docs/pictures/pruning.png
 
 clean:
 	rm -rf $(VENV) build *.egg-info
