@@ -8,7 +8,7 @@ import pytest
 from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
-from tercet.boards.fpga import synth
+from tercet.boards.fpga import attempts, synth
 from tercet.boards.fpga.devices import DEVICES, device
 from tercet.boards.fpga.netlist import DoesNotFit, SynthesisError
 from tercet.boards.fpga.nextpnr import PLACERS, Stopped
@@ -60,6 +60,8 @@ def test_adder_on_ecp5():
 def test_placers_are_tried_on_large_designs(monkeypatch):
     """The best with the first seed places the others; one that fails is left out, unless all do."""
     monkeypatch.setattr(synth, "_LARGE", 1)
+    # On a busy machine the slowest placer takes many times as long for so small a design.
+    monkeypatch.setattr(attempts, "_PATIENCE", 1000)
     text = verilog(Adder(), name="adder")
     found = report(text, "adder", seeds=2)
     first = [found.runs[0], *found.trials]
