@@ -1,5 +1,6 @@
 """Presentation of NPU programs: memories and layers as tables, buffer usage as a plot."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from tercet.golden.npu.program import Program
@@ -7,7 +8,7 @@ from tercet.golden.npu.program import Program
 from .figures import figure, png
 from .output import table
 
-__all__ = ["buffer_picture", "layer_table", "memory_table", "short_name"]
+__all__ = ["buffer_picture", "layer_table", "memory_table", "refuse_flags", "short_name"]
 
 _MEMORIES = {
     "buffer_bytes": "unified buffer, bytes",
@@ -16,6 +17,13 @@ _MEMORIES = {
     "tables": "tables of 256 words",
     "operators": "instructions",
 }
+
+
+def refuse_flags(flags: Mapping[str, Any]) -> None:
+    """Raise ValueError if flags of a model's compilation are given, by name, for a program that is compiled already."""
+    given = [f"--{name.replace('_', '-')}" for name, value in flags.items() if value not in (None, False)]
+    if given:
+        raise ValueError(f"A compiled program does not take {' and '.join(given)}; name the model file instead")
 
 
 def memory_table(program: Program) -> Any:

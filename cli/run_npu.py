@@ -11,6 +11,7 @@ from tercet.boards.host.soc_config import Description, SocConfig
 from tercet.boards.sizing import check_run
 from tercet.compiler.errors import Unsupported
 
+from .npu_program import refuse_flags
 from .run_engine import Given, simulated_soc
 
 __all__ = ["compiled", "npu_rows", "simulated_npu"]
@@ -28,9 +29,7 @@ def compiled(network: GraphNetwork | CompiledNetwork, soc: SocConfig, options: M
     """
     if isinstance(network, GraphNetwork):
         return network.compiled(soc.config, **options)
-    given = [f"--{name.replace('_', '-')}" for name, value in options.items() if value]
-    if given:
-        raise ValueError(f"{' and '.join(given)} applies to a model file, not to a compiled program; leave it out")
+    refuse_flags(options)
     return network
 
 

@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from tercet.sim.engine import EngineRun, run_jobs
 
 from ..engines import ENGINES, examples
 from ..graph_inputs import check_outputs, graph_inputs, program_edges, random_inputs, write_outputs
-from ..npu_program import layer_table
+from ..npu_program import layer_table, refuse_flags
 from ..options import Megahertz, config_from, config_options
 from ..output import check_file, console, table, working, write_files
 from .common import RunOptions, run_options
@@ -74,7 +73,7 @@ def command(
         raise ValueError("--batch applies only to random inputs, not to --inputs; leave it out")
     compiling = {"no_fold": no_fold, "host_fallback": host_fallback, "clip_weights": clip_weights}
     if model.suffix == PROGRAM_SUFFIX:
-        _refuse_flags({"preset": preset, "config": config_file, **flags, **compiling})
+        refuse_flags({"preset": preset, "config": config_file, **flags, **compiling})
         program = Program.load(model)
         graph, reference = program_edges(program), program
     else:
@@ -110,13 +109,6 @@ def command(
     console().print(_summary(model, program, reference is program, found, differs, clock))
     if differs:
         raise click.exceptions.Exit(1)
-
-
-def _refuse_flags(flags: Mapping[str, Any]) -> None:
-    """Refuse flags that a compiled program leaves no choice in."""
-    given = [f"--{name.replace('_', '-')}" for name, value in flags.items() if value not in (None, False)]
-    if given:
-        raise ValueError(f"{', '.join(given)} applies to a model file, not to a compiled program; leave it out")
 
 
 def _run(program: Program, x: Any, options: RunOptions) -> tuple[EngineRun, dict[str, float]]:

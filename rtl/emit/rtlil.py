@@ -114,23 +114,27 @@ def _net_of_cell(cell: int, bit: int) -> _nir.Net:
     return _nir.Net(cell << 16 | bit)
 
 
-_UNCHECKED = (
-    (_nir.Value, "__new__", staticmethod(_new_value)),
-    (_nir.Value, "from_const", staticmethod(_constant_value)),
-    (_nir.Net, "from_cell", staticmethod(_net_of_cell)),
+# What is replaced, by what, and what it was. Read here rather than on entry: of conversions in several threads, the
+# last to end would otherwise put back what another one had replaced.
+_UNCHECKED = tuple(
+    (owner, name, unchecked, vars(owner)[name])
+    for owner, name, unchecked in (
+        (_nir.Value, "__new__", _new_value),
+        (_nir.Value, "from_const", staticmethod(_constant_value)),
+        (_nir.Net, "from_cell", staticmethod(_net_of_cell)),
+    )
 )
 
 
 @contextlib.contextmanager
 def _unchecked_values() -> Iterator[None]:
     """Make Amaranth's values without a check of each of their nets: millions in a wide array."""
-    saved = [vars(owner)[name] for owner, name, _ in _UNCHECKED]
-    for owner, name, unchecked in _UNCHECKED:
+    for owner, name, unchecked, _ in _UNCHECKED:
         setattr(owner, name, unchecked)
     try:
         yield
     finally:
-        for (owner, name, _), checked in zip(_UNCHECKED, saved, strict=True):
+        for owner, name, _, checked in _UNCHECKED:
             setattr(owner, name, checked)
 
 

@@ -90,7 +90,7 @@ def test_refused(model, tmp_path):
         "run", path, *DEVICE, *inputs, "--engine", "systolic"
     )
     line = fails("run", path, *DEVICE, *inputs, "--host-fallback", "--clip-weights")
-    assert "--host-fallback and --clip-weights applies to a model file, not to a compiled program" in line
+    assert "A compiled program does not take --host-fallback and --clip-weights; name the model file" in line
     assert "--acc-width 24 is not a flag of engine npu" in fails("run", path, *DEVICE, *inputs, "--acc-width", 24)
     path.write_bytes(program.dumps()[:-9])
     assert "net.tercetn': the program is damaged or truncated; compile the model again" in fails(

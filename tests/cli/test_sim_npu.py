@@ -86,7 +86,7 @@ def test_mistakes_with_a_program(model, tmp_path):
     path = tmp_path / "picture.tercetn"
     compile_graph(load(model), NpuConfig(**FIELDS)).save(path)
     line = fails("sim", "npu", "--model", path, "--rows", 4, "--clip-weights")
-    assert "--rows, --clip-weights applies to a model file, not to a compiled program" in line
+    assert "A compiled program does not take --rows and --clip-weights; name the model file" in line
     path.write_bytes(path.read_bytes()[:-1])
     assert "damaged or truncated" in fails("sim", "npu", "--model", path)
 

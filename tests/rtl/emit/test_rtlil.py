@@ -1,15 +1,18 @@
 """The writer's text is that of Amaranth's own."""
 
 import re
+from typing import Any
 
 import pytest
 from amaranth import *
 from amaranth.back import rtlil
-from amaranth.hdl._nir import CombinationalCycle
+from amaranth.hdl._nir import CombinationalCycle, Net
+from amaranth.hdl._nir import Value as NetValue
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 from tercet.golden.npu.config import NpuConfig
 from tercet.rtl.common.ram import Ram
+from tercet.rtl.emit import rtlil as emission
 from tercet.rtl.emit.rtlil import convert
 from tercet.rtl.npu.lanes import Lanes
 from tercet.rtl.systolic.requantizer import Requantizer
@@ -125,3 +128,18 @@ class Crossed(wiring.Component):
 
 def test_a_chain_is_no_cycle():
     assert convert(Crossed(), "top") == rtlil.convert(Crossed(), name="top", emit_src=False)
+
+
+def test_amaranth_checks_its_nets_afterwards():
+    """Also where conversions overlap, as in threads: the first to end leaves the other one with checks."""
+    unchecked: Any = (5,)  # not of type Net
+    first, second = emission._unchecked_values(), emission._unchecked_values()
+    with first:
+        assert NetValue(unchecked) == unchecked
+        second.__enter__()
+    second.__exit__(None, None, None)
+    with pytest.raises(AssertionError):
+        NetValue(unchecked)
+    with pytest.raises(AssertionError):
+        Net.from_cell(0, 0)
+    assert NetValue.from_const(6, 4) == (0, 1, 1, 0)
