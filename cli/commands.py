@@ -9,6 +9,8 @@ from . import (
     compile,
     compress,
     demo,
+    dense_sparse_dense,
+    distill,
     doctor,
     flash,
     generate,
@@ -33,6 +35,7 @@ Examples:
   tercet sim eie --n-pe 8 --shape 512x256    a sparse layer, pruned to 10 %
   tercet compress model.npz -o model.tercet --density 0.1
   tercet low-rank model.tflite -o small.tercetn --error 0.2
+  tercet distill model.npz -o small.npz --hidden 16 --data data.npz
   tercet compile model.tflite                a quantised network: operators, products, weights
   tercet demo systolic                       handwritten digits, through the RTL
   tercet boards                              boards and the engines that fit
@@ -57,6 +60,8 @@ for command in (
     synth.synth,
     compress.compress,
     low_rank.low_rank,
+    distill.distill,
+    dense_sparse_dense.dense_sparse_dense,
     compile.compile_model,
     demo.demo,
     bench.bench,

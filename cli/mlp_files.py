@@ -1,5 +1,6 @@
 """Float perceptrons and labelled samples as files."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,37 @@ from tercet.golden.compress.pipeline import Data
 from tercet.golden.networks.mlp import Mlp
 
 from .arrays import read_archive
+from .output import write_files
 
-__all__ = ["read_data", "read_mlp"]
+__all__ = ["check_float", "read_data", "read_mlp", "write_mlp"]
+
+
+def check_float(output: Path, seed: int) -> None:
+    """Reject names of networks to write that are no ``.npz``, and negative seeds.
+
+    Raises
+    ------
+    ValueError
+        For either.
+    """
+    if output.suffix != ".npz":
+        raise ValueError(f"{str(output)!r} is not an .npz, the only format of networks of real numbers")
+    if seed < 0:
+        raise ValueError(f"Seed {seed} is below 0; use at least 0")
+
+
+def write_mlp(path: Path, mlp: Mlp) -> None:
+    """Write a float perceptron as `read_mlp` reads it.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written.
+    """
+    arrays = {f"W{n}": w for n, w in enumerate(mlp.weights)} | {f"b{n}": b for n, b in enumerate(mlp.biases)}
+    file = io.BytesIO()
+    np.savez(file, allow_pickle=False, **arrays)
+    write_files(path.parent, {path.name: file.getvalue()})
 
 
 def read_mlp(path: Path) -> Mlp:

@@ -9,7 +9,7 @@ from tercet.golden.networks.mlp import Mlp
 from .retrain import BATCH, Dense, train
 from .soft_targets import SoftTargets
 
-__all__ = ["distill", "train_alone"]
+__all__ = ["distill", "epochs_alone", "train_alone"]
 
 
 def distill(
@@ -97,9 +97,14 @@ def train_alone(
         If an argument is of the wrong type or range.
     """
     _check_start(student)
-    steps = [-(-count // BATCH) for count in (len(x), len(x) + unlabelled)]
-    options = {"epochs": round(epochs * steps[1] / max(steps[0], 1)), "rate": rate, "seed": seed, "progress": progress}
+    options = {"epochs": epochs_alone(len(x), unlabelled, epochs), "rate": rate, "seed": seed, "progress": progress}
     return train([Dense(w) for w in student.weights], student.biases, x, labels, **options)
+
+
+def epochs_alone(labelled: int, unlabelled: int, epochs: int) -> int:
+    """Epochs that `train_alone` takes: as many steps as `distill` with these numbers of samples."""
+    steps = [-(-count // BATCH) for count in (labelled, labelled + unlabelled)]
+    return round(epochs * steps[1] / max(steps[0], 1))
 
 
 def _check_start(student: Mlp) -> None:

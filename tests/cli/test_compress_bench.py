@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 from tercet.cli.benches import compress as bench
-from tercet.cli.benches import compress_pruning
+from tercet.cli.benches import compress_pruning, compress_training
+from tercet.golden.compress.dense_sparse_dense import dense_sparse_dense
 from tercet.golden.compress.pipeline import Data, compress
 from tercet.golden.compress.retrain import Dense, train
 from tercet.golden.networks.mlp import Mlp
@@ -107,3 +108,48 @@ def test_mismatches_are_seen(tmp_path, monkeypatch):
     monkeypatch.setattr(bench, "train_mlp", lambda digits, hidden, seed: Mlp.random((64, 10), seed))
     with threadpool_limits(1):
         assert not bench.run_bench(["low-rank"], tmp_path)
+
+
+def test_distillation(tmp_path, monkeypatch, capsys):
+    """Students with and without a teacher over the seeds; a teacher knows what the labels leave out."""
+    for name, value in {"_SEEDS": range(2), "_TEACHER": (24,), "_STUDENTS": ((5,),), "_EPOCHS": 8}.items():
+        monkeypatch.setattr(compress_training, name, value)
+    monkeypatch.setattr(compress_training, "train_mlp", quickly_trained)
+    assert bench.run_bench(["distill"], tmp_path)
+    every, few = json.loads((tmp_path / "compress.json").read_text())["distill"]
+    assert [row["student"] for row in (every, few)] == ["64-5-10, all labels", "64-5-10, 100 labels"]
+    assert every["weights"] == few["weights"] == 74 * 5
+    digits = [bench.load_digits(seed) for seed in range(2)]
+    alone = []
+    with threadpool_limits(1):
+        for seed, each in enumerate(digits):
+            # 23 steps for all samples in each of 8 epochs, but 2 for the labelled ones.
+            start = Mlp.random((64, 5, 10), seed)
+            parts, labelled = [Dense(w) for w in start.weights], (each.train_x[:100], each.train_y[:100])
+            done = train(parts, start.biases, *labelled, epochs=92, rate=0.1, seed=seed)
+            alone.append(done.accuracy(each.test_x, each.test_y))
+    assert few["alone"] == pytest.approx(np.mean(alone))
+    for row in (every, few):
+        assert row["gain"] == pytest.approx(row["distilled"] - row["alone"])
+    assert few["gain"] > 0.03
+    assert "distillation of 64-24-10 on digits, 2 seeds" in capsys.readouterr().out
+
+
+def test_dense_sparse_dense(tmp_path, monkeypatch, capsys):
+    """The gain is that above the same training without pruning."""
+    for name, value in {"_SEEDS": range(2), "_NETWORKS": ((24,),), "_DENSITIES": (0.5,), "_PHASE_EPOCHS": 3}.items():
+        monkeypatch.setattr(compress_training, name, value)
+    monkeypatch.setattr(compress_training, "train_mlp", quickly_trained)
+    assert bench.run_bench(["dense-sparse-dense"], tmp_path)
+    [row] = json.loads((tmp_path / "compress.json").read_text())["dense-sparse-dense"]
+    assert (row["network"], row["pruned"]) == ("64-24-10, density 0.5", 888)
+    wholes = []
+    with threadpool_limits(1):
+        for seed in range(2):
+            each = bench.load_digits(seed)
+            mlp, labelled = quickly_trained(each, (24,), seed), (each.train_x, each.train_y)
+            whole = dense_sparse_dense(mlp, *labelled, density=1.0, epochs=3, seed=seed)
+            wholes.append(whole.mlp.accuracy(each.test_x, each.test_y))
+    assert row["whole"] == pytest.approx(np.mean(wholes))
+    assert row["gain"] == pytest.approx(row["dense"] - row["whole"])
+    assert "dense-sparse-dense training on digits, 2 seeds" in capsys.readouterr().out
