@@ -4,6 +4,7 @@ import click
 
 from . import (
     bench,
+    bits,
     boards,
     build,
     compile,
@@ -35,6 +36,7 @@ Examples:
   tercet sim eie --n-pe 8 --shape 512x256    a sparse layer, pruned to 10 %
   tercet compress model.npz -o model.tercet --density 0.1
   tercet low-rank model.tflite -o small.tercetn --error 0.2
+  tercet bits model.npz --data data.npz      accuracy by bits of weights and activations
   tercet distill model.npz -o small.npz --hidden 16 --data data.npz
   tercet compile model.tflite                a quantised network: operators, products, weights
   tercet demo systolic                       handwritten digits, through the RTL
@@ -59,6 +61,7 @@ for command in (
     sim.sim,
     synth.synth,
     compress.compress,
+    bits.bits,
     low_rank.low_rank,
     distill.distill,
     dense_sparse_dense.dense_sparse_dense,

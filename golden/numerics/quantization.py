@@ -25,6 +25,7 @@ from ..checks import (
 from .requantization import Requant, requantize
 
 __all__ = [
+    "CODE_BITS",
     "QuantParams",
     "Requant",
     "calibrate",
@@ -35,6 +36,10 @@ __all__ = [
     "requantize",
     "weight_params",
 ]
+
+
+CODE_BITS = (2, 8)
+"""Fewest and most bits of a code: below two, none but 0 is symmetric."""
 
 
 def _round_half_away(x: np.ndarray) -> np.ndarray:
@@ -192,8 +197,8 @@ def dequantize(q: np.ndarray, params: QuantParams) -> np.ndarray:
     return np.asarray((codes - params.zero_point) * params.scale, dtype=np.float64)
 
 
-def weight_params(w: np.ndarray, *, axis: int | None = None) -> QuantParams:
-    """Symmetric quantisation parameters for weights: codes -127 to 127, zero point 0.
+def weight_params(w: np.ndarray, *, axis: int | None = None, bits: int = 8) -> QuantParams:
+    """Symmetric quantisation parameters for weights: codes -127 to 127 with 8 bits, zero point 0.
 
     Excluding -128 keeps the range symmetric and lets two products share one 18x18 multiplier.
 
@@ -203,18 +208,20 @@ def weight_params(w: np.ndarray, *, axis: int | None = None) -> QuantParams:
         Finite weights, at least one.
     axis : int or None
         None for one scale; the last axis, -1, for one per output channel.
+    bits : int
+        Width of the codes, 2 to 8; their largest magnitude is ``2**(bits - 1) - 1``.
 
     Returns
     -------
     QuantParams
-        Scale ``max(abs(w)) / 127``, or 1 where all weights are zero.
+        Scale ``max(abs(w)) / 127`` with 8 bits, or 1 where all weights are zero.
 
     Raises
     ------
     TypeError
-        If ``w`` is not of a float type or ``axis`` not an integer.
+        If ``w`` is not of a float type, ``axis`` or ``bits`` not an integer.
     ValueError
-        If a weight is not finite, ``w`` is empty, or ``axis`` is not the last one.
+        If a weight is not finite, ``w`` is empty, ``axis`` is not the last one, or ``bits`` is out of range.
 
     Notes
     -----
@@ -230,12 +237,17 @@ def weight_params(w: np.ndarray, *, axis: int | None = None) -> QuantParams:
         if not real.ndim or axis not in (-1, real.ndim - 1):
             raise ValueError(f"Axis {axis} is not the last of shape {real.shape}; move the channels there and use -1")
         peak = np.max(np.abs(real), axis=tuple(range(real.ndim - 1)))
-    scale = peak / 127
-    return QuantParams(np.where(scale > 0, scale, 1.0), 0, -127, 127)
+    most = (1 << integer("Width", bits, CODE_BITS) - 1) - 1
+    scale = peak / most
+    return QuantParams(np.where(scale > 0, scale, 1.0), 0, -most, most)
 
 
 def calibrate(
-    x: np.ndarray, *, method: Literal["minmax", "percentile"] = "minmax", percentile: float = 99.9
+    x: np.ndarray,
+    *,
+    method: Literal["minmax", "percentile"] = "minmax",
+    percentile: float = 99.9,
+    bits: int = 8,
 ) -> QuantParams:
     """Asymmetric int8 quantisation parameters for activations, from samples.
 
@@ -248,17 +260,19 @@ def calibrate(
     percentile : float
         With ``"percentile"``: the range runs from percentile ``100 - percentile`` to ``percentile``; above 50, at
         most 100.
+    bits : int
+        Width of the codes, 2 to 8.
 
     Returns
     -------
     QuantParams
-        One scale, codes -128 to 127. The range always includes 0, which is exact; a round trip of any real number in
-        the range errs by at most half a step. All-zero samples give scale 1 and zero point 0.
+        One scale, codes -128 to 127 with 8 bits. The range always includes 0, which is exact; a round trip of any real
+        number in the range errs by at most half a step. All-zero samples give scale 1 and zero point 0.
 
     Raises
     ------
     TypeError
-        If ``x`` is not of a float type, ``method`` not a string or ``percentile`` not a number.
+        If ``x`` is not of a float type, ``method`` not a string, ``percentile`` not a number or ``bits`` no integer.
     ValueError
         If a sample is not finite, ``x`` is empty, or an option is out of range.
 
@@ -282,13 +296,15 @@ def calibrate(
     else:
         low, high = (float(v) for v in np.percentile(real, [100 - float(percentile), float(percentile)]))
     low, high = min(low, 0.0), max(high, 0.0)
+    levels = 1 << integer("Width", bits, CODE_BITS)
+    ends = (-levels // 2, levels // 2 - 1)
     # Divide before subtracting: the difference could overflow.
-    scale = high / 255 - low / 255
+    scale = high / (levels - 1) - low / (levels - 1)
     if scale == 0:
-        return QuantParams(1.0, 0)
+        return QuantParams(1.0, 0, *ends)
     # Rounding the zero point shifts the range by at most half a step, so both ends stay within that error.
-    zero_point = int(np.clip(_round_half_away(np.asarray(INT8[0] - low / scale)), *INT8))
-    return QuantParams(scale, zero_point)
+    zero_point = int(np.clip(_round_half_away(np.asarray(ends[0] - low / scale)), *ends))
+    return QuantParams(scale, zero_point, *ends)
 
 
 def quantize_bias(bias: np.ndarray, input_scale: float, weight_scale: float | np.ndarray) -> np.ndarray:

@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 from tercet.cli.benches import compress as bench
-from tercet.cli.benches import compress_pruning, compress_training
+from tercet.cli.benches import compress_bits, compress_pruning, compress_training
+from tercet.golden.compress.bits import Widths, rounded
 from tercet.golden.compress.dense_sparse_dense import dense_sparse_dense
 from tercet.golden.compress.pipeline import Data, compress
 from tercet.golden.compress.retrain import Dense, train
@@ -153,3 +154,24 @@ def test_dense_sparse_dense(tmp_path, monkeypatch, capsys):
     assert row["whole"] == pytest.approx(np.mean(wholes))
     assert row["gain"] == pytest.approx(row["dense"] - row["whole"])
     assert "dense-sparse-dense training on digits, 2 seeds" in capsys.readouterr().out
+
+
+def test_bits(tmp_path, monkeypatch, capsys):
+    """Accuracy over the seeds with each tensor rounded by itself, and all of them."""
+    for name, value in {"_SEEDS": range(2), "_HIDDEN": (24,), "_BITS": (8, 2)}.items():
+        monkeypatch.setattr(compress_bits, name, value)
+    monkeypatch.setattr(compress_bits, "train_mlp", quickly_trained)
+    assert bench.run_bench(["bits"], tmp_path)
+    rows = {row["tensor"]: row for row in json.loads((tmp_path / "compress.json").read_text())["bits"]}
+    kinds = [f"{layer}, {name}" for layer in ("layer 0", "layer 1", "all") for name in ("weights", "activations")]
+    assert list(rows) == [*kinds, "all, both"]
+    rights = []
+    with threadpool_limits(1):
+        for seed in range(2):
+            each = bench.load_digits(seed)
+            mlp = quickly_trained(each, (24,), seed)
+            outputs = rounded(mlp, each.train_x, Widths((None, 2), (None, None)))(each.test_x)
+            rights.append((outputs.argmax(axis=1) == each.test_y).mean())
+    assert rows["layer 1, weights"]["bits_2"] == pytest.approx(np.mean(rights))
+    assert rows["all, both"]["bits_8"] > rows["all, both"]["bits_2"] + 0.1
+    assert "64-24-10 on digits, 2 seeds" in capsys.readouterr().out

@@ -24,20 +24,6 @@ def one_thread():
         yield
 
 
-@pytest.fixture
-def files(folder):
-    """A network that labels its samples, most of them by chance of its outputs' order, and inputs without labels."""
-    rng = np.random.default_rng(0)
-    mlp = Mlp.random((6, 24, 3), 1)
-    np.savez(folder / "model.npz", W0=mlp.weights[0], b0=mlp.biases[0], W1=mlp.weights[1], b1=mlp.biases[1])
-    x = rng.normal(size=(260, 6))
-    y = mlp.activations(x)[-1].argmax(axis=1)
-    y[::7] = (y[::7] + 1) % 3
-    np.savez(folder / "data.npz", x=x[:160], y=y[:160], test_x=x[160:], test_y=y[160:])
-    np.save(folder / "x.npy", rng.normal(size=(70, 6)))
-    return folder
-
-
 def same(found, want):
     pairs = zip(found.weights + found.biases, want.weights + want.biases, strict=True)
     return all(np.array_equal(one, other) for one, other in pairs)
