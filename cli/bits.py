@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from tercet.golden.compress.bits import TENSORS, BitsPoint, bits_against_accuracy, fewest_bits
+from tercet.golden.compress.bits import TENSORS, BitsPoint, bits_against_accuracy, check_loss, fewest_bits
 from tercet.golden.numerics.quantization import CODE_BITS
 
 from .mlp_files import read_data, read_mlp
@@ -23,8 +23,8 @@ bits, one tensor at a time; then those of all layers together. Nothing is retrai
 of the activations, up to --percentile; weights have a scale per output, in the last layer one altogether.
 
 The last table has for each tensor the fewest bits that by themselves cost at most --loss, and the accuracy with all of
-these together. The engines compute with 8 bits, EIE with codes of 1 to 8 for shared weights (tercet compress
---code-bits): the table shows which layers have bits to spare.
+these together, which the choice on the same test samples flatters. The engines compute with 8 bits, EIE with codes of 1
+to 8 for shared weights (tercet compress --code-bits): the table shows which layers have bits to spare.
 """
 
 
@@ -50,6 +50,7 @@ def bits(model: Path, data: Path, text: str, loss: float, percentile: float, see
     """Measure a network's accuracy with fewer bits for weights and activations, layer by layer."""
     if seed < 0:
         raise ValueError(f"Seed {seed} is below 0; use at least 0")
+    check_loss(loss)
     widths = _widths(text)
     mlp = read_mlp(model)
     samples = read_data(data, mlp, seed)

@@ -18,7 +18,7 @@ from tercet.golden.numerics.quantization import CODE_BITS, QuantParams, calibrat
 
 from .pipeline import Data
 
-__all__ = ["TENSORS", "BitsPoint", "Widths", "bits_against_accuracy", "fewest_bits", "rounded"]
+__all__ = ["TENSORS", "BitsPoint", "Widths", "bits_against_accuracy", "check_loss", "fewest_bits", "rounded"]
 
 TENSORS = ("weights", "activations")
 """Kinds of tensors that a layer reads."""
@@ -151,6 +151,12 @@ def bits_against_accuracy(
     return points
 
 
+def check_loss(loss: float) -> None:
+    """Reject a loss of accuracy that is negative or not a number, with a ValueError."""
+    if not loss >= 0:
+        raise ValueError(f"Loss {loss} is not at least 0; use the accuracy that a tensor may cost, such as 0.005")
+
+
 def fewest_bits(
     mlp: Mlp, data: Data, points: Sequence[BitsPoint], loss: float, *, percentile: float = _PERCENTILE
 ) -> tuple[Widths, float]:
@@ -178,8 +184,7 @@ def fewest_bits(
     ValueError
         If the loss is negative or not a number.
     """
-    if not loss >= 0:
-        raise ValueError(f"Loss {loss} is below 0; use the accuracy that a tensor may cost, such as 0.005")
+    check_loss(loss)
     least = mlp.accuracy(data.test_x, data.test_y) - loss
     chosen: dict[str, list[int]] = {name: [] for name in TENSORS}
     for n in range(len(mlp.weights)):
