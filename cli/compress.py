@@ -1,10 +1,12 @@
 """``tercet compress``."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import click
+from tercet.boards.catalog import BOARDS
+from tercet.compiler.load import SUFFIXES
 from tercet.golden.compress.container import dumps
 from tercet.golden.compress.fixed_network import FixedNetwork, FloatError
 from tercet.golden.compress.pipeline import Compression, Data
@@ -13,6 +15,8 @@ from tercet.golden.compress.ranges import bound
 from tercet.golden.compress.schedule import SPACINGS, check_epochs, density_schedule
 from tercet.golden.networks.mlp import Mlp
 
+from .arrays import read_archive
+from .compress_graph import GraphOptions, compress_graph
 from .fixed_rows import error_rows, fraction_rows, saturation_row, warn_of_saturation
 from .mlp_files import read_data, read_mlp
 from .output import check_file, console, progress, table, write_files
@@ -21,6 +25,8 @@ from .pruning_curve import CURVE_STEPS, draw_curve
 __all__ = ["compress"]
 
 _DENSITY = "0.1"
+_EPOCHS = 30
+_BOARD = "ulx3s-85f"
 
 _EPILOG = f"""\b
 Examples:
@@ -29,6 +35,8 @@ Examples:
   tercet compress model.npz -o model.tercet --density 0.1 --data digits.npz --epochs 60
   tercet compress model.npz -o model.tercet --density 0.03 --steps 5 --data digits.npz
   tercet compress model.npz -o model.tercet --schedule 0.5,0.2,0.1 --data digits.npz --curve curve.png
+  tercet compress model.tflite --density 0.2 --inputs x.npy
+  tercet compress model.tflite -o model.tercet --density 0.2 --layer dense --inputs x.npy --board orangecrab-85f
 
 model.npz has W0 (in, out), b0 (out,), W1, b1 and so on. digits.npz has x (samples, in) and y (samples,), the labels, to
 retrain with, and test_x and test_y to measure accuracy on. Without these a fifth of x is held out for testing, which
@@ -41,6 +49,13 @@ or --steps steps, and the last with shared weights. It takes as long as compress
 The largest magnitudes of each layer's inputs and outputs over all samples are stored as well: they set the fraction
 bits on an EIE engine. Without --data, --largest-input and the weights bound them; without either, they are measured on
 the inputs of the run.
+
+MODEL may also be quantised, a .tflite, an .onnx or the .npz of an INT8 network: its fully connected layers and 1x1
+convolutions are pruned by the magnitude of their real weights, and nothing is trained. Most of --inputs, 128 at most,
+set biases that make up for the mean change; a fifth of them measures what the outputs have become. Without --inputs
+random codes measure it, which says little of real ones. Clocks and bytes of each layer stand beside those of the
+board's NPU, with the densities up to which EIE takes fewer. OUT, which may be left out, holds the layers as one network
+of real numbers, without the last one's activation, if each feeds the next.
 """
 
 
@@ -49,6 +64,16 @@ def _numbers(what: str, text: str) -> list[float]:
         return [float(part) for part in text.split(",")]
     except ValueError:
         raise ValueError(f"{what} {text!r} is not a number, or several with commas; use 0.1 for instance") from None
+
+
+def _quantised(model: Path) -> bool:
+    """Whether a file has an int8 network; other files are left to the reader of real numbers."""
+    return model.suffix in SUFFIXES or (model.suffix == ".npz" and "input_scale" in read_archive(model))
+
+
+def _refuse(flags: Mapping[str, Any], why: str) -> None:
+    for flag in (name for name, value in flags.items() if value is not None):
+        raise ValueError(f"--{flag} {why}; leave it out")
 
 
 def _schedule(
@@ -111,7 +136,7 @@ def _fixed_table(fixed: FixedNetwork, error: FloatError, saturated: tuple[int, .
 
 @click.command(epilog=_EPILOG)
 @click.argument("model", type=click.Path(path_type=Path))
-@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="Compressed network to write.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Compressed network to write.")
 @click.option("--density", help=f"Share of weights to keep: one, or one per layer. [default: {_DENSITY}]")
 @click.option("--schedule", help="Falling densities of pruning in steps, instead of --density, such as 0.5,0.2,0.1.")
 @click.option("--steps", type=int, help="Prune to --density in as many steps.")
@@ -124,12 +149,15 @@ def _fixed_table(fixed: FixedNetwork, error: FloatError, saturated: tuple[int, .
     type=float,
     help="Largest magnitude of an input; bounds the ranges of all layers without --data.",
 )
-@click.option("--epochs", type=int, default=30, show_default=True, help="Epochs of retraining, in all steps.")
+@click.option("--epochs", type=int, help=f"Epochs of retraining, in all steps. [default: {_EPOCHS}]")
 @click.option("--curve", type=click.Path(path_type=Path), help="Plot accuracy against density, .png.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of retraining and of the test split.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of retraining, test split, random inputs.")
+@click.option("--layer", "names", multiple=True, help="Of an int8 network, only this layer; may be repeated.")
+@click.option("--inputs", type=click.Path(path_type=Path), help="Samples for an int8 network, as for tercet run.")
+@click.option("--board", type=click.Choice(list(BOARDS)), help=f"Engines for an int8 network. [default: {_BOARD}]")
 def compress(
     model: Path,
-    output: Path,
+    output: Path | None,
     density: str | None,
     schedule: str | None,
     steps: int | None,
@@ -138,18 +166,33 @@ def compress(
     index_bits: int,
     data: Path | None,
     largest_input: float | None,
-    epochs: int,
+    epochs: int | None,
     curve: Path | None,
     seed: int,
+    names: tuple[str, ...],
+    inputs: Path | None,
+    board: str | None,
 ) -> None:
     """Prune a network, share its weights, and Huffman-code the rest."""
     if seed < 0:
         raise ValueError(f"Seed {seed} is below 0; use at least 0")
+    training = {"schedule": schedule, "steps": steps, "spacing": spacing, "data": data, "largest-input": largest_input}
+    training |= {"epochs": epochs, "curve": curve}
+    if _quantised(model):
+        _refuse(training, "needs a network of real numbers, and this one is quantised")
+        shares = _numbers("Density", density or _DENSITY)
+        options = GraphOptions(names, shares, code_bits, index_bits, inputs, board or _BOARD, seed)
+        compress_graph(model, output, options)
+        return
+    _refuse({"layer": names or None, "inputs": inputs, "board": board}, "is for quantised networks, not for this one")
+    if output is None:
+        raise ValueError("A network of real numbers is compressed into a file; name it with -o")
     if data is not None and largest_input is not None:
         raise ValueError("--data measures what --largest-input only bounds; leave one of them out")
     for flag, given in {"--steps": steps, "--schedule": schedule, "--curve": curve}.items():
         if given is not None and data is None:
             raise ValueError(f"{flag} retrains the network, which needs samples; give --data")
+    epochs = _EPOCHS if epochs is None else epochs
     mlp = read_mlp(model)
     samples = None if data is None else read_data(data, mlp, seed)
     wanted = _schedule(mlp, density, schedule, steps, spacing)

@@ -12,23 +12,19 @@ from tercet.compiler.int8_network import graph_of_int8_network
 from tercet.golden.compress.low_rank_graph import low_rank_graph
 from tercet.golden.compress.low_rank_mlp import LowRankMlp, low_rank_mlp
 from tercet.golden.compress.pipeline import Data
-from tercet.golden.networks.graph import Graph, input_arrays
+from tercet.golden.networks.graph import Graph
 from tercet.golden.networks.int8_network import quantize_mlp
 from tercet.golden.networks.mlp import Mlp
 from tercet.golden.npu import NpuConfig
 from tercet.golden.npu.program import Program
 
 from .arrays import SAMPLES, read_array
-from .graph_inputs import graph_inputs, random_inputs
+from .graph_samples import kept, layer_name, sample_parts
 from .low_rank_report import Factoring, layer_rows, output_rows
 from .mlp_files import read_data, read_mlp
 from .output import progress
 
 __all__ = ["Machine", "Wanted", "factor_float", "factor_int8"]
-
-_SAMPLES = 64
-# Inputs that set ranges: all their tensors are in memory at once.
-_MOST_RANGES = 128
 
 
 @dataclass(frozen=True)
@@ -84,12 +80,8 @@ def factor_int8(
 ) -> tuple[Factoring, dict[str, Any]]:
     """Factor a quantised network; also returns how its outputs have changed."""
     graph = load(model).simplified()
-    names = [_layer_name(graph, layer) for layer in wanted.layers] or None
-    if inputs is None:
-        rng = np.random.default_rng(seed)
-        ranges, compared = (random_inputs(graph, rng, _SAMPLES) for _ in range(2))
-    else:
-        ranges, compared = _parts(graph, graph_inputs(graph, inputs))
+    names = [layer_name(graph, layer) for layer in wanted.layers] or None
+    ranges, compared = sample_parts(graph, inputs, seed)
     found = _factored_graph(graph, ranges, wanted, names)
     if wanted.faster:
         names = [graph.operators[n].name for n in machine.faster(found)]
@@ -104,41 +96,6 @@ def _factored_graph(graph: Graph, x: Any, wanted: Wanted, names: Sequence[str] |
     chosen = [layers.get(n) for n in range(len(graph.operators))]
     ranks = [None if layer is None else layer.rank for layer in chosen]
     return Factoring(graph, done.graph, ranks, [None if layer is None else layer.error for layer in chosen])
-
-
-def _parts(graph: Graph, x: Any) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Inputs to set ranges with, and a fifth to compare on; all of them for both if there are fewer than five."""
-    arrays, batched = input_arrays(graph.inputs, x)
-    arrays = arrays if batched else [array[None] for array in arrays]
-    count = len(arrays[0])
-    if count < 5:
-        return arrays, arrays
-    ranges = np.flatnonzero(_kept(count))
-    ranges = ranges[:: -(-len(ranges) // _MOST_RANGES)]
-    return [array[ranges] for array in arrays], [array[~_kept(count)] for array in arrays]
-
-
-def _kept(count: int) -> np.ndarray:
-    """Mask of four samples of five."""
-    return np.arange(count) % 5 != 4
-
-
-def _layer_name(graph: Graph, wanted: str) -> str:
-    """Return the name of the only operator with this name, or whose name, up to a semicolon, ends like this."""
-    names = [operator.name for operator in graph.operators]
-    if wanted in names:
-        return wanted
-    found = [name for name in names if name.partition(";")[0].endswith(wanted.removeprefix("..."))]
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise ValueError(f"{len(found)} layers end in {wanted!r}: {_listed(found)}; name more of it")
-    raise ValueError(f"There is no layer {wanted!r}; use {_listed(names)}")
-
-
-def _listed(names: Sequence[str]) -> str:
-    """List names up to their first semicolon, behind which are those of fused nodes."""
-    return ", ".join(repr(name.partition(";")[0]) for name in names)
 
 
 def factor_float(
@@ -185,7 +142,7 @@ def _real_inputs(mlp: Mlp, path: Path | None) -> tuple[np.ndarray, np.ndarray]:
     x, width = read_array("x", path, SAMPLES), mlp.weights[0].shape[0]
     if x.dtype.kind != "f" or x.ndim != 2 or x.shape[1] != width or not len(x):
         raise ValueError(f"{str(path)!r} has x of {x.dtype} {x.shape}; use real numbers (samples, {width})")
-    return (x[_kept(len(x))], x[~_kept(len(x))]) if len(x) >= 5 else (x, x)
+    return (x[kept(len(x))], x[~kept(len(x))]) if len(x) >= 5 else (x, x)
 
 
 def _int8_accuracy(found: Factoring, data: Data) -> dict[str, float]:

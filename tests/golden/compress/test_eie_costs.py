@@ -5,7 +5,7 @@ import functools
 import numpy as np
 import pytest
 from tercet.golden.compress.eie import sized_layers
-from tercet.golden.compress.eie_costs import break_even, held_bytes, pruned_cycles
+from tercet.golden.compress.eie_costs import break_even, held_bytes, pruned_cycles, pruned_layer
 from tercet.golden.compress.model import CompressedLayer
 from tercet.golden.compress.prune import prune
 from tercet.golden.compress.share import share_weights
@@ -14,6 +14,8 @@ from tercet.golden.eie.encoding import cycles
 from tercet.golden.eie.stimuli import random_acts
 
 CONFIG = EieConfig(n_pe=4, pointer_depth=64)
+# Depths as small as the layer permits.
+SMALL = EieConfig(n_pe=4, matrix_depth=1, pointer_depth=2, act_depth=10, constant_depth=16, program_depth=2)
 WEIGHTS = np.random.default_rng(0).normal(size=(24, 40))
 ACTS = random_acts(np.random.default_rng(1), 40, 0.5, 3)
 
@@ -24,6 +26,7 @@ def test_clocks_are_those_of_the_compressed_layer(density):
     layer = CompressedLayer(codes, centroids, np.ones(24), 4, 1.0, 30.0)
     [encoded] = sized_layers([layer], {"n_pe": 4}, permute="balance")
     assert pruned_cycles(WEIGHTS, density, ACTS, CONFIG) == cycles(encoded, ACTS).total
+    assert held_bytes([pruned_layer(WEIGHTS, density, SMALL)]) == held_bytes([encoded])
 
 
 def test_break_even_of_a_layer():
