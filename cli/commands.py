@@ -20,6 +20,7 @@ from . import (
     run,
     sim,
     synth,
+    ternary,
     verify_gpu,
 )
 from .errors import TercetGroup
@@ -38,6 +39,7 @@ Examples:
   tercet low-rank model.tflite -o small.tercetn --error 0.2
   tercet bits model.npz --data data.npz      accuracy by bits of weights and activations
   tercet distill model.npz -o small.npz --hidden 16 --data data.npz
+  tercet ternary model.npz -o ternary.npz --data data.npz
   tercet compile model.tflite                a quantised network: operators, products, weights
   tercet demo systolic                       handwritten digits, through the RTL
   tercet boards                              boards and the engines that fit
@@ -65,6 +67,7 @@ for command in (
     low_rank.low_rank,
     distill.distill,
     dense_sparse_dense.dense_sparse_dense,
+    ternary.ternary,
     compile.compile_model,
     demo.demo,
     bench.bench,

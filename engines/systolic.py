@@ -24,10 +24,17 @@ from .spec import EngineSpec
 
 __all__ = ["SPEC"]
 
+
+def _multiplier(config: SystolicConfig) -> Any:
+    if config.ternary:
+        raise ValueError(f"mac {config.mac!r} has no multiplier; use unit pe, its cell")
+    return DualMultiplier() if config.mac == "ecp5-dual" else Multiplier(config=config)
+
+
 _UNITS = {
     "array": lambda config: SystolicArray(config=config),
     "pe": lambda config: cell_class(config)(config=config),
-    "multiplier": lambda config: DualMultiplier() if config.mac == "ecp5-dual" else Multiplier(config=config),
+    "multiplier": _multiplier,
     "skew": lambda config: Skew(lanes=config.rows, width=lane_layout(config).size),
     "deskew": lambda config: Skew(lanes=config.cols, width=config.sum_width, reverse=True),
     "sequencer": lambda config: Sequencer(config=config),

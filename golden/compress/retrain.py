@@ -87,12 +87,27 @@ class Ternary(Dense):
     Full-precision weights move by the gradient times their scale, those within the threshold by the gradient itself. A
     scale moves by the mean gradient of its weights: the paper's sum at a proportionally lower rate, so that one rate
     serves both.
+
+    Parameters
+    ----------
+    w : float array
+        Initial weights.
+    one_scale : bool
+        Both signs have the same scale, so that weights are -1, 0 and 1 in units of it.
     """
 
-    def __init__(self, w: np.ndarray):
+    def __init__(self, w: np.ndarray, *, one_scale: bool = False):
         super().__init__(w)
+        self._one_scale = one_scale
         self.codes, self.scales = ternarize(self._free)
+        if one_scale:
+            self.scales = np.full(2, self._together(self.scales))
         self._scale_velocity = np.zeros(2)
+
+    def _together(self, by_sign: np.ndarray) -> float:
+        """Mean over all weights that are not zero, of means over the positive and the negative ones."""
+        counts = np.bincount(self.codes.ravel(), minlength=3)[[POSITIVE, NEGATIVE]]
+        return float((by_sign * counts).sum() / max(counts.sum(), 1))
 
     @property
     def value(self) -> np.ndarray:
@@ -102,6 +117,8 @@ class Ternary(Dense):
         sums = np.bincount(self.codes.ravel(), gradient.ravel(), minlength=3)
         counts = np.maximum(np.bincount(self.codes.ravel(), minlength=3), 1)
         by_scale = np.array([1.0, -1.0]) * (sums / counts)[[POSITIVE, NEGATIVE]]
+        if self._one_scale:
+            by_scale = np.full(2, self._together(by_scale))
         self._scale_velocity = momentum * self._scale_velocity - rate * by_scale
         # A negative scale would swap the signs.
         scales = np.maximum(self.scales + self._scale_velocity, 0.0)

@@ -243,7 +243,7 @@ def _layer(arrays: dict[str, np.ndarray], n: int) -> Int8Layer:
         raise type(error)(f"layer {n}: {error}") from None
 
 
-def quantize_mlp(mlp: Mlp, samples: np.ndarray, *, int8_outputs: bool = False) -> Int8Network:
+def quantize_mlp(mlp: Mlp, samples: np.ndarray, *, int8_outputs: bool = False, ternary: bool = False) -> Int8Network:
     """Quantise a perceptron, calibrating its activations on samples.
 
     Hidden layers have one weight scale per channel and requantise to int8, with the ReLU, if any, as a clamp. The last
@@ -257,12 +257,14 @@ def quantize_mlp(mlp: Mlp, samples: np.ndarray, *, int8_outputs: bool = False) -
         Representative inputs.
     int8_outputs : bool
         Whether the last layer requantises as well, for engines that output no INT32 sums.
+    ternary : bool
+        Whether weights become -1, 0 and 1 times a scale, as those of layers trained so already are.
     """
     params = [calibrate(x, method="percentile", percentile=99.95) for x in mlp.activations(samples)]
     layers = []
     for n, (w, b) in enumerate(zip(mlp.weights, mlp.biases, strict=True)):
         last = n == len(mlp.weights) - 1
-        scales = _weight_params(w, b, float(params[n].scale), last)
+        scales = _weight_params(w, b, float(params[n].scale), last, 2 if ternary else 8)
         codes = quantize(w, scales)
         bias = quantize_bias(b, float(params[n].scale), scales.scale)
         requant = None
@@ -275,7 +277,7 @@ def quantize_mlp(mlp: Mlp, samples: np.ndarray, *, int8_outputs: bool = False) -
     return Int8Network(params[0], tuple(layers))
 
 
-def _weight_params(w: np.ndarray, bias: np.ndarray, input_scale: float, common: bool) -> QuantParams:
+def _weight_params(w: np.ndarray, bias: np.ndarray, input_scale: float, common: bool, bits: int) -> QuantParams:
     """Weight scales, coarser for weights so small that the bias in units of the sums would not fit."""
-    params = weight_params(w, axis=None if common else -1)
+    params = weight_params(w, axis=None if common else -1, bits=bits)
     return replace(params, scale=np.maximum(params.scale, np.abs(bias).max() / (input_scale * _MOST_BIAS)))

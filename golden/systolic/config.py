@@ -10,7 +10,7 @@ from .cycle_model import cycles as _cycles
 
 __all__ = ["SystolicConfig"]
 
-_CHOICES = {"dataflow": ("ws", "os"), "mac": ("infer", "ecp5", "ecp5-dual", "ice40")}
+_CHOICES = {"dataflow": ("ws", "os"), "mac": ("infer", "ecp5", "ecp5-dual", "ice40", "ternary", "ternary-ecp5")}
 # Limits of the command stream's fields.
 _M_MAX, _STEPS_MAX, _TILES_MAX = 2**24 - 1, 2**20 - 1, 2**16 - 1
 
@@ -24,16 +24,17 @@ class SystolicConfig:
     rows, cols : int
         Processing elements down (the K of a tile) and across (its N), 1..256.
     act_width, weight_width : int
-        Operand widths in bits, 4..16, two's complement.
+        Operand widths in bits, 4..16, two's complement. Ternary weights have 2, the only width and the default there.
     acc_width : int
         Accumulator width in bits, at most 32.
     acc_depth : int
         Result rows in each of the two accumulator banks, and so the longest block of M.
     dataflow : "ws" or "os"
         What is stationary in the array: weights or outputs.
-    mac : "infer", "ecp5", "ecp5-dual" or "ice40"
+    mac : "infer", "ecp5", "ecp5-dual", "ice40", "ternary" or "ternary-ecp5"
         Multiplier: inferred by synthesis, ``MULT18X18D``, ``MULT18X18D`` shared by two columns (weight stationary,
-        8 bits, no weight of -128), or ``SB_MAC16`` (shared by two columns at up to 8 bits).
+        8 bits, no weight of -128), or ``SB_MAC16`` (shared by two columns at up to 8 bits). None for the ternary
+        weights -1, 0 and 1 (weight stationary), which an adder applies; with "ternary-ecp5" in its ``CCU2C``.
     lut_rows : int
         Rows of the array, from the bottom, that multiply in lookup tables, where the FPGA has too few blocks; only with
         "ecp5-dual".
@@ -50,12 +51,13 @@ class SystolicConfig:
     rows: int = option(16, "processing elements down: the K of a tile", (1, 256))
     cols: int = option(16, "processing elements across: the N of a tile", (1, 256))
     act_width: int = option(8, "activation width in bits", (4, 16))
-    weight_width: int = option(8, "weight width in bits", (4, 16))
+    weight_width: int = option(8, "weight width in bits; 2 with mac ternary", (2, 16))
     acc_width: int = option(32, "accumulator width in bits", (9, 32))
     acc_depth: int = option(256, "result rows in each accumulator bank", (2, 2**16))
     dataflow: Literal["ws", "os"] = option("ws", "what is stationary in the array: weights (ws) or outputs (os)")
-    mac: Literal["infer", "ecp5", "ecp5-dual", "ice40"] = option(
-        "infer", "multiplier: inferred, or the FPGA's hard block; ecp5-dual has two products per block"
+    mac: Literal["infer", "ecp5", "ecp5-dual", "ice40", "ternary", "ternary-ecp5"] = option(
+        "infer",
+        "multiplier: inferred, or the FPGA's block, in ecp5-dual for two products; ternary: an adder for -1, 0 and 1",
     )
     lut_rows: int = option(0, "rows that multiply in lookup tables, with mac ecp5-dual", (0, 256))
     requant_lanes: int | None = option(None, "results requantised per clock cycle; 0 omits the requantiser", (0, 256))
@@ -69,6 +71,10 @@ class SystolicConfig:
             raise ValueError(f"requant_lanes {self.requant_lanes} is above cols {self.cols}; use at most {self.cols}")
         if self.dataflow == "os" and self.acc_depth < self.rows:
             raise ValueError(f"acc_depth {self.acc_depth} is below rows {self.rows}; use at least {self.rows}")
+        if self.ternary:
+            self._take_ternary()
+        elif self.weight_width < 4:
+            raise ValueError(f"weight_width {self.weight_width} is below 4; use at least 4, or 2 with mac 'ternary'")
         if self.mac == "ecp5-dual":
             self._check_dual()
         elif self.lut_rows:
@@ -78,10 +84,8 @@ class SystolicConfig:
         if self.cols % self.cell_cols:
             block = "a MULT18X18D" if self.mac == "ecp5-dual" else "an SB_MAC16"
             raise ValueError(f"cols {self.cols} is odd; {block} holds two columns of 8 bits, use an even number")
-        if self.acc_width < self.act_width + self.weight_width:
-            raise ValueError(
-                f"acc_width {self.acc_width} cannot hold one product; use at least {self.act_width + self.weight_width}"
-            )
+        if self.acc_width < self.product_width:
+            raise ValueError(f"acc_width {self.acc_width} cannot hold one product; use at least {self.product_width}")
 
     @classmethod
     def tpu_v1(cls, **overrides: Any) -> "SystolicConfig":
@@ -98,16 +102,31 @@ class SystolicConfig:
                 "dataflow is 'os', but mac 'ecp5-dual' is weight stationary; use dataflow 'ws' or mac 'ecp5'"
             )
 
+    def _take_ternary(self) -> None:
+        """Set the width of ternary weights; reject what their cell does not cover."""
+        if self.weight_width not in (2, 8):
+            raise ValueError(
+                f"weight_width is {self.weight_width}, but mac {self.mac!r} is for -1, 0 and 1; use 2 or leave it out"
+            )
+        if self.dataflow != "ws":
+            raise ValueError(f"dataflow is 'os', but mac {self.mac!r} is weight stationary; use dataflow 'ws'")
+        object.__setattr__(self, "weight_width", 2)
+
+    @property
+    def ternary(self) -> bool:
+        """Whether weights are -1, 0 and 1."""
+        return self.mac.startswith("ternary")
+
     @property
     def family(self) -> str:
         """FPGA family whose hard blocks the engine uses: "any", "ecp5" or "ice40"."""
-        return {"ecp5": "ecp5", "ecp5-dual": "ecp5", "ice40": "ice40"}.get(self.mac, "any")
+        return {"ecp5": "ecp5", "ecp5-dual": "ecp5", "ternary-ecp5": "ecp5", "ice40": "ice40"}.get(self.mac, "any")
 
     @property
     def weight_range(self) -> tuple[int, int]:
-        """Smallest and largest weight; "ecp5-dual" has no weight of -128."""
+        """Smallest and largest weight; "ecp5-dual" has no weight of -128, and ternary weights none of -2."""
         high = 2 ** (self.weight_width - 1) - 1
-        return (-high if self.mac == "ecp5-dual" else -high - 1), high
+        return (-high if self.mac == "ecp5-dual" or self.ternary else -high - 1), high
 
     @property
     def cell_cols(self) -> int:
@@ -117,7 +136,9 @@ class SystolicConfig:
 
     @property
     def multiplier_latency(self) -> int:
-        """Clock cycles from the operands to the registered product."""
+        """Clock cycles from the operands to the registered product; 0 if an adder takes the operands."""
+        if self.ternary:
+            return 0
         return {"infer": 1, "ecp5": 4, "ecp5-dual": 5, "ice40": 3 if self.cell_cols == 2 else 4}[self.mac]
 
     @property
@@ -128,7 +149,7 @@ class SystolicConfig:
     @property
     def product_width(self) -> int:
         """Width of a product in bits."""
-        return self.act_width + self.weight_width
+        return self.act_width + (1 if self.ternary else self.weight_width)
 
     @property
     def sum_width(self) -> int:

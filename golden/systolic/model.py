@@ -27,7 +27,8 @@ def _operand(name: str, value: Any, width: int, bounds: tuple[int, int] | None =
         raise ValueError(f"{name} have shape {array.shape}; every size must be at least 1")
     full = -(2 ** (width - 1)), 2 ** (width - 1) - 1
     if bounds is not None and bounds != full:
-        int_array(name, array, bounds, "mac 'ecp5-dual' needs weights quantised to that range, or use mac 'ecp5'")
+        mac, other = ("ternary", "infer") if width == 2 else ("ecp5-dual", "ecp5")
+        int_array(name, array, bounds, f"mac {mac!r} needs weights quantised to that range, or use mac {other!r}")
     elif width not in (8, 16):
         int_array(name, array, full, f"use operands of {width} bits")
     return array.astype(np.int64)

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from amaranth import *
 from tercet.rtl.emit import shared
-from tercet.rtl.primitives.ccu2c import AddChosen, AddInverted
+from tercet.rtl.primitives.ccu2c import AddChosen, AddInverted, AddTernary
 from tercet.rtl.primitives.pfumx import ChooseOfFour
 
-__all__ = ["add_chosen", "add_inverted", "choose"]
+__all__ = ["add_chosen", "add_inverted", "add_ternary", "choose"]
 
 
 def add_chosen(
@@ -43,6 +43,22 @@ def add_inverted(m: Module, name: str, family: str, a: Value, b: Value, invert: 
     else:
         extended = Signal(width, name=f"{name}_term")
         m.d.comb += [extended.eq(b), total.eq(a + (extended ^ invert.replicate(width)))]
+    return total
+
+
+def add_ternary(m: Module, name: str, family: str, a: Value, b: Value, weight: Value, width: int) -> Signal:
+    """Compute ``a + b * weight`` with a weight of -1, 0 or 1 in two bits, truncated to `width`. See `add_chosen`."""
+    total = Signal(width, name=name)
+    if family == "ecp5":
+        m.submodules[f"{name}_adder"] = adder = shared(AddTernary, width=width)
+        m.d.comb += [adder.a.eq(a), adder.b.eq(b), adder.weight.eq(weight), total.eq(adder.o)]
+    else:
+        base, term = Signal(width, name=f"{name}_base"), Signal(width, name=f"{name}_term")
+        m.d.comb += base.eq(a)
+        m.d.comb += term.eq((b ^ weight[1].replicate(len(b)).as_signed()) & weight[0].replicate(width).as_signed())
+        # One carry chain: the carry into its lowest bit completes the negation.
+        both = Cat(Const(1, 1), base) + Cat(weight[1], term)
+        m.d.comb += total.eq(both[1:])
     return total
 
 

@@ -1,4 +1,4 @@
-"""Carry cell of the Lattice ECP5 with a multiplexer or an inversion folded into its adder.
+"""Carry cell of the Lattice ECP5 with a multiplexer, an inversion or a ternary product folded into its adder.
 
 Synthesis puts either into separate lookup tables in front of the carry chain, which costs a table per bit and a quarter
 of the clock period.
@@ -8,12 +8,14 @@ from amaranth import *
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["AddChosen", "AddInverted"]
+__all__ = ["AddChosen", "AddInverted", "AddTernary"]
 
 # A ^ (B ? D : C). Where this is 0 the carry is A, which is the table's value for C = D = 0.
 _CHOSEN = sum(((n & 1) ^ (n >> 3 & 1 if n & 2 else n >> 2 & 1)) << n for n in range(16))
 # A ^ C ^ D, with the same carry.
 _INVERTED = sum(((n ^ n >> 2 ^ n >> 3) & 1) << n for n in range(16))
+# A ^ ((B ^ C) & D), with the same carry.
+_TERNARY = sum(((n ^ (n >> 1 ^ n >> 2) & n >> 3) & 1) << n for n in range(16))
 
 
 class AddChosen(wiring.Component):
@@ -80,7 +82,47 @@ class AddInverted(wiring.Component):
         return m
 
 
-def _chain(m: Module, init: int, a, b, c, d, o: Signal) -> None:
+class AddTernary(wiring.Component):
+    """Adder for ``a + b * weight`` with a weight of -1, 0 or 1, combinational; half a ``CCU2C`` per bit, and one more::
+
+        a[n], b[n], negative, used --> table --(^)--> o[n]
+                                          carry ^
+
+    ``-b`` is ``~b + 1``; the first half of a cell, below the LSB, generates that carry.
+
+    Parameters
+    ----------
+    width : int
+        Width in bits, at least 1.
+
+    Members
+    -------
+    a, b : In(width)
+        Terms.
+    weight : In(signed(2))
+        Weight; -2 counts as 0 but adds 1.
+    o : Out(width)
+        Sum, truncated to `width` bits.
+    """
+
+    def __init__(self, *, width: int):
+        if width < 1:
+            raise ValueError(f"Adder of width {width}; use at least 1")
+        self.width = width
+        super().__init__({"a": In(width), "b": In(width), "weight": In(signed(2)), "o": Out(width)})
+
+    def elaborate(self, platform) -> Module:
+        m = Module()
+        used, negative = self.weight[0], self.weight[1]
+        # The cell below the LSB: neither bit of the sum, both of the carry.
+        a, b = Cat(negative, self.a), Cat(negative, self.b)
+        c, d = [Const(0, 1), *[negative] * self.width], [Const(1, 1), *[used] * self.width]
+        carry = Signal(name="carry0")
+        _chain(m, _TERNARY, a, b, c, d, Cat(carry, self.o))
+        return m
+
+
+def _chain(m: Module, init: int, a, b, c, d, o: Value) -> None:
     """Add the cells from the LSB up; inputs are indexed by bit, and the carry into the LSB is 0."""
     carry: Value = Const(0, 1)
     for low in range(0, len(o), 2):

@@ -13,6 +13,7 @@ from tercet.rtl.emit import shared
 from .cell import OsCell, WsCell, lane_layout, sums_layout, weights_layout
 from .dual_cell import DualCell, LutDualCell
 from .dual_edges import SumJoiner, WeightPacker
+from .ternary_cell import TernaryCell
 
 __all__ = ["Grid", "SystolicArray", "cell_class", "multiplier_paths"]
 
@@ -21,6 +22,8 @@ def cell_class(config: SystolicConfig) -> type:
     """Component of a cell."""
     if config.mac == "ecp5-dual":
         return DualCell
+    if config.ternary:
+        return TernaryCell
     return WsCell if config.dataflow == "ws" else OsCell
 
 

@@ -79,7 +79,7 @@ class Cell(wiring.Component):
         The enables of cells on a diagonal of the array are equal, and one register in place of them all would drive
         nets across the chip.
         """
-        return self.config.mac.startswith("ecp5")
+        return self.config.family == "ecp5"
 
     def _move_on(self, m: Module):
         """Register activations and weights towards the neighbours; return the registers."""
@@ -88,6 +88,16 @@ class Cell(wiring.Component):
         m.d.sync += [lane.eq(self.lane_i), weights.eq(self.weights_i)]
         m.d.comb += [self.lane_o.eq(lane), self.weights_o.eq(weights)]
         return lane, weights
+
+    def _keep_weights(self, m: Module):
+        """Store passing weights, and make them the active ones with the swap; return the latter's register."""
+        shadow = Signal(self.weights_i.shape(), reset_less=True)
+        active = Signal(self.weights_i.shape(), reset_less=True)
+        with m.If(self.lane_i.load):
+            m.d.sync += shadow.eq(self.weights_i)
+        with m.If(self.lane_i.swap):
+            m.d.sync += active.eq(shadow)
+        return active
 
 
 class WsCell(Cell):
@@ -120,19 +130,14 @@ class WsCell(Cell):
         lane, weights = self._move_on(m)
         m.submodules.multiplier = multiplier = shared(Multiplier, config=self.config)
         m.d.comb += multiplier.act.eq(lane.act)
-        shadow = Signal(self.weights_i.shape(), reset_less=True)
         if multiplier.keeps_weights:
             # The multiplier's register is `active`. It loads a clock later, with the activation, and so does `shadow`.
+            shadow = Signal(self.weights_i.shape(), reset_less=True)
             with m.If(lane.load):
                 m.d.sync += shadow.eq(weights)
             m.d.comb += [multiplier.weights.eq(shadow), multiplier.load.eq(lane.swap)]
         else:
-            active = Signal(self.weights_i.shape(), reset_less=True)
-            with m.If(self.lane_i.load):
-                m.d.sync += shadow.eq(self.weights_i)
-            with m.If(self.lane_i.swap):
-                m.d.sync += active.eq(shadow)
-            m.d.comb += multiplier.weights.eq(active)
+            m.d.comb += multiplier.weights.eq(self._keep_weights(m))
         for n in range(self.config.cell_cols):
             total = Signal(signed(self.config.sum_width), name=f"sum{n}", reset_less=True)
             m.d.sync += total.eq(self.sums_i[n] + multiplier.products[n])

@@ -39,13 +39,7 @@ class DualCell(Cell):
         m = Module()
         lane, _ = self._move_on(m)
         m.submodules.multiplier = multiplier = shared(self.multiplier)
-        shadow = Signal(self.weights_i.shape(), reset_less=True)
-        active = Signal(self.weights_i.shape(), reset_less=True)
-        with m.If(self.lane_i.load):
-            m.d.sync += shadow.eq(self.weights_i)
-        with m.If(self.lane_i.swap):
-            m.d.sync += active.eq(shadow)
-        m.d.comb += [multiplier.act.eq(lane.act), multiplier.weights.eq(active)]
+        m.d.comb += [multiplier.act.eq(lane.act), multiplier.weights.eq(self._keep_weights(m))]
         for name in ("low", "h0", "high"):
             total = Signal(self.sums_i[name].shape(), name=f"sum_{name}", reset_less=True)
             m.d.sync += total.eq(self.sums_i[name] + multiplier.parts[name])

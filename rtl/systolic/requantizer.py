@@ -34,9 +34,9 @@ class Requantizer(wiring.Component):
 
     Parameters
     ----------
-    mac : "infer", "ecp5", "ecp5-dual" or "ice40"
-        ``ecp5`` instantiates four ``MULT18X18D``. ``ice40`` leaves the products to synthesis, like ``infer``; four
-        ``SB_MAC16`` would be taken from the array.
+    mac : str
+        As of `SystolicConfig`. Those of the ECP5 instantiate four ``MULT18X18D``. ``ice40`` leaves the products to
+        synthesis, like ``infer`` and ``ternary``; four ``SB_MAC16`` would be taken from the array.
 
     Members
     -------
@@ -67,7 +67,7 @@ class Requantizer(wiring.Component):
         if mac not in REQUANT_CLOCKS:
             raise ValueError(f"mac {mac!r} is unknown; use one of {', '.join(REQUANT_CLOCKS)}")
         self.mac = mac
-        self._blocks = mac in ("ecp5", "ecp5-dual")  # multiplies in MULT18X18D
+        self._blocks = "ecp5" in mac  # multiplies in MULT18X18D
         super().__init__(
             {
                 "acc": In(signed(32)),

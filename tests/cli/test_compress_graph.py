@@ -114,6 +114,7 @@ def test_costs_of_a_layer():
     # 140 channels on 8 columns: weights of 18 passes, parameters of what there is.
     assert costs.npu_bytes == 400 * 144 + 9 * 140
     assert 0 < costs.wins["time"] < costs.wins["clocks"] < costs.wins["bytes"] < 1
+    assert costs.npu_cycles is not None
     times = {"clocks": costs.npu_cycles, "time": costs.npu_cycles / 120 * 110}
     for name, limit in times.items():
         below, above = (costs.wins[name] + n / 256 for n in range(2))

@@ -24,6 +24,9 @@ CONFIGS = {
     "ws-3x6-ice40": SystolicConfig(rows=3, cols=6, acc_depth=8, mac="ice40", requant_lanes=6),
     "ws-1x1": SystolicConfig(rows=1, cols=1, acc_depth=2, requant_lanes=0),
     "ws-4x2-wide": SystolicConfig(rows=4, cols=2, act_width=12, weight_width=5, acc_width=29, mac="ice40"),
+    "ws-5x3-ternary": SystolicConfig(rows=5, cols=3, acc_depth=13, mac="ternary", requant_lanes=2),
+    "ws-1x1-ternary": SystolicConfig(rows=1, cols=1, acc_width=22, acc_depth=2, mac="ternary", requant_lanes=0),
+    "ws-6x5-ternary-ecp5": SystolicConfig(rows=6, cols=5, act_width=5, acc_depth=9, mac="ternary-ecp5"),
     "os-4x4": SystolicConfig(rows=4, cols=4, acc_depth=16, dataflow="os"),
     "os-3x5-ecp5": SystolicConfig(rows=3, cols=5, acc_depth=3, mac="ecp5", dataflow="os", requant_lanes=2),
     "os-5x4-ice40": SystolicConfig(rows=5, cols=4, acc_depth=9, mac="ice40", dataflow="os", requant_lanes=0),
@@ -60,7 +63,7 @@ def test_rtl_is_golden(config, stall):
 
 
 @pytest.mark.parametrize("simulator", SIMULATORS)
-@pytest.mark.parametrize("name", ["ws-5x3-ecp5", "ws-5x4-dual", "os-4x4"])
+@pytest.mark.parametrize("name", ["ws-5x3-ecp5", "ws-5x4-dual", "ws-6x5-ternary-ecp5", "os-4x4"])
 def test_simulators_agree(name, simulator):
     config = CONFIGS[name]
     jobs = products(config, 3, seed=4, largest=20)
@@ -74,6 +77,17 @@ def test_corners_of_two_products():
     signs = np.array([[1, 1, -1, -1, 1, -1, 0, 1]], np.int8)
     low = np.full((9, 35), -128, np.int8)
     jobs = [MatmulOperands(acts, np.repeat(127 * signs, 35, axis=0)) for acts in (low, ~low)]
+    for product, run in zip(jobs, systolic.matmuls(config, jobs), strict=True):
+        check(config, product, run, exact=True)
+
+
+@pytest.mark.parametrize("name", ["ws-5x3-ternary", "ws-6x5-ternary-ecp5"])
+def test_corners_of_ternary_weights(name):
+    """Sums of a whole column reach both ends of their width: the lowest activation, subtracted, needs a bit more."""
+    config = CONFIGS[name]
+    weights = np.tile(np.array([[1, -1, 0]], np.int8), (4 * config.rows, 2))
+    low = np.full((9, len(weights)), -(2 ** (config.act_width - 1)), np.int8)
+    jobs = [MatmulOperands(acts, weights) for acts in (low, ~low)]
     for product, run in zip(jobs, systolic.matmuls(config, jobs), strict=True):
         check(config, product, run, exact=True)
 
@@ -145,10 +159,18 @@ MUTATIONS = {
 }
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS)
+TERNARY_MUTATIONS = {
+    "ternary sign": ("ternary_cell", r"\^ \{ active\[1\]", "^ { 1'h0"),
+    "ternary carry": ("ternary_cell", r"added_term, active\[1\]", "added_term, 1'h0"),
+    "ternary zero": ("ternary_cell", r"& \{ active\[0\]", "& { 1'h1"),
+}
+
+
+@pytest.mark.parametrize("mutation", MUTATIONS | TERNARY_MUTATIONS)
 def test_broken_rtl_is_caught(mutation):
-    module, pattern, replacement = MUTATIONS[mutation]
-    config = SystolicConfig(rows=4, cols=4, acc_depth=16, requant_lanes=0)
+    module, pattern, replacement = (MUTATIONS | TERNARY_MUTATIONS)[mutation]
+    mac = "ternary" if mutation in TERNARY_MUTATIONS else "infer"
+    config = SystolicConfig(rows=4, cols=4, acc_depth=16, requant_lanes=0, mac=mac)
     text = engine_sources(SPEC, config)["systolic.v"]
     start = text.index(f"module systolic_{module}(")
     end = text.index("endmodule", start)
@@ -167,6 +189,10 @@ def test_refuses():
         systolic.matmul(config, ones, ones, None, Requant(1, 0, 0))
     with pytest.raises(ValueError, match=r"Weights -128 at index \(0, 0\) is outside \[-127, 127\]; mac 'ecp5-dual'"):
         systolic.matmul(CONFIGS["ws-1x2-dual"], ones, -128 * ones)
+    with pytest.raises(ValueError, match=r"Weights 3 at index \(0, 0\) is outside \[-1, 1\]; mac 'ternary' needs"):
+        systolic.matmul(CONFIGS["ws-1x1-ternary"], ones, 3 * ones)
+    with pytest.raises(ValueError, match="mac 'ternary' has no multiplier; use unit pe"):
+        SPEC.units["multiplier"](CONFIGS["ws-1x1-ternary"])
     with pytest.raises(TypeError, match="is not a Requant"):
         systolic.matmul(CONFIGS["ws-4x4"], ones, ones, None, 3)  # pyright: ignore[reportArgumentType]
     with pytest.raises(TypeError, match="Activations have dtype int64"):

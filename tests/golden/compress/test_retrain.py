@@ -74,6 +74,18 @@ def test_ternary_step_by_hand():
     np.testing.assert_array_equal(part.codes, ternarize(full)[0])
 
 
+def test_ternary_step_with_one_scale():
+    """The scale is the mean magnitude of both signs and moves by the mean gradient of all weights that are not 0."""
+    w = np.array([1.0, 0.5, 0.01, -0.9])
+    part = Ternary(w, one_scale=True)
+    np.testing.assert_allclose(part.value, np.array([0.8, 0.8, 0, -0.8]))
+    part.step(np.array([0.1, 0.3, 1.0, -0.2]), rate=0.1, momentum=0.0)
+    np.testing.assert_allclose(part.scales, np.full(2, 0.8 - 0.1 * (0.1 + 0.3 + 0.2) / 3))
+    full = w - 0.1 * np.array([0.1 * 0.8, 0.3 * 0.8, 1.0, -0.2 * 0.8])
+    np.testing.assert_array_equal(part.codes, ternarize(full)[0])
+    assert Ternary(np.zeros((2, 2)), one_scale=True).scales.tolist() == [0, 0]
+
+
 def test_factored_step_by_hand():
     """Both factors move by the gradient of the product times the other one as it was."""
     left, right = np.array([[1.0], [2.0]]), np.array([[3.0, -1.0]])

@@ -65,7 +65,15 @@ def test_proof_refuses_exactly_what_can_overflow(acc_width):
         ({"acc_width": 15}, ValueError, "acc_width 15 cannot hold one product; use at least 16"),
         ({"acc_depth": 1}, ValueError, "acc_depth 1 is outside"),
         ({"dataflow": "is"}, ValueError, "dataflow 'is' is unknown; use one of ws, os"),
-        ({"mac": 3}, TypeError, "mac 3 is not a string; use one of infer, ecp5, ecp5-dual, ice40"),
+        ({"mac": 3}, TypeError, "mac 3 is not a string; use one of infer, ecp5, ecp5-dual, ice40, ternary"),
+        ({"weight_width": 3}, ValueError, "weight_width 3 is below 4; use at least 4, or 2 with mac 'ternary'"),
+        ({"weight_width": 4, "mac": "ternary"}, ValueError, "weight_width is 4, but mac 'ternary' is for -1, 0 and 1"),
+        ({"dataflow": "os", "mac": "ternary-ecp5"}, ValueError, "mac 'ternary-ecp5' is weight stationary"),
+        (
+            {"acc_width": 16, "act_width": 16, "mac": "ternary"},
+            ValueError,
+            "acc_width 16 cannot hold one product; use at",
+        ),
         ({"mac": "ice40", "cols": 3}, ValueError, "cols 3 is odd"),
         ({"cols": 4, "requant_lanes": 5}, ValueError, "requant_lanes 5 is above cols 4"),
         ({"dataflow": "os", "acc_depth": 15}, ValueError, "acc_depth 15 is below rows 16"),
@@ -86,6 +94,18 @@ def test_config_is_frozen_and_has_presets():
     with pytest.raises(dataclasses.FrozenInstanceError):
         config.rows = 3  # pyright: ignore[reportAttributeAccessIssue]
     assert SystolicConfig(cols=5).requant_lanes == 3
+
+
+def test_ternary_weights():
+    """Two bits, whether given or not; sums as narrow as an activation and its negative allow."""
+    config = SystolicConfig(rows=8, mac="ternary")
+    assert config == SystolicConfig(rows=8, mac="ternary", weight_width=2) == dataclasses.replace(config, cols=16)
+    assert (config.weight_width, config.weight_range, config.product_width, config.sum_width) == (2, (-1, 1), 9, 12)
+    acts, weights = np.array([[-128, 127]], np.int8), np.array([[-1, 0], [0, 1]], np.int8)
+    assert matmul(acts, weights, None, config).tolist() == [[128, 127]]
+    for wrong in (2, -2):
+        with pytest.raises(ValueError, match=rf"{wrong} at index \(0, 1\) is outside \[-1, 1\]; mac 'ternary' needs"):
+            matmul(acts, weights + np.array([[0, wrong], [0, 0]], np.int8), None, config)
 
 
 INT8 = np.zeros((2, 3), np.int8)

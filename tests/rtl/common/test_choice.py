@@ -7,11 +7,11 @@ import pytest
 from amaranth import *
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
-from tercet.rtl.common.choice import add_chosen, add_inverted, choose
+from tercet.rtl.common.choice import add_chosen, add_inverted, add_ternary, choose
 from tercet.rtl.common.shift import shift_left, shift_right
 from tercet.rtl.emit import verilog
 from tercet.rtl.primitives import used
-from tercet.rtl.primitives.ccu2c import AddChosen, AddInverted
+from tercet.rtl.primitives.ccu2c import AddChosen, AddInverted, AddTernary
 from tercet.rtl.primitives.pfumx import ChooseOfFour
 from tercet.sim import simulators
 from tercet.sim.bench import Job, StreamPort, run
@@ -33,6 +33,7 @@ def names():
     inputs = {}
     for n, (term, chosen, otherwise, _) in enumerate(SUMS):
         inputs |= {f"term{n}": term, f"chosen{n}": chosen, f"otherwise{n}": otherwise, f"choice{n}": unsigned(1)}
+        inputs[f"weight{n}"] = signed(2)
     for n, widths in enumerate(CHOICES):
         inputs |= {f"value{n}_{k}": unsigned(width) for k, width in enumerate(widths)}
         inputs[f"number{n}"] = unsigned((len(widths) - 1).bit_length())
@@ -42,7 +43,7 @@ def names():
 
 
 INPUTS = names()
-OUTPUTS = [width for *_, width in SUMS for _ in range(2)] + [max(widths) for widths in CHOICES]
+OUTPUTS = [width for *_, width in SUMS for _ in range(3)] + [max(widths) for widths in CHOICES]
 OUTPUTS += [width for width in SHIFTS for _ in range(3)]
 
 
@@ -65,6 +66,8 @@ class Choices(wiring.Component):
             )
             outputs.append(add_chosen(m, f"sum{n}", self.family, term, choice, chosen, otherwise, width))
             outputs.append(add_inverted(m, f"difference{n}", self.family, term, otherwise, choice, width))
+            weight = value[f"weight{n}"]
+            outputs.append(add_ternary(m, f"ternary{n}", self.family, term, otherwise, weight, width))
         for n, widths in enumerate(CHOICES):
             among = [value[f"value{n}_{k}"] for k in range(len(widths))]
             outputs.append(choose(m, f"chosen_of{n}", self.family, among, value[f"number{n}"]))
@@ -96,6 +99,7 @@ def stimuli(count, seed):
         for n, widths in enumerate(CHOICES):
             beat[f"number{n}"] = generator.randrange(len(widths))
         for n, (term, *_) in enumerate(SUMS):
+            beat[f"weight{n}"] = number % 3 - 1
             if number % 8 == 0:  # a carry through all bits, with either input selected
                 beat[f"term{n}"] = -1 if term.signed else (1 << term.width) - 1
                 beat |= {f"choice{n}": number // 8 % 2, f"chosen{n}": number // 8 % 2}
@@ -111,6 +115,7 @@ def ref_choices(beat):
         term, choice, chosen, otherwise = (beat[f"{part}{n}"] for part in ("term", "choice", "chosen", "otherwise"))
         results.append(term + (chosen if choice else otherwise) & (1 << width) - 1)
         results.append(term + (~otherwise if choice else otherwise) & (1 << width) - 1)
+        results.append(term + otherwise * beat[f"weight{n}"] & (1 << width) - 1)
     results += [beat[f"value{n}_{beat[f'number{n}']}"] for n in range(len(CHOICES))]
     for n, width in enumerate(SHIFTS):
         word, amount, ones = beat[f"shifted{n}"], beat[f"amount{n}"], (1 << width) - 1
@@ -168,7 +173,8 @@ def test_cells_of_ecp5(simulator):
 
 
 @pytest.mark.parametrize(
-    ("component", "name"), [(AddChosen, "Adder"), (AddInverted, "Adder"), (ChooseOfFour, "Choice")]
+    ("component", "name"),
+    [(AddChosen, "Adder"), (AddInverted, "Adder"), (AddTernary, "Adder"), (ChooseOfFour, "Choice")],
 )
 def test_refuses(component, name):
     with pytest.raises(ValueError, match=f"{name} of width 0; use at least 1"):
