@@ -15,7 +15,7 @@ from .eie_capacity import RESOURCES, eie_blocks, over_capacity
 from .host import eie, npu, systolic, tensorcore
 from .host.eie import short_buffers, vector_words
 from .host.graphs import plans
-from .host.networks import BoardNetwork, CompiledNetwork, Compressed, GraphNetwork, Int8
+from .host.networks import Binary, BoardNetwork, CompiledNetwork, Compressed, GraphNetwork, Int8
 from .host.soc_config import SocConfig
 
 __all__ = ["NetworkTooLarge", "check_board", "check_run", "network_soc"]
@@ -125,6 +125,8 @@ def check_run(soc: SocConfig, network: BoardNetwork, inputs: Any) -> None:
         npu.check(soc, network.program, inputs)
     elif isinstance(network, GraphNetwork):
         plans(soc, network.graph, network.graph.batch(inputs))
+    elif isinstance(network, Binary):
+        network.check(soc, inputs)
     elif isinstance(network, Int8):
         systolic.check(soc, network.network.layers, network.network.codes(inputs))
     else:

@@ -4,6 +4,7 @@ import click
 
 from . import (
     bench,
+    binary,
     bits,
     boards,
     build,
@@ -40,6 +41,7 @@ Examples:
   tercet bits model.npz --data data.npz      accuracy by bits of weights and activations
   tercet distill model.npz -o small.npz --hidden 16 --data data.npz
   tercet ternary model.npz -o ternary.npz --data data.npz
+  tercet binary data.npz -o signs.npz --hidden 256
   tercet compile model.tflite                a quantised network: operators, products, weights
   tercet demo systolic                       handwritten digits, through the RTL
   tercet boards                              boards and the engines that fit
@@ -68,6 +70,7 @@ for command in (
     distill.distill,
     dense_sparse_dense.dense_sparse_dense,
     ternary.ternary,
+    binary.binary,
     compile.compile_model,
     demo.demo,
     bench.bench,

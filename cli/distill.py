@@ -11,6 +11,7 @@ from tercet.golden.networks.mlp import Mlp
 
 from .arrays import SAMPLES, read_array
 from .mlp_files import check_float, read_data, read_mlp, write_mlp
+from .options import whole_numbers
 from .output import check_file, console, progress, table
 
 __all__ = ["distill"]
@@ -29,16 +30,6 @@ as many steps. One run says little: differences of a few answers are no more tha
 
 OUT is an .npz like MODEL, for tercet compress or tercet low-rank.
 """
-
-
-def _hidden(text: str) -> list[int]:
-    try:
-        sizes = [int(part) for part in text.split(",")]
-    except ValueError:
-        raise ValueError(f"Hidden layers {text!r} are not numbers with commas; use 24,16 for instance") from None
-    if min(sizes) < 1:
-        raise ValueError(f"Hidden layers {text!r} have one of {min(sizes)} neurons; use at least 1")
-    return sizes
 
 
 def _unlabelled(path: Path, mlp: Mlp) -> np.ndarray:
@@ -76,7 +67,11 @@ def distill(
     check_file(output)
     teacher = read_mlp(model)
     samples = read_data(data, teacher, seed)
-    sizes = (teacher.weights[0].shape[0], *_hidden(hidden), teacher.weights[-1].shape[1])
+    sizes = (
+        teacher.weights[0].shape[0],
+        *whole_numbers("Hidden layers", hidden, "neurons"),
+        teacher.weights[-1].shape[1],
+    )
     start = Mlp.random(sizes, seed)
     more = None if unlabelled is None else _unlabelled(unlabelled, teacher)
     count = 0 if more is None else len(more)

@@ -13,6 +13,8 @@ from .output import write_files
 
 __all__ = ["check_float", "read_data", "read_mlp", "write_mlp"]
 
+_MOST_CLASSES = 65536
+
 
 def check_float(output: Path, seed: int) -> None:
     """Reject names of networks to write that are no ``.npz``, and negative seeds.
@@ -61,14 +63,14 @@ def read_mlp(path: Path) -> Mlp:
     return Mlp(weights, [arrays.get(name, np.zeros(w.shape[-1:])) for name, w in zip(biases, weights, strict=True)])
 
 
-def _samples(path: Path, arrays: dict[str, np.ndarray], prefix: str, mlp: Mlp) -> tuple[np.ndarray, np.ndarray]:
+def _samples(
+    path: Path, arrays: dict[str, np.ndarray], prefix: str, inputs: int, outputs: int
+) -> tuple[np.ndarray, np.ndarray]:
     x, y = arrays[f"{prefix}x"], arrays[f"{prefix}y"]
-    inputs, outputs = mlp.weights[0].shape[0], mlp.weights[-1].shape[1]
     if x.ndim != 2 or x.shape[1] != inputs or y.shape != x.shape[:1] or len(x) < 5:
         raise ValueError(
             f"{str(path)!r} has {prefix}x of shape {x.shape} and {prefix}y of {y.shape}; use (samples, {inputs}) and "
-            "(samples,), with at least 5 samples"
-            + transposed("weights are", x.ndim == 2 and x.shape[1] != inputs and x.shape[1] == mlp.weights[0].shape[1])
+            "(samples,), with at least 5 samples" + transposed("weights are", x.ndim == 2 and x.shape[0] == inputs)
         )
     if y.dtype.kind not in "iu" or y.min() < 0 or y.max() >= outputs:
         raise ValueError(
@@ -77,8 +79,10 @@ def _samples(path: Path, arrays: dict[str, np.ndarray], prefix: str, mlp: Mlp) -
     return x, y
 
 
-def read_data(path: Path, mlp: Mlp, seed: int) -> Data:
-    """Read samples to retrain with and to test on; without test samples, a fifth of the former is held out.
+def read_data(path: Path, mlp: Mlp | None, seed: int) -> Data:
+    """Read samples to train with and to test on; without test samples, a fifth of the former is held out.
+
+    Without a network the samples say how many inputs there are, and their labels how many outputs.
 
     Raises
     ------
@@ -91,9 +95,14 @@ def read_data(path: Path, mlp: Mlp, seed: int) -> Data:
     test = ["test_x", "test_y"] if {"test_x", "test_y"} & set(arrays) else []
     expected = "x, y, and optionally both test_x and test_y"
     check_names(arrays, ["x", "y", *test], what=repr(str(path)), expected=expected)
-    x, y = _samples(path, arrays, "", mlp)
+    if mlp is not None:
+        sizes = mlp.weights[0].shape[0], mlp.weights[-1].shape[1]
+    else:
+        first = arrays["x"]
+        sizes = first.shape[1] if first.ndim == 2 else 0, _MOST_CLASSES
+    x, y = _samples(path, arrays, "", *sizes)
     if "test_x" in arrays:
-        return Data(x, y, *_samples(path, arrays, "test_", mlp))
+        return Data(x, y, *_samples(path, arrays, "test_", *sizes))
     order = np.random.default_rng(seed).permutation(len(x))
     test, train = np.split(order, [len(x) // 5])
     return Data(x[train], y[train], x[test], y[test])

@@ -13,7 +13,7 @@ from typing import Any
 import click
 from tercet.golden.checks import check_names
 
-__all__ = ["Megahertz", "config_from", "config_options", "engine_options", "given_fields"]
+__all__ = ["Megahertz", "config_from", "config_options", "engine_options", "given_fields", "whole_numbers"]
 
 
 class Megahertz(click.FloatRange):
@@ -149,3 +149,20 @@ def _read(config_class: Any, path: Path) -> dict[str, Any]:
         raise ValueError(f"{str(path)!r} is not valid TOML: {error}") from None
     check_names(fields, (), [field.name for field in dataclasses.fields(config_class)], what=repr(str(path)))
     return fields
+
+
+def whole_numbers(what: str, text: str, unit: str) -> list[int]:
+    """Parse numbers with commas, each at least 1; `what` and `unit` are for the messages.
+
+    Raises
+    ------
+    ValueError
+        If one is no whole number, or below 1.
+    """
+    try:
+        found = [int(part) for part in text.split(",")]
+    except ValueError:
+        raise ValueError(f"{what} {text!r} are not numbers with commas; use 24,16 for instance") from None
+    if min(found) < 1:
+        raise ValueError(f"{what} {text!r} have one of {min(found)} {unit}; use at least 1")
+    return found

@@ -8,6 +8,7 @@ import click
 import numpy as np
 from tercet.boards.host.device import Device
 from tercet.boards.host.networks import (
+    Binary,
     BoardNetwork,
     CompiledNetwork,
     Compressed,
@@ -140,7 +141,7 @@ def run(
     what = given.applied(what, network)
     x = read_array("x", inputs, SAMPLES)
     right = read_labels(labels, {})
-    if right is not None and not isinstance(what, (Compressed, Int8)):
+    if right is not None and not isinstance(what, (Binary, Compressed, Int8)):
         raise ValueError("--labels applies to a network, not to a matrix product; leave it out")
     if output is not None:
         check_file(output)

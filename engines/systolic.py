@@ -9,6 +9,7 @@ from tercet.golden.systolic.operands import order
 from tercet.rtl.common.delay import Skew
 from tercet.rtl.systolic.accumulators import Accumulators
 from tercet.rtl.systolic.array import SystolicArray, cell_class, multiplier_paths
+from tercet.rtl.systolic.binary_cell import EqualSigns
 from tercet.rtl.systolic.cell import lane_layout
 from tercet.rtl.systolic.command_registers import CommandRegisters
 from tercet.rtl.systolic.drain import Drain
@@ -28,6 +29,8 @@ __all__ = ["SPEC"]
 def _multiplier(config: SystolicConfig) -> Any:
     if config.ternary:
         raise ValueError(f"mac {config.mac!r} has no multiplier; use unit pe, its cell")
+    if config.binary:
+        return EqualSigns(width=config.act_width)
     return DualMultiplier() if config.mac == "ecp5-dual" else Multiplier(config=config)
 
 

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,11 +18,14 @@ from tercet.golden.compress.fixed_network import FixedNetwork, fixed_network, si
 from tercet.golden.compress.model import CompressedLayer
 from tercet.golden.compress.ranges import without_ranges
 from tercet.golden.eie.layer import EieLayer
+from tercet.golden.networks.binary_network import BinaryNetwork, WordLayer, signs
 from tercet.golden.networks.graph import Graph
 from tercet.golden.networks.int8_network import Int8Network
 from tercet.golden.npu.config import NpuConfig
 from tercet.golden.npu.program import PROGRAM_SUFFIX, Program
 from tercet.golden.numpy_file import read_numpy
+from tercet.golden.systolic.binary import pack_signs
+from tercet.golden.systolic.config import SystolicConfig
 from tercet.golden.tensorcore.model import mma
 
 from . import eie as _eie
@@ -35,6 +38,7 @@ from .soc_config import SocConfig
 from .tensorcore import zeros
 
 __all__ = [
+    "Binary",
     "BoardNetwork",
     "CompiledNetwork",
     "Compressed",
@@ -72,6 +76,48 @@ class Int8:
     def golden(self, board: Configured, inputs: np.ndarray) -> np.ndarray:
         """Return the same result from the golden model."""
         return self.network.run(inputs, board.config)[-1]
+
+
+@dataclass(frozen=True)
+class Binary:
+    """Network of signs for a systolic engine with ``mac="binary"``; inputs are real numbers."""
+
+    network: BinaryNetwork
+    engine = "systolic"
+
+    def run(self, session: Session, inputs: np.ndarray) -> np.ndarray:
+        """Return the last layer's sums from the board."""
+        layers, acts = self.words(session.config, inputs)
+        return _systolic.network(session, layers, acts, self.between(session.config))
+
+    def golden(self, board: Configured, inputs: np.ndarray) -> np.ndarray:
+        """Return the same result from the golden model, which has signs and no words."""
+        return self.network.run(inputs)[-1]
+
+    def check(self, soc: SocConfig, inputs: np.ndarray) -> None:
+        """Raise what running it on a board would."""
+        layers, acts = self.words(soc.config, inputs)
+        _systolic.check(soc, layers, acts, self.between(soc.config))
+
+    def words(self, config: SystolicConfig, inputs: np.ndarray) -> tuple[list[WordLayer], np.ndarray]:
+        """Return layers and inputs in the engine's words.
+
+        Raises
+        ------
+        ValueError
+            If the engine is not for words of signs.
+        """
+        if not config.binary:
+            raise ValueError(
+                f"The network has weights of -1 and 1, but the engine has mac {config.mac!r}; use mac binary"
+            )
+        layers = [layer.words(config) for layer in self.network.layers]
+        return layers, pack_signs(self.network.codes(inputs), config.act_width)
+
+    @staticmethod
+    def between(config: SystolicConfig) -> Callable[[np.ndarray], np.ndarray]:
+        """Return the conversion of a layer's sums to the words that the next one reads."""
+        return lambda sums: pack_signs(signs(sums), config.act_width)
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +233,7 @@ class TileProduct:
         return mma(inputs, self.b, self.addend(board, inputs), board.config)
 
 
-BoardNetwork = Int8 | GraphNetwork | CompiledNetwork | Compressed | TileProduct
+BoardNetwork = Int8 | Binary | GraphNetwork | CompiledNetwork | Compressed | TileProduct
 
 
 def for_board(network: BoardNetwork, soc: SocConfig) -> BoardNetwork:
@@ -227,6 +273,8 @@ def as_network(network: Any) -> BoardNetwork:
         return CompiledNetwork(network)
     if isinstance(network, Int8Network):
         return Int8(network)
+    if isinstance(network, BinaryNetwork):
+        return Binary(network)
     if isinstance(network, list) and network and all(isinstance(layer, CompressedLayer) for layer in network):
         return Compressed(network)
     raise TypeError(
@@ -239,7 +287,7 @@ def read_network(path: Path) -> BoardNetwork:
     """Read a network.
 
     It is a ``.tflite`` or ``.onnx`` model, a ``.tercetn`` program, the output of ``tercet compress``, or an ``.npz`` of
-    an INT8 network or of ``b`` and optional ``c``.
+    an INT8 network, of a binary one, or of ``b`` and optional ``c``.
 
     Raises
     ------
@@ -262,9 +310,11 @@ def read_network(path: Path) -> BoardNetwork:
     if "b" in arrays:
         check_names(arrays, ["b"], ["c"], what=repr(str(path)), expected="b, and optionally the addend c")
         return TileProduct(arrays["b"], arrays.get("c"))
+    if "thresholds" in arrays:
+        return Binary(BinaryNetwork.load(path))
     if any(re.fullmatch(r"input_scale|W\d+", name, re.I | re.A) for name in arrays):
         return Int8(Int8Network.load(path))
     raise ValueError(
         f"{str(path)!r} is not a network file; use a .tflite or .onnx, the output of tercet compress, "
-        "the .npz of an Int8Network, one with b and c, or the output of tercet compile"
+        "the .npz of an Int8Network or a BinaryNetwork, one with b and c, or the output of tercet compile"
     )

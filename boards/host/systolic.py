@@ -1,9 +1,10 @@
 """Runs products of any size, and networks of them, on a systolic engine."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from tercet.golden.networks.binary_network import WordLayer
 from tercet.golden.networks.int8_network import Int8Layer
 from tercet.golden.numerics.quantization import Requant
 from tercet.golden.systolic.config import SystolicConfig
@@ -16,6 +17,12 @@ from .tiling import Tiling, systolic_tiling
 
 __all__ = ["Plan", "check", "matmul", "network", "plan", "run_plan"]
 
+_Layer = Int8Layer | WordLayer
+
+
+def _as_is(x: np.ndarray) -> np.ndarray:
+    return x
+
 
 def matmul(
     session: Session, a: np.ndarray, w: np.ndarray, bias: np.ndarray | None, requant: Requant | None
@@ -27,17 +34,21 @@ def matmul(
         return run_plan(session, planned, a)
 
 
-def network(session: Session, layers: Sequence[Int8Layer], acts: np.ndarray) -> np.ndarray:
-    """See `tercet.boards.host.device.Device.network`."""
+def network(
+    session: Session, layers: Sequence[_Layer], acts: np.ndarray, between: Callable[[np.ndarray], np.ndarray] = _as_is
+) -> np.ndarray:
+    """See `tercet.boards.host.device.Device.network`; `between` makes the next layer's inputs of a layer's results."""
     x = np.asarray(acts)
-    plans = check(session.soc, layers, x)
+    plans = check(session.soc, layers, x, between)
     with session.transfer(sum(len(planned.tiling) for planned in plans)):
-        for planned in plans:
-            x = run_plan(session, planned, x)
+        for number, planned in enumerate(plans):
+            x = run_plan(session, planned, between(x) if number else x)
     return x
 
 
-def check(soc: SocConfig, layers: Sequence[Int8Layer], acts: np.ndarray) -> "list[Plan]":
+def check(
+    soc: SocConfig, layers: Sequence[_Layer], acts: np.ndarray, between: Callable[[np.ndarray], np.ndarray] = _as_is
+) -> "list[Plan]":
     """Tile the products of a network for a board.
 
     Raises
@@ -49,7 +60,7 @@ def check(soc: SocConfig, layers: Sequence[Int8Layer], acts: np.ndarray) -> "lis
     for layer in layers:
         plans.append(plan(soc, fed, layer.weights, layer.bias, layer.requant))
         # The range checks hold for all activations, so zeros will do.
-        fed = np.zeros((len(fed), layer.weights.shape[1]), np.int8)
+        fed = between(np.zeros((len(fed), layer.weights.shape[1]), np.int8))
     return plans
 
 

@@ -30,21 +30,22 @@ from .common import Rows, model_files, print_table, run_parts
 from .compress_bits import bench_bits
 from .compress_int8 import bench_eie_against_npu, bench_int8
 from .compress_pruning import bench_pruning, pruning_picture
-from .compress_ternary import bench_ternary
+from .compress_ternary import bench_binary, bench_ternary
 from .compress_training import bench_dense_sparse_dense, bench_distill
 from .seeds import over_seeds, percent
 
 __all__ = ["PARTS", "TEXT", "run_bench"]
 
 PARTS = (
-    *("pruning", "int8", "bits", "ternary", "distill", "dense-sparse-dense", "low-rank", "low-rank-cnn"),
+    *("pruning", "int8", "bits", "ternary", "binary", "distill", "dense-sparse-dense", "low-rank", "low-rank-cnn"),
     *("low-rank-models", "eie-against-npu"),
 )
 TEXT = """Measure compression over five seeds of split and training: a perceptron for handwritten digits, pruned
 to falling densities at once and in steps, pruned in int8 without training, with fewer bits, with weights of -1, 0
-and 1, distilled to smaller ones, trained dense, sparse and dense again, and with low-rank layers; a convolutional
-network with low-rank layers, with and without training them; products, bytes and cycles of every .tflite and .onnx in
-the folder that TERCET_MODELS names, with low-rank layers, and pruned on EIE beside the NPU. About ten minutes."""
+and 1, of signs alone, distilled to smaller ones, trained dense, sparse and dense again, and with low-rank layers; a
+convolutional network with low-rank layers, with and without training them; products, bytes and cycles of every .tflite
+and .onnx in the folder that TERCET_MODELS names, with low-rank layers, and pruned on EIE beside the NPU. About ten
+minutes."""
 
 _SEEDS = range(5)
 _HIDDEN = (300, 100)
@@ -65,6 +66,7 @@ def run_bench(parts: Sequence[str], output: Path) -> bool:
         "int8": bench_int8,
         "bits": bench_bits,
         "ternary": bench_ternary,
+        "binary": bench_binary,
         "distill": bench_distill,
         "dense-sparse-dense": bench_dense_sparse_dense,
         "low-rank": _bench_digits,

@@ -10,7 +10,8 @@ from .cycle_model import cycles as _cycles
 
 __all__ = ["SystolicConfig"]
 
-_CHOICES = {"dataflow": ("ws", "os"), "mac": ("infer", "ecp5", "ecp5-dual", "ice40", "ternary", "ternary-ecp5")}
+_MACS = ("infer", "ecp5", "ecp5-dual", "ice40", "ternary", "ternary-ecp5", "binary")
+_CHOICES = {"dataflow": ("ws", "os"), "mac": _MACS}
 # Limits of the command stream's fields.
 _M_MAX, _STEPS_MAX, _TILES_MAX = 2**24 - 1, 2**20 - 1, 2**16 - 1
 
@@ -25,16 +26,18 @@ class SystolicConfig:
         Processing elements down (the K of a tile) and across (its N), 1..256.
     act_width, weight_width : int
         Operand widths in bits, 4..16, two's complement. Ternary weights have 2, the only width and the default there.
+        Binary operands are words of so many signs, an even number and the same for both; see `.binary`.
     acc_width : int
         Accumulator width in bits, at most 32.
     acc_depth : int
         Result rows in each of the two accumulator banks, and so the longest block of M.
     dataflow : "ws" or "os"
         What is stationary in the array: weights or outputs.
-    mac : "infer", "ecp5", "ecp5-dual", "ice40", "ternary" or "ternary-ecp5"
+    mac : "infer", "ecp5", "ecp5-dual", "ice40", "ternary", "ternary-ecp5" or "binary"
         Multiplier: inferred by synthesis, ``MULT18X18D``, ``MULT18X18D`` shared by two columns (weight stationary,
         8 bits, no weight of -128), or ``SB_MAC16`` (shared by two columns at up to 8 bits). None for the ternary
-        weights -1, 0 and 1 (weight stationary), which an adder applies; with "ternary-ecp5" in its ``CCU2C``.
+        weights -1, 0 and 1 (weight stationary), which an adder applies; with "ternary-ecp5" in its ``CCU2C``. None for
+        "binary" either, which counts equal signs of two words (weight stationary).
     lut_rows : int
         Rows of the array, from the bottom, that multiply in lookup tables, where the FPGA has too few blocks; only with
         "ecp5-dual".
@@ -55,9 +58,9 @@ class SystolicConfig:
     acc_width: int = option(32, "accumulator width in bits", (9, 32))
     acc_depth: int = option(256, "result rows in each accumulator bank", (2, 2**16))
     dataflow: Literal["ws", "os"] = option("ws", "what is stationary in the array: weights (ws) or outputs (os)")
-    mac: Literal["infer", "ecp5", "ecp5-dual", "ice40", "ternary", "ternary-ecp5"] = option(
+    mac: Literal["infer", "ecp5", "ecp5-dual", "ice40", "ternary", "ternary-ecp5", "binary"] = option(
         "infer",
-        "multiplier: inferred, or the FPGA's block, in ecp5-dual for two products; ternary: an adder for -1, 0 and 1",
+        "multiplier: inferred, or the FPGA's block, in ecp5-dual for two products; none for ternary and binary weights",
     )
     lut_rows: int = option(0, "rows that multiply in lookup tables, with mac ecp5-dual", (0, 256))
     requant_lanes: int | None = option(None, "results requantised per clock cycle; 0 omits the requantiser", (0, 256))
@@ -75,6 +78,8 @@ class SystolicConfig:
             self._take_ternary()
         elif self.weight_width < 4:
             raise ValueError(f"weight_width {self.weight_width} is below 4; use at least 4, or 2 with mac 'ternary'")
+        if self.binary:
+            self._check_binary()
         if self.mac == "ecp5-dual":
             self._check_dual()
         elif self.lut_rows:
@@ -108,14 +113,35 @@ class SystolicConfig:
             raise ValueError(
                 f"weight_width is {self.weight_width}, but mac {self.mac!r} is for -1, 0 and 1; use 2 or leave it out"
             )
+        self._check_stationary()
+        object.__setattr__(self, "weight_width", 2)
+
+    def _check_binary(self) -> None:
+        if self.act_width != self.weight_width or self.act_width % 2:
+            raise ValueError(
+                f"act_width is {self.act_width} and weight_width {self.weight_width}, but mac 'binary' compares words "
+                "of as many signs, an even number; use 8 and 8"
+            )
+        self._check_stationary()
+
+    def _check_stationary(self) -> None:
         if self.dataflow != "ws":
             raise ValueError(f"dataflow is 'os', but mac {self.mac!r} is weight stationary; use dataflow 'ws'")
-        object.__setattr__(self, "weight_width", 2)
 
     @property
     def ternary(self) -> bool:
         """Whether weights are -1, 0 and 1."""
         return self.mac.startswith("ternary")
+
+    @property
+    def binary(self) -> bool:
+        """Whether operands are words of signs."""
+        return self.mac == "binary"
+
+    @property
+    def pad_weight(self) -> int:
+        """Weight below the last row of K, which with an activation of 0 adds 0: half of a binary word is set."""
+        return int("01" * (self.weight_width // 2), 2) if self.binary else 0
 
     @property
     def family(self) -> str:
@@ -137,18 +163,23 @@ class SystolicConfig:
     @property
     def multiplier_latency(self) -> int:
         """Clock cycles from the operands to the registered product; 0 if an adder takes the operands."""
-        if self.ternary:
-            return 0
+        if self.ternary or self.binary:
+            return 3 if self.binary else 0
         return {"infer": 1, "ecp5": 4, "ecp5-dual": 5, "ice40": 3 if self.cell_cols == 2 else 4}[self.mac]
 
     @property
     def edge_latency(self) -> int:
-        """Clock cycles at the edges of the grid: "ecp5-dual" packs weights above it and joins sums below it."""
-        return 2 if self.mac == "ecp5-dual" else 0
+        """Clock cycles at the edges of the grid: "ecp5-dual" packs weights above it and joins sums below it.
+
+        "binary" turns counts into sums below it.
+        """
+        return {"ecp5-dual": 2, "binary": 1}.get(self.mac, 0)
 
     @property
     def product_width(self) -> int:
         """Width of a product in bits."""
+        if self.binary:
+            return self.act_width.bit_length() + 1
         return self.act_width + (1 if self.ternary else self.weight_width)
 
     @property

@@ -98,7 +98,7 @@ class SystolicModel(EngineModel):
         return f"{config.rows} x {config.cols} PEs"
 
     def multipliers(self, config: SystolicConfig) -> float:
-        return config.rows * config.cols
+        return config.rows * config.cols * (config.act_width if config.binary else 1)
 
     def size_register(self) -> Register:
         return Register(0x04, "r", "rows and cols of the array", {"rows": (0, 16), "cols": (16, 16)})

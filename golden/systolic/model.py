@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..checks import INT32, int_array, native, transposed, unsigned_codes
+from .binary import unpack_signs
 from .config import SystolicConfig
 
 __all__ = ["check_operands", "matmul"]
@@ -58,6 +59,9 @@ def _prove(w: np.ndarray, b: np.ndarray, config: SystolicConfig) -> None:
     Partial sums that leave the range wrap and come back, so only the final sum matters.
     """
     low, high = -(2 ** (config.act_width - 1)), 2 ** (config.act_width - 1) - 1
+    if config.binary:
+        # All signs may be equal, or all different.
+        low, high, w = -1, 1, np.full(w.shape, config.weight_width)
     positive, negative = np.maximum(w, 0).sum(axis=0), np.minimum(w, 0).sum(axis=0)
     most, least = positive * high + negative * low, positive * low + negative * high
     limit = 2 ** (config.acc_width - 1)
@@ -71,14 +75,14 @@ def _prove(w: np.ndarray, b: np.ndarray, config: SystolicConfig) -> None:
 
 
 def matmul(acts: Any, weights: Any, bias: Any = None, config: SystolicConfig | None = None) -> np.ndarray:
-    """Compute ``acts @ weights + bias`` in integers.
+    """Compute ``acts @ weights + bias`` in integers; with ``mac="binary"`` of the signs in the words.
 
     Parameters
     ----------
     acts : (M, K) int8 array
         Activations; int16 when ``act_width`` is above 8.
     weights : (K, N) int8 array
-        Weights; int16 when ``weight_width`` is above 8.
+        Weights; int16 when ``weight_width`` is above 8. Words of signs run along K: see `.binary`.
     bias : (N,) integer array or None
         Bias in units of the sums.
     config : SystolicConfig
@@ -100,7 +104,10 @@ def matmul(acts: Any, weights: Any, bias: Any = None, config: SystolicConfig | N
     -----
     Source: ``spec/systolic.md``.
     """
-    a, w, b = check_operands(acts, weights, bias, config or SystolicConfig())
+    config = config or SystolicConfig()
+    a, w, b = check_operands(acts, weights, bias, config)
+    if config.binary:
+        a, w = unpack_signs(a, config.act_width), unpack_signs(w.T, config.weight_width).T
     # Every partial sum is far below 2**53, so float64 holds it exactly and BLAS can do the work.
     product = (a.astype(np.float64) @ w.astype(np.float64)).astype(np.int64)
     return (product + b).astype(np.int32)

@@ -87,6 +87,7 @@ def order(config: SystolicConfig) -> str:
         return (
             f"For each {config.cols} columns of W, for each {config.acc_depth} rows of A, for each {config.rows} of K: "
             f"weights carries {config.rows} rows of W, acts the rows of A; all padded with zeros"
+            + (f", weights with the word {config.pad_weight:#x}" if config.binary else "")
         )
     return (
         f"For each {config.cols} columns of W, for each {config.rows} rows of A: acts carries K columns of A, "
@@ -172,8 +173,8 @@ def _command(config: SystolicConfig, shape: tuple[int, int, int], requant: Requa
     return join(*((np.array([int(fields.get(name, 0))]), abs(bits)) for name, bits in COMMAND_FIELDS.items()))
 
 
-def _padded(matrix: np.ndarray, rows: int, cols: int) -> np.ndarray:
-    return np.pad(matrix, ((0, -matrix.shape[0] % rows), (0, -matrix.shape[1] % cols)))
+def _padded(matrix: np.ndarray, rows: int, cols: int, value: int = 0) -> np.ndarray:
+    return np.pad(matrix, ((0, -matrix.shape[0] % rows), (0, -matrix.shape[1] % cols)), constant_values=value)
 
 
 def _ws_operands(config: SystolicConfig, a: np.ndarray, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -182,7 +183,9 @@ def _ws_operands(config: SystolicConfig, a: np.ndarray, w: np.ndarray) -> tuple[
     by_tile = _padded(a, 1, config.rows).reshape(len(a), k_tiles, config.rows).transpose(1, 0, 2)
     ends = np.cumsum(blocks)[:-1]
     acts = np.concatenate([block.reshape(-1, config.rows) for block in np.split(by_tile, ends, axis=1)])
-    planes = _padded(w, config.rows, config.cols).reshape(-1, n_tiles, config.cols).transpose(1, 0, 2)
+    planes = (
+        _padded(w, config.rows, config.cols, config.pad_weight).reshape(-1, n_tiles, config.cols).transpose(1, 0, 2)
+    )
     weights = np.repeat(planes[:, None], len(blocks), axis=1)
     return np.tile(acts, (n_tiles, 1)), weights.reshape(-1, config.cols)
 

@@ -10,6 +10,7 @@ from tercet.golden.systolic.config import SystolicConfig
 from tercet.rtl.common.delay import Delay, Skew
 from tercet.rtl.emit import shared
 
+from .binary_cell import BinaryCell, CountsToSums
 from .cell import OsCell, WsCell, lane_layout, sums_layout, weights_layout
 from .dual_cell import DualCell, LutDualCell
 from .dual_edges import SumJoiner, WeightPacker
@@ -24,6 +25,8 @@ def cell_class(config: SystolicConfig) -> type:
         return DualCell
     if config.ternary:
         return TernaryCell
+    if config.binary:
+        return BinaryCell
     return WsCell if config.dataflow == "ws" else OsCell
 
 
@@ -171,7 +174,7 @@ class SystolicArray(wiring.Component):
                                                         | sums
 
     With "ecp5-dual", pairs of weights are packed before all skews and delays, while the lanes wait for a clock, and the
-    three sums of a pair of columns are joined between grid and de-skew.
+    three sums of a pair of columns are joined between grid and de-skew. With "binary" counts become sums there.
 
     Parameters
     ----------
@@ -278,9 +281,9 @@ class SystolicArray(wiring.Component):
 
     def _joined(self, m: Module, sums: Value) -> Value:
         """Return one sum per column."""
-        if self.config.mac != "ecp5-dual":
+        if self.config.mac != "ecp5-dual" and not self.config.binary:
             return sums
-        m.submodules.joiner = joiner = shared(SumJoiner, config=self.config)
+        m.submodules.joiner = joiner = shared(CountsToSums if self.config.binary else SumJoiner, config=self.config)
         m.d.comb += joiner.i.eq(sums)
         return joiner.o
 

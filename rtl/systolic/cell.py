@@ -36,11 +36,14 @@ def weights_layout(config: SystolicConfig) -> data.StructLayout | data.ArrayLayo
 def sums_layout(config: SystolicConfig) -> data.StructLayout | data.ArrayLayout:
     """Partial sums that move through a column of cells: one per column or, with "ecp5-dual", one per part.
 
-    The parts are those of `tercet.golden.systolic.dual.split`, wide enough for a sum over all rows.
+    The parts are those of `tercet.golden.systolic.dual.split`, wide enough for a sum over all rows. With "binary" there
+    are counts of equal signs in place of sums.
     """
     if config.mac == "ecp5-dual":
         more = (config.rows - 1).bit_length()
         return data.StructLayout({"low": SHIFT + more, "h0": signed(5 + more), "high": signed(15 + more)})
+    if config.binary:
+        return data.ArrayLayout(range(config.rows * config.act_width + 1), 1)
     return data.ArrayLayout(signed(config.sum_width), config.cell_cols)
 
 

@@ -21,6 +21,7 @@ CASES = {
     "systolic-ws-ecp5": SystolicConfig(rows=2, cols=2, acc_depth=8, mac="ecp5", requant_lanes=1),
     "systolic-ws-dual": SystolicConfig(rows=3, cols=4, acc_depth=8, mac="ecp5-dual", requant_lanes=1),
     "systolic-ws-ternary": SystolicConfig(rows=3, cols=2, acc_depth=8, mac="ternary-ecp5", requant_lanes=1),
+    "systolic-ws-binary": SystolicConfig(rows=2, cols=3, acc_depth=8, mac="binary", requant_lanes=1),
     "systolic-os": SystolicConfig(rows=4, cols=3, acc_depth=8, dataflow="os", requant_lanes=3),
     "eie-any": EieConfig(n_pe=5, act_depth=32),
     "eie-ecp5": EieConfig(n_pe=2, act_depth=32, family="ecp5"),

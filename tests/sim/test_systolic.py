@@ -27,6 +27,13 @@ CONFIGS = {
     "ws-5x3-ternary": SystolicConfig(rows=5, cols=3, acc_depth=13, mac="ternary", requant_lanes=2),
     "ws-1x1-ternary": SystolicConfig(rows=1, cols=1, acc_width=22, acc_depth=2, mac="ternary", requant_lanes=0),
     "ws-6x5-ternary-ecp5": SystolicConfig(rows=6, cols=5, act_width=5, acc_depth=9, mac="ternary-ecp5"),
+    "ws-5x3-binary": SystolicConfig(rows=5, cols=3, acc_depth=13, mac="binary", requant_lanes=2),
+    "ws-2x2-binary-wide": SystolicConfig(
+        rows=2, cols=2, act_width=14, weight_width=14, acc_depth=7, mac="binary", requant_lanes=0
+    ),
+    "ws-1x2-binary-narrow": SystolicConfig(
+        rows=1, cols=2, act_width=4, weight_width=4, acc_width=23, acc_depth=4, mac="binary", requant_lanes=1
+    ),
     "os-4x4": SystolicConfig(rows=4, cols=4, acc_depth=16, dataflow="os"),
     "os-3x5-ecp5": SystolicConfig(rows=3, cols=5, acc_depth=3, mac="ecp5", dataflow="os", requant_lanes=2),
     "os-5x4-ice40": SystolicConfig(rows=5, cols=4, acc_depth=9, mac="ice40", dataflow="os", requant_lanes=0),
@@ -90,6 +97,16 @@ def test_corners_of_ternary_weights(name):
     jobs = [MatmulOperands(acts, weights) for acts in (low, ~low)]
     for product, run in zip(jobs, systolic.matmuls(config, jobs), strict=True):
         check(config, product, run, exact=True)
+
+
+def test_corners_of_signs():
+    """All signs equal, and all different."""
+    config = CONFIGS["ws-5x3-binary"]
+    ones = np.full((9, 20), -1, np.int8)
+    jobs = [MatmulOperands(acts, ones[:4].T) for acts in (ones, ~ones)]
+    for product, run in zip(jobs, systolic.matmuls(config, jobs), strict=True):
+        check(config, product, run, exact=True)
+    assert run.out.min() == run.out.max() == -160
 
 
 @pytest.mark.parametrize("dataflow", ["ws", "os"])
@@ -159,17 +176,19 @@ MUTATIONS = {
 }
 
 
-TERNARY_MUTATIONS = {
+OTHER_MUTATIONS = {
+    "binary equal": ("equal_signs_width8", r"s1_pair1 <= \{ [^,]*,", "s1_pair1 <= { 1'h0,"),
+    "binary half": ("counts_to_sums", r"- 5'h10", "- 5'h11"),
     "ternary sign": ("ternary_cell", r"\^ \{ active\[1\]", "^ { 1'h0"),
     "ternary carry": ("ternary_cell", r"added_term, active\[1\]", "added_term, 1'h0"),
     "ternary zero": ("ternary_cell", r"& \{ active\[0\]", "& { 1'h1"),
 }
 
 
-@pytest.mark.parametrize("mutation", MUTATIONS | TERNARY_MUTATIONS)
+@pytest.mark.parametrize("mutation", MUTATIONS | OTHER_MUTATIONS)
 def test_broken_rtl_is_caught(mutation):
-    module, pattern, replacement = (MUTATIONS | TERNARY_MUTATIONS)[mutation]
-    mac = "ternary" if mutation in TERNARY_MUTATIONS else "infer"
+    module, pattern, replacement = (MUTATIONS | OTHER_MUTATIONS)[mutation]
+    mac = mutation.partition(" ")[0] if mutation in OTHER_MUTATIONS else "infer"
     config = SystolicConfig(rows=4, cols=4, acc_depth=16, requant_lanes=0, mac=mac)
     text = engine_sources(SPEC, config)["systolic.v"]
     start = text.index(f"module systolic_{module}(")
