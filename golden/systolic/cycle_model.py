@@ -30,8 +30,13 @@ READ_CLOCKS = 4
 """Clock cycles from an address to a row of finished sums."""
 
 REQUANT_CLOCKS = {
-    **dict.fromkeys(("infer", "ice40", "ternary", "binary"), 18),
-    **dict.fromkeys(("ecp5", "ecp5-dual", "ternary-ecp5"), 21),
+    "infer": 18,
+    "ecp5": 21,
+    "ecp5-dual": 21,
+    "ice40": 18,
+    "ternary": 18,
+    "ternary-ecp5": 21,
+    "binary": 18,
 }
 """Clock cycles from a sum to its int8 code, by ``mac``."""
 
