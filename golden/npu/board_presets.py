@@ -15,12 +15,13 @@ _DEPTHS = {"commands": 512, "data": 1024, "results": 512}
 # A memory of wide words costs fewest block RAMs where its depth is a sum of few powers of two.
 _DEVICES = {
     "ecp5-85k": BoardPreset(
-        # Uses 128 of the 156 multipliers in the array and 16 in the requantiser, and 205 of the 208 block RAMs: weights
-        # suffice for MLPerf Tiny's anomaly detection, channels for its visual wake words.
+        # Uses 152 of the 156 multipliers: 120 in the array with two products each, whose last row multiplies in lookup
+        # tables, and 32 in the requantiser; and 207 of the 208 block RAMs. Weights suffice for MLPerf Tiny's anomaly
+        # detection, channels for its visual wake words.
         {
             "rows": 16,
-            "cols": 8,
-            "requant_lanes": 4,
+            "cols": 16,
+            "requant_lanes": 8,
             "depthwise_taps": 3,
             "weight_rows": 4,
             "buffer_bytes": 65_536,
@@ -28,7 +29,8 @@ _DEVICES = {
             "channels": 3072,
             "operators": 32,
             "tables": 8,
-            "mac": "ecp5",
+            "mac": "ecp5-dual",
+            "lut_rows": 1,
         },
         _DEPTHS,
         120_000_000,
@@ -78,6 +80,7 @@ BOARD_PRESETS: Mapping[str, BoardPreset] = {
     # These boards have FPGAs of the fastest speed grade, 8; the others have grade 6.
     "orangecrab-25f": at_clock(_DEVICES["ecp5-25k"], 156),
     "ecpix5-45f": at_clock(_DEVICES["ecp5-45k"], 170),
-    "ecpix5-85f": at_clock(_DEVICES["ecp5-85k"], 125),
+    "orangecrab-85f": at_clock(_DEVICES["ecp5-85k"], 132),
+    "ecpix5-85f": at_clock(_DEVICES["ecp5-85k"], 140),
 }
 """Presets by FPGA or board."""

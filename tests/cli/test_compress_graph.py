@@ -159,7 +159,7 @@ def test_anomaly_detection(folder):
     assert len(rows) == 10
     assert all(int(eie.replace(",", "")) < int(npu.replace(",", "")) for eie, npu in rows)
     assert number(result.output, "weights") == 264192
-    assert number(result.output, "clocks of EIE, one run") < 0.4 * number(result.output, "clocks of the NPU")
+    assert number(result.output, "clocks of EIE, one run") < 0.6 * number(result.output, "clocks of the NPU")
 
 
 def test_too_large(folder):
