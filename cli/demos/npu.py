@@ -13,13 +13,14 @@ from tercet.cli.npu_program import buffer_picture, layer_table
 from tercet.cli.output import check_folder, console, progress, table, write_files
 from tercet.compiler import compile as compile_graph
 from tercet.compiler import load
+from tercet.golden.npu import NpuConfig
 from tercet.golden.npu.program import Program
 from tercet.sim import npu
 
 from .digits import load_digits
 from .models import model_files
 
-__all__ = ["TEXT", "run_demo"]
+__all__ = ["TEXT", "inferred_machine", "run_demo"]
 
 TEXT = """A whole network on the chip: handwritten digits on the NPU, from the first layer to the last.
 
@@ -55,6 +56,11 @@ class _Run:
         }
 
 
+def inferred_machine(config: NpuConfig) -> NpuConfig:
+    """Machine of the same size whose multipliers are left to synthesis, in all rows of the array."""
+    return dataclasses.replace(config, mac="infer", lut_rows=0)
+
+
 def run_demo(output: Path, simulator: str | None) -> bool:
     """Run the demo, print its tables and write its files; return whether RTL, board, NumPy and cycle model agree."""
     check_folder(output)
@@ -67,7 +73,7 @@ def run_demo(output: Path, simulator: str | None) -> bool:
         x, labels = (np.load(output / name) for name in names[1:])
         advance("quantised .onnx of a convolutional network")
         program = compile_graph(graph, soc.config)
-        inferred = compile_graph(graph, dataclasses.replace(soc.config, mac="infer"))
+        inferred = compile_graph(graph, inferred_machine(soc.config))
         want = graph.run(x)[0]
         advance(f"compiled it into {program.memory['operators']} instructions")
         done = npu.run(inferred.config, inferred, x, simulator=simulator)

@@ -70,3 +70,10 @@ def test_help():
     shown = tercet("demo", "npu", "--help").output
     assert "tercet demo npu" in shown
     assert ".onnx" in shown
+
+
+def test_machine_of_the_preset():
+    """The demo simulates the board's own machine, of whatever multipliers, with inferred ones."""
+    config = soc_config(demo._BOARD, "npu").config
+    found = demo.inferred_machine(config)
+    assert (found.mac, found.rows, found.cols) == ("infer", config.rows, config.cols)
