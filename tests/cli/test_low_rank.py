@@ -137,7 +137,7 @@ def test_idle_neurons_do_not_count(folder):
 def test_only_faster(folder):
     """The first layer takes more cycles in two steps, the second fewer."""
     rng = np.random.default_rng(0)
-    arrays = {"W0": rng.normal(size=(8, 24)), "W1": rng.normal(size=(24, 400)), "W2": rng.normal(size=(400, 300))}
+    arrays = {"W0": rng.normal(size=(8, 64)), "W1": rng.normal(size=(64, 400)), "W2": rng.normal(size=(400, 300))}
     np.savez(folder / "model.npz", W0=arrays["W0"], W1=arrays["W1"], W2=arrays["W2"])
     np.save(folder / "x.npy", rng.normal(size=(30, 8)))
     figures = []

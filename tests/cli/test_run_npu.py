@@ -16,7 +16,7 @@ from .command import fails, tercet
 
 CONFIG = CONFIGS["npu"]
 NAMES = (
-    *("rows", "cols", "weight_rows", "requant_lanes", "acc_depth", "mac"),
+    *("rows", "cols", "weight_rows", "requant_lanes", "acc_depth", "mac", "lut_rows"),
     *("buffer_bytes", "weight_bytes", "channels", "operators", "tables"),
 )
 FLAGS = [part for name in NAMES for part in (f"--{name.replace('_', '-')}", getattr(CONFIG, name))]
@@ -81,11 +81,11 @@ def test_refused(model, tmp_path):
     assert re.search(
         r"bytes of weights, \d+ more than the machine's 512; use weight_bytes=\d+, or --engine systolic", line
     )
-    program = compile_graph(load(model), NpuConfig())
+    program = compile_graph(load(model), NpuConfig(cols=8))
     path = tmp_path / "net.tercetn"
     program.save(path)
     line = fails("run", path, *DEVICE, *inputs)
-    assert "The program is for a machine with cols 16, not 8; " in line
+    assert "The program is for a machine with cols 8, not 16; " in line
     assert "--engine systolic cannot run a program for the npu" in fails(
         "run", path, *DEVICE, *inputs, "--engine", "systolic"
     )
